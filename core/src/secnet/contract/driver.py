@@ -1,0 +1,114 @@
+"""The contract of a network type.
+
+A driver is one class, found through the entry-point group `secnet.network_types`; the entry-point name is the `networkType` of
+the NADs it serves. Drivers are synchronous and thread-safe, keep no state that matters between calls, never change the network
+namespace of the calling thread, and raise only errors of `secnet.contract.errors`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .call import Call, HostContext
+from .codec import freeze
+from .schema import EMPTY_FRAGMENT
+from .types import Attachment, AttachRequest, AttachResult, CheckReport, Inventory, NodeReport, ProbeReport
+from .version import CONTRACT_VERSION
+
+__all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver"]
+
+DRIVER_CAPABILITIES = frozenset({"mac", "mtu", "bandwidth", "portMappings", "infinibandGuid"})
+"""What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverInfo:
+    """What a driver is, as data.
+
+    options: schema fragment of its own NAD keys; node: fragment of its section in the node configuration. Both are closed
+    draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`).
+    vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
+    needs_device: True if the core must allocate a device for each request.
+    privileges: what it needs from the host, as words for people and for `secnet doctor`.
+    example: options of a ready NAD example, valid by `options`.
+    """
+
+    network_type: str
+    summary: str
+    contract: int = CONTRACT_VERSION
+    options: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    capabilities: frozenset[str] = frozenset()
+    needs_device: bool = False
+    vlan: bool = False
+    privileges: tuple[str, ...] = ()
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("options", "node", "example"):
+            object.__setattr__(self, name, freeze(getattr(self, name)))
+
+
+class NetworkDriver(ABC):
+    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing."""
+
+    def __init__(self, host: HostContext) -> None:
+        self.host = host
+
+    @classmethod
+    @abstractmethod
+    def describe(cls) -> DriverInfo:
+        """What this driver is. Pure: no I/O, the same answer each time."""
+
+    @abstractmethod
+    def probe(self) -> ProbeReport:
+        """Whether it can work on this host. Read-only; "not ready because ..." is a value, not an exception."""
+
+    def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
+        """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge. Pure."""
+        return ()
+
+    @abstractmethod
+    def plan(self, request: AttachRequest, call: Call) -> Attachment:
+        """Decide names, MAC and MTU and capture prior state. Read-only, under the locks.
+
+        Names are a pure function of the request's key. Raises Conflict if a foreign object has one of them, Unsupported or
+        InvalidConfig for what only the host can refuse (an MTU above the uplink's), NotReady for what may still come.
+        """
+
+    @abstractmethod
+    def attach(self, attachment: Attachment, call: Call) -> AttachResult:
+        """Make it true: host side wired and read back; the Pod-side link has its final name, MAC and MTU and is still DOWN.
+
+        Each change stands inside one `call.step`. The attachment is bound: `vlan` and `lease` are final. On failure raise;
+        the core calls `detach` with the same attachment. Repeating a completed attach changes nothing.
+        """
+
+    @abstractmethod
+    def check(self, attachment: Attachment, call: Call) -> CheckReport:
+        """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check."""
+
+    @abstractmethod
+    def detach(self, attachment: Attachment, call: Call) -> None:
+        """Remove whatever exists of it and restore `prior`. The only undo path there is.
+
+        Accepts every prefix of `attach`, a missing netns, a missing device, a second call. Touches only objects with our
+        owner tag. Raises Busy while a device is on its way back to the host; the record then stays.
+        """
+
+    @abstractmethod
+    def inventory(self, call: Call) -> Inventory:
+        """Everything on the host with our tag, rebuilt into Attachments, plus foreign objects in our way. Read-only."""
+
+    def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
+        """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod."""
+        return NodeReport()
+
+    def teardown_node(self, call: Call) -> None:
+        """Undo `reconcile_node` as far as it carries our tag and nothing uses it (uninstall)."""
+
+    def close(self) -> None:
+        """Leave no thread, file descriptor, socket or netns handle behind. May be called twice."""
