@@ -1,0 +1,1 @@
+"""Secondary network interfaces for Kubernetes Pods."""

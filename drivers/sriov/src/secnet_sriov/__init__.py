@@ -1,0 +1,1 @@
+"""Virtual functions and subfunctions of a network card."""

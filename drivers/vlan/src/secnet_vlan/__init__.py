@@ -1,0 +1,1 @@
+"""VLAN networks on Open vSwitch."""

@@ -1,0 +1,1 @@
+"""IPAM backends: antrea (IPPool) and static."""
