@@ -23,7 +23,7 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
-from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend
+from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
 from .types import (
@@ -92,6 +92,7 @@ __all__ = [
     "NetworkRef",
     "NodeReport",
     "NotReady",
+    "ObjectFinding",
     "ObjectNotFound",
     "ObjectStore",
     "Owned",

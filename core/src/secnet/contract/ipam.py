@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,10 @@ from .store import ObjectStore
 from .types import CheckReport, IpamLease, IpamRequest, ProbeReport
 from .version import CONTRACT_VERSION
 
-__all__ = ["BACKEND_CAPABILITIES", "BackendInfo", "IPAMBackend"]
+__all__ = ["BACKEND_CAPABILITIES", "BackendInfo", "IPAMBackend", "ObjectFinding"]
+
+ObjectFinding = tuple[Mapping[str, Any], str, str, str]
+"""The object at fault, the JSON path in it, what is wrong, what to do."""
 
 BACKEND_CAPABILITIES = frozenset({"ips"})
 """`ips`: honours addresses that the Pod's annotation insists on."""
@@ -63,6 +66,11 @@ class IPAMBackend(ABC):
 
     def validate(self, config: Mapping[str, Any]) -> None:
         """Refuse what a JSON schema cannot express (CIDRs, families). Offline and pure; raises InvalidConfig with a path."""
+
+    @classmethod
+    def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
+        """Look at a set of cluster objects offline and say what is wrong with those of its kinds (`secnet validate`)."""
+        return iter(())
 
     @abstractmethod
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
