@@ -1,10 +1,51 @@
 # Each target sets up by itself what it needs. `make help` lists them.
+#   ARGS   goes to the program behind the target: make test ARGS='-k vlan -x', make bench ARGS=--help
+#   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup
+.PHONY: help setup demo test lint format bench lock wheels test-fresh docs clean clean-packages
+
+ARGS ?=
+FRESH ?= bookworm trixie
+PROMISE := unit,kernel,ovs,nodes
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (Debian packages, .boot/, .venv/); says first what it will change
 	@tools/setup
+
+demo: setup ## two nodes' worth of Pods on a private Open vSwitch: who can ping whom, then clean up
+	@examples/demo/run $(ARGS)
+
+test: setup ## all tests but those that need a package mirror; nothing may be skipped
+	.venv/bin/pytest -m 'not fresh' --promise=$(PROMISE) $(ARGS)
+
+lint: setup ## style, format, types, and who may import whom
+	@tools/lint
+
+format: setup ## put the code into the format that make lint wants
+	.venv/bin/ruff check --fix-only --quiet
+	.venv/bin/ruff format
+
+bench: ## attach and detach beside the CNI plugins and os-vif, measured in one run
+	@tools/setup bench
+	.venv/bin/python benchmarks/run.py $(ARGS)
+
+lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)
+	@tools/lock $(ARGS)
+
+wheels: setup ## build a wheel of each member into dist/
+	@tools/wheels dist
+
+test-fresh: ## make demo and make test in new chroots of Debian 12 and 13, as a newcomer would run them
+	@tools/test-fresh $(FRESH)
+
+docs: setup ## write the generated parts of docs/ again
+	.venv/bin/python docs/generate.py
+
+clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
+	@tools/clean
+
+clean-packages: ## remove the Debian packages that make setup installed
+	@tools/clean packages
