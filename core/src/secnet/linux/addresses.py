@@ -1,0 +1,92 @@
+"""Addresses of links."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from secnet.contract import InvalidConfig, Unsupported
+
+from .connection import Connection, Fault
+
+__all__ = ["Address", "AddressRequests"]
+
+IFA_F_NODAD = 0x02
+IFA_F_OPTIMISTIC = 0x04
+IFA_F_DADFAILED = 0x08
+IFA_F_TENTATIVE = 0x40
+IFA_F_PERMANENT = 0x80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address of a link. `cidr` is `ADDRESS/PREFIX`; `scope` as in rtnetlink (0 global, 253 link, 254 host).
+
+    tentative: duplicate address detection runs. dad_failed: somebody else has the address, the kernel does not use it.
+    permanent: set by hand, not learnt from a router.
+    """
+
+    index: int
+    cidr: str
+    scope: int
+    tentative: bool
+    dad_failed: bool
+    permanent: bool
+
+
+def parse_address(message: Mapping[str, Any]) -> Address:
+    """An address from an RTM_NEWADDR message."""
+    attrs = dict(message["attrs"])
+    flags = attrs.get("IFA_FLAGS", message["flags"])
+    # On a point-to-point link IFA_ADDRESS is the other side's.
+    return Address(
+        index=message["index"],
+        cidr=f"{attrs.get('IFA_LOCAL') or attrs['IFA_ADDRESS']}/{message['prefixlen']}",
+        scope=message["scope"],
+        tentative=bool(flags & IFA_F_TENTATIVE),
+        dad_failed=bool(flags & IFA_F_DADFAILED),
+        permanent=bool(flags & IFA_F_PERMANENT),
+    )
+
+
+class AddressRequests(Connection):
+    """Requests about addresses."""
+
+    def addresses(self, index: int | None = None) -> tuple[Address, ...]:
+        """The addresses of one link, or of all."""
+        found = (parse_address(message) for message in self._dump("addr", "listing the addresses"))
+        return tuple(address for address in found if index is None or address.index == index)
+
+    def add_address(self, index: int, cidr: str, nodad: bool = True, optimistic: bool = False) -> None:
+        """Give a link an address, `ADDRESS/PREFIX`; one that it has already is success.
+
+        nodad: an IPv6 address is usable at once; without it the kernel first asks the network for a second (libraries: 1.4 s).
+        optimistic: usable at once while the kernel asks; needs `optimistic_dad` set for the link, and `nodad` false.
+        """
+        try:
+            interface = ipaddress.ip_interface(cidr)
+        except ValueError as exc:
+            raise InvalidConfig(f"{cidr!r} is not an address with a prefix", hint="write it like 10.1.2.3/24") from exc
+        fields: dict[str, Any] = {
+            "index": index,
+            "address": str(interface.ip),
+            "prefixlen": interface.network.prefixlen,
+            "family": socket.AF_INET6 if interface.version == 6 else socket.AF_INET,
+        }
+        if interface.version == 6:
+            fields["flags"] = (IFA_F_NODAD if nodad else 0) | (IFA_F_OPTIMISTIC if optimistic else 0)
+        doing = f"adding the address {cidr} to the link with index {index}"
+        try:
+            self._try("addr", "replace", **fields)
+        except Fault as fault:
+            if fault.code == errno.EACCES and interface.version == 6:
+                raise Unsupported(
+                    f"{doing}: IPv6 is switched off on the link",
+                    hint="set net.ipv6.conf.<interface>.disable_ipv6 to 0 in the Pod, or give it no IPv6 pool",
+                    subject=cidr,
+                ) from fault.__cause__
+            raise self._error(fault, doing, cidr) from fault.__cause__

@@ -1,0 +1,172 @@
+"""Network namespaces: prove which one a path means, open it, and run code inside without moving the calling thread.
+
+A path can be used again for another namespace, so a reference carries device and inode (ARCHITECTURE "Identity"). An open
+descriptor or socket keeps a namespace alive after `ip netns del`: hold them for one operation only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from secnet.contract import Gone, InvalidConfig, NetnsRef, NotReady
+
+from .errors import from_errno, translated
+
+__all__ = ["alive", "forbid_host", "identify", "in_netns", "open_netns", "setns"]
+
+T = TypeVar("T")
+
+CLONE_NEWNET = 0x40000000
+NS_GET_NSTYPE = 0xB703  # linux/nsfs.h: which kind of namespace a descriptor is
+
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)  # ESRCH: /proc/PID/ns/net of a process that ended
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def identify(path: str | os.PathLike[str]) -> NetnsRef:
+    """The reference of the network namespace at `path`.
+
+    Raises NotReady while the path is missing or is no namespace yet, InvalidConfig for a namespace of another kind.
+    """
+    name = os.fspath(path)
+    fd = _open_file(name)
+    try:
+        _require_netns(fd, name)
+        found = os.fstat(fd)
+        return NetnsRef(path=name, device=found.st_dev, inode=found.st_ino)
+    finally:
+        os.close(fd)
+
+
+def _open_file(path: str) -> int:
+    try:
+        # Looked at before it is opened: opening a device or a FIFO could act or block.
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        if exc.errno in _MISSING:
+            raise NotReady(
+                f"the network namespace {path} does not exist",
+                hint="it is tried again; if the Pod runs, check that its namespace directory is mounted into the agent",
+                subject=path,
+            ) from exc
+        raise from_errno(exc.errno or 0, f"opening the network namespace {path}", subject=path) from exc
+    raise _no_namespace(path)
+
+
+def _no_namespace(path: str) -> NotReady:
+    return NotReady(
+        f"{path} is not a namespace",
+        hint="a namespace made after the agent started is seen as an empty file unless its directory is mounted "
+        "with HostToContainer propagation",
+        subject=path,
+    )
+
+
+def _require_netns(fd: int, path: str) -> None:
+    try:
+        kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
+    except OSError as exc:  # ENOTTY: an ordinary file
+        raise _no_namespace(path) from exc
+    if kind != CLONE_NEWNET:
+        raise InvalidConfig(
+            f"{path} is a namespace of another kind than network",
+            hint="give the path of a network namespace",
+            subject=path,
+        )
+
+
+@contextmanager
+def open_netns(ref: NetnsRef) -> Iterator[int]:
+    """A descriptor of the namespace, closed at the end. Raises Gone if the path is missing or means another one now."""
+    try:
+        fd = os.open(ref.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as exc:
+        if exc.errno in _MISSING:
+            raise _gone(ref, "does not exist any more") from exc
+        raise from_errno(exc.errno or 0, f"opening the network namespace {ref.path}", subject=ref.path) from exc
+    try:
+        found = os.fstat(fd)
+        if (found.st_dev, found.st_ino) != (ref.device, ref.inode):
+            raise _gone(ref, "is another namespace now than when the Pod was attached")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _gone(ref: NetnsRef, what: str) -> Gone:
+    return Gone(
+        f"the network namespace {ref.path} {what}", hint="what was begun for it is cleaned up", subject=ref.path
+    )
+
+
+def alive(ref: NetnsRef) -> bool:
+    """Whether the path still leads to the same namespace. Errors other than absence are raised, never taken for death."""
+    try:
+        found = os.stat(ref.path)
+    except OSError as exc:
+        if exc.errno in _MISSING:
+            return False
+        raise from_errno(exc.errno or 0, f"looking at the network namespace {ref.path}", subject=ref.path) from exc
+    return (found.st_dev, found.st_ino) == (ref.device, ref.inode)
+
+
+def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:
+    """Raise InvalidConfig if the namespace is the agent's own or that of process 1 (ARCHITECTURE "Identity").
+
+    Process 1 may be out of sight (another PID namespace, ptrace limits); the agent's own namespace never is, and with
+    hostNetwork it is the host's.
+    """
+    for owner, path in (("the agent's own", proc_root / "self/ns/net"), ("the host's", proc_root / "1/ns/net")):
+        try:
+            found = path.stat()
+        except OSError as exc:
+            if owner == "the host's":
+                continue
+            raise from_errno(exc.errno or 0, f"looking at {path}", subject=ref.path) from exc
+        if (found.st_dev, found.st_ino) == (ref.device, ref.inode):
+            raise InvalidConfig(
+                f"{ref.path} is {owner} network namespace, where no Pod interface may be made",
+                hint="a Pod with hostNetwork takes no secondary networks; otherwise give the path of the Pod's namespace",
+                subject=ref.path,
+            )
+
+
+def setns(fd: int) -> None:
+    """Move the calling thread into the network namespace. For throw-away threads; see `in_netns`."""
+    if _libc.setns(fd, CLONE_NEWNET):  # os.setns exists from Python 3.12 on
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def in_netns(fd: int, fn: Callable[[], T]) -> T:
+    """Call `fn` in a new thread that has entered the namespace and ends after it (about 0.05 ms); returns its result.
+
+    The thread is never used again, so host work cannot happen in a Pod. An exception of `fn` is raised here as it is.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with translated("entering the network namespace"):
+                setns(fd)
+            results.append(fn())
+        except BaseException as exc:
+            failures.append(exc)
+
+    thread = threading.Thread(target=run, name="secnet-netns", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
