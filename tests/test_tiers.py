@@ -82,6 +82,12 @@ def test_a_promised_tier_without_a_test_fails(inner: pytest.Pytester) -> None:
     assert result.ret == 1
 
 
+def test_who_picks_tests_need_not_run_every_tier(inner: pytest.Pytester) -> None:
+    inner.makepyfile("def test_plain(): pass")
+    assert inner.runpytest("--promise=unit,nodes", "-k", "plain").ret == 0
+    assert inner.runpytest("--promise=unit,nodes", ".").ret == 0
+
+
 def test_an_expected_failure_is_no_skip(inner: pytest.Pytester) -> None:
     inner.makepyfile("import pytest\n@pytest.mark.xfail\ndef test_known(): assert False")
     result = inner.runpytest("--promise=unit")
