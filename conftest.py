@@ -1,9 +1,9 @@
-"""Set-up that all tests share; what it does is in tests/support/tiers.py."""
+"""Set-up that all tests share; what it does is in tests/support/."""
 
 from hypothesis import settings
 
 # pytester is what the tests of the tiers themselves run pytest with.
-pytest_plugins = ["tiers", "pytester"]
+pytest_plugins = ["tiers", "secnet_testing.netns", "pytester"]
 
 # A deadline per example measures how busy the machine is, not how good the code is.
 settings.register_profile("secnet", deadline=None)

@@ -1,0 +1,1 @@
+"""Fixtures and helpers for tests of the workspace; shipped in no wheel."""
