@@ -1,0 +1,189 @@
+"""The agent as a whole: made from settings, a registry and a cluster; started, and stopped without a trace."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TypeVar
+
+from secnet.contract import AttachRequest, Call, ObjectNotFound, SecnetError, StepObserver
+
+from .claims import Claims
+from .cluster.base import Cluster
+from .controller import Controller, PodTable
+from .journal import Journal, Record, RunDirLock, current_boot_id
+from .layer3 import Layer3
+from .logs import attachment_log
+from .nads import Nads
+from .node import NodeKeeper
+from .pipeline import Pipeline
+from .plugins import Plugins
+from .pod_sync import PodSync
+from .registry import Registry
+from .reports import Reports
+from .sandbox import NamedNetns
+from .settings import Settings
+from .sweep import Sweeper
+
+__all__ = ["Agent"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_NAMESPACE_SECONDS = 0.5
+_NODE_RETRY_SECONDS = (1.0, 15.0)
+_NODE_TIMEOUT_SECONDS = 20.0
+_UNDO_SECONDS = 30.0
+_JOIN_SECONDS = 5.0
+
+
+class Agent:
+    """One reconciler of this node's secondary networks, alone on its run directory.
+
+    role: what this process is called to others that find the run directory taken, such as `secnet agent`.
+    observers: see every step of every plugin and of the core; tests inject faults here.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: Registry, cluster: Cluster, *, role: str, observers: tuple[StepObserver, ...] = ()
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._cluster = cluster
+        self._role = role
+        self._observers = observers
+        self._stop = threading.Event()
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Agent:
+        """Take the run directory, make per-node state, recover, and serve. Raises Busy when another process reconciles it."""
+        with ExitStack() as stack:
+            lock = RunDirLock(self._settings.run_dir)
+            lock.acquire(self._role)
+            stack.callback(lock.release)
+            self._build(stack)
+            self._node_ready = self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS))
+            self._controller.start()
+            stack.callback(self._stop_controller)
+            for target in (self._keep_node, self._look_at_namespaces, self._keep_true):
+                self._spawn(target, stack)
+            stack.callback(self._stop.set)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Let running work finish, undo what does not, and leave every living attachment as it is."""
+        self._exit.close()
+
+    def _build(self, stack: ExitStack) -> None:
+        settings = self._settings
+        journal = Journal(settings.run_dir / "journal")
+        for problem in journal.problems():
+            _log.error("%s", problem)
+        reports = Reports(settings.run_dir)
+        plugins = Plugins(self._registry, settings, self._cluster)
+        stack.callback(plugins.close)
+        nads, pods, source = Nads(self._registry), PodTable(settings.node_name), NamedNetns()
+        pipeline = Pipeline(
+            plugins=plugins,
+            journal=journal,
+            boot_id=current_boot_id(),
+            layer3=Layer3(),
+            undo_call=self._undo_call,
+        )
+        self._sweeper = Sweeper(
+            plugins=plugins, journal=journal, sandboxes=lambda: self._controller.sandboxes(), pod_exists=self._pod_exists
+        )
+        held = ((r.attachment.request.netns, r.pod) for r in journal.records() if r.pod)
+        sync = PodSync(
+            pipeline=pipeline,
+            journal=journal,
+            registry=self._registry,
+            nads=nads,
+            source=source,
+            claims=Claims(held),
+            sweeper=self._sweeper,
+            make_call=self._attach_call,
+        )
+        self._controller = Controller(
+            cluster=self._cluster,
+            journal=journal,
+            nads=nads,
+            pods=pods,
+            sync=sync,
+            source=source,
+            reports=reports,
+            owner_tag=settings.owner_tag,
+            workers=settings.workers,
+        )
+        self._node = NodeKeeper(
+            plugins=plugins,
+            settings=settings,
+            reports=reports,
+            on_ready=lambda _: self._controller.retry_waiting(),
+        )
+
+    def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
+        thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
+        thread.start()
+        stack.callback(thread.join, _JOIN_SECONDS)
+
+    def _stop_controller(self) -> None:
+        if not self._controller.stop(self._settings.drain_seconds):
+            _log.warning("some work did not end in time; the next start finishes or undoes it from the journal")
+
+    def _call(self, seconds: float) -> Call:
+        return Call.within(seconds, cancel=self._stop, observers=self._observers)
+
+    def _attach_call(self, request: AttachRequest, cancel: threading.Event) -> Call:
+        return Call.within(
+            self._settings.attach_timeout, cancel=cancel, log=attachment_log(request), observers=self._observers
+        )
+
+    def _undo_call(self, record: Record) -> Call:
+        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=self._observers)
+
+    def _pod_exists(self, namespace: str, name: str) -> bool:
+        try:
+            self._cluster.get("Pod", name, namespace)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def _keep_node(self) -> None:
+        first, last = _NODE_RETRY_SECONDS
+        delay = first
+        ready = self._node_ready
+        while not self._stop.wait(self._settings.check_interval if ready else delay):
+            delay = first if ready else min(last, delay * 2)
+            ready = self._guard(lambda: self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
+
+    def _look_at_namespaces(self) -> None:
+        while not self._stop.wait(_NAMESPACE_SECONDS):
+            self._guard(self._controller.look_at_namespaces, default=None)
+
+    def _keep_true(self) -> None:
+        """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
+        due = 0.0
+        while not self._stop.wait(due):
+            started = time.monotonic()
+            if due:
+                self._guard(self._controller.verify_all, default=None)
+            self._guard(lambda: self._sweeper.sweep(types, backends, self._call(self._settings.check_interval)), default=None)
+            due = max(1.0, self._settings.check_interval - (time.monotonic() - started))
+
+    def _guard(self, function: Callable[[], T], default: T) -> T:
+        try:
+            return function()
+        except SecnetError as exc:
+            if not self._stop.is_set():
+                _log.warning("%s", exc)
+        except Exception:
+            _log.exception("a background task failed; it is tried again")
+        return default

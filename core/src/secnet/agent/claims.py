@@ -1,0 +1,44 @@
+"""Which Pod a network namespace belongs to: two Pods on one netns would undo each other's interfaces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from secnet.contract import Conflict, NetnsRef, PodRef
+
+__all__ = ["Claims"]
+
+PodKey = tuple[str, str]
+
+
+class Claims:
+    """The first Pod to claim a netns keeps it until it lets go. Thread-safe."""
+
+    def __init__(self, held: Iterable[tuple[NetnsRef, PodRef]] = ()) -> None:
+        self._lock = threading.Lock()
+        self._holders: dict[tuple[int, int], PodRef] = {(ns.device, ns.inode): pod for ns, pod in held}
+        self._waiting: dict[tuple[int, int], set[PodKey]] = {}
+
+    def claim(self, netns: NetnsRef, pod: PodRef) -> None:
+        """Take the netns for this Pod (and let go of any other it had). Raises Conflict naming the first."""
+        identity = (netns.device, netns.inode)
+        with self._lock:
+            holder = self._holders.setdefault(identity, pod)
+            if holder.uid == pod.uid:
+                return
+            self._waiting.setdefault(identity, set()).add((pod.namespace, pod.name))
+        raise Conflict(
+            f"its network namespace {netns.path} already belongs to Pod {holder}",
+            hint="give each Pod a network namespace of its own (annotation secnet.io/netns in the manifest)",
+            subject=f"Pod {pod}",
+        )
+
+    def release(self, uid: str, keep: NetnsRef | None = None) -> set[PodKey]:
+        """Let go of all the Pod holds but `keep`; returns the Pods that were refused because of it and may try again."""
+        kept = (keep.device, keep.inode) if keep else None
+        with self._lock:
+            gone = [identity for identity, pod in self._holders.items() if pod.uid == uid and identity != kept]
+            for identity in gone:
+                del self._holders[identity]
+            return set().union(*(self._waiting.pop(identity, set()) for identity in gone))

@@ -1,0 +1,5 @@
+"""The `secnet` command."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,57 @@
+"""`secnet agent`: the node agent in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from typing import Any
+
+from secnet.contract import InvalidConfig, StepObserver
+
+from ..app import Agent
+from ..cluster.manifests import ManifestCluster
+from ..logs import set_up_logging
+from .common import add_config_options, load_all
+
+__all__ = ["add_parser", "serve"]
+
+_log = logging.getLogger("secnet.agent")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "agent",
+        help="run the node agent",
+        description="Watch the manifest directory of the node configuration (and what `secnet apply` hands over), make the "
+        "networks of this node's Pods so and keep them so, until SIGTERM or SIGINT. Living attachments survive the agent.",
+    )
+    add_config_options(parser)
+    parser.set_defaults(run=serve)
+
+
+def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = ()) -> int:
+    """Run until a signal says stop. `observers` is for tests, which inject faults at the steps."""
+    registry, settings = load_all(arguments)
+    set_up_logging(settings.log_level, settings.log_format)
+    if settings.manifests is not None and not settings.manifests.is_dir():
+        raise InvalidConfig(
+            f"{settings.manifests} is not a directory",
+            hint="create it, or remove `manifests` and hand objects over with `secnet apply`",
+            subject=str(arguments.config),
+            path="$.manifests",
+        )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    cluster = ManifestCluster(settings.state_dir, settings.manifests)
+    try:
+        with Agent(settings, registry, cluster, role="secnet agent", observers=observers):
+            _log.info("ready: node %s, network types %s", settings.node_name, ", ".join(sorted(registry.drivers)))
+            stop.wait()
+            _log.info("stopping")
+    finally:
+        cluster.close()
+    return 0

@@ -1,0 +1,128 @@
+"""`secnet apply`: hand manifests to the reconciler of this node, and wait until their Pods' networks are there."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..cluster.manifests import load_manifests
+from ..cluster.store import FileStore
+from ..reports import NetworkReport, PodReport, Reports
+from ..settings import Settings
+from .common import add_config_options, load_all
+from .reconciler import Progress, reconciler
+
+__all__ = ["add_parser", "run"]
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Applied:
+    """What was handed over. needs: the revision a report with an error must have seen, for it may be about older objects."""
+
+    pods: tuple[dict[str, Any], ...]
+    needs: int
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "apply",
+        help="make the Pods of a directory of manifests so, and wait",
+        description="Hand Pods, NADs and IPPools to the node's reconciler and wait until every network of these Pods is attached. "
+        "Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and leaves the "
+        "interfaces in place when it ends.",
+        epilog="exit status: 0 all is attached; 1 something is not: at once when waiting would not help, else after --timeout.",
+    )
+    parser.add_argument("path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
+    add_config_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Apply, wait, print one line a network."""
+    registry, settings = load_all(arguments)
+    manifests = [item for path in arguments.path for item in load_manifests(path)]
+    store = FileStore(settings.state_dir)
+    applied = _hand_over(store, manifests, settings)
+    progress = Progress(arguments.timeout)
+    with reconciler(settings, registry, "secnet apply"):
+        reports = _wait(settings, applied, progress)
+    return _print_result(applied, reports)
+
+
+def _hand_over(store: FileStore, manifests: Iterable[Any], settings: Settings) -> _Applied:
+    pods, needs = [], 0
+    for manifest in manifests:
+        verb, live = store.apply(manifest.object, source=manifest.source)
+        meta = live["metadata"]
+        print(f"{live['kind']} {'/'.join(filter(None, (meta.get('namespace'), meta['name'])))} {verb}")
+        if live["kind"] == "Pod":
+            if (live.get("spec") or {}).get("nodeName") in (None, "", settings.node_name):
+                pods.append(live)
+        elif verb != "unchanged":
+            needs = max(needs, int(meta["resourceVersion"]))
+    return _Applied(pods=tuple(pods), needs=needs)
+
+
+def _wait(settings: Settings, applied: _Applied, progress: Progress) -> dict[str, PodReport]:
+    """Poll the reports until all Pods are settled; returns the last ones by Pod uid."""
+    reader = Reports(settings.run_dir)
+    while True:
+        reports = {report.pod.uid: report for report in reader.pods()}
+        waiting = [pod for pod in applied.pods if not _answered(pod, reports, applied.needs)]
+        if not waiting or progress.over():
+            return reports
+        progress.tell(f"waiting for {len(waiting)} of {len(applied.pods)} Pods", _first_error(waiting, reports))
+        time.sleep(_POLL_SECONDS)
+
+
+def _answered(pod: dict[str, Any], reports: dict[str, PodReport], needs: int) -> bool:
+    report = reports.get(pod["metadata"]["uid"])
+    if report is None:
+        return not (pod["metadata"].get("annotations") or {}).get("k8s.v1.cni.cncf.io/networks")
+    if report.generation < int(pod["metadata"]["generation"]):
+        return False
+    return report.attached or (report.settled and report.revision >= needs)
+
+
+def _first_error(waiting: Iterable[dict[str, Any]], reports: dict[str, PodReport]) -> str:
+    for pod in waiting:
+        report = reports.get(pod["metadata"]["uid"])
+        errors = [network.error for network in report.networks if network.error] if report else []
+        if errors:
+            return f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']}: {errors[0]}"
+    return ""
+
+
+def _print_result(applied: _Applied, reports: dict[str, PodReport]) -> int:
+    good = True
+    for pod in applied.pods:
+        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        report = reports.get(pod["metadata"]["uid"])
+        if not _answered(pod, reports, applied.needs):
+            good = False
+            if report is None:
+                print(f"Pod {name}: no answer yet; look at the agent's log, or give a longer --timeout")
+        if report is None:
+            continue
+        good = good and report.attached
+        if report.error is not None:
+            print(f"Pod {name}: {report.error}")
+        for network in report.networks:
+            print(f"Pod {name}: {_line(network, report)}")
+    return 0 if good else 1
+
+
+def _line(network: NetworkReport, report: PodReport) -> str:
+    where = f"{network.interface or '(no interface)'} on {network.network}: {network.phase}"
+    if network.error is not None:
+        return f"{where}{'' if network.error == report.error else f': {network.error}'}"
+    vlan = "" if network.vlan is None else f" {'untagged' if network.vlan == 0 else f'VLAN {network.vlan}'}"
+    return f"{where} {','.join(network.addresses) or 'without address'}{vlan} MAC {network.mac}"

@@ -1,0 +1,80 @@
+"""What the commands share: options, settings, the state directory, and printing."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..registry import Registry
+from ..settings import Settings, load_settings
+
+__all__ = [
+    "add_config_options",
+    "add_json_option",
+    "load_all",
+    "print_data",
+    "print_table",
+]
+
+
+def add_config_options(parser: argparse.ArgumentParser, *, state_dir: bool = True) -> None:
+    """`--config` and `--state-dir`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="node configuration (YAML); without it every setting has its default (see docs/configuration.md)",
+    )
+    if state_dir:
+        parser.add_argument(
+            "--state-dir",
+            type=Path,
+            metavar="DIR",
+            help="where the live objects are kept; overrides stateDir of the configuration (default /var/lib/secnet)",
+        )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def load_all(arguments: argparse.Namespace) -> tuple[Registry, Settings]:
+    """The installed plugins and the settings that the options name; broken plugins are said on stderr."""
+    registry = Registry.load()
+    for problem in registry.problems:
+        print(f"secnet: plugin {problem.name} of {problem.distribution} is not used: {problem.error}", file=sys.stderr)
+    settings = load_settings(arguments.config, registry)
+    if getattr(arguments, "state_dir", None) is not None:
+        settings = dataclasses.replace(settings, state_dir=arguments.state_dir)
+    return registry, settings
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """A table with aligned columns, or the sentence `empty` when there are no rows."""
+    lines = [[_cell(value) for value in row] for row in rows]
+    if not lines:
+        print(empty)
+        return
+    widths = [max(len(line[column]) for line in [list(header), *lines]) for column in range(len(header))]
+    for line in [list(header), *lines]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_data(data: Any, style: str) -> None:
+    """Plain data as `json` or `yaml`."""
+    if style == "yaml":
+        print(yaml.safe_dump(data, sort_keys=False), end="")
+    else:
+        print(json.dumps(data, indent=2))
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None or value == "" else str(value)

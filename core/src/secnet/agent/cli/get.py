@@ -1,0 +1,73 @@
+"""`secnet get`: live objects of the manifest store, with their status."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from secnet.contract import InvalidConfig
+
+from ..cluster.kinds import KINDS
+from ..cluster.store import FileStore
+from .common import add_config_options, add_json_option, load_all, print_data, print_table
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "get",
+        help="show live objects",
+        description="Show live objects (Pods, NADs, IPPools) as the agent sees them, with uid, resourceVersion and status.",
+    )
+    parser.add_argument("kind", metavar="KIND", help="pod, net-attach-def or ippool; plural and full names work too")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one object")
+    parser.add_argument("-n", "--namespace", default=None, help="only this namespace (with NAME: default)")
+    parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table")
+    add_json_option(parser)
+    add_config_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the objects asked for."""
+    kind = _kind(arguments.kind)
+    _, settings = load_all(arguments)
+    store = FileStore(settings.state_dir)
+    style = "json" if arguments.json else arguments.output
+    namespaced = KINDS[kind].namespaced
+    if arguments.name:
+        found = [store.get(kind, arguments.name, (arguments.namespace or "default") if namespaced else "")]
+    else:
+        found = store.list(kind, (arguments.namespace or "") if namespaced else "")
+    if style == "table":
+        header, rows = _rows(kind, found)
+        print_table(header, rows, empty=f"no {kind} objects in {settings.state_dir}")
+    else:
+        print_data(found[0] if arguments.name else {"apiVersion": "v1", "kind": "List", "items": found}, style)
+    return 0
+
+
+def _kind(word: str) -> str:
+    for kind, info in KINDS.items():
+        if word.lower() in {kind.lower(), info.plural, *info.short}:
+            return kind
+    raise InvalidConfig(f"there is no kind {word!r}", hint=f"use one of {', '.join(info.plural for info in KINDS.values())}")
+
+
+def _rows(kind: str, objects: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    if kind == "IPPool":
+        return ("NAME", "TOTAL", "USED", "VLAN", "TERMINATING"), [_pool_row(obj) for obj in objects]
+    return ("NAMESPACE", "NAME", "GENERATION", "VERSION"), [
+        (obj["metadata"].get("namespace"), obj["metadata"]["name"], obj["metadata"].get("generation"), obj["metadata"]["resourceVersion"])
+        for obj in objects
+    ]
+
+
+def _pool_row(pool: dict[str, Any]) -> tuple[Any, ...]:
+    status, spec = pool.get("status") or {}, pool.get("spec") or {}
+    usage, subnet = status.get("usage") or {}, spec.get("subnetInfo") or {}
+    used = usage.get("used", len(status.get("ipAddresses") or []))
+    terminating = "yes" if pool["metadata"].get("deletionTimestamp") else None
+    return (pool["metadata"]["name"], usage.get("total"), used, subnet.get("vlan"), terminating)

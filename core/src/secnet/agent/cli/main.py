@@ -1,0 +1,63 @@
+"""Argument parsing and dispatch. Each command is a module with `add_parser`, which sets `run` as the default of its parser."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+from secnet.contract import SecnetError
+
+from . import agent, apply, delete, drivers, get, status, validate
+
+__all__ = ["main"]
+
+_DESCRIPTION = """\
+Secondary network interfaces for Kubernetes Pods.
+
+A Pod asks with the annotation k8s.v1.cni.cncf.io/networks; a NetworkAttachmentDefinition (NAD)
+of type "antrea" or "secnet" says which networkType; a driver makes the interface, an IPAM backend
+gives it addresses."""
+
+_EPILOG = """\
+a first look:
+  secnet drivers                    which network types are installed, and whether they can work here
+  secnet drivers vlan               the options of one type, and a NAD to start from
+  secnet validate DIR               check manifests and node configuration, offline
+  secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
+  secnet status                     what is attached where, and what is wrong
+  secnet delete DIR --config FILE   undo it
+
+exit status: 0 done; 1 something is wrong and said so; 2 the command line is wrong."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="secnet", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"secnet {importlib.metadata.version('secnet')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (apply, delete, get, status, validate, drivers, agent):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors go to stderr as one line that says what to do."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return int(code)
+    except SecnetError as exc:
+        print(f"secnet: {exc}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) left: not our failure
+        return 1
+    except KeyboardInterrupt:
+        print("secnet: interrupted", file=sys.stderr)
+        return 130

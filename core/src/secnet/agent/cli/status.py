@@ -1,0 +1,92 @@
+"""`secnet status`: every attachment of this node, with the last error where something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from secnet.contract import to_json
+
+from ..journal import Journal
+from ..reports import NetworkReport, PodReport, Reports, network_report
+from .common import add_config_options, add_json_option, load_all, print_table
+
+__all__ = ["add_parser", "print_reports", "run"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "status",
+        help="show what is attached and what is wrong",
+        description="Show the networks of this node's Pods: phase, addresses, VLAN, bridge and last error, and the per-node "
+        "state of the drivers. Reads the run directory; works beside a running agent and without one.",
+        epilog="exit status: 0 all is attached; 1 something is not.",
+    )
+    add_json_option(parser)
+    add_config_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the node and its Pods."""
+    _, settings = load_all(arguments)
+    reports = Reports(settings.run_dir)
+    pods = _with_unreported(reports.pods(), Journal.peek(settings.run_dir / "journal"))
+    node = reports.node()
+    bad = any(not pod.attached for pod in pods) or any(state.error or not state.report.ready for state in node)
+    if arguments.json:
+        print(json.dumps({"node": settings.node_name, "drivers": to_json(node), "pods": to_json(pods)}, indent=2))
+        return int(bad)
+    for state in node:
+        if state.error is not None:
+            print(f"node {settings.node_name}: network type {state.network_type}: {state.error}")
+        for finding in state.report.findings:
+            print(f"node {settings.node_name}: network type {state.network_type}: {finding.code}: {finding.message}")
+    print_reports(pods)
+    return int(bad)
+
+
+def print_reports(pods: tuple[PodReport, ...]) -> None:
+    """The table of networks, and below it one line for each error."""
+    rows = [_row(pod, network) for pod in pods for network in pod.networks]
+    header = ("POD", "NETWORK", "INTERFACE", "TYPE", "PHASE", "ADDRESSES", "VLAN", "BRIDGE", "MAC")
+    print_table(header, rows, empty="no Pod of this node has secondary networks")
+    for line in _errors(pods):
+        print(line)
+
+
+def _row(pod: PodReport, network: NetworkReport) -> tuple[Any, ...]:
+    return (
+        str(pod.pod),
+        network.network,
+        network.interface,
+        network.network_type,
+        network.phase,
+        ",".join(network.addresses),
+        "untagged" if network.vlan == 0 else network.vlan,
+        network.details.get("bridge"),
+        network.mac,
+    )
+
+
+def _errors(pods: tuple[PodReport, ...]) -> Iterator[str]:
+    for pod in pods:
+        if pod.error is not None:
+            yield f"Pod {pod.pod}: {pod.error}"
+        for network in pod.networks:
+            if network.error is not None and network.error != pod.error:
+                yield f"Pod {pod.pod}: {network.interface or network.network}: {network.error}"
+
+
+def _with_unreported(pods: tuple[PodReport, ...], records: tuple[Any, ...]) -> tuple[PodReport, ...]:
+    """Add what the journal holds and no report shows: the agent died between the two."""
+    shown = {(pod.pod.uid, network.interface) for pod in pods for network in pod.networks}
+    extra = [
+        PodReport(pod=record.pod, networks=(network_report(record),))
+        for record in records
+        if record.pod and (record.pod.uid, record.key.ifname) not in shown
+    ]
+    return tuple(sorted([*pods, *extra], key=lambda pod: (pod.pod.namespace, pod.pod.name)))

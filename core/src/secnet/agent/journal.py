@@ -1,0 +1,212 @@
+"""The record of every attachment, written before the act it names and removed after the last one (ARCHITECTURE R1).
+
+One JSON file per attachment under `runDir/journal`, replaced by rename, so that a kill at any point leaves either the old or
+the new record. The directory lies on tmpfs and dies with the kernel objects it names: no fsync. One process writes: whoever
+holds `RunDirLock`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import (
+    Attachment,
+    AttachResult,
+    Busy,
+    ErrorInfo,
+    IpamRequest,
+    Key,
+    MissingPrivilege,
+    PodRef,
+    freeze,
+    from_json,
+    to_json,
+)
+
+from .naming import ElementId
+
+__all__ = ["Journal", "Phase", "Record", "RunDirLock", "current_boot_id"]
+
+
+class Phase(StrEnum):
+    """How far an attachment came. Only ATTACHED is ever adopted; everything else is detached and begun anew (R2)."""
+
+    PLANNED = "Planned"
+    ATTACHING = "Attaching"
+    ATTACHED = "Attached"
+    DETACHING = "Detaching"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that a fresh process needs to adopt or remove an attachment.
+
+    element: which selection of the annotation this answers.
+    wish: the selection's attachment-specific keys; a living attachment is made anew when they change.
+    ipam, ipam_type: what to release; None when the NAD has no ipam.
+    locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
+    layer3: what the layer-3 step took away and must give back.
+    """
+
+    phase: Phase
+    boot_id: str
+    attachment: Attachment
+    element: ElementId
+    wish: Mapping[str, Any] = field(default_factory=dict)
+    ipam: IpamRequest | None = None
+    ipam_type: str | None = None
+    locks: tuple[str, ...] = ()
+    layer3: Mapping[str, Any] = field(default_factory=dict)
+    result: AttachResult | None = None
+    nad_generation: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phase", Phase(self.phase))
+        object.__setattr__(self, "wish", freeze(self.wish))
+        object.__setattr__(self, "layer3", freeze(self.layer3))
+
+    @property
+    def key(self) -> Key:
+        """Identity of the attachment."""
+        return self.attachment.key
+
+    @property
+    def pod(self) -> PodRef | None:
+        """The Pod it belongs to."""
+        return self.attachment.request.pod
+
+    def replace(self, **changes: Any) -> Record:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def current_boot_id(proc_root: Path = Path("/proc")) -> str:
+    """The kernel's id of this boot: records of another boot name kernel objects that are gone."""
+    return (proc_root / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+class RunDirLock:
+    """The right to reconcile this node: one process per runDir, held by flock and freed by the kernel at any death."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / "agent.lock"
+        self._fd: int | None = None
+
+    def acquire(self, role: str) -> None:
+        """Take it or raise Busy naming the holder. `role` is what the holder is called in other processes' messages."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError as exc:
+            raise MissingPrivilege(
+                f"cannot write the run directory {self._path.parent}", hint="run as root, or set runDir to a writable directory"
+            ) from exc
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
+            os.close(fd)
+            raise Busy(
+                f"{holder or 'another process'} already reconciles {self._path.parent}",
+                hint="stop it, or give this one another runDir and ownerTag",
+            ) from exc
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{role} (pid {os.getpid()})".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give it up; may be called twice."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class Journal:
+    """All records of this node, in memory and on disk. Thread-safe; the caller holds the `RunDirLock`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._records: dict[Key, Record] = {}
+        self._problems: dict[str, ErrorInfo] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        self._load()
+
+    @classmethod
+    def peek(cls, directory: Path) -> tuple[Record, ...]:
+        """The readable records of a journal that another process may be writing."""
+        return tuple(record for path in sorted(directory.glob("*.json")) if (record := _try_read(path)) is not None)
+
+    def records(self) -> tuple[Record, ...]:
+        """All records, ordered by key."""
+        with self._lock:
+            return tuple(self._records[key] for key in sorted(self._records))
+
+    def get(self, key: Key) -> Record | None:
+        """The record of one attachment."""
+        with self._lock:
+            return self._records.get(key)
+
+    def of_pod(self, namespace: str, name: str) -> tuple[Record, ...]:
+        """Records of all sandboxes of a Pod name, also of an earlier Pod of the same name."""
+        return tuple(r for r in self.records() if r.pod and (r.pod.namespace, r.pod.name) == (namespace, name))
+
+    def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
+        """A record other than `besides` that holds one of these exclusive resources."""
+        wanted = set(locks)
+        return next((r for r in self.records() if r.key != besides and wanted & set(r.locks)), None)
+
+    def problems(self) -> tuple[ErrorInfo, ...]:
+        """Record files that could not be read; they are kept, for a record is never dropped on error."""
+        return tuple(self._problems.values())
+
+    def write(self, record: Record) -> None:
+        """Put a record on disk, then in memory."""
+        path = self._path(record.key)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(to_json(record)), encoding="utf-8")
+        os.replace(temporary, path)
+        with self._lock:
+            self._records[record.key] = record
+
+    def remove(self, key: Key) -> None:
+        """Forget an attachment of which nothing is left."""
+        self._path(key).unlink(missing_ok=True)
+        with self._lock:
+            self._records.pop(key, None)
+
+    def _path(self, key: Key) -> Path:
+        name = f"{key.container_id}.{key.ifname}"
+        return self._directory / f"{urllib.parse.quote(name, safe='')}.json"
+
+    def _load(self) -> None:
+        for leftover in self._directory.glob("*.tmp"):
+            leftover.unlink()
+        for path in sorted(self._directory.glob("*.json")):
+            record = _try_read(path)
+            if record is not None:
+                self._records[record.key] = record
+                continue
+            self._problems[path.name] = ErrorInfo(
+                reason="UnreadableRecord",
+                message="this record cannot be read, so its attachment is neither adopted nor removed",
+                hint="find the interface by `ip -d link` and the port by its external_ids, remove both, then this file",
+                subject=str(path),
+            )
+
+
+def _try_read(path: Path) -> Record | None:
+    try:
+        return from_json(Record, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None

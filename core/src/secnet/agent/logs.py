@@ -1,0 +1,68 @@
+"""Logging of the agent: console or JSON lines, with Pod, NAD, interface and container id on every line about an attachment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from secnet.contract import AttachRequest
+
+__all__ = ["CONTEXT_FIELDS", "attachment_log", "set_up_logging"]
+
+CONTEXT_FIELDS = ("pod", "network", "interface", "container")
+_EXTRA_FIELDS = (*CONTEXT_FIELDS, "step", "facts", "reason")
+
+
+class _Console(logging.Formatter):
+    """`12:00:01 WARNING text  pod=default/web network=default/vlan100 ...`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+        context = " ".join(f"{name}={getattr(record, name)}" for name in CONTEXT_FIELDS if getattr(record, name, None))
+        line = f"{stamp} {record.levelname:7} {record.getMessage()}{'  ' + context if context else ''}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        data: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        data |= {name: getattr(record, name) for name in _EXTRA_FIELDS if getattr(record, name, None)}
+        if record.exc_info:
+            data["exception"] = self.formatException(record.exc_info)
+        return json.dumps(data, default=str)
+
+
+class _Context(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs
+
+
+def attachment_log(request: AttachRequest) -> logging.LoggerAdapter[logging.Logger]:
+    """A logger whose lines carry the attachment's identity."""
+    context = {
+        "pod": str(request.pod) if request.pod else "",
+        "network": str(request.network),
+        "interface": request.ifname,
+        "container": request.container_id[:13],
+    }
+    return _Context(logging.getLogger("secnet.attachment"), context)
+
+
+def set_up_logging(level: str, style: str) -> None:
+    """Log to stderr; `style` is `console` or `json`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if style == "json" else _Console())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("ovsdbapp").setLevel(logging.WARNING)
+    logging.getLogger("pyroute2").setLevel(logging.WARNING)

@@ -1,0 +1,61 @@
+"""Per-node state (bridges, uplinks) of every driver, made at start and kept true."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from secnet.contract import Call, ErrorInfo, NodeReport, ProbeReport, SecnetError
+
+from .plugins import Plugins
+from .reports import NodeState, Reports
+from .settings import Settings
+
+__all__ = ["NodeKeeper"]
+
+_log = logging.getLogger(__name__)
+
+
+class NodeKeeper:
+    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others."""
+
+    def __init__(self, *, plugins: Plugins, settings: Settings, reports: Reports, on_ready: Callable[[str], None]) -> None:
+        self._plugins = plugins
+        self._settings = settings
+        self._reports = reports
+        self._on_ready = on_ready
+        self._states: dict[str, NodeState] = {}
+
+    def reconcile(self, call: Call) -> bool:
+        """One round; True when every driver that can work here has its per-node state as configured."""
+        for network_type in sorted(self._plugins.registry.drivers):
+            before = self._states.get(network_type)
+            state = self._one(network_type, call)
+            if state == before:
+                continue
+            self._states[network_type] = state
+            self._reports.write_node(state)
+            _announce(state)
+            if state.error is None and state.report.ready and before is not None:
+                self._on_ready(network_type)
+        return all(state.error is None and state.report.ready for state in self._states.values())
+
+    def _one(self, network_type: str, call: Call) -> NodeState:
+        try:
+            desired = self._settings.drivers.get(network_type, {})
+            if not desired and not self._plugins.drive(network_type, "probe", ProbeReport).ready:
+                return NodeState(network_type=network_type)  # not configured and not usable here: nothing to keep
+            report = self._plugins.drive(network_type, "reconcile_node", NodeReport, desired, call)
+            return NodeState(network_type=network_type, report=report)
+        except SecnetError as exc:
+            return NodeState(network_type=network_type, error=exc.info)
+        except Exception as exc:
+            _log.exception("the per-node state of network type %s failed by a fault of the agent itself", network_type)
+            return NodeState(network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True))
+
+
+def _announce(state: NodeState) -> None:
+    if state.error is not None:
+        _log.warning("network type %s: node not ready: %s", state.network_type, state.error)
+    for finding in state.report.findings:
+        _log.warning("network type %s: node not ready: %s: %s", state.network_type, finding.code, finding.message)

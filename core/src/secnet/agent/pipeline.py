@@ -1,0 +1,218 @@
+"""One attachment from plan to record, and back: the order of work of ARCHITECTURE "Order of work", once for every driver.
+
+The record is written before the act it names. There is one undo path: on any failure, cancellation or restart the core calls
+`detach` with the plan it wrote down (R1, R2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from secnet.contract import (
+    Attachment,
+    AttachResult,
+    Busy,
+    Call,
+    CheckReport,
+    ContractViolation,
+    IpamLease,
+    IpamRequest,
+    Key,
+    NotReady,
+    SecnetError,
+    VerifyFailed,
+)
+
+from .journal import Journal, Phase, Record
+from .layer3 import Layer3
+from .locks import KeyLocks
+from .plugins import Plugins, blame
+from .requests import Work
+from .vlan import resolve_vlan
+
+__all__ = ["Pipeline"]
+
+_log = logging.getLogger(__name__)
+
+_FIRST_VERIFY_PAUSE = 0.02
+_LAST_VERIFY_PAUSE = 0.5
+
+
+class Pipeline:
+    """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
+
+    undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
+    verify_seconds: how long an attachment may take to read back as written.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        journal: Journal,
+        boot_id: str,
+        layer3: Layer3,
+        undo_call: Callable[[Record], Call],
+        verify_seconds: float = 5.0,
+    ) -> None:
+        self._plugins = plugins
+        self._journal = journal
+        self._boot_id = boot_id
+        self._layer3 = layer3
+        self._undo_call = undo_call
+        self._verify_seconds = verify_seconds
+        self._locks = KeyLocks()
+
+    def attach(self, work: Work, call: Call) -> Record:
+        """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
+        network_type = work.request.network_type
+        plugin = self._plugins.driver_plugin(network_type)
+        if plugin.info.needs_device and work.request.device is None:
+            raise NotReady(
+                f"network type {network_type} needs a device, and none is allocated to this Pod",
+                hint="see `secnet drivers` for what this type needs",
+                subject=f"NetworkAttachmentDefinition {work.request.network}",
+            )
+        locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
+        with self._locks.hold(locks, call):
+            record = self._plan(work, locks, call)
+            try:
+                return self._realise(record, call)
+            except BaseException:
+                self._undo(record.key)
+                raise
+
+    def detach(self, record: Record, call: Call) -> None:
+        """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
+        with self._locks.hold(record.locks, call):
+            self._remove(record, call)
+
+    def remake(self, record: Record, work: Work, call: Call) -> Record:
+        """Make a damaged attachment anew without giving its addresses up."""
+        with self._locks.hold(record.locks, call):
+            record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
+            self._take_away(record, call)
+        return self.attach(work, call)
+
+    def check(self, record: Record, call: Call) -> CheckReport:
+        """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
+        attachment = record.attachment
+        report = self._plugins.drive(attachment.request.network_type, "check", CheckReport, attachment, call)
+        if record.result is not None and not record.result.netdev:
+            return report
+        return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
+
+    def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
+        holder = self._journal.holder(locks, besides=work.key)
+        if holder is not None:
+            raise Busy(
+                f"{', '.join(locks)} still belongs to Pod {holder.pod} interface {holder.key.ifname}",
+                hint="it comes free when that Pod's interface is removed",
+            )
+        plugin = self._plugins.driver_plugin(work.request.network_type)
+        attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        if attachment.request != work.request:
+            raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
+        record = Record(
+            phase=Phase.PLANNED,
+            boot_id=self._boot_id,
+            attachment=attachment,
+            element=work.element,
+            wish=work.wish,
+            ipam=work.ipam,
+            ipam_type=work.ipam_type,
+            locks=locks,
+            nad_generation=work.nad_generation,
+        )
+        return self._write(record, "journal.plan", call)
+
+    def _realise(self, record: Record, call: Call) -> Record:
+        request = record.attachment.request
+        phase = self._ipam_phase(record)
+        lease = self._allocate(record.ipam, record.ipam_type, call) if phase == "before_link" else None
+        record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
+        result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
+        record = record.replace(result=result)
+        if result.netdev:
+            record = self._write(record.replace(layer3=self._layer3.prior(record.attachment, record.wish)), "journal.layer3", call)
+            self._layer3.apply(record.attachment, result, record.wish, call)
+        if phase == "after_link":
+            record = self._allocate_after_link(record, result, call)
+        self._verify(record, call)
+        return self._write(record.replace(phase=Phase.ATTACHED), "journal.attached", call)
+
+    def _allocate_after_link(self, record: Record, result: AttachResult, call: Call) -> Record:
+        assert record.ipam is not None
+        request = IpamRequest(
+            owner=record.ipam.owner,
+            network=record.ipam.network,
+            config=record.ipam.config,
+            ips=record.ipam.ips,
+            netns=record.attachment.request.netns,
+            mac=result.mac,
+        )
+        record = record.replace(ipam=request)
+        record = self._write(self._bind(record, self._allocate(request, record.ipam_type, call)), "journal.lease", call)
+        self._layer3.apply(record.attachment, result, record.wish, call)
+        return record
+
+    def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
+        if request is None or ipam_type is None:
+            return None
+        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+
+    def _bind(self, record: Record, lease: IpamLease | None) -> Record:
+        info = self._plugins.driver_plugin(record.attachment.request.network_type).info
+        vlan = resolve_vlan(info, record.attachment, lease)
+        return record.replace(attachment=record.attachment.bind(lease, vlan))
+
+    def _ipam_phase(self, record: Record) -> str | None:
+        return self._plugins.backend_plugin(record.ipam_type).info.phase if record.ipam_type else None
+
+    def _verify(self, record: Record, call: Call) -> None:
+        pause, waited = _FIRST_VERIFY_PAUSE, 0.0
+        while not (report := self.check(record, call)).clean:
+            if waited >= self._verify_seconds:
+                text = "; ".join(finding.message for finding in report.findings)
+                raise VerifyFailed(f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}")
+            call.sleep(pause)
+            waited += pause
+            pause = min(_LAST_VERIFY_PAUSE, pause * 2)
+
+    def _undo(self, key: Key) -> None:
+        record = self._journal.get(key)
+        if record is None:
+            return
+        call = self._undo_call(record)
+        try:
+            self._remove(record, call)
+        except SecnetError as exc:
+            call.log.warning("what a failed attach had begun could not be removed yet, it is tried again: %s", exc)
+
+    def _remove(self, record: Record, call: Call) -> None:
+        if record.phase != Phase.DETACHING:
+            record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
+        after_link = self._ipam_phase(record) == "after_link"
+        if after_link:
+            self._release(record, call)
+        self._take_away(record, call)
+        if not after_link:
+            self._release(record, call)
+        with call.step("journal.remove", key=str(record.key)):
+            self._journal.remove(record.key)
+
+    def _take_away(self, record: Record, call: Call) -> None:
+        if record.boot_id != self._boot_id:
+            return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
+        self._plugins.drive(record.attachment.request.network_type, "detach", type(None), record.attachment, call)
+        self._layer3.restore(record.attachment, record.layer3, call)
+
+    def _release(self, record: Record, call: Call) -> None:
+        if record.ipam is not None and record.ipam_type is not None:
+            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
+
+    def _write(self, record: Record, step: str, call: Call) -> Record:
+        with call.step(step, key=str(record.key)):
+            self._journal.write(record)
+        return record

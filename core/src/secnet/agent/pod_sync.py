@@ -1,0 +1,279 @@
+"""Make one Pod's networks as its annotation says, and report what became of each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secnet.contract import (
+    AttachRequest,
+    Busy,
+    Call,
+    ErrorInfo,
+    Gone,
+    NetworkRef,
+    PodRef,
+    SecnetError,
+)
+from secnet.linux.netns import alive
+
+from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
+from .claims import Claims
+from .diff import Changes, diff
+from .journal import Journal, Record
+from .logs import attachment_log
+from .nads import Nads
+from .naming import ElementId, Named, assign_names
+from .pipeline import Pipeline
+from .registry import Registry
+from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
+from .requests import Foreign, Refused, Work, build_work
+from .sandbox import Sandbox, SandboxSource, pod_ref
+from .sweep import Sweeper
+
+__all__ = ["PodSync", "SyncResult", "is_finished"]
+
+_log = logging.getLogger(__name__)
+
+MakeCall = Callable[[AttachRequest, threading.Event], Call]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """report is None when the Pod needs none; records are its attachments now."""
+
+    report: PodReport | None
+    records: tuple[Record, ...] = ()
+    released: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def errors(self) -> tuple[ErrorInfo, ...]:
+        """Every error in the report."""
+        if self.report is None:
+            return ()
+        own = (self.report.error,) if self.report.error else ()
+        return own + tuple(network.error for network in self.report.networks if network.error)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What happened to each element during one sync; local to one call."""
+
+    networks: dict[ElementId, NetworkReport] = field(default_factory=dict)
+    leftovers: list[NetworkReport] = field(default_factory=list)
+
+
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    """A Pod whose containers have ended for good keeps no networks."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+class PodSync:
+    """See the module. Thread-safe for different Pods; the caller never runs one Pod twice at once."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        journal: Journal,
+        registry: Registry,
+        nads: Nads,
+        source: SandboxSource,
+        claims: Claims,
+        sweeper: Sweeper,
+        make_call: MakeCall,
+    ) -> None:
+        self._pipeline = pipeline
+        self._journal = journal
+        self._registry = registry
+        self._nads = nads
+        self._source = source
+        self._claims = claims
+        self._sweeper = sweeper
+        self._make_call = make_call
+
+    def sync(
+        self, key: tuple[str, str], pod: Mapping[str, Any] | None, cancel: threading.Event, *, verify: bool = False
+    ) -> SyncResult:
+        """Bring one Pod up to date. Never raises a SecnetError: what went wrong stands in the report."""
+        records = self._journal.of_pod(*key)
+        if pod is None or is_finished(pod):
+            return self._remove_pod(records, pod)
+        ref = pod_ref(pod)
+        generation = int(pod["metadata"].get("generation") or 0)
+        base = PodReport(pod=ref, generation=generation)
+        try:
+            selections = parse_networks((pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", ref.namespace)
+        except SecnetError as exc:
+            return self._stand_still(base, records, exc, ())
+        if not selections and not records:
+            return SyncResult(report=None, released=frozenset(self._claims.release(ref.uid)))
+        try:
+            sandbox = self._source.resolve(pod)
+            released = self._claims.release(ref.uid, keep=sandbox.netns)
+            self._claims.claim(sandbox.netns, ref)
+        except SecnetError as exc:
+            return self._stand_still(base, records, exc, selections)
+        progress = _Progress()
+        changes = self._changes(selections, records, ref, sandbox)
+        self._apply(changes, progress, cancel, verify)
+        order = [named.element for named in self._named(selections, records, sandbox)]
+        networks = tuple(progress.networks[element] for element in order if element in progress.networks)
+        report = PodReport(
+            pod=ref,
+            generation=generation,
+            container_id=sandbox.container_id,
+            netns=sandbox.netns.path,
+            networks=networks + tuple(progress.leftovers),
+        )
+        return SyncResult(
+            report=report,
+            records=self._journal.of_pod(*key),
+            released=frozenset(released),
+        )
+
+    def _changes(self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox) -> Changes:
+        outcomes = [
+            build_work(named, ref, sandbox, self._nads.look_up, self._registry) for named in self._named(selections, records, sandbox)
+        ]
+        return diff(records, outcomes, sandbox.container_id)
+
+    def _named(self, selections: Iterable[Selection], records: Iterable[Record], sandbox: Sandbox) -> tuple[Named, ...]:
+        recorded = {r.element: r.key.ifname for r in records if r.key.container_id == sandbox.container_id}
+        return assign_names(tuple(selections), recorded)
+
+    def _apply(self, changes: Changes, progress: _Progress, cancel: threading.Event, verify: bool) -> None:
+        for record in changes.remove:
+            error = self._detach(record)
+            if error is not None:
+                progress.leftovers.append(network_report(self._journal.get(record.key) or record, error))
+        for record, outcome in changes.keep:
+            progress.networks[record.element] = self._keep(record, outcome, cancel, verify)
+        for refused in changes.refused:
+            progress.networks[refused.element] = _refused_report(refused)
+        for work in changes.attach:
+            progress.networks[work.element] = self._attach(work, cancel)
+
+    def _attach(self, work: Work, cancel: threading.Event) -> NetworkReport:
+        call = self._make_call(work.request, cancel)
+        try:
+            self._sweeper.before_attach(work.request, call)
+            if self._journal.get(work.key) is not None:
+                raise Busy("an older attachment of this interface is not removed yet", hint="it is tried again")
+            record = self._pipeline.attach(work, call)
+        except SecnetError as exc:
+            call.log.warning("attach failed: %s", exc, extra={"reason": exc.reason})
+            return _failed_report(work, exc.info)
+        except Exception as exc:
+            call.log.exception("attach failed by a fault of the agent itself")
+            return _failed_report(work, _internal(exc))
+        call.log.info("attached")
+        return network_report(record)
+
+    def _keep(self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool) -> NetworkReport:
+        error = outcome.error.info if isinstance(outcome, Refused) else None
+        if not verify:
+            return network_report(record, error)
+        call = self._make_call(record.attachment.request, cancel)
+        try:
+            report = self._pipeline.check(record, call)
+            if report.clean:
+                return network_report(record, error)
+            text = "; ".join(finding.message for finding in report.findings)
+            call.log.warning("the interface is not as recorded: %s", text)
+            if isinstance(outcome, Work) and all(finding.repairable for finding in report.findings):
+                return network_report(self._pipeline.remake(record, outcome, call))
+            return network_report(record, ErrorInfo(reason="Degraded", message=text, retryable=True))
+        except SecnetError as exc:
+            current = self._journal.get(record.key)
+            return network_report(current, exc.info) if current else _gone_report(record, exc.info)
+
+    def _detach(self, record: Record) -> ErrorInfo | None:
+        call = self._make_call(record.attachment.request, threading.Event())
+        try:
+            self._pipeline.detach(record, call)
+        except SecnetError as exc:
+            call.log.warning("detach failed: %s", exc, extra={"reason": exc.reason})
+            return exc.info
+        except Exception as exc:
+            call.log.exception("detach failed by a fault of the agent itself")
+            return _internal(exc)
+        call.log.info("detached")
+        return None
+
+    def _remove_pod(self, records: tuple[Record, ...], pod: Mapping[str, Any] | None) -> SyncResult:
+        failures = [(record, error) for record in records if (error := self._detach(record)) is not None]
+        uids = {record.pod.uid for record in records if record.pod} | ({pod_ref(pod).uid} if pod else set())
+        if failures:
+            ref = failures[0][0].pod
+            assert ref is not None
+            networks = tuple(network_report(self._journal.get(r.key) or r, error) for r, error in failures)
+            return SyncResult(report=PodReport(pod=ref, networks=networks))
+        released = set().union(*(self._claims.release(uid) for uid in uids))
+        return SyncResult(report=None, released=frozenset(released))
+
+    def _stand_still(
+        self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Selection, ...]
+    ) -> SyncResult:
+        """Leave living interfaces alone; only what belongs to dead namespaces or an earlier Pod of this name is removed."""
+        networks = []
+        for record in records:
+            dead = not alive(record.attachment.request.netns) or (record.pod is not None and record.pod.uid != base.pod.uid)
+            failure = self._detach(record) if dead else None
+            if not dead:
+                networks.append(network_report(record))
+            elif failure is not None:
+                networks.append(network_report(self._journal.get(record.key) or record, failure))
+        shown = {network.network for network in networks}
+        phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
+        networks.extend(
+            NetworkReport(network=str(s.network), phase=phase, interface=s.interface or "", error=error.info)
+            for s in selections
+            if str(s.network) not in shown
+        )
+        report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))
+        return SyncResult(report=report, records=self._journal.of_pod(base.pod.namespace, base.pod.name))
+
+
+def _failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
+    return NetworkReport(
+        network=str(work.request.network),
+        phase=PENDING if error.retryable else FAILED,
+        interface=work.request.ifname,
+        network_type=work.request.network_type,
+        error=error,
+        nad_generation=work.nad_generation,
+    )
+
+
+def _refused_report(refused: Refused) -> NetworkReport:
+    return NetworkReport(
+        network=str(NetworkRef(namespace=refused.element.network.namespace, name=refused.element.network.name)),
+        phase=PENDING if refused.error.retryable else FAILED,
+        interface=refused.ifname,
+        network_type=refused.network_type,
+        error=refused.error.info,
+        nad_generation=refused.nad_generation,
+    )
+
+
+def _gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
+    return NetworkReport(
+        network=str(record.attachment.request.network),
+        phase=PENDING if error.retryable else FAILED,
+        interface=record.key.ifname,
+        network_type=record.attachment.request.network_type,
+        error=error,
+    )
+
+
+def _internal(exc: Exception) -> ErrorInfo:
+    return ErrorInfo(
+        reason="InternalError",
+        message=f"{type(exc).__name__}: {exc}",
+        hint="this is a fault in secnet: report it with the agent's log",
+        retryable=True,
+    )

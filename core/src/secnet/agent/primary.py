@@ -1,0 +1,30 @@
+"""The Pod's primary interface, as far as the status needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from secnet.contract import SecnetError
+from secnet.linux.netns import open_netns
+from secnet.linux.rtnl import netns_rtnl
+
+from .journal import Record
+
+__all__ = ["PRIMARY_INTERFACE", "primary_addresses"]
+
+PRIMARY_INTERFACE = "eth0"
+
+
+def primary_addresses(records: Iterable[Record]) -> tuple[tuple[str, ...], str | None]:
+    """Addresses (without prefix, without link-local ones) and MAC of eth0 in the records' namespace; no MAC: no eth0."""
+    for record in records:
+        try:
+            with open_netns(record.attachment.request.netns) as fd, netns_rtnl(fd) as pod:
+                link = pod.link(PRIMARY_INTERFACE)
+                if link is None:
+                    return (), None
+                found = (cidr.split("/")[0] for cidr in pod.addresses(link.index))
+                return tuple(address for address in found if not address.startswith("fe80:")), link.mac
+        except SecnetError:
+            continue  # that namespace is going away; its status does not matter any more
+    return (), None

@@ -1,0 +1,99 @@
+"""The work queue: one sandbox serially, sandboxes in parallel (ARCHITECTURE "Order of work")."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+__all__ = ["WorkQueue"]
+
+_log = logging.getLogger(__name__)
+
+
+class WorkQueue:
+    """Runs `handle(key)` on worker threads, never twice at once for one key.
+
+    A key added while it is handled is handled once more afterwards. `handle` must not raise; if it does, the error is logged
+    and the worker goes on, so that one Pod cannot stop the others.
+    """
+
+    def __init__(self, handle: Callable[[Hashable], None], workers: int) -> None:
+        self._handle = handle
+        self._condition = threading.Condition()
+        self._due: list[tuple[float, int, Hashable]] = []
+        self._when: dict[Hashable, float] = {}
+        self._running: set[Hashable] = set()
+        self._again: dict[Hashable, float] = {}
+        self._order = itertools.count()
+        self._stopping = False
+        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
+
+    def start(self) -> None:
+        """Start the workers. Keys added before wait until now."""
+        for thread in self._threads:
+            thread.start()
+
+    def add(self, key: Hashable, delay: float = 0.0) -> None:
+        """Handle `key` in `delay` seconds, or earlier if it is already due earlier."""
+        when = time.monotonic() + delay
+        with self._condition:
+            if key in self._running:
+                self._again[key] = min(when, self._again.get(key, when))
+                return
+            if self._when.get(key, float("inf")) <= when:
+                return
+            self._when[key] = when
+            heapq.heappush(self._due, (when, next(self._order), key))
+            self._condition.notify()
+
+    def __len__(self) -> int:
+        """Keys waiting or being handled."""
+        with self._condition:
+            return len(self._when) + len(self._running)
+
+    def stop(self, timeout: float) -> bool:
+        """Take no more work, let what runs finish; False if something still runs after `timeout` seconds."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while (key := self._next()) is not None:
+            try:
+                self._handle(key)
+            except Exception:
+                _log.exception("a work item failed outside of its own error handling", extra={"key": str(key)})
+            self._done(key)
+
+    def _next(self) -> Hashable | None:
+        with self._condition:
+            while not self._stopping:
+                wait = None
+                if self._due:
+                    when, _, key = self._due[0]
+                    wait = when - time.monotonic()
+                    if wait <= 0:
+                        heapq.heappop(self._due)
+                        if self._when.get(key) != when:
+                            continue  # an earlier date replaced this entry
+                        del self._when[key]
+                        self._running.add(key)
+                        return key
+                self._condition.wait(wait)
+            return None
+
+    def _done(self, key: Hashable) -> None:
+        with self._condition:
+            self._running.discard(key)
+            again = self._again.pop(key, None)
+        if again is not None:
+            self.add(key, max(0.0, again - time.monotonic()))

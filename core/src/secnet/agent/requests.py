@@ -1,0 +1,161 @@
+"""From a Pod's selections and their NADs to attach requests: what can be refused without touching the host is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secnet.contract import (
+    AttachRequest,
+    IpamOwner,
+    IpamRequest,
+    Key,
+    NetworkRef,
+    PodRef,
+    SecnetError,
+    Unsupported,
+    freeze,
+)
+
+from .annotation import Selection
+from .nad import NetworkConfig
+from .naming import ElementId, Named
+from .registry import Registry
+from .sandbox import Sandbox
+
+__all__ = ["Foreign", "Refused", "Work", "build_work", "wish_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One network to attach, with all that the pipeline needs."""
+
+    element: ElementId
+    request: AttachRequest
+    wish: Mapping[str, Any] = field(default_factory=dict)
+    ipam: IpamRequest | None = None
+    ipam_type: str | None = None
+    nad_generation: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wish", freeze(self.wish))
+
+    @property
+    def key(self) -> Key:
+        """Identity of the attachment."""
+        return self.request.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One network that cannot be attached now, and why."""
+
+    element: ElementId
+    ifname: str
+    error: SecnetError
+    network_type: str = ""
+    nad_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """One network whose NAD is of another type: none of our business."""
+
+    element: ElementId
+
+
+NetworkLookup = Callable[[NetworkRef], NetworkConfig | None]
+"""The parsed NAD, or None for one of another `type`; raises ObjectNotFound or InvalidConfig."""
+
+
+def wish_of(selection: Selection) -> dict[str, Any]:
+    """The attachment-specific keys of a selection; a change of one of them means a new attachment."""
+    wish = {
+        "mac": selection.mac,
+        "ips": selection.ips,
+        "default_route": selection.default_route,
+        "bandwidth": selection.bandwidth,
+        "port_mappings": selection.port_mappings,
+        "infiniband_guid": selection.infiniband_guid,
+        "cni_args": selection.cni_args,
+        "ipam_claim": selection.ipam_claim,
+    }
+    return {key: value for key, value in wish.items() if value not in (None, (), {}) or key == "default_route" and value == ()}
+
+
+def build_work(named: Named, pod: PodRef, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry) -> Work | Refused | Foreign:
+    """The work for one named selection, or why there is none."""
+    config: NetworkConfig | None = None
+    try:
+        config = look_up(named.selection.network)
+        if config is None:
+            return Foreign(element=named.element)
+        if named.error is not None:
+            raise named.error
+        _refuse_unsupported(named.selection, config, registry)
+    except SecnetError as exc:
+        return Refused(
+            element=named.element,
+            ifname=named.ifname or "",
+            error=exc,
+            network_type=config.network_type if config else "",
+            nad_generation=config.generation if config else 0,
+        )
+    return _work(named, config, pod, sandbox)
+
+
+def _work(named: Named, config: NetworkConfig, pod: PodRef, sandbox: Sandbox) -> Work:
+    selection = named.selection
+    owner = IpamOwner(container_id=sandbox.container_id, ifname=named.ifname, pod=pod)
+    ipam = None
+    if config.ipam_type is not None:
+        ipam = IpamRequest(owner=owner, network=config.network, config=config.ipam_config, ips=selection.ips)
+    request = AttachRequest(
+        container_id=sandbox.container_id,
+        ifname=named.ifname,
+        pod=pod,
+        network=config.network,
+        network_type=config.network_type,
+        netns=sandbox.netns,
+        options=config.options,
+        mtu=config.mtu,
+        mac=selection.mac,
+        bandwidth=selection.bandwidth,
+        port_mappings=selection.port_mappings,
+        infiniband_guid=selection.infiniband_guid,
+    )
+    return Work(
+        element=named.element,
+        request=request,
+        wish=wish_of(selection),
+        ipam=ipam,
+        ipam_type=config.ipam_type,
+        nad_generation=config.generation,
+    )
+
+
+def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: Registry) -> None:
+    """Nothing that was asked for is silently dropped: what nobody honours fails this network (issue 2, item 2)."""
+    driver = registry.drivers[config.network_type].info.capabilities
+    backend = registry.backends[config.ipam_type].info.capabilities if config.ipam_type else frozenset()
+    type_text = f"network type {config.network_type}"
+    ipam_text = f"IPAM type {config.ipam_type}" if config.ipam_type else "a network without ipam"
+    wishes = (
+        ("mac", selection.mac, "mac" in driver, type_text),
+        ("mtu (of the NAD)", config.mtu, "mtu" in driver, type_text),
+        ("bandwidth", selection.bandwidth, "bandwidth" in driver, type_text),
+        ("portMappings", selection.port_mappings, "portMappings" in driver, type_text),
+        ("infiniband-guid", selection.infiniband_guid, "infinibandGuid" in driver, type_text),
+        ("ips", selection.ips, "ips" in backend, ipam_text),
+        ("cni-args", selection.cni_args, False, "secnet"),
+        ("ipam-claim-reference", selection.ipam_claim, False, "secnet"),
+    )
+    for key, value, honoured, who in wishes:
+        if value and not honoured:
+            raise Unsupported(
+                f"{key} is asked for, but {who} does not support it",
+                hint=f"remove {key} from the annotation or use a network that supports it",
+                subject=f"annotation element {selection.index}, network {config.network}",
+                path=f"$[{selection.index}]",
+            )

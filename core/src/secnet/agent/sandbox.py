@@ -1,0 +1,67 @@
+"""Where a Pod's network namespace is: for now the named namespace of the manifest store.
+
+Other sources (the container runtime, a chained CNI plugin) stand behind the same interface. Only the manifest store honours
+`secnet.io/netns`: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from secnet.contract import InvalidConfig, NetnsRef, PodRef
+from secnet.linux.netns import forbid_host, identify
+
+__all__ = ["NETNS_ANNOTATION", "NamedNetns", "Sandbox", "SandboxSource", "pod_ref"]
+
+NETNS_ANNOTATION = "secnet.io/netns"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """One life of a Pod's network namespace."""
+
+    container_id: str
+    netns: NetnsRef
+
+
+class SandboxSource(Protocol):
+    """Finds the sandbox of a Pod."""
+
+    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+        """The Pod's sandbox as it is now. Raises NotReady while there is none, Permanent for one it must not have."""
+        ...
+
+
+def pod_ref(pod: Mapping[str, Any]) -> PodRef:
+    """The reference of a Pod object."""
+    meta = pod["metadata"]
+    return PodRef(
+        namespace=meta.get("namespace") or "default",
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        node=(pod.get("spec") or {}).get("nodeName", "") or "",
+    )
+
+
+class NamedNetns:
+    """The annotation `secnet.io/netns` (a path), by default `/run/netns/<Pod name>`."""
+
+    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+        """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's inode."""
+        ref = pod_ref(pod)
+        annotations = pod["metadata"].get("annotations") or {}
+        path = annotations.get(NETNS_ANNOTATION, f"/run/netns/{ref.name}")
+        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+            raise InvalidConfig(
+                f"{path!r} is not an absolute path",
+                hint="give the path of a network namespace, such as /run/netns/web-0",
+                subject=f"Pod {ref}",
+                path=f"$.metadata.annotations['{NETNS_ANNOTATION}']",
+            )
+        netns = identify(path)
+        forbid_host(netns)
+        identity = f"{ref.uid}/{netns.device}:{netns.inode}"
+        return Sandbox(container_id=hashlib.sha256(identity.encode()).hexdigest(), netns=netns)

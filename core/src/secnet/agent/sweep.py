@@ -1,0 +1,139 @@
+"""Find what carries our tag but has no record, and addresses whose holder is gone (ARCHITECTURE R6).
+
+Records are written before acts, so this happens only when the run directory was lost (a reboot, a deletion by hand). Absence
+from the journal is never proof of death: an object is an orphan only if its netns is gone and no live sandbox claims it; an
+address is released only if its Pod is known to live on in another sandbox, or was seen to be gone twice, a grace period apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    Call,
+    Inventory,
+    IpamLease,
+    IpamOwner,
+    IpamRequest,
+    Key,
+    NetworkRef,
+    SecnetError,
+)
+from secnet.linux.netns import alive
+
+from .journal import Journal
+from .plugins import Plugins
+
+__all__ = ["Sweeper"]
+
+_log = logging.getLogger(__name__)
+
+PodKey = tuple[str, str]
+
+
+class Sweeper:
+    """Sweeps each network type once before its first attach, and all types and backends again periodically. Thread-safe.
+
+    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
+    pod_exists: whether a Pod of this name exists on any node.
+    grace: seconds for which a Pod must be seen to be gone before its addresses are released.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        journal: Journal,
+        sandboxes: Callable[[], Mapping[PodKey, str | None]],
+        pod_exists: Callable[[str, str], bool],
+        grace: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plugins = plugins
+        self._journal = journal
+        self._sandboxes = sandboxes
+        self._pod_exists = pod_exists
+        self._grace = grace
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._swept: set[str] = set()
+        self._unrecorded: dict[Key, Attachment] = {}
+        self._suspects: dict[tuple[str, Key], float] = {}
+
+    def before_attach(self, request: AttachRequest, call: Call) -> None:
+        """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first."""
+        with self._lock:
+            if request.network_type not in self._swept:
+                self._sweep_type(request.network_type, call)
+            leftover = self._unrecorded.get(request.key)
+        if leftover is not None:
+            call.log.warning("removing an unrecorded attachment of this interface before making it anew")
+            self._plugins.drive(request.network_type, "detach", type(None), leftover, call)
+            with self._lock:
+                self._unrecorded.pop(request.key, None)
+
+    def sweep(self, network_types: Iterable[str], ipam_types: Iterable[str], call: Call) -> None:
+        """Sweep all types, then all backends; one that fails does not stop the others."""
+        for network_type in network_types:
+            try:
+                with self._lock:
+                    self._sweep_type(network_type, call)
+            except SecnetError as exc:
+                _log.debug("the inventory of network type %s is not available: %s", network_type, exc)
+        for ipam_type in ipam_types:
+            try:
+                self._sweep_leases(ipam_type, call)
+            except SecnetError as exc:
+                _log.debug("the inventory of IPAM type %s is not available: %s", ipam_type, exc)
+
+    def _sweep_type(self, network_type: str, call: Call) -> None:
+        inventory = self._plugins.drive(network_type, "inventory", Inventory, call)
+        claimed = {container for container in self._sandboxes().values() if container}
+        self._unrecorded = {k: a for k, a in self._unrecorded.items() if a.request.network_type != network_type}
+        for owned in inventory.owned:
+            key = owned.attachment.key
+            if self._journal.get(key) is not None:
+                continue
+            self._unrecorded[key] = owned.attachment
+            if not alive(owned.attachment.request.netns) and key.container_id not in claimed:
+                _log.warning("removing an orphan of network type %s: %s, whose network namespace is gone", network_type, key)
+                self._plugins.drive(network_type, "detach", type(None), owned.attachment, call)
+                del self._unrecorded[key]
+        for foreign in inventory.foreign:
+            _log.warning("%s %s is in the way and not ours: %s", foreign.kind, foreign.name, foreign.message)
+        self._swept.add(network_type)
+
+    def _sweep_leases(self, ipam_type: str, call: Call) -> None:
+        sandboxes = self._sandboxes()
+        seen: set[tuple[str, Key]] = set()
+        for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
+            key = Key(container_id=lease.owner.container_id, ifname=lease.owner.ifname)
+            if self._journal.get(key) is not None or key in self._unrecorded or not self._is_stale(lease, sandboxes):
+                continue
+            pod = lease.owner.pod
+            seen.add((ipam_type, key))
+            since = self._suspects.setdefault((ipam_type, key), self._clock())
+            moved = pod is not None and (pod.namespace, pod.name) in sandboxes
+            if moved or self._clock() - since >= self._grace:
+                self._release(ipam_type, lease.owner, call)
+        self._suspects = {key: since for key, since in self._suspects.items() if key[0] != ipam_type or key in seen}
+
+    def _is_stale(self, lease: IpamLease, sandboxes: Mapping[PodKey, str | None]) -> bool:
+        pod = lease.owner.pod
+        if pod is None:
+            return False
+        name = (pod.namespace, pod.name)
+        if name in sandboxes:
+            current = sandboxes[name]
+            return current is not None and current != lease.owner.container_id
+        return not self._pod_exists(*name)
+
+    def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
+        _log.warning("releasing the addresses of %s/%s: that sandbox is gone", owner.container_id[:13], owner.ifname)
+        request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
+        self._plugins.ask(ipam_type, "release", type(None), request, call)

@@ -1,0 +1,82 @@
+"""The work queue: serial for a key, parallel across keys."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+import pytest
+
+from secnet.agent.queue import WorkQueue
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not reached in 10 s"
+        time.sleep(0.005)
+
+
+def test_a_key_never_runs_twice_at_once_and_is_repeated_when_added_meanwhile() -> None:
+    running, overlaps, runs = set[Hashable](), [], []
+    lock, gate = threading.Lock(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        with lock:
+            if key in running:
+                overlaps.append(key)
+            running.add(key)
+        gate.wait(10)
+        with lock:
+            running.discard(key)
+            runs.append(key)
+
+    queue = WorkQueue(handle, 4)
+    queue.start()
+    queue.add("a")
+    _wait(lambda: "a" in running)
+    for _ in range(5):
+        queue.add("a")
+    gate.set()
+    _wait(lambda: len(queue) == 0)
+    assert queue.stop(10)
+    assert overlaps == []
+    assert runs == ["a", "a"]
+
+
+def test_different_keys_run_in_parallel() -> None:
+    barrier = threading.Barrier(3)
+    queue = WorkQueue(lambda key: barrier.wait(10) and None, 3)
+    for key in "abc":
+        queue.add(key)
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    assert not barrier.broken
+    assert queue.stop(10)
+
+
+def test_an_earlier_date_wins_over_a_later_one() -> None:
+    done = threading.Event()
+    queue = WorkQueue(lambda key: done.set(), 1)
+    queue.start()
+    queue.add("a", delay=3600)
+    queue.add("a")
+    assert done.wait(10)
+    assert len(queue) <= 1
+    assert queue.stop(10)
+
+
+def test_a_failing_item_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    seen = []
+
+    def handle(key: Hashable) -> None:
+        if key == "bad":
+            raise RuntimeError("boom")
+        seen.append(key)
+
+    queue = WorkQueue(handle, 1)
+    queue.add("bad")
+    queue.add("good")
+    queue.start()
+    _wait(lambda: seen == ["good"])
+    assert queue.stop(10)
+    assert "a work item failed" in caplog.text
