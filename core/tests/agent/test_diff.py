@@ -4,7 +4,6 @@ from secnet.agent.diff import diff
 from secnet.agent.journal import Phase
 from secnet.agent.requests import Foreign, Refused
 from secnet.contract import ObjectNotFound
-
 from secnet_testing.builders import element, record, work
 
 

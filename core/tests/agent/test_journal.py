@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-
 from secnet.agent.journal import Journal, Phase, RunDirLock
 from secnet.contract import Busy, Key
-
 from secnet_testing.builders import record
 
 
 def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:
-    old = record(addresses=("10.0.0.2/24",), wish={"ips": ("10.0.0.2",)}, locks=("pci:1",), layer3={"default_routes": []})
+    old = record(
+        addresses=("10.0.0.2/24",), wish={"ips": ("10.0.0.2",)}, locks=("pci:1",), layer3={"default_routes": []}
+    )
     Journal(tmp_path).write(old)
     again = Journal(tmp_path)
     assert again.records() == (old,)

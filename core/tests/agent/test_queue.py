@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Hashable
 
 import pytest
-
 from secnet.agent.queue import WorkQueue
 
 

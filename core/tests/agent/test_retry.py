@@ -3,9 +3,19 @@
 import random
 
 import pytest
-
 from secnet.agent.retry import FIRST_DELAY, LAST_DELAY, next_delay
-from secnet.contract import Busy, Cancelled, Conflict, ContractViolation, Gone, NotReady, Permanent, Retryable, SecnetError, Timeout
+from secnet.contract import (
+    Busy,
+    Cancelled,
+    Conflict,
+    ContractViolation,
+    Gone,
+    NotReady,
+    Permanent,
+    Retryable,
+    SecnetError,
+    Timeout,
+)
 
 
 class _NoJitter(random.Random):

@@ -3,7 +3,6 @@
 import json
 
 from secnet.agent.status import default_entry, merge_status
-
 from secnet_testing.builders import record
 
 TAG = "secnet"

@@ -50,7 +50,13 @@ class Agent:
     """
 
     def __init__(
-        self, settings: Settings, registry: Registry, cluster: Cluster, *, role: str, observers: tuple[StepObserver, ...] = ()
+        self,
+        settings: Settings,
+        registry: Registry,
+        cluster: Cluster,
+        *,
+        role: str,
+        observers: tuple[StepObserver, ...] = (),
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -61,7 +67,7 @@ class Agent:
         self._exit = ExitStack()
 
     def __enter__(self) -> Agent:
-        """Take the run directory, make per-node state, recover, and serve. Raises Busy when another process reconciles it."""
+        """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse when another process reconciles it."""
         with ExitStack() as stack:
             lock = RunDirLock(self._settings.run_dir)
             lock.acquire(self._role)
@@ -76,7 +82,9 @@ class Agent:
             self._exit = stack.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Let running work finish, undo what does not, and leave every living attachment as it is."""
         self._exit.close()
 
@@ -97,7 +105,10 @@ class Agent:
             undo_call=self._undo_call,
         )
         self._sweeper = Sweeper(
-            plugins=plugins, journal=journal, sandboxes=lambda: self._controller.sandboxes(), pod_exists=self._pod_exists
+            plugins=plugins,
+            journal=journal,
+            sandboxes=lambda: self._controller.sandboxes(),
+            pod_exists=self._pod_exists,
         )
         held = ((r.attachment.request.netns, r.pod) for r in journal.records() if r.pod)
         sync = PodSync(
@@ -175,7 +186,9 @@ class Agent:
             started = time.monotonic()
             if due:
                 self._guard(self._controller.verify_all, default=None)
-            self._guard(lambda: self._sweeper.sweep(types, backends, self._call(self._settings.check_interval)), default=None)
+            self._guard(
+                lambda: self._sweeper.sweep(types, backends, self._call(self._settings.check_interval)), default=None
+            )
             due = max(1.0, self._settings.check_interval - (time.monotonic() - started))
 
     def _guard(self, function: Callable[[], T], default: T) -> T:

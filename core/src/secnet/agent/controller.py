@@ -135,7 +135,9 @@ class Controller:
                 self._verify.add(key)
             self._queue.add(key)
 
-    def retry_waiting(self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0) -> None:
+    def retry_waiting(
+        self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0
+    ) -> None:
         """Queue the Pods that wait because of an error that `matters`, ahead of their back-off."""
         with self._lock:
             waiting = [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
@@ -271,7 +273,12 @@ class Controller:
         if text == current:
             return
         self._cluster.patch_annotations(
-            "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, resource_version=meta["resourceVersion"], uid=ref.uid
+            "Pod",
+            ref.name,
+            ref.namespace,
+            {STATUS_ANNOTATION: text},
+            resource_version=meta["resourceVersion"],
+            uid=ref.uid,
         )
 
 

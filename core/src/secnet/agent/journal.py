@@ -35,7 +35,7 @@ from secnet.contract import (
 
 from .naming import ElementId
 
-__all__ = ["Journal", "Phase", "Record", "RunDirLock", "current_boot_id"]
+__all__ = ["Journal", "Phase", "Record", "RunDirInUse", "RunDirLock", "current_boot_id"]
 
 
 class Phase(StrEnum):
@@ -95,6 +95,10 @@ def current_boot_id(proc_root: Path = Path("/proc")) -> str:
     return (proc_root / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+class RunDirInUse(Busy):
+    """Another process reconciles this run directory."""
+
+
 class RunDirLock:
     """The right to reconcile this node: one process per runDir, held by flock and freed by the kernel at any death."""
 
@@ -103,20 +107,21 @@ class RunDirLock:
         self._fd: int | None = None
 
     def acquire(self, role: str) -> None:
-        """Take it or raise Busy naming the holder. `role` is what the holder is called in other processes' messages."""
+        """Take it or raise RunDirInUse naming the holder. `role` is what the holder is called in other processes' messages."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except PermissionError as exc:
             raise MissingPrivilege(
-                f"cannot write the run directory {self._path.parent}", hint="run as root, or set runDir to a writable directory"
+                f"cannot write the run directory {self._path.parent}",
+                hint="run as root, or set runDir to a writable directory",
             ) from exc
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
             os.close(fd)
-            raise Busy(
+            raise RunDirInUse(
                 f"{holder or 'another process'} already reconciles {self._path.parent}",
                 hint="stop it, or give this one another runDir and ownerTag",
             ) from exc

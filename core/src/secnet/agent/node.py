@@ -19,7 +19,9 @@ _log = logging.getLogger(__name__)
 class NodeKeeper:
     """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others."""
 
-    def __init__(self, *, plugins: Plugins, settings: Settings, reports: Reports, on_ready: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, plugins: Plugins, settings: Settings, reports: Reports, on_ready: Callable[[str], None]
+    ) -> None:
         self._plugins = plugins
         self._settings = settings
         self._reports = reports
@@ -51,7 +53,9 @@ class NodeKeeper:
             return NodeState(network_type=network_type, error=exc.info)
         except Exception as exc:
             _log.exception("the per-node state of network type %s failed by a fault of the agent itself", network_type)
-            return NodeState(network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True))
+            return NodeState(
+                network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True)
+            )
 
 
 def _announce(state: NodeState) -> None:

@@ -135,7 +135,9 @@ class Pipeline:
         result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
         record = record.replace(result=result)
         if result.netdev:
-            record = self._write(record.replace(layer3=self._layer3.prior(record.attachment, record.wish)), "journal.layer3", call)
+            record = self._write(
+                record.replace(layer3=self._layer3.prior(record.attachment, record.wish)), "journal.layer3", call
+            )
             self._layer3.apply(record.attachment, result, record.wish, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
@@ -175,7 +177,9 @@ class Pipeline:
         while not (report := self.check(record, call)).clean:
             if waited >= self._verify_seconds:
                 text = "; ".join(finding.message for finding in report.findings)
-                raise VerifyFailed(f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}")
+                raise VerifyFailed(
+                    f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}"
+                )
             call.sleep(pause)
             waited += pause
             pause = min(_LAST_VERIFY_PAUSE, pause * 2)

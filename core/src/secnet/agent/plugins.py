@@ -89,7 +89,9 @@ class Plugins:
             except Exception as exc:
                 errors.append(exc)
         if errors:
-            raise ContractViolation(f"{len(errors)} plugins failed to close, the first with: {errors[0]!r}") from errors[0]
+            raise ContractViolation(
+                f"{len(errors)} plugins failed to close, the first with: {errors[0]!r}"
+            ) from errors[0]
 
 
 def guarded(plugin: LoadedPlugin[Any], method: str, function: Callable[[], T]) -> T:

@@ -24,7 +24,6 @@ from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
 from .claims import Claims
 from .diff import Changes, diff
 from .journal import Journal, Record
-from .logs import attachment_log
 from .nads import Nads
 from .naming import ElementId, Named, assign_names
 from .pipeline import Pipeline
@@ -106,7 +105,9 @@ class PodSync:
         generation = int(pod["metadata"].get("generation") or 0)
         base = PodReport(pod=ref, generation=generation)
         try:
-            selections = parse_networks((pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", ref.namespace)
+            selections = parse_networks(
+                (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", ref.namespace
+            )
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
@@ -135,9 +136,12 @@ class PodSync:
             released=frozenset(released),
         )
 
-    def _changes(self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox) -> Changes:
+    def _changes(
+        self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
+    ) -> Changes:
         outcomes = [
-            build_work(named, ref, sandbox, self._nads.look_up, self._registry) for named in self._named(selections, records, sandbox)
+            build_work(named, ref, sandbox, self._nads.look_up, self._registry)
+            for named in self._named(selections, records, sandbox)
         ]
         return diff(records, outcomes, sandbox.container_id)
 
@@ -173,7 +177,9 @@ class PodSync:
         call.log.info("attached")
         return network_report(record)
 
-    def _keep(self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool) -> NetworkReport:
+    def _keep(
+        self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool
+    ) -> NetworkReport:
         error = outcome.error.info if isinstance(outcome, Refused) else None
         if not verify:
             return network_report(record, error)
@@ -221,7 +227,9 @@ class PodSync:
         """Leave living interfaces alone; only what belongs to dead namespaces or an earlier Pod of this name is removed."""
         networks = []
         for record in records:
-            dead = not alive(record.attachment.request.netns) or (record.pod is not None and record.pod.uid != base.pod.uid)
+            dead = not alive(record.attachment.request.netns) or (
+                record.pod is not None and record.pod.uid != base.pod.uid
+            )
             failure = self._detach(record) if dead else None
             if not dead:
                 networks.append(network_report(record))

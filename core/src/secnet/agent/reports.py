@@ -82,7 +82,7 @@ class NodeState:
     """The per-node state of one driver: its last NodeReport, or the error of the last attempt."""
 
     network_type: str
-    report: NodeReport = NodeReport()
+    report: NodeReport = field(default_factory=NodeReport)
     error: ErrorInfo | None = None
 
 

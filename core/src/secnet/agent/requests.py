@@ -81,10 +81,16 @@ def wish_of(selection: Selection) -> dict[str, Any]:
         "cni_args": selection.cni_args,
         "ipam_claim": selection.ipam_claim,
     }
-    return {key: value for key, value in wish.items() if value not in (None, (), {}) or key == "default_route" and value == ()}
+    return {
+        key: value
+        for key, value in wish.items()
+        if value not in (None, (), {}) or (key == "default_route" and value == ())
+    }
 
 
-def build_work(named: Named, pod: PodRef, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry) -> Work | Refused | Foreign:
+def build_work(
+    named: Named, pod: PodRef, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
+) -> Work | Refused | Foreign:
     """The work for one named selection, or why there is none."""
     config: NetworkConfig | None = None
     try:

@@ -1,6 +1,6 @@
-"""The annotation `k8s.v1.cni.cncf.io/network-status` (multi-net-spec v1.3, section 5), merged so that other writers' entries survive.
+"""The annotation `k8s.v1.cni.cncf.io/network-status` (multi-net-spec v1.3, section 5), merged into it.
 
-Written as its clients read it: names as `namespace/name`, addresses without prefix, key `gateway`. Our entries carry the key
+Other writers' entries survive. Written as its clients read it: names as `namespace/name`, addresses without prefix, key `gateway`. Our entries carry the key
 `secnet.io/owner`, so that they can be told from others' after a restart; a client ignores keys it does not know (5.3).
 """
 
@@ -50,7 +50,9 @@ def default_entry(owner_tag: str, ips: Iterable[str], mac: str | None) -> dict[s
     return entry | {"default": True, "dns": {}, OWNER_KEY: owner_tag}
 
 
-def merge_status(current: str | None, records: Iterable[Record], default: Mapping[str, Any], owner_tag: str) -> str | None:
+def merge_status(
+    current: str | None, records: Iterable[Record], default: Mapping[str, Any], owner_tag: str
+) -> str | None:
     """The new annotation text; None when it should not exist.
 
     Entries of others stay in their order; one of the same (name, interface) gives way to ours. An unreadable annotation

@@ -101,7 +101,9 @@ class Sweeper:
                 continue
             self._unrecorded[key] = owned.attachment
             if not alive(owned.attachment.request.netns) and key.container_id not in claimed:
-                _log.warning("removing an orphan of network type %s: %s, whose network namespace is gone", network_type, key)
+                _log.warning(
+                    "removing an orphan of network type %s: %s, whose network namespace is gone", network_type, key
+                )
                 self._plugins.drive(network_type, "detach", type(None), owned.attachment, call)
                 del self._unrecorded[key]
         for foreign in inventory.foreign:

@@ -86,7 +86,9 @@ class Call:
         if self.cancel.is_set():
             raise Cancelled("the work was withdrawn")
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise Timeout("the deadline passed", hint="it is tried again; raise the attach timeout if the host is merely slow")
+            raise Timeout(
+                "the deadline passed", hint="it is tried again; raise the attach timeout if the host is merely slow"
+            )
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but wake for cancellation and the deadline. Raises as `checkpoint` does."""

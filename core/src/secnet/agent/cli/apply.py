@@ -34,12 +34,14 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "apply",
         help="make the Pods of a directory of manifests so, and wait",
-        description="Hand Pods, NADs and IPPools to the node's reconciler and wait until every network of these Pods is attached. "
-        "Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and leaves the "
+        description="Hand Pods, NADs and IPPools to the node's reconciler and wait until every network of these Pods is "
+        "attached. Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and leaves the "
         "interfaces in place when it ends.",
         epilog="exit status: 0 all is attached; 1 something is not: at once when waiting would not help, else after --timeout.",
     )
-    parser.add_argument("path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)")
+    parser.add_argument(
+        "path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)"
+    )
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
     add_config_options(parser)
     parser.set_defaults(run=run)

@@ -32,7 +32,9 @@ def add_parser(commands: Any) -> None:
         "ports and addresses are gone. An IPPool that other Pods still use stays until the last address is released.",
         epilog="exit status: 0 nothing is left; 1 something is, and is named.",
     )
-    parser.add_argument("path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)")
+    parser.add_argument(
+        "path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)"
+    )
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
     add_config_options(parser)
     parser.set_defaults(run=run)
@@ -80,14 +82,18 @@ def _wait(settings: Settings, pods: set[tuple[str, str]], progress: Progress) ->
     """Poll until the Pods have neither record nor report; returns a line for each that still has."""
     reports = Reports(settings.run_dir)
     while True:
-        records = [r for r in Journal.peek(settings.run_dir / "journal") if r.pod and (r.pod.namespace, r.pod.name) in pods]
+        records = [
+            r for r in Journal.peek(settings.run_dir / "journal") if r.pod and (r.pod.namespace, r.pod.name) in pods
+        ]
         left = {str(record.pod) for record in records}
         left |= {str(report.pod) for report in reports.pods() if (report.pod.namespace, report.pod.name) in pods}
         if not left:
             return []
         errors = _errors(reports, left)
         if progress.over():
-            return [f"Pod {name}: not removed yet{': ' + errors[name] if name in errors else ''}" for name in sorted(left)]
+            return [
+                f"Pod {name}: not removed yet{': ' + errors[name] if name in errors else ''}" for name in sorted(left)
+            ]
         progress.tell(f"waiting for {len(left)} Pods to let go", next(iter(errors.values()), ""))
         time.sleep(_POLL_SECONDS)
 

@@ -42,14 +42,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([dict(row) for row in rows], indent=2))
     else:
         header = ("KIND", "NAME", "DISTRIBUTION", "VERSION", "OPTIONS", "STATE")
-        print_table(header, [tuple(_text(row[key.lower()]) for key in header) for row in rows], empty="no plugin is installed")
+        print_table(
+            header, [tuple(_text(row[key.lower()]) for key in header) for row in rows], empty="no plugin is installed"
+        )
     return 1 if registry.problems else 0
 
 
 def _rows(registry: Registry, settings: Settings, objects: ObjectStore) -> Iterator[Mapping[str, Any]]:
     plugins = Plugins(registry, settings, objects)
     try:
-        for kind, table, call in (("network type", registry.drivers, plugins.drive), ("ipam", registry.backends, plugins.ask)):
+        for kind, table, call in (
+            ("network type", registry.drivers, plugins.drive),
+            ("ipam", registry.backends, plugins.ask),
+        ):
             for name, plugin in sorted(table.items()):
                 yield {
                     "kind": kind,
@@ -80,10 +85,17 @@ def _show(name: str, registry: Registry, *, as_json: bool) -> int:
     plugin: LoadedPlugin[Any] | None = registry.drivers.get(name) or registry.backends.get(name)
     if plugin is None:
         known = ", ".join(sorted([*registry.drivers, *registry.backends]))
-        raise Unsupported(f"no plugin {name!r} is installed (installed: {known})", hint="install the distribution that provides it")
+        raise Unsupported(
+            f"no plugin {name!r} is installed (installed: {known})", hint="install the distribution that provides it"
+        )
     nad = _example(plugin)
     if as_json:
-        print(json.dumps({"name": name, "summary": plugin.info.summary, "options": thaw(_fragment(plugin)), "example": nad}, indent=2))
+        print(
+            json.dumps(
+                {"name": name, "summary": plugin.info.summary, "options": thaw(_fragment(plugin)), "example": nad},
+                indent=2,
+            )
+        )
         return 0
     print(f"{name}: {plugin.info.summary}  ({plugin.distribution} {plugin.version})\n")
     fragment = _fragment(plugin)

@@ -53,14 +53,21 @@ def _kind(word: str) -> str:
     for kind, info in KINDS.items():
         if word.lower() in {kind.lower(), info.plural, *info.short}:
             return kind
-    raise InvalidConfig(f"there is no kind {word!r}", hint=f"use one of {', '.join(info.plural for info in KINDS.values())}")
+    raise InvalidConfig(
+        f"there is no kind {word!r}", hint=f"use one of {', '.join(info.plural for info in KINDS.values())}"
+    )
 
 
 def _rows(kind: str, objects: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     if kind == "IPPool":
         return ("NAME", "TOTAL", "USED", "VLAN", "TERMINATING"), [_pool_row(obj) for obj in objects]
     return ("NAMESPACE", "NAME", "GENERATION", "VERSION"), [
-        (obj["metadata"].get("namespace"), obj["metadata"]["name"], obj["metadata"].get("generation"), obj["metadata"]["resourceVersion"])
+        (
+            obj["metadata"].get("namespace"),
+            obj["metadata"]["name"],
+            obj["metadata"].get("generation"),
+            obj["metadata"]["resourceVersion"],
+        )
         for obj in objects
     ]
 

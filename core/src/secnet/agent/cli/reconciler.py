@@ -6,12 +6,11 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
-from secnet.contract import Busy
+from contextlib import ExitStack, contextmanager, suppress
 
 from ..app import Agent
 from ..cluster.manifests import ManifestCluster
+from ..journal import RunDirInUse
 from ..logs import set_up_logging
 from ..registry import Registry
 from ..settings import Settings
@@ -49,8 +48,7 @@ def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[No
     with ExitStack() as stack:
         cluster = ManifestCluster(settings.state_dir, None)
         stack.callback(cluster.close)
-        try:
+        # An agent that holds the run directory sees what was handed over through the store.
+        with suppress(RunDirInUse):
             stack.enter_context(Agent(settings, registry, cluster, role=role))
-        except Busy:
-            pass  # a running agent holds the run directory: it sees what was handed over through the store
         yield
