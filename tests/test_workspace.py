@@ -264,3 +264,19 @@ def test_no_tracked_file_names_a_path_of_one_machine() -> None:
         for hit in MACHINE_PATH.finditer(path.read_bytes())
     ]
     assert found == []
+
+
+# --- What a newcomer is told ------------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_the_one_line_of_prerequisites() -> None:
+    """CI and `make test-fresh` run this line, so it is right as long as it is found."""
+    assert run("tools/prerequisites") == "apt-get install -y make git ca-certificates python3\n"
+
+
+def test_make_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    assert set(re.findall(r"^  make (\S+)  ", run("make", "--no-print-directory", "help"), re.MULTILINE)) == targets
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert set(phony.split()) == targets
