@@ -154,7 +154,7 @@ def _split_keys(item: Mapping[str, Any], index: int) -> tuple[dict[str, tuple[st
         if key is None and "." in written:
             extra[written] = value
         elif key is None:
-            hint = suggest(written, list(_KEYS)) + " Keys of your own need a dot, as in example.org/key"
+            hint = f"{suggest(written, list(_KEYS))} (a key of your own needs a dot, as in example.org/key)"
             raise _error(f"unknown key {show(written)}", hint, index, written)
         elif key in known:
             raise _error(f"the key {key} is given twice, in different case", "keep one of them", index, written)
