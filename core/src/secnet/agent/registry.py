@@ -1,0 +1,254 @@
+"""The installed drivers and IPAM backends, found through entry points and loaded through stevedore.
+
+Loading is loud: whatever is broken, duplicate or of another contract version is a problem with its distribution's name, and
+the rest works on. stevedore's own cache of entry points is not used: it drops the distribution, leaves out one of two equal
+entries, and can be stale after an editable install.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from stevedore import ExtensionManager
+
+from secnet.contract import (
+    CONTRACT_VERSION,
+    BackendInfo,
+    ContractViolation,
+    DriverInfo,
+    ErrorInfo,
+    HostContext,
+    IPAMBackend,
+    NetworkDriver,
+)
+
+from .fragments import backend_faults, driver_faults
+from .validation import Validator
+
+__all__ = [
+    "BACKENDS_GROUP",
+    "DRIVERS_GROUP",
+    "EntryPointSource",
+    "LoadedPlugin",
+    "PluginProblem",
+    "Registry",
+]
+
+DRIVERS_GROUP = "secnet.network_types"
+BACKENDS_GROUP = "secnet.ipam"
+
+T = TypeVar("T")
+EntryPointSource = Callable[[str], Iterable[importlib.metadata.EntryPoint]]
+"""Gives the entry points of a group; `importlib.metadata` unless a test brings its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPlugin(Generic[T]):
+    """A usable plugin.
+
+    info: DriverInfo of a driver, BackendInfo of a backend. options checks its part of a NAD config, node its section of the
+    node configuration (a backend has none).
+    """
+
+    name: str
+    cls: type[T]
+    info: Any
+    distribution: str
+    version: str
+    options: Validator = field(repr=False, compare=False)
+    node: Validator | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginProblem:
+    """A plugin that cannot be used, and why."""
+
+    group: str
+    name: str
+    distribution: str
+    version: str
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """Usable plugins by name, and what is wrong with the others."""
+
+    drivers: Mapping[str, LoadedPlugin[NetworkDriver]] = field(default_factory=dict)
+    backends: Mapping[str, LoadedPlugin[IPAMBackend]] = field(default_factory=dict)
+    problems: tuple[PluginProblem, ...] = ()
+    _offline: dict[str, IPAMBackend] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def load(cls, source: EntryPointSource | None = None) -> Registry:
+        """Load every plugin of both groups. Never raises because of a plugin."""
+        look_up = source or (lambda group: importlib.metadata.entry_points(group=group))
+        problems: list[PluginProblem] = []
+        drivers = dict(_load_group(_DRIVER, look_up, problems))
+        backends = dict(_load_group(_BACKEND, look_up, problems))
+        return cls(drivers=MappingProxyType(drivers), backends=MappingProxyType(backends), problems=tuple(problems))
+
+    def problem(self, group: str, name: str) -> PluginProblem | None:
+        """Why the plugin of that name is not usable; None when there is none of that name."""
+        return next((item for item in self.problems if (item.group, item.name) == (group, name)), None)
+
+    def offline_backend(self, ipam_type: str) -> IPAMBackend:
+        """A backend that serves for `validate` only: it has no store and no real host (its constructor does no I/O)."""
+        if ipam_type not in self._offline:
+            plugin = self.backends[ipam_type]
+            host = HostContext(node_name="", run_dir=Path("/nonexistent"))
+            what = f"IPAM backend {ipam_type} of {plugin.distribution} {plugin.version}: its constructor failed"
+            self._offline[ipam_type] = _guarded(what, lambda: plugin.cls(host, None))
+        return self._offline[ipam_type]
+
+
+class _Loader(ExtensionManager[Any]):
+    """stevedore's loading of one given entry point; a failure is raised instead of logged."""
+
+    def __init__(self, entry_point: importlib.metadata.EntryPoint) -> None:
+        self._entry_point = entry_point
+        super().__init__(entry_point.group, on_load_failure_callback=_raise)
+
+    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
+        return [self._entry_point]
+
+
+def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
+    raise error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What the two groups differ in."""
+
+    word: str
+    group: str
+    base: type
+    info: type
+    name_key: str
+    faults: Callable[[Any], Iterator[str]]
+
+
+_DRIVER = _Kind(
+    word="driver",
+    group=DRIVERS_GROUP,
+    base=NetworkDriver,
+    info=DriverInfo,
+    name_key="network_type",
+    faults=driver_faults,
+)
+_BACKEND = _Kind(
+    word="IPAM backend",
+    group=BACKENDS_GROUP,
+    base=IPAMBackend,
+    info=BackendInfo,
+    name_key="ipam_type",
+    faults=backend_faults,
+)
+
+
+def _load_group(
+    kind: _Kind, look_up: EntryPointSource, problems: list[PluginProblem]
+) -> Iterator[tuple[str, LoadedPlugin[Any]]]:
+    by_name: dict[str, list[importlib.metadata.EntryPoint]] = defaultdict(list)
+    for entry_point in look_up(kind.group):
+        by_name[entry_point.name].append(entry_point)
+    for name, entry_points in sorted(by_name.items()):
+        if len(entry_points) > 1:
+            problems.extend(_duplicates(kind, name, entry_points))
+            continue
+        try:
+            yield name, _load_one(kind, entry_points[0])
+        except ContractViolation as exc:
+            problems.append(_problem(kind, entry_points[0], exc))
+
+
+def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> LoadedPlugin[Any]:
+    distribution, version = _distribution(entry_point)
+    cls = _guarded(f"{entry_point.value} cannot be loaded", lambda: _Loader(entry_point).extensions[0].plugin)
+    info = _describe(kind, cls, entry_point)
+    options = info.options if kind is _DRIVER else info.config
+    owner = f"{kind.word} {entry_point.name}"
+    return LoadedPlugin(
+        name=entry_point.name,
+        cls=cls,
+        info=info,
+        distribution=distribution,
+        version=version,
+        options=Validator(options, owner),
+        node=Validator(info.node, f"node configuration of {owner}") if kind is _DRIVER else None,
+    )
+
+
+def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint) -> Any:
+    """What the plugin says of itself, if all of it is true."""
+    if not isinstance(cls, type) or not issubclass(cls, kind.base):
+        raise ContractViolation(f"{entry_point.value} is not a subclass of secnet.contract.{kind.base.__name__}")
+    info = _guarded("describe() failed", lambda: cls.describe())  # type: ignore[attr-defined]
+    if not isinstance(info, kind.info):
+        raise ContractViolation(f"describe() returned {info!r} where {kind.info.__name__} was promised")
+    if info.contract != CONTRACT_VERSION:  # type: ignore[attr-defined]
+        raise ContractViolation(
+            f"made for contract version {info.contract}; this secnet has version {CONTRACT_VERSION}",  # type: ignore[attr-defined]
+            hint="install the release of that distribution that fits this secnet",
+        )
+    said = getattr(info, kind.name_key)
+    if said != entry_point.name:
+        raise ContractViolation(
+            f"describe() says {kind.name_key} {said!r}, but the entry point is named {entry_point.name!r}"
+        )
+    if inspect.isabstract(cls):
+        raise ContractViolation(f"does not implement {', '.join(sorted(getattr(cls, '__abstractmethods__', ())))}")
+    faults = _guarded("its description cannot be read", lambda: list(kind.faults(info)))
+    if faults:
+        raise ContractViolation("; ".join(faults))
+    return info
+
+
+def _guarded(what: str, function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # a plugin may even call sys.exit() while it is imported
+        raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}") from exc
+
+
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    found = entry_point.dist
+    return (found.name, found.version) if found is not None else ("an unknown distribution", "?")
+
+
+def _duplicates(kind: _Kind, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> Iterator[PluginProblem]:
+    """All of them are refused: which one wins would depend on the order of sys.path."""
+    providers = ", ".join(sorted(f"{_distribution(item)[0]} ({item.value})" for item in entry_points))
+    error = ContractViolation(
+        f"{kind.word} {name} is provided more than once: {providers}",
+        hint="uninstall all but one of these distributions",
+    )
+    for entry_point in entry_points:
+        yield _problem(kind, entry_point, error)
+
+
+def _problem(kind: _Kind, entry_point: importlib.metadata.EntryPoint, error: ContractViolation) -> PluginProblem:
+    distribution, version = _distribution(entry_point)
+    subject = f"{kind.word} {entry_point.name} of {distribution} {version}"
+    return PluginProblem(
+        group=kind.group,
+        name=entry_point.name,
+        distribution=distribution,
+        version=version,
+        error=ErrorInfo(
+            reason=error.reason,
+            message=error.message,
+            hint=error.hint or "report it to the authors of that distribution, or uninstall it",
+            subject=subject,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The core's own JSON schemas, as package data."""
