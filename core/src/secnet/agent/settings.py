@@ -1,0 +1,202 @@
+"""The node configuration: one YAML file, checked by schema, with a working default for every key.
+
+`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment. `ovsBridges` at the top, and
+Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (ARCHITECTURE "Schema ownership").
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
+
+from .jsontext import json_path, show, suggest
+from .registry import DRIVERS_GROUP, Registry
+from .validation import Problem, Validator
+from .yamltext import YamlProblem, read_yaml
+
+__all__ = ["SETTINGS_KEYS", "Settings", "examine_settings", "load_settings"]
+
+_NODE = Validator(load_fragment("secnet.agent.schemas", "node.json"), "node configuration")
+_BRIDGES = "ovsBridges"
+_BRIDGES_TYPE = "vlan"
+_BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
+
+SETTINGS_KEYS = frozenset(_NODE.schema["properties"])
+"""The keys at the top of a node configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The node configuration with defaults filled in. Times are seconds; directories are absolute.
+
+    drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
+    """
+
+    node_name: str
+    run_dir: Path = Path("/run/secnet")
+    state_dir: Path = Path("/var/lib/secnet")
+    ovsdb: str = "unix:/var/run/openvswitch/db.sock"
+    datapath_type: str = "system"
+    owner_tag: str = "secnet"
+    manifests: Path | None = None
+    drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    log_level: str = "info"
+    log_format: str = "console"
+    workers: int = 8
+    attach_timeout: float = 30.0
+    check_interval: float = 60.0
+    drain_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drivers", freeze(self.drivers))
+
+    def host_context(self, network_type: str) -> HostContext:
+        """What a plugin is built with; its `config` is empty for a type without a section, and for IPAM backends."""
+        return HostContext(
+            node_name=self.node_name,
+            run_dir=self.run_dir,
+            owner_tag=self.owner_tag,
+            ovsdb=self.ovsdb,
+            datapath_type=self.datapath_type,
+            config=self.drivers.get(network_type, {}),
+        )
+
+
+def load_settings(path: Path | None, registry: Registry) -> Settings:
+    """Read the file; without one every key has its default. Raises InvalidConfig naming file, path and remedy."""
+    if path is None:
+        return _settings({}, Path.cwd())
+    data = _read(path)
+    problems = examine_settings(data, registry)
+    if problems:
+        first = problems[0]
+        raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
+    return _settings(_without_empty(data), path.absolute().parent)
+
+
+def examine_settings(data: Any, registry: Registry) -> list[Problem]:
+    """Everything wrong with a node configuration, the most telling first."""
+    if isinstance(data, Mapping):
+        data = _without_empty(data)
+    problems = _NODE.problems(data)
+    if problems:
+        return problems
+    return [*_alias_problems(data), *_driver_problems(data, registry)]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    subject = f"node configuration {path}"
+    try:
+        documents = read_yaml(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        hint = "name a readable file, or leave --config out to take the defaults"
+        raise InvalidConfig(f"cannot be read: {exc.strerror}", hint=hint, subject=subject) from exc
+    except (YamlProblem, UnicodeDecodeError) as exc:
+        raise InvalidConfig(f"invalid YAML: {exc}", hint="correct the file", subject=subject) from exc
+    if not documents:
+        return {}
+    if len(documents) > 1:
+        message, hint = f"a second document begins in line {documents[1][1]}", "keep one document in the file"
+        raise InvalidConfig(message, hint=hint, subject=subject)
+    data = documents[0][0]
+    if not isinstance(data, dict):
+        message = f"{show(data)} where keys and values are required"
+        raise InvalidConfig(
+            message, hint="write keys and values, such as `nodeName: worker-1`", subject=subject, path="$"
+        )
+    return data
+
+
+def _without_empty(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A section whose every line is commented out reads as null: the same as no section."""
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _given_bridges(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The places where bridges are given."""
+    for place in (*_BRIDGES_ALIASES, ("drivers", _BRIDGES_TYPE, _BRIDGES)):
+        value: Any = data
+        for key in place:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            yield place
+
+
+def _alias_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    given = list(_given_bridges(data))
+    for place in given[1:]:
+        message = f"the bridges are also given in {json_path(given[0])}, which means the same"
+        yield Problem(path=json_path(place), message=message, hint="keep one of the two")
+
+
+def _driver_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
+    for network_type, section in _sections(data).items():
+        plugin = registry.drivers.get(network_type)
+        if plugin is not None and plugin.node is not None:
+            prefix = ("drivers", network_type)
+            for problem in plugin.node.problems(section, prefix=prefix):
+                yield _at_alias(problem, data)
+        elif registry.problem(DRIVERS_GROUP, network_type) is None:
+            # A driver that is installed but broken is reported elsewhere and must not keep the agent from starting.
+            place = next(_given_bridges(data), ()) if network_type == _BRIDGES_TYPE else ()
+            install = "remove the section, or install the distribution that provides the type"
+            yield Problem(
+                path=json_path(place or ("drivers", network_type)),
+                message=f"no driver for network type {network_type!r} is installed",
+                hint=f"{install}; {suggest(network_type, [*registry.drivers])}",
+            )
+
+
+def _at_alias(problem: Problem, data: Mapping[str, Any]) -> Problem:
+    """The problem at the place where the user wrote the bridges."""
+    canonical = json_path(("drivers", _BRIDGES_TYPE, _BRIDGES))
+    for place in _given_bridges(data):
+        if place in _BRIDGES_ALIASES and problem.path.startswith(canonical):
+            path = json_path(place) + problem.path.removeprefix(canonical)
+            return Problem(path=path, message=problem.message, hint=problem.hint)
+    return problem
+
+
+def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The drivers' sections, with bridges moved from their other places to the vlan driver's."""
+    sections = {name: dict(section) for name, section in (data.get("drivers") or {}).items()}
+    for place in _given_bridges(data):
+        if place in _BRIDGES_ALIASES:
+            value: Any = data
+            for key in place:
+                value = value[key]
+            sections.setdefault(_BRIDGES_TYPE, {})[_BRIDGES] = value
+    return sections
+
+
+def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
+    """Only the keys that are given; the class holds the defaults."""
+    log, workers = data.get("log", {}), data.get("workers", {})
+    given = {
+        "run_dir": _directory(data.get("runDir"), folder),
+        "state_dir": _directory(data.get("stateDir"), folder),
+        "manifests": _directory(data.get("manifests"), folder),
+        "ovsdb": data.get("ovsdb"),
+        "datapath_type": data.get("datapathType"),
+        "owner_tag": data.get("ownerTag"),
+        "log_level": log.get("level"),
+        "log_format": log.get("format"),
+        "workers": workers.get("count"),
+        "attach_timeout": workers.get("attachTimeout"),
+        "check_interval": workers.get("checkInterval"),
+        "drain_seconds": workers.get("drainSeconds"),
+    }
+    return Settings(
+        node_name=data.get("nodeName") or socket.gethostname(),
+        drivers=_sections(data),
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _directory(text: str | None, folder: Path) -> Path | None:
+    return None if text is None else folder / text
