@@ -24,7 +24,7 @@ def network(name: str = "blue") -> NetworkRef:
     return NetworkRef(namespace="default", name=name)
 
 
-def element(name: str = "blue", ordinal: int = 0, interface: str | None = None) -> ElementId:
+def element(name: str = "blue", ordinal: int = 0, interface: str = "") -> ElementId:
     return ElementId(network=network(name), interface=interface, ordinal=ordinal)
 
 

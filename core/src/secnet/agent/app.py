@@ -67,7 +67,7 @@ class Agent:
         self._exit = ExitStack()
 
     def __enter__(self) -> Agent:
-        """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse when another process reconciles it."""
+        """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse if it is taken."""
         with ExitStack() as stack:
             lock = RunDirLock(self._settings.run_dir)
             lock.acquire(self._role)

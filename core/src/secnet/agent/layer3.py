@@ -32,6 +32,7 @@ __all__ = ["Layer3"]
 
 _CARRIER_SECONDS = 3.0
 _CARRIER_POLL_SECONDS = 0.02
+_ANNOUNCE_SECONDS = 0.05
 _DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -76,7 +77,7 @@ class Layer3:
                 pod.set_link(link.index, up=True)
             self._set_routes(pod, link, attachment, wish, call)
             if result.late_carrier and _carrier(pod, ifname, call):
-                announce.announce(fd, ifname, link.mac, addresses, sleep=call.sleep)
+                announce.announce(fd, ifname, link.mac, addresses, sleep=call.sleep, interval=_ANNOUNCE_SECONDS)
 
     def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
         """Deviations of addresses, link state and routes from the lease; read-only."""

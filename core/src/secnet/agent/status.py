@@ -1,7 +1,8 @@
-"""The annotation `k8s.v1.cni.cncf.io/network-status` (multi-net-spec v1.3, section 5), merged into it.
+"""The annotation `k8s.v1.cni.cncf.io/network-status` (multi-net-spec v1.3, section 5), merged into what is there.
 
-Other writers' entries survive. Written as its clients read it: names as `namespace/name`, addresses without prefix, key `gateway`. Our entries carry the key
-`secnet.io/owner`, so that they can be told from others' after a restart; a client ignores keys it does not know (5.3).
+Entries of other writers survive. Ours are written as the clients read them: names as `namespace/name`, addresses without
+prefix, key `gateway`. They carry the key `secnet.io/owner`, so that they can be told from others' after a restart; a client
+ignores keys it does not know (5.3).
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def add_parser(commands: Any) -> None:
         "apply",
         help="make the Pods of a directory of manifests so, and wait",
         description="Hand Pods, NADs and IPPools to the node's reconciler and wait until every network of these Pods is "
-        "attached. Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and leaves the "
-        "interfaces in place when it ends.",
+        "attached. Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and "
+        "leaves the interfaces in place when it ends.",
         epilog="exit status: 0 all is attached; 1 something is not: at once when waiting would not help, else after --timeout.",
     )
     parser.add_argument(
