@@ -1,0 +1,108 @@
+"""`secnet validate`: check manifests and node configuration offline."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..jsontext import JsonProblem, read_json
+from ..offline import Document, Finding, check_documents
+from ..registry import Registry
+from ..yamltext import YamlProblem, read_yaml
+
+__all__ = ["add_parser", "run"]
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "validate",
+        help="check manifests and node configuration, offline",
+        description="Check NetworkAttachmentDefinitions, Pods (their networks annotation; also in the templates of Deployments "
+        "and the like), IPPools and node configuration, any number of documents a file, against each other and against the "
+        "options of the installed drivers and IPAM backends. Needs no cluster, no Open vSwitch and no root.",
+        epilog="One line a finding: FILE:LINE: KIND NAMESPACE/NAME: PATH: what is wrong; what to do. LINE is where the document "
+        "begins. Lines marked `note` are worth knowing but no findings. Exit status: 0 no findings; 1 findings.",
+    )
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="a file, or a directory whose *.yaml, *.yml and *.json are taken",
+    )
+    parser.add_argument("--json", action="store_true", help="print findings as a JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print findings; 1 when there are any."""
+    registry = Registry.load()
+    for problem in registry.problems:
+        print(f"secnet: {problem.error}", file=sys.stderr)
+    findings: list[Finding] = []
+    documents: list[Document] = []
+    files = list({file.resolve(): file for file in _files(arguments.files, findings)}.values())
+    for file in files:
+        documents.extend(_documents(file, findings))
+    if not documents and not findings:
+        findings.append(
+            Finding(file=str(arguments.files[0]), message="nothing to check", hint="name a file with objects")
+        )
+    findings.extend(check_documents(documents, registry))
+    wrong = [finding for finding in findings if not finding.note]
+    if arguments.json:
+        data = [dataclasses.asdict(finding) for finding in findings]
+        print(json.dumps({"files": len(files), "objects": len(documents), "findings": data}, indent=2))
+    else:
+        for finding in findings:
+            print(finding)
+        print(_summary(len(documents), len(files), len(wrong), len(findings) - len(wrong)))
+    return 1 if wrong else 0
+
+
+def _files(paths: Sequence[Path], findings: list[Finding]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        if not inside:
+            hint = f"name a directory that holds {', '.join(_SUFFIXES)} files; folders in it are not looked into"
+            findings.append(Finding(file=str(path), message="the directory holds no manifests", hint=hint))
+        yield from inside
+
+
+def _documents(file: Path, findings: list[Finding]) -> list[Document]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = [(read_json(text), 1)] if file.suffix == ".json" else read_yaml(text)
+    except OSError as exc:
+        hint = "name a file that exists and that you may read"
+        findings.append(Finding(file=str(file), message=f"cannot be read: {exc.strerror}", hint=hint))
+    except UnicodeDecodeError as exc:
+        findings.append(Finding(file=str(file), message=f"is not UTF-8: {exc.reason}", hint="save it as UTF-8"))
+    except JsonProblem as exc:
+        findings.append(Finding(file=str(file), message=f"invalid JSON: {exc}", hint="correct the file"))
+    except YamlProblem as exc:
+        findings.append(Finding(file=str(file), message=f"invalid YAML: {exc}", hint="correct the file"))
+    else:
+        return [Document(file=str(file), line=line, data=data) for data, line in found]
+    return []
+
+
+def _summary(documents: int, files: int, wrong: int, notes: int) -> str:
+    result = _count(wrong, "finding") if wrong else "no findings"
+    extra = f", {_count(notes, 'note')}" if notes else ""
+    return f"{_count(documents, 'object')} in {_count(files, 'file')}: {result}{extra}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
