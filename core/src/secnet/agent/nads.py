@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from secnet.contract import NetworkRef, ObjectNotFound, Permanent
+from secnet.contract import NetworkRef, ObjectNotFound, SecnetError
 
 from .nad import NetworkConfig, parse_nad
 from .registry import Registry
@@ -21,7 +21,7 @@ class Nads:
         self._registry = registry
         self._lock = threading.Lock()
         self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
-        self._parsed: dict[NetworkRef, NetworkConfig | Permanent | None] = {}
+        self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
 
     def update(self, nad: Mapping[str, Any]) -> None:
         """Take a new or changed NAD."""
@@ -36,7 +36,7 @@ class Nads:
             self._parsed.pop(_ref(nad), None)
 
     def look_up(self, ref: NetworkRef) -> NetworkConfig | None:
-        """The parsed NAD, None for a foreign `type`. Raises ObjectNotFound, or the Permanent error that its config deserves."""
+        """The parsed NAD, None for a foreign `type`. Raises ObjectNotFound, or the error that its config deserves."""
         with self._lock:
             if ref not in self._objects:
                 raise ObjectNotFound(
@@ -47,14 +47,14 @@ class Nads:
             if ref not in self._parsed:
                 self._parsed[ref] = self._parse(self._objects[ref])
             parsed = self._parsed[ref]
-        if isinstance(parsed, Permanent):
+        if isinstance(parsed, SecnetError):
             raise parsed.with_traceback(None)
         return parsed
 
-    def _parse(self, nad: Mapping[str, Any]) -> NetworkConfig | Permanent | None:
+    def _parse(self, nad: Mapping[str, Any]) -> NetworkConfig | SecnetError | None:
         try:
             return parse_nad(dict(nad), self._registry)
-        except Permanent as exc:
+        except SecnetError as exc:
             return exc
 
 

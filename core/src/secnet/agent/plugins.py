@@ -7,7 +7,7 @@ ContractViolation that names the distribution to blame; it never takes the agent
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from secnet.contract import ContractViolation, IPAMBackend, NetworkDriver, ObjectStore, SecnetError, Unsupported
@@ -18,6 +18,7 @@ from .settings import Settings
 __all__ = ["Plugins", "blame"]
 
 T = TypeVar("T")
+P = TypeVar("P", NetworkDriver, IPAMBackend)
 
 
 def blame(plugin: LoadedPlugin[Any]) -> str:
@@ -117,7 +118,7 @@ def checked(plugin: LoadedPlugin[Any], method: str, expected: type[T], value: An
     return value
 
 
-def _look_up(table: Any, name: str, what: str, group: str) -> Any:
+def _look_up(table: Mapping[str, LoadedPlugin[P]], name: str, what: str, group: str) -> LoadedPlugin[P]:
     if name in table:
         return table[name]
     known = ", ".join(sorted(table)) or "none"

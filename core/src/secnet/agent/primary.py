@@ -14,6 +14,8 @@ __all__ = ["PRIMARY_INTERFACE", "primary_addresses"]
 
 PRIMARY_INTERFACE = "eth0"
 
+_GLOBAL = 0  # rtnetlink address scope
+
 
 def primary_addresses(records: Iterable[Record]) -> tuple[tuple[str, ...], str | None]:
     """Addresses (without prefix, without link-local ones) and MAC of eth0 in the records' namespace; no MAC: no eth0."""
@@ -23,8 +25,8 @@ def primary_addresses(records: Iterable[Record]) -> tuple[tuple[str, ...], str |
                 link = pod.link(PRIMARY_INTERFACE)
                 if link is None:
                     return (), None
-                found = (cidr.split("/")[0] for cidr in pod.addresses(link.index))
-                return tuple(address for address in found if not address.startswith("fe80:")), link.mac
+                found = (item for item in pod.addresses(link.index) if item.scope == _GLOBAL)
+                return tuple(item.cidr.split("/")[0] for item in found), link.mac
         except SecnetError:
             continue  # that namespace is going away; its status does not matter any more
     return (), None

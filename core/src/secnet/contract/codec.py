@@ -7,6 +7,7 @@ unknown field is ignored, so a field may be added but never renamed or given ano
 from __future__ import annotations
 
 import dataclasses
+import enum
 import types
 import typing
 from collections.abc import Mapping
@@ -73,6 +74,8 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         return freeze(data)
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, data, where)
+    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
+        return kind(data)
     if kind is bool or kind is int or kind is str:
         if type(data) is not kind:
             raise ValueError(f"{where}: expected {kind.__name__}, found {data!r}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from secnet.contract import NetworkDriver, ObjectStore, ProbeReport, SecnetError, Unsupported, thaw
@@ -51,26 +52,28 @@ def run(arguments: argparse.Namespace) -> int:
 def _rows(registry: Registry, settings: Settings, objects: ObjectStore) -> Iterator[Mapping[str, Any]]:
     plugins = Plugins(registry, settings, objects)
     try:
-        for kind, table, call in (
-            ("network type", registry.drivers, plugins.drive),
-            ("ipam", registry.backends, plugins.ask),
-        ):
-            for name, plugin in sorted(table.items()):
-                yield {
-                    "kind": kind,
-                    "name": name,
-                    "distribution": plugin.distribution,
-                    "version": plugin.version,
-                    "options": sorted(_fragment(plugin)["properties"]),
-                    "state": _state(lambda call=call, name=name: call(name, "probe", ProbeReport)),  # type: ignore[misc]
-                }
+        for name, driver in sorted(registry.drivers.items()):
+            yield _facts("network type", driver, _state(partial(plugins.drive, name, "probe", ProbeReport)))
+        for name, backend in sorted(registry.backends.items()):
+            yield _facts("ipam", backend, _state(partial(plugins.ask, name, "probe", ProbeReport)))
     finally:
         plugins.close()
 
 
-def _state(probe: Any) -> str:
+def _facts(kind: str, plugin: LoadedPlugin[Any], state: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "options": sorted(_fragment(plugin)["properties"]),
+        "state": state,
+    }
+
+
+def _state(probe: Callable[[], ProbeReport]) -> str:
     try:
-        report: ProbeReport = probe()
+        report = probe()
     except SecnetError as exc:
         return f"broken: {exc}"
     return "ready" if report.ready else f"not ready: {report.message}"
@@ -112,8 +115,8 @@ def _show(name: str, registry: Registry, *, as_json: bool) -> int:
 def _example(plugin: LoadedPlugin[Any]) -> dict[str, Any]:
     config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "antrea"}
     if issubclass(plugin.cls, NetworkDriver):
-        return config | {"networkType": plugin.name} | thaw(plugin.info.example)
-    return config | {"networkType": "vlan", "ipam": {"type": plugin.name} | thaw(plugin.info.example)}
+        return {**config, "networkType": plugin.name, **thaw(plugin.info.example)}
+    return {**config, "networkType": "vlan", "ipam": {"type": plugin.name, **thaw(plugin.info.example)}}
 
 
 def _type(schema: Mapping[str, Any]) -> str:
