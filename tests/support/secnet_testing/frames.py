@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import select
 import socket
@@ -50,10 +51,20 @@ class Frame:
     @property
     def advertised(self) -> str | None:
         """The target of an IPv6 neighbour advertisement (RFC 4861, type 136); None for other frames."""
-        is_advertisement = len(self.payload) >= 64 and self.payload[6] == 58 and self.payload[40] == 136
-        if self.ethertype != IPV6 or not is_advertisement:
+        if self._icmpv6 != 136 or len(self.payload) < 64:
             return None
         return str(ipaddress.IPv6Address(self.payload[48:64]))
+
+    @property
+    def is_router_solicitation(self) -> bool:
+        """An IPv6 router solicitation (RFC 4861, type 133): the kernel sends it once an interface has a valid address."""
+        return self._icmpv6 == 133
+
+    @property
+    def _icmpv6(self) -> int | None:
+        """The type of an ICMPv6 message that follows the IPv6 header directly."""
+        is_icmp = self.ethertype == IPV6 and len(self.payload) > 40 and self.payload[6] == 58
+        return self.payload[40] if is_icmp else None
 
     def __str__(self) -> str:
         tag = "" if self.vlan is None else f" vlan {self.vlan}"
@@ -83,7 +94,12 @@ class Capture:
         deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._socket], [], [], left)[0]:
-                frame = self._read()
+                try:
+                    frame = self._read()
+                except OSError as exc:
+                    if exc.errno == errno.ENETDOWN:  # told once when the link is or goes down; the capture lives on
+                        continue
+                    raise
                 self.seen.append(frame)
                 if wanted(frame):
                     return frame

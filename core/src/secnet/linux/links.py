@@ -9,12 +9,14 @@ from typing import Any
 
 from secnet.contract import Conflict, NotReady
 
-from .connection import Connection, Fault
+from .connection import Connection, Fault, open_socket
 from .names import LINK_GROUP
+from .netns import in_netns
 
 __all__ = ["Link", "LinkRequests"]
 
 IFF_UP = 0x1
+IFF_RUNNING = 0x40
 IFF_LOWER_UP = 0x10000
 SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and nobody reads them here
 
@@ -25,6 +27,8 @@ class Link:
 
     mtu, min_mtu, max_mtu: bytes; 0 where the device states no limit. kind: `veth`, `bridge`, ..., empty for a plain device.
     carrier: the device has a live peer or cable (and is up). group: 0 is the default group.
+    running: the kernel sends too (RFC 2863 oper status up). It follows carrier by up to a second at the end of a veth that was
+    brought up first: until then what is sent there is dropped without an error, while what comes in is received.
     master, lower: indexes of the bridge it is a port of, and of the device it sits on (a macvlan's parent); 0 if none.
     peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
     permanent_mac: the address burnt in, empty if there is none.
@@ -37,6 +41,7 @@ class Link:
     mtu: int
     up: bool
     carrier: bool
+    running: bool
     kind: str
     group: int
     alias: str
@@ -64,6 +69,7 @@ def parse_link(message: Mapping[str, Any]) -> Link:
         mtu=attrs.get("IFLA_MTU", 0),
         up=bool(message["flags"] & IFF_UP),
         carrier=bool(message["flags"] & IFF_LOWER_UP),
+        running=bool(message["flags"] & IFF_RUNNING),
         kind=kind,
         group=attrs.get("IFLA_GROUP", 0),
         alias=attrs.get("IFLA_IFALIAS") or "",
@@ -179,13 +185,24 @@ class LinkRequests(Connection):
     ) -> None:
         """Move a link into another namespace under a new name, by one message that may set MAC, MTU and state too.
 
-        Set first what may be refused (R4): a refused MTU leaves the link in the other namespace under its old name.
+        Raises Conflict, with nothing changed, if the name is taken there. Set first what else may be refused (R4): measured,
+        a refused name or MTU leaves the link in the other namespace under its old name.
         """
+        self._require_free(netns_fd, name)
         fields = _given(address=mac, mtu=mtu)
         if up is not None:
             fields["state"] = "up" if up else "down"
         doing = f"moving the link with index {index} to another namespace as {name}"
         self._do("link", "set", doing, name, index=index, net_ns_fd=netns_fd, ifname=name, **fields)
+
+    @staticmethod
+    def _require_free(netns_fd: int, name: str) -> None:
+        there = LinkRequests(in_netns(netns_fd, open_socket))
+        try:
+            if there.link(name) is not None:
+                raise _taken(name, "in the other namespace")
+        finally:
+            there.close()
 
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
@@ -194,6 +211,12 @@ class LinkRequests(Connection):
         except Fault as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
                 raise self._error(fault, f"removing the link with index {index}") from fault.__cause__
+
+
+def _taken(name: str, where: str) -> Conflict:
+    return Conflict(
+        f"a link named {name} exists already {where}", hint="remove it, or ask for another interface name", subject=name
+    )
 
 
 def _given(**fields: Any) -> dict[str, Any]:
