@@ -38,6 +38,7 @@ def test_create_returns_the_host_end_and_the_peers_index(wire: Wire) -> None:
     assert inner.index == wire.veth.peer_index
     assert (inner.mac, inner.mtu, inner.kind, inner.up) == (POD_MAC, 1400, "veth", False)
     assert (wire.veth.group, wire.veth.kind, wire.veth.up, wire.veth.carrier) == (LINK_GROUP, "veth", False, False)
+    assert (wire.veth.lower, inner.lower, inner.peer_index) == (0, 0, wire.veth.index)
     assert (wire.veth.min_mtu, wire.veth.max_mtu) == (68, 65535)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from secnet.contract import Gone, InvalidConfig, MissingPrivilege, NetnsRef, NotReady
-from secnet.linux.netns import alive, forbid_host, identify, in_netns, open_netns
+from secnet.linux.netns import alive, cookie, forbid_host, identify, in_netns, open_netns
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
 pytestmark = pytest.mark.kernel
@@ -91,6 +91,18 @@ def test_another_namespace_on_the_same_path_is_gone(netns_factory: NetnsFactory)
     assert not alive(stale)
     with pytest.raises(Gone, match="another namespace"), open_netns(stale):
         pass
+
+
+def test_a_cookie_is_never_used_twice(netns_factory: NetnsFactory) -> None:
+    """Unlike the inode, which a namespace made right after the removal of another mostly gets again."""
+    ns = netns_factory()
+    with ns.open() as fd:
+        old = cookie(fd)
+        assert cookie(fd) == old > 0
+    run_in(None, ["ip", "netns", "del", ns.name])
+    run_in(None, ["ip", "netns", "add", ns.name])
+    with ns.open() as fd:
+        assert cookie(fd) != old
 
 
 def test_the_agents_own_namespace_is_forbidden(node_netns: Namespace) -> None:

@@ -86,6 +86,12 @@ def test_a_change_of_one_thing_is_one_line(wire: Wire) -> None:
     assert diff(before, take(wire)) == [f"~ {LINK} > mtu: 1400 -> 1300"]
 
 
+def test_an_address_that_is_up_adds_no_route_of_the_local_table(wire: Wire) -> None:
+    before = take(wire)
+    wire.pod.add_address(1, "10.1.0.6/32")
+    assert [line for line in diff(before, take(wire)) if "routes" in line] == []
+
+
 def test_a_master_is_named(wire: Wire) -> None:
     requires_link_kind("bridge")
     run_in(None, ["ip", "link", "add", "br0", "type", "bridge"])

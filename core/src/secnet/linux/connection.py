@@ -46,14 +46,13 @@ class Connection:
     """Sends requests; the mix-ins for links, addresses and routes build on it. Belongs to the thread that made it."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+        """Takes the socket over: `close` closes it."""
         # The echo answers a create with the finished link, which saves reading it back.
         self._nl = IPRoute(use_socket=sock, nlm_echo=True)
 
     def close(self) -> None:
         """Close the socket: an open one keeps the namespace alive."""
         self._nl.close()
-        self._sock.close()
 
     def _try(self, thing: str, verb: str, **fields: Any) -> tuple[Any, ...]:
         """One request: `thing` is link, addr or route. Raises Fault."""

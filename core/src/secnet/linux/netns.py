@@ -1,6 +1,7 @@
 """Network namespaces: prove which one a path means, open it, and run code inside without moving the calling thread.
 
-A path can be used again for another namespace, so a reference carries device and inode (ARCHITECTURE "Identity"). An open
+A path can be used again for another namespace, so a reference carries device and inode (ARCHITECTURE "Identity"). The kernel
+may give the inode of a removed namespace to the very next one (measured); only the `cookie` is never used twice. An open
 descriptor or socket keeps a namespace alive after `ip netns del`: hold them for one operation only.
 """
 
@@ -10,7 +11,9 @@ import ctypes
 import errno
 import fcntl
 import os
+import socket
 import stat
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +24,13 @@ from secnet.contract import Gone, InvalidConfig, NetnsRef, NotReady
 
 from .errors import from_errno, translated
 
-__all__ = ["alive", "forbid_host", "identify", "in_netns", "open_netns", "setns"]
+__all__ = ["alive", "cookie", "forbid_host", "identify", "in_netns", "open_netns", "setns"]
 
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h: which kind of namespace a descriptor is
+SO_NETNS_COOKIE = 71  # asm-generic/socket.h, from Linux 5.14 on
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)  # ESRCH: /proc/PID/ns/net of a process that ended
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -139,6 +143,21 @@ def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:
                 hint="a Pod with hostNetwork takes no secondary networks; otherwise give the path of the Pod's namespace",
                 subject=ref.path,
             )
+
+
+def cookie(fd: int) -> int:
+    """The number of a network namespace that no other gets until the next boot; never 0.
+
+    Raises Unsupported on a kernel before 5.14.
+    """
+
+    def ask() -> int:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            raw = sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        return int(struct.unpack("=Q", raw)[0])
+
+    with translated("asking for the cookie of a network namespace"):
+        return in_netns(fd, ask)
 
 
 def setns(fd: int) -> None:
