@@ -1,0 +1,163 @@
+"""The node configuration file."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import socket
+from pathlib import Path
+
+import pytest
+from secnet.agent.registry import Registry
+from secnet.agent.settings import Settings, load_settings
+from secnet.contract import InvalidConfig, load_fragment, thaw
+from secnet_testing.sample_plugins import sample_entry_points
+
+REGISTRY = Registry.load(sample_entry_points)
+BRIDGES = [{"bridgeName": "br1"}]
+
+
+def load(folder: Path, text: str) -> Settings:
+    path = folder / "node.yaml"
+    path.write_text(text)
+    return load_settings(path, REGISTRY)
+
+
+def test_every_key_has_a_default() -> None:
+    assert load_settings(None, REGISTRY) == Settings(node_name=socket.gethostname())
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n", "drivers:\nlog:\n"])
+def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == load_settings(None, REGISTRY)
+
+
+def test_the_schema_documents_the_defaults_that_hold() -> None:
+    found = load_settings(None, REGISTRY)
+    schema = load_fragment("secnet.agent.schemas", "node.json")["properties"]
+    documented = {key: item["default"] for key, item in schema.items() if item.get("default") not in (None, {})}
+    assert documented == {
+        "runDir": str(found.run_dir),
+        "stateDir": str(found.state_dir),
+        "ovsdb": found.ovsdb,
+        "datapathType": found.datapath_type,
+        "ownerTag": found.owner_tag,
+    }
+    assert {key: item["default"] for key, item in schema["log"]["properties"].items()} == {
+        "level": found.log_level,
+        "format": found.log_format,
+    }
+    assert {key: item["default"] for key, item in schema["workers"]["properties"].items()} == {
+        "count": found.workers,
+        "attachTimeout": found.attach_timeout,
+        "checkInterval": found.check_interval,
+        "drainSeconds": found.drain_seconds,
+    }
+
+
+def test_every_key_takes_effect(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        """
+        nodeName: n1
+        runDir: run
+        stateDir: /var/lib/other
+        ovsdb: tcp:127.0.0.1:6640
+        datapathType: netdev
+        ownerTag: second
+        manifests: ../manifests
+        drivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}
+        log: {level: debug, format: json}
+        workers: {count: 2, attachTimeout: 5.5, checkInterval: 7, drainSeconds: 0}
+        """,
+    )
+    assert found == Settings(
+        node_name="n1",
+        run_dir=tmp_path / "run",
+        state_dir=Path("/var/lib/other"),
+        ovsdb="tcp:127.0.0.1:6640",
+        datapath_type="netdev",
+        owner_tag="second",
+        manifests=tmp_path / "../manifests",
+        drivers={"vlan": {"ovsBridges": BRIDGES}},
+        log_level="debug",
+        log_format="json",
+        workers=2,
+        attach_timeout=5.5,
+        check_interval=7,
+        drain_seconds=0,
+    )
+    host = found.host_context("vlan")
+    assert (host.node_name, host.run_dir, host.owner_tag) == ("n1", tmp_path / "run", "second")
+    assert (host.ovsdb, host.datapath_type) == ("tcp:127.0.0.1:6640", "netdev")
+    assert thaw(host.config) == {"ovsBridges": BRIDGES}
+    assert thaw(found.host_context("slot").config) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["ovsBridges: [{bridgeName: br1}]", "secondaryNetwork: {ovsBridges: [{bridgeName: br1}]}"]
+)
+def test_bridges_at_their_compatible_places(tmp_path: Path, text: str) -> None:
+    assert thaw(load(tmp_path, text).drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "word"),
+    [
+        ("nodename: x", "$.nodename", "nodeName"),
+        ("nodeName: 5", "$.nodeName", "quotes"),
+        ("nodeName: 'n1\n\n'", "$.nodeName", "form"),
+        ("datapathType: kernel", "$.datapathType", "netdev"),
+        ("ovsdb: /var/run/db.sock", "$.ovsdb", "unix:"),
+        ("workers: {count: 0}", "$.workers.count", "at least 1"),
+        ("workers: {count: 2.0}", "$.workers.count", "write 2"),
+        ("workers: {threads: 2}", "$.workers.threads", "count"),
+        ("log: {level: loud}", "$.log.level", "debug"),
+        ("drivers: {vlan: {bridges: []}}", "$.drivers.vlan.bridges", "driver vlan"),
+        ("drivers: {vlan: {ovsBridges: [{}]}}", "$.drivers.vlan.ovsBridges[0].bridgeName", "missing"),
+        ("drivers: {vlna: {}}", "$.drivers.vlna", "did you mean 'vlan'"),
+        ("drivers: []", "$.drivers", "object"),
+        ("ovsBridges: [{name: br1}]", "$.ovsBridges[0]", "bridgeName"),
+        ("ovsBridges: br1", "$.ovsBridges", "list"),
+        ("secondaryNetwork: {ovsBridges: {}}", "$.secondaryNetwork.ovsBridges", "list"),
+        ("ovsBridges: []\ndrivers: {vlan: {ovsBridges: []}}", "$.drivers.vlan.ovsBridges", "$.ovsBridges"),
+        ("ovsBridges: []\nsecondaryNetwork: {ovsBridges: []}", "$.secondaryNetwork.ovsBridges", "$.ovsBridges"),
+        ("- a", "$", "keys"),
+        ("nodeName: a\nnodeName: b", "", "line 2"),
+        ("nodeName: [", "", "line 1"),
+        ("nodeName: a\n---\nnodeName: b", "", "second document"),
+    ],
+)
+def test_refused_with_file_path_and_remedy(tmp_path: Path, text: str, path: str, word: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load(tmp_path, text)
+    assert caught.value.subject == f"node configuration {tmp_path / 'node.yaml'}"
+    assert caught.value.path.startswith(path)
+    assert word in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidConfig, match="cannot be read"):
+        load_settings(tmp_path / name, REGISTRY)
+
+
+def test_a_broken_driver_does_not_keep_its_section_from_being_read(tmp_path: Path) -> None:
+    def broken(group: str) -> list[importlib.metadata.EntryPoint]:
+        return (
+            [importlib.metadata.EntryPoint("vlan", "no_such_module:X", group)]
+            if group == "secnet.network_types"
+            else []
+        )
+
+    path = tmp_path / "node.yaml"
+    path.write_text("ovsBridges: [{bridgeName: br1}]")
+    assert thaw(load_settings(path, Registry.load(broken)).drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+
+
+def test_a_section_for_a_type_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text("ovsBridges: [{bridgeName: br1}]")
+    with pytest.raises(InvalidConfig, match="no driver for network type 'vlan' is installed") as caught:
+        load_settings(path, Registry())
+    assert caught.value.path == "$.ovsBridges"
