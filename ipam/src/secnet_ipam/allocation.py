@@ -1,0 +1,133 @@
+"""One allocation out of IPPools: an address of each pool in the order of the NAD, all that is needed or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, ObjectNotFound, SecnetError
+
+from .call import Undo
+from .config import IpamConfig
+from .overlap import Neighbour, elsewhere, neighbours
+from .pool import Pool, read_pool, read_spec
+from .requested import assign
+from .store import PoolStore, owner_facts
+from .subjects import blaming, network_subject, owner_subject
+from .taking import Taking
+from .text import format_address
+
+__all__ = ["Allocation"]
+
+
+class Allocation:
+    """The work of one `allocate`. Used once."""
+
+    def __init__(self, store: PoolStore, request: IpamRequest, config: IpamConfig, call: Call) -> None:
+        self._store = store
+        self._request = request
+        self._config = config
+        self._call = call
+        self._takings: list[tuple[str, Taking]] = []
+
+    def run(self) -> IpamLease:
+        """Take the addresses. On an error whatever this call wrote is taken back before it is raised."""
+        pools, others = self._read_pools()
+        with blaming(owner_subject(self._request.owner)):
+            wanted = assign(self._request.ips, pools, self._config.addresses)
+        try:
+            given = self._take_all(pools, others, wanted)
+        except Exception:
+            self._undo()
+            raise
+        used = [pool for pool in pools if pool.name in given]
+        addresses = [
+            LeaseAddress(
+                address=pool.text(given[pool.name]),
+                gateway=format_address(pool.family, pool.gateway),
+                pool=pool.name,
+            )
+            for pool in used
+        ]
+        return IpamLease(
+            owner=self._request.owner,
+            addresses=(*addresses, *(static.lease for static in self._config.addresses)),
+            routes=self._config.routes,
+            dns=self._config.dns,
+            vlans=tuple(dict.fromkeys(pool.vlan for pool in used if pool.vlan)),
+        )
+
+    def _read_pools(self) -> tuple[list[Pool], list[Pool]]:
+        """The pools of the NAD in its order, and every readable pool there is."""
+        if not self._config.ippools:
+            return [], []
+        objects = self._store.all()
+        listed = []
+        for index, name in enumerate(self._config.ippools):
+            try:
+                listed.append(read_pool(objects.get(name) or self._store.get(name)))
+            except ObjectNotFound as exc:
+                raise ObjectNotFound(
+                    f"IPPool {name} does not exist",
+                    hint="create the IPPool, or mend its name in the NAD",
+                    subject=network_subject(self._request.network),
+                    path=f"$.ipam.ippools[{index}]",
+                ) from exc
+        read = (read_spec(obj, lambda finding: None) for obj in objects.values())
+        return listed, [pool for pool in read if pool is not None]
+
+    def _take_all(self, pools: Sequence[Pool], others: Sequence[Pool], wanted: Mapping[str, int]) -> dict[str, int]:
+        given: dict[str, int] = {}
+        refused: dict[int, list[str]] = {}
+        names = frozenset(pool.name for pool in pools)
+        for pool in pools:
+            own = {item.value for item in self._config.addresses if item.family == pool.family}
+            own |= {given[other.name] for other in pools if other.name in given and other.family == pool.family}
+            taking = self._take(pool, wanted.get(pool.name), neighbours(pool, others, names), own)
+            if taking.address is None:
+                refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {taking.why_not}")
+            else:
+                given[pool.name] = taking.address
+        served = {pool.family for pool in pools if pool.name in given}
+        for family, reasons in refused.items():
+            if family not in served:
+                raise Busy(
+                    f"no IPv{family} address: {', '.join(reasons)}",
+                    hint=f"add a range to an IPPool, or list one more IPv{family} pool in the NAD; it is tried again",
+                    subject=network_subject(self._request.network),
+                    path="$.ipam.ippools",
+                )
+        return given
+
+    def _take(self, pool: Pool, wanted: int | None, around: Sequence[Neighbour], own: set[int]) -> Taking:
+        attempt = 0
+        while True:
+            known = elsewhere(self._store, around, own)
+            taking = Taking(owner=self._request.owner, wanted=wanted, elsewhere=known, call=self._call)
+            self._change(pool, taking)
+            if not taking.wrote or not around:
+                return taking
+            # Two pools have no write in common, so two agents may give one address at once. Each looks again after its
+            # write: the later one at least sees the other's, and whoever sees it gives way.
+            now = elsewhere(self._store, around, own)
+            if taking.address not in now.known - known.known:
+                return taking
+            self._store.drop(pool.name, self._request.owner, self._call)
+            self._store.pause(self._call, attempt)
+            attempt += 1
+
+    def _change(self, pool: Pool, taking: Taking) -> None:
+        def facts() -> dict[str, str]:
+            address = "" if taking.address is None else format_address(pool.family, taking.address)
+            return {**owner_facts(taking.owner), "address": address}
+
+        self._takings.append((pool.name, taking))
+        self._store.change(pool.name, taking, "ippool.allocate", self._call, facts)
+
+    def _undo(self) -> None:
+        call = Undo(self._call)
+        # Only what this call wrote: an address from an earlier allocation may be in use.
+        for name in dict.fromkeys(name for name, taking in self._takings if taking.wrote):
+            try:
+                self._store.drop(name, self._request.owner, call)
+            except SecnetError as exc:
+                call.log.warning("an address of IPPool %s could not be taken back, release must do it: %s", name, exc)
