@@ -2,7 +2,7 @@
 
 Whoever attaches and detaches must leave the host as it was: the same snapshot before and after proves it, for our drivers and
 for anybody's. What changes by itself is left out: indexes, counters, carrier, lifetimes, the state of duplicate address
-detection, and the local table, which follows from the addresses.
+detection, and routes that are not unicast (local, broadcast, multicast), which follow from the addresses.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ LINK_SYSCTLS = (
 
 GLOBAL_SYSCTLS = ("ipv4/ip_forward",)
 
-LOCAL_TABLE = 255
 _FLAGS = {
     0x1: "up",
     0x2: "broadcast",
@@ -162,7 +161,7 @@ def _read_with(kernel: Rtnl, proc_root: Path) -> dict[str, Any]:
     return {
         "links": {link.name: _link(link, names) for link in links},
         "addresses": addresses,
-        "routes": [_route(route, names) for route in kernel.routes(table=None) if route.table != LOCAL_TABLE],
+        "routes": [_route(route, names) for route in kernel.routes(table=None)],
         "sysctls": _sysctls(names.values(), proc_root),
     }
 
