@@ -1,0 +1,105 @@
+"""The interface to the cluster. Objects are plain dicts in the shape of the Kubernetes API."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Cluster", "Event", "EventType", "Handler", "Object", "Problem", "Watch"]
+
+Object = dict[str, Any]
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change. `object` is the handler's own copy: the new state, or for DELETED the last one that was seen,
+    with the resourceVersion of its deletion."""
+
+    type: EventType
+    object: Object
+
+
+Handler = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that is wrong with the source of the objects and not with one Pod's networks.
+
+    source: what is at fault, such as a manifest file.
+    since: when it was first seen, RFC 3339 in UTC.
+    note: True when nothing is wrong and the reader might only want to know.
+    """
+
+    source: str
+    message: str
+    hint: str
+    since: str
+    note: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.message}; {self.hint}" if self.hint else f"{self.source}: {self.message}"
+
+
+class Watch(ABC):
+    """A running watch. `synced` is set once everything that existed at its start was handed over as ADDED."""
+
+    synced: threading.Event
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop, and return once the handler is not running and never will again. May be called twice."""
+
+
+class Cluster(ABC):
+    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe."""
+
+    @abstractmethod
+    def get(self, kind: str, name: str, namespace: str = "") -> Object:
+        """A fresh copy of one live object. Raises ObjectNotFound or Unavailable."""
+
+    @abstractmethod
+    def list(self, kind: str, namespace: str = "") -> list[Object]:
+        """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
+
+    @abstractmethod
+    def update_status(self, obj: Object) -> Object:
+        """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.
+
+        Returns the stored object; an equal status changes nothing, not even the resourceVersion. Raises StoreConflict when
+        the object changed since it was read, ObjectNotFound when it is gone.
+        """
+
+    @abstractmethod
+    def patch_annotations(
+        self,
+        kind: str,
+        name: str,
+        namespace: str,
+        annotations: Mapping[str, str | None],
+        resource_version: str | None = None,
+        uid: str | None = None,
+    ) -> Object:
+        """Set annotations (None takes one away) and leave all others alone; returns the stored object.
+
+        Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
+        """
+
+    @abstractmethod
+    def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
+        """Call `handler`, one event at a time in a thread of the watch, for what exists and then for every change.
+
+        Changes of one object arrive in order; several that follow closely may arrive as one. A handler that raises is logged.
+        """
+
+    @abstractmethod
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the source of the objects now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every watch and leave no thread or file descriptor behind. May be called twice."""

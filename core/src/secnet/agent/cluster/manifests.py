@@ -1,0 +1,76 @@
+"""The cluster as a directory of manifests and a store of live objects: the embedded default, with no API server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from .base import Cluster, Handler, Object, Problem, Watch
+from .directory import ManifestDirectory
+from .files import Manifest, load_manifests
+from .store import FileStore
+
+__all__ = ["Manifest", "ManifestCluster", "ManifestDirectory", "load_manifests"]
+
+
+class ManifestCluster(Cluster):
+    """See `Cluster`.
+
+    state_dir: where the live objects are; shared with other processes.
+    manifests: the directory whose files say which objects there are, looked at from the first `watch` on; None if objects are
+    only handed over through the store (`secnet apply`).
+    """
+
+    def __init__(
+        self, state_dir: Path, manifests: Path | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.store = FileStore(state_dir, clock=clock)
+        self._directory = None if manifests is None else ManifestDirectory(manifests, self.store, clock=clock)
+        self._lock = threading.Lock()
+        self._started = False
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Object:
+        """See `Cluster.get`."""
+        return self.store.get(kind, name, namespace)
+
+    def list(self, kind: str, namespace: str = "") -> list[Object]:
+        """See `Cluster.list`."""
+        return self.store.list(kind, namespace)
+
+    def update_status(self, obj: Object) -> Object:
+        """See `Cluster.update_status`."""
+        return self.store.update_status(obj)
+
+    def patch_annotations(
+        self,
+        kind: str,
+        name: str,
+        namespace: str,
+        annotations: Mapping[str, str | None],
+        resource_version: str | None = None,
+        uid: str | None = None,
+    ) -> Object:
+        """See `Cluster.patch_annotations`."""
+        return self.store.patch_annotations(kind, name, namespace, annotations, resource_version, uid)
+
+    def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
+        """See `Cluster.watch`. The first watch waits until the directory was taken in."""
+        with self._lock:
+            if self._directory is not None and not self._started:
+                self._started = True
+                self._directory.start()
+        return self.store.watch(kinds, handler)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""
+        own = self._directory.problems() if self._directory is not None else ()
+        return tuple(dict.fromkeys((*self.store.problems(), *own)))
+
+    def close(self) -> None:
+        """See `Cluster.close`."""
+        with self._lock:
+            if self._directory is not None and self._started:
+                self._directory.close()
+        self.store.close()
