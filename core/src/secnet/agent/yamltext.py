@@ -38,8 +38,10 @@ def read_yaml(text: str) -> list[tuple[Any, int]]:
         mark = exc.problem_mark or exc.context_mark
         line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise YamlProblem(f"{line}{exc.problem or exc.context}") from exc
-    except (yaml.YAMLError, RecursionError) as exc:
-        raise YamlProblem(str(exc) or "the nesting is too deep") from exc
+    except RecursionError as exc:
+        raise YamlProblem("the nesting is too deep") from exc
+    except yaml.YAMLError as exc:
+        raise YamlProblem(" ".join(str(exc).split())) from exc
     except YamlProblem:
         raise
     except (ValueError, TypeError) as exc:  # a date such as 2024-99-99, a mapping as a key

@@ -1,0 +1,207 @@
+"""Loading plugins from real distributions on sys.path: whatever is wrong is named, and the rest works on."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from secnet.agent.registry import PluginProblem, Registry
+from secnet.contract import CONTRACT_VERSION
+from secnet_testing.sample_plugins import sample_entry_points
+
+DRIVERS = "secnet.network_types"
+BACKENDS = "secnet.ipam"
+GOOD = """
+from secnet_testing.sample_plugins import SlotDriver
+class Driver(SlotDriver): ...
+"""
+Install = Callable[..., Registry]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Put a distribution with one module on sys.path and load all plugins that are installed there."""
+    before = set(sys.modules)
+    folders: list[str] = []
+
+    def add(
+        source: str, name: str = "slot", *, dist: str = "stranger", group: str = DRIVERS, cls: str = "Driver"
+    ) -> Registry:
+        module = f"plugin_of_{dist.replace('-', '_')}"
+        folder = tmp_path / dist
+        info = folder / f"{dist}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(source)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{cls}\n")
+        folders.append(str(folder))
+        monkeypatch.syspath_prepend(str(folder))
+        return Registry.load(only_from(folders))
+
+    yield add
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def only_from(folders: list[str]) -> Callable[[str], list[importlib.metadata.EntryPoint]]:
+    """The entry points of the distributions in these folders; whatever else this environment has is left out."""
+
+    def source(group: str) -> list[importlib.metadata.EntryPoint]:
+        found = [item for dist in importlib.metadata.distributions(path=folders) for item in dist.entry_points]
+        return [item for item in found if item.group == group]
+
+    return source
+
+
+def only_problem(registry: Registry) -> PluginProblem:
+    assert not registry.drivers
+    assert not registry.backends
+    (problem,) = registry.problems
+    return problem
+
+
+def test_a_stranger_is_loaded_with_distribution_and_version(install: Install) -> None:
+    registry = install(GOOD)
+    plugin = registry.drivers["slot"]
+    assert (plugin.name, plugin.distribution, plugin.version) == ("slot", "stranger", "1.2")
+    assert plugin.cls.__name__ == "Driver"
+    assert plugin.info.needs_device
+    assert not registry.problems
+
+
+def test_what_is_installed_here_is_found_without_a_source(install: Install) -> None:
+    install(GOOD, "slot", dist="found-by-default")
+    assert "slot" in Registry.load().drivers
+
+
+def driver(describe: str, body: str = "") -> str:
+    return f"""
+from secnet.contract import *
+from secnet_testing.sample_plugins import SlotDriver
+class Driver(SlotDriver):
+    @classmethod
+    def describe(cls):
+        {describe}
+    {body}
+"""
+
+
+def described(**changes: str) -> str:
+    values: Mapping[str, str] = {"network_type": "'slot'", "summary": "'s'"} | changes
+    return driver(f"return DriverInfo({', '.join(f'{key}={value}' for key, value in values.items())})")
+
+
+PROPERTY = "{'title': 't', 'description': 'd', 'examples': [1], 'type': 'integer'}"
+
+
+def options(properties: str, more: str = "'additionalProperties': False") -> str:
+    return described(options=f"{{'type': 'object', 'properties': {properties}, {more}}}")
+
+
+BROKEN = {
+    "import": ("import no_such_module", "no_such_module"),
+    "syntax": ("class", "SyntaxError"),
+    "assertion": ("assert False, 'at import'", "AssertionError: at import"),
+    "exit": ("raise SystemExit(3)", "SystemExit: 3"),
+    "attribute": ("x = 1", "Driver"),
+    "function": ("def Driver(): ...", "not a subclass of secnet.contract.NetworkDriver"),
+    "other class": ("class Driver: ...", "not a subclass of secnet.contract.NetworkDriver"),
+    "abstract": (
+        "from secnet.contract import *\nclass Driver(NetworkDriver):\n"
+        " @classmethod\n def describe(cls): return DriverInfo(network_type='slot', summary='s')",
+        "attach, check, detach",
+    ),
+    "describe raises": (driver("raise OSError('no disk')"), "OSError: no disk"),
+    "describe returns": (driver("return {}"), "DriverInfo"),
+    "other name": (described(network_type="'slots'"), "'slots'"),
+    "other version": (described(contract="99"), f"contract version 99; this secnet has version {CONTRACT_VERSION}"),
+    "capability": (described(capabilities="frozenset({'magic'})"), "unknown magic"),
+    "invalid schema": (described(options="{'type': 'objekt', 'properties': {}}"), "draft 2020-12"),
+    "no object": (described(options="{'type': 'string'}"), "type object"),
+    "open": (options("{}", "'title': 't'"), "additionalProperties: false"),
+    "open inside": (
+        options("{'a': {'title': 't', 'description': 'd', 'examples': [{}], 'type': 'object'}}"),
+        "$.properties.a is open",
+    ),
+    "undocumented": (
+        options("{'a': {'type': 'integer', 'title': 't'}}"),
+        "$.properties.a has no description, examples",
+    ),
+    "core key": (options(f"{{'mtu': {PROPERTY}}}"), "mtu belongs to the core"),
+    "bad example": (options(f"{{'a': {PROPERTY} | {{'examples': ['x']}}}}"), "example of a is refused"),
+    "lost reference": (options(f"{{'a': {PROPERTY} | {{'$ref': '#/$defs/none'}}}}"), "not in it"),
+    "refused example": (described(example="{'a': 1}"), 'unknown key "a"'),
+    "vlan without option": (described(vlan="True"), "no integer option vlan"),
+    "open node section": (described(node="{'type': 'object', 'properties': {}}"), "node: $ is open"),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_driver_is_a_problem_with_its_name(install: Install, source: str, words: str) -> None:
+    problem = only_problem(install(source))
+    assert (problem.group, problem.name, problem.distribution, problem.version) == (DRIVERS, "slot", "stranger", "1.2")
+    assert words in problem.error.message
+    assert "stranger 1.2" in problem.error.subject
+    assert problem.error.reason == "ContractViolation"
+    assert problem.error.hint
+
+
+def backend(**changes: str) -> str:
+    values: Mapping[str, str] = {"ipam_type": "'pools'", "summary": "'s'"} | changes
+    arguments = ", ".join(f"{key}={value}" for key, value in values.items())
+    return f"""
+from secnet.contract import *
+from secnet_testing.sample_plugins import PoolBackend
+class Driver(PoolBackend):
+    @classmethod
+    def describe(cls):
+        return BackendInfo({arguments})
+"""
+
+
+BROKEN_BACKENDS = {
+    "phase": (backend(phase="'whenever'"), "before_link, after_link"),
+    "capability": (backend(capabilities="frozenset({'mac'})"), "known are ips"),
+    "type key": (
+        backend(config=f"{{'type': 'object', 'properties': {{'type': {PROPERTY}}}, 'additionalProperties': False}}"),
+        "type belongs to the core",
+    ),
+    "driver": (GOOD, "not a subclass of secnet.contract.IPAMBackend"),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), BROKEN_BACKENDS.values(), ids=BROKEN_BACKENDS)
+def test_a_broken_backend_is_a_problem_with_its_name(install: Install, source: str, words: str) -> None:
+    problem = only_problem(install(source, "pools", group=BACKENDS))
+    assert (problem.group, problem.name, problem.distribution) == (BACKENDS, "pools", "stranger")
+    assert words in problem.error.message
+
+
+def test_a_broken_plugin_leaves_the_others_alone(install: Install) -> None:
+    install("import no_such_module", "bad", dist="bad")
+    registry = install(GOOD, dist="good")
+    assert list(registry.drivers) == ["slot"]
+    assert registry.problem(DRIVERS, "bad") == registry.problems[0]
+    assert registry.problem(DRIVERS, "slot") is None
+
+
+def test_all_of_duplicates_are_refused_and_both_distributions_named(install: Install) -> None:
+    install(GOOD, dist="first")
+    install(GOOD.replace("SlotDriver", "WireDriver"), "vlan", dist="between")
+    registry = install(GOOD, dist="second")
+    assert list(registry.drivers) == ["vlan"]
+    assert {problem.distribution for problem in registry.problems} == {"first", "second"}
+    for problem in registry.problems:
+        assert "first" in problem.error.message
+        assert "second" in problem.error.message
+        assert "uninstall" in problem.error.hint
+
+
+def test_the_samples_are_sound() -> None:
+    registry = Registry.load(sample_entry_points)
+    assert (set(registry.drivers), set(registry.backends), registry.problems) == ({"vlan", "slot"}, {"pools"}, ())
+    assert registry.drivers["vlan"].distribution
