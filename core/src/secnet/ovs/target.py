@@ -1,0 +1,98 @@
+"""Short requests to the OVSDB server on a connection of their own (RFC 7047), each with a deadline.
+
+The library's connection notices a hung server late or never, and blocks without limit while it reads the schema. What must not
+hang goes this way.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any
+
+from secnet.contract import InvalidConfig, Unavailable
+
+from .errors import from_oserror
+
+__all__ = ["check_target", "echo", "read_schema"]
+
+_CHUNK = 1 << 16
+
+
+def check_target(target: str) -> None:
+    """Raise InvalidConfig unless the target is `unix:PATH` or `tcp:HOST:PORT`."""
+    _address(target)
+
+
+def _address(target: str) -> tuple[int, Any]:
+    kind, _, rest = target.partition(":")
+    if kind == "unix" and rest:
+        return socket.AF_UNIX, rest
+    host, _, port = rest.rpartition(":")
+    if kind == "tcp" and host and port.isdigit():
+        bare = host.strip("[]")
+        return (socket.AF_INET6 if ":" in bare else socket.AF_INET), (bare, int(port))
+    raise InvalidConfig(
+        f"{target!r} is no OVSDB target this agent can use",
+        hint="write unix:PATH or tcp:ADDRESS:PORT",
+        subject="node configuration",
+        path="$.ovsdb",
+    )
+
+
+def echo(target: str, timeout: float) -> None:
+    """Prove that the server answers now. Raises Unavailable, or MissingPrivilege if the socket refuses us."""
+    _request(target, "echo", [], timeout)
+
+
+def read_schema(target: str, timeout: float) -> dict[str, Any]:
+    """The schema of the database Open_vSwitch."""
+    schema: dict[str, Any] = _request(target, "get_schema", ["Open_vSwitch"], timeout)
+    return schema
+
+
+def _request(target: str, method: str, params: list[Any], timeout: float) -> Any:
+    family, address = _address(target)
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
+            sock.settimeout(timeout)
+            sock.connect(address)
+            sock.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
+            reply = _read(sock, deadline)
+    except TimeoutError as exc:
+        raise Unavailable(
+            f"the OVSDB server does not answer within {timeout:.1f} s",
+            hint="it is tried again; look whether ovsdb-server hangs or the host is overloaded",
+            subject=target,
+        ) from exc
+    except OSError as exc:
+        raise from_oserror(exc, target) from exc
+    if reply.get("error"):
+        raise Unavailable(
+            f"the OVSDB server refuses {method}: {reply['error']}",
+            hint="check that the target is the database of Open vSwitch",
+            subject=target,
+        )
+    return reply.get("result")
+
+
+def _read(sock: socket.socket, deadline: float) -> dict[str, Any]:
+    """The first complete JSON object."""
+    text = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        part = sock.recv(_CHUNK)
+        if not part:
+            raise ConnectionResetError("the connection was closed before the answer")
+        text += part
+        if text.endswith(b"}"):
+            try:
+                answer: dict[str, Any] = json.loads(text)
+            except ValueError:  # the rest has not come yet
+                continue
+            return answer

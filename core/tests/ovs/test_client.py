@@ -1,0 +1,310 @@
+"""The OVS client on a private Open vSwitch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from secnet.contract import Call, Cancelled, Conflict, NotReady, Timeout, Unavailable
+from secnet.ovs import KEY_ID, OWNER_ID, BridgeSpec, OvsClient, PortSpec
+from secnet_testing.netns import Namespace, run_in
+from secnet_testing.ovs import OvsFactory, PrivateOvs
+
+pytestmark = pytest.mark.ovs
+
+
+@pytest.fixture
+def switch(node_netns: Namespace, ovs: OvsFactory) -> PrivateOvs:
+    return ovs(node_netns)
+
+
+@pytest.fixture
+def client(switch: PrivateOvs) -> Iterator[OvsClient]:
+    made = OvsClient(switch.target, timeout=8)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def bridge(client: OvsClient) -> str:
+    client.ensure_bridge(BridgeSpec(name="br-a", owner="secnet", datapath_type="netdev"), call())
+    return "br-a"
+
+
+def call(seconds: float = 20) -> Call:
+    return Call.within(seconds)
+
+
+def spec(name: str = "p1", **rest: object) -> PortSpec:
+    fields = {
+        "bridge": "br-a",
+        "owner": "secnet",
+        "key": "c1/eth1",
+        "tag": 100,
+        "vlan_mode": "access",
+        "type": "internal",
+    }
+    return PortSpec(name=name, **{**fields, **rest})  # type: ignore[arg-type]
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    limit = call()
+    while not condition():
+        try:
+            limit.sleep(0.02)
+        except Timeout:
+            pytest.fail(f"never came true: {what}")
+
+
+def test_a_bridge_is_made_as_asked_with_its_local_port_in_vlan_0(client: OvsClient, switch: PrivateOvs) -> None:
+    made = client.ensure_bridge(
+        BridgeSpec(
+            name="br-a", owner="secnet", datapath_type="netdev", mcast_snooping=True, external_ids={"site": "lab"}
+        ),
+        call(),
+    )
+    rows = switch.rows()
+    assert rows["Bridge"]["br-a"]["datapath_type"] == "netdev"
+    assert rows["Bridge"]["br-a"]["mcast_snooping_enable"] is True
+    assert rows["Bridge"]["br-a"]["external_ids"] == {OWNER_ID: "secnet", "site": "lab"}
+    assert (rows["Port"]["br-a"]["tag"], rows["Port"]["br-a"]["vlan_mode"]) == (0, "access")
+    assert (made.owner, made.mcast_snooping, made.local_tag, made.ports) == ("secnet", True, 0, ())
+
+
+def test_our_bridge_is_brought_to_the_spec_and_keeps_what_others_wrote(
+    client: OvsClient, switch: PrivateOvs, bridge: str
+) -> None:
+    switch.vsctl("set", "bridge", bridge, "external_ids:theirs=1", "mcast_snooping_enable=true")
+    state = client.ensure_bridge(BridgeSpec(name=bridge, owner="secnet", datapath_type="netdev"), call())
+    assert not state.mcast_snooping
+    assert state.external_ids == {OWNER_ID: "secnet", "theirs": "1"}
+
+
+def test_a_foreign_bridge_is_used_and_left_as_it_is(client: OvsClient, switch: PrivateOvs) -> None:
+    switch.vsctl("add-br", "br-x", "--", "set", "bridge", "br-x", "datapath_type=netdev", "external_ids:theirs=1")
+    before = switch.rows()
+    wanted = BridgeSpec(name="br-x", owner="secnet", datapath_type="netdev", mcast_snooping=True)
+    state = client.ensure_bridge(wanted, call())
+    assert (state.owner, state.mcast_snooping) == ("", False)
+    assert client.delete_bridge("br-x", "secnet", call()) is False
+    assert switch.rows() == before
+    assert client.bridges("secnet", call()) == ()
+
+
+def test_a_bridge_goes_only_when_it_is_empty(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    assert client.delete_bridge(bridge, "secnet", call()) is False
+    client.delete_port("p1", "secnet", call())
+    assert client.delete_bridge(bridge, "secnet", call()) is True
+    assert client.delete_bridge(bridge, "secnet", call()) is True
+    assert switch.rows() == {"Bridge": {}, "Port": {}, "Interface": {}}
+
+
+def test_a_bridge_named_like_a_port_is_a_conflict(client: OvsClient, bridge: str) -> None:
+    client.add_port(spec(), call())
+    with pytest.raises(Conflict, match="has a port of this name"):
+        client.ensure_bridge(BridgeSpec(name="p1", owner="secnet", datapath_type="netdev"), call())
+
+
+def test_a_port_is_made_read_back_and_removed(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    before = switch.rows()
+    port = client.add_port(spec(external_ids={"pod": "web"}), call())
+    row = switch.rows()["Port"]["p1"]
+    assert (row["tag"], row["vlan_mode"]) == (100, "access")
+    assert row["external_ids"] == {OWNER_ID: "secnet", KEY_ID: "c1/eth1", "pod": "web"}
+    assert (port.bridge, port.tag, port.vlan_mode, port.error, port.owner) == ("br-a", 100, "access", "", "secnet")
+    assert port.ofport is not None
+    assert port.ofport > 0
+    assert client.port("p1", call()) == port
+    assert client.ports("secnet", call()) == (port,)
+    assert client.ports("other", call()) == ()
+    assert client.delete_port("p1", "secnet", call()) is True
+    assert client.delete_port("p1", "secnet", call()) is True
+    assert client.port("p1", call()) is None
+    assert switch.rows() == before
+
+
+def test_vlan_0_is_written_as_an_access_port_of_vlan_0(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(tag=0), call())
+    row = switch.rows()["Port"]["p1"]
+    assert (row["tag"], row["vlan_mode"]) == (0, "access")
+
+
+def test_a_port_without_tag_is_a_trunk(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(tag=None, vlan_mode=None), call())
+    assert switch.rows()["Port"]["p1"]["tag"] == []
+
+
+def test_adding_twice_is_adding_once(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    first = client.add_port(spec(), call())
+    rows = switch.rows()
+    assert client.add_port(spec(), call()) == first
+    assert switch.rows() == rows
+
+
+def test_our_port_that_was_altered_is_put_right(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    switch.vsctl("set", "port", "p1", "tag=200")
+    assert client.add_port(spec(), call()).tag == 100
+
+
+@pytest.mark.parametrize("other", [{"owner": "b"}, {"key": "c2/eth1"}])
+def test_a_port_of_somebody_else_stays(
+    client: OvsClient, switch: PrivateOvs, bridge: str, other: dict[str, str]
+) -> None:
+    client.add_port(spec(**other), call())
+    before = switch.rows()
+    with pytest.raises(Conflict, match="not ours") as raised:
+        client.add_port(spec(), call())
+    assert raised.value.subject == "OVS port p1"
+    assert raised.value.hint
+    assert client.delete_port("p1", "secnet", call(), key="c1/eth1") is False
+    assert switch.rows() == before
+
+
+def test_our_port_on_another_bridge_is_a_conflict(client: OvsClient, bridge: str) -> None:
+    client.ensure_bridge(BridgeSpec(name="br-b", owner="secnet", datapath_type="netdev"), call())
+    client.add_port(spec(bridge="br-b"), call())
+    with pytest.raises(Conflict, match="exists on br-b, not on br-a"):
+        client.add_port(spec(), call())
+
+
+def test_a_missing_bridge_and_a_missing_device_are_not_ready(client: OvsClient, bridge: str) -> None:
+    with pytest.raises(NotReady, match="bridge does not exist"):
+        client.add_port(spec(bridge="br-none"), call())
+    with pytest.raises(NotReady, match="No such device"):
+        client.add_port(spec(name="nodev", type=""), call())
+
+
+def test_absent_server_then_present_then_absent_then_back(
+    node_netns: Namespace, switch: PrivateOvs, client: OvsClient, bridge: str
+) -> None:
+    client.add_port(spec(), call())
+    switch.stop_server()
+    with pytest.raises(Unavailable, match="cannot be reached") as raised:
+        client.port("p1", call())
+    assert "start Open vSwitch" in raised.value.hint
+    with pytest.raises(Unavailable):
+        client.add_port(spec(name="p2", key="c2/eth1"), call())
+    switch.start_server()
+    assert client.port("p1", call()) is not None
+    assert client.add_port(spec(name="p2", key="c2/eth1"), call()).tag == 100
+    assert set(switch.rows()["Port"]) == {"br-a", "p1", "p2"}
+
+
+def test_a_client_that_was_made_before_the_server_connects_later(node_netns: Namespace, switch: PrivateOvs) -> None:
+    switch.stop_server()
+    late = OvsClient(switch.target, timeout=8)
+    try:
+        with pytest.raises(Unavailable):
+            late.bridge("br-a", call())
+        switch.start_server()
+        assert late.bridge("br-a", call()) is None
+    finally:
+        late.close()
+
+
+def test_a_hung_server_is_noticed_by_reads_and_writes(switch: PrivateOvs, bridge: str) -> None:
+    quick = OvsClient(switch.target, timeout=0.5)
+    try:
+        assert quick.bridge(bridge, call()) is not None
+        switch.pause_server()
+        for attempt in (lambda: quick.bridge(bridge, call()), lambda: quick.add_port(spec(), call())):
+            with pytest.raises(Unavailable, match="does not answer"):
+                attempt()
+        switch.resume_server()
+        assert quick.bridge(bridge, call()) is not None
+    finally:
+        switch.resume_server()
+        quick.close()
+
+
+def test_a_hung_switch_is_noticed_when_a_port_is_added_and_not_when_it_is_removed(
+    switch: PrivateOvs, bridge: str
+) -> None:
+    quick = OvsClient(switch.target, timeout=0.5)
+    try:
+        switch.pause_switch()
+        with pytest.raises(Unavailable, match="did not act on it"):
+            quick.add_port(spec(), call())
+        assert quick.delete_port("p1", "secnet", call()) is True
+        assert "p1" not in switch.rows()["Port"]
+    finally:
+        switch.resume_switch()
+        quick.close()
+
+
+def test_a_wait_ends_when_the_call_is_withdrawn(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    switch.pause_switch()
+    try:
+        withdrawn = call()
+        timer = threading.Timer(0.3, withdrawn.cancel.set)
+        timer.start()
+        with pytest.raises(Cancelled):
+            client.add_port(spec(), withdrawn)
+        timer.join()
+    finally:
+        switch.resume_switch()
+
+
+def test_eight_threads_share_a_client_without_waiting_for_each_other(
+    client: OvsClient, switch: PrivateOvs, bridge: str
+) -> None:
+    """With ovs-vswitchd paused no port can become ready, yet all eight are in the database: nobody waits his turn."""
+    switch.pause_switch()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            specs = [spec(name=f"p{n}", key=f"c{n}/eth1") for n in range(8)]
+            running = [pool.submit(client.add_port, one, call()) for one in specs]
+            until(lambda: len(switch.rows()["Port"]) == 9, "eight ports and the local one")
+            assert not any(future.done() for future in running)
+            switch.resume_switch()
+            ofports = {future.result().ofport for future in running}
+    finally:
+        switch.resume_switch()
+    assert len(ofports) == 8
+
+
+def test_close_leaves_no_thread_and_no_descriptor(node_netns: Namespace, switch: PrivateOvs) -> None:
+    def held() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    before = held()
+    client = OvsClient(switch.target, timeout=8)
+    client.ensure_bridge(BridgeSpec(name="br-a", owner="secnet", datapath_type="netdev"), call())
+    client.add_port(spec(), call())
+    client.close()
+    client.close()
+    assert held() == before
+    with pytest.raises(Unavailable, match="closed"):
+        client.port("p1", call())
+
+
+def test_a_failed_connect_leaves_no_thread_and_no_descriptor(node_netns: Namespace, switch: PrivateOvs) -> None:
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    switch.stop_server()
+    client = OvsClient(switch.target, timeout=1)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            client.bridge("br-a", call())
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+    client.close()
+
+
+def test_a_device_added_again_under_its_name_gets_a_port_of_its_own(
+    node_netns: Namespace, client: OvsClient, bridge: str
+) -> None:
+    """Removal does not wait for ovs-vswitchd: what it still holds of the old device must not pass for the new one."""
+    for _ in range(5):
+        run_in(node_netns, ["ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"])
+        index = socket.if_nametoindex("v0")
+        assert client.add_port(spec(name="v0", type=""), call()).ofport is not None
+        until(lambda index=index: client.port("v0", call()).ifindex == index, "the new device is open")  # type: ignore
+        client.delete_port("v0", "secnet", call())
+        run_in(node_netns, ["ip", "link", "del", "v0"])
