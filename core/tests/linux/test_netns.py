@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
@@ -19,10 +20,12 @@ def own_netns() -> str:
     return os.readlink("/proc/thread-self/ns/net")
 
 
-def test_a_namespace_is_identified_by_device_and_inode(netns_factory: NetnsFactory) -> None:
+def test_a_namespace_is_identified_by_device_inode_and_cookie(netns_factory: NetnsFactory) -> None:
     ns = netns_factory()
     found = os.stat(ns.path)
-    assert identify(ns.path) == NetnsRef(path=ns.path, device=found.st_dev, inode=found.st_ino)
+    with ns.open() as fd:
+        number = cookie(fd)
+    assert identify(ns.path) == NetnsRef(path=ns.path, device=found.st_dev, inode=found.st_ino, cookie=number)
 
 
 def test_the_path_of_a_process_is_a_namespace_too(netns_factory: NetnsFactory) -> None:
@@ -103,6 +106,19 @@ def test_a_cookie_is_never_used_twice(netns_factory: NetnsFactory) -> None:
     run_in(None, ["ip", "netns", "add", ns.name])
     with ns.open() as fd:
         assert cookie(fd) != old
+
+
+def test_a_namespace_made_again_under_name_and_inode_is_another(netns_factory: NetnsFactory) -> None:
+    """What a crash leaves behind must not be taken for the Pod's new sandbox."""
+    ns = netns_factory()
+    old = ns.ref
+    run_in(None, ["ip", "netns", "del", ns.name])
+    run_in(None, ["ip", "netns", "add", ns.name])
+    same_inode = dataclasses.replace(ns.ref, cookie=old.cookie)
+    assert not alive(same_inode)
+    with pytest.raises(Gone, match="another namespace"), open_netns(same_inode):
+        pass
+    assert alive(dataclasses.replace(ns.ref, cookie=0)), "a kernel without cookies goes by the inode"
 
 
 def test_the_agents_own_namespace_is_forbidden(node_netns: Namespace) -> None:

@@ -10,6 +10,7 @@ from secnet.contract import Conflict, NetnsRef, PodRef
 __all__ = ["Claims"]
 
 PodKey = tuple[str, str]
+_Identity = tuple[int, int, int]
 
 
 class Claims:
@@ -17,12 +18,12 @@ class Claims:
 
     def __init__(self, held: Iterable[tuple[NetnsRef, PodRef]] = ()) -> None:
         self._lock = threading.Lock()
-        self._holders: dict[tuple[int, int], PodRef] = {(ns.device, ns.inode): pod for ns, pod in held}
-        self._waiting: dict[tuple[int, int], set[PodKey]] = {}
+        self._holders: dict[_Identity, PodRef] = {_identity(ns): pod for ns, pod in held}
+        self._waiting: dict[_Identity, set[PodKey]] = {}
 
     def claim(self, netns: NetnsRef, pod: PodRef) -> None:
         """Take the netns for this Pod (and let go of any other it had). Raises Conflict naming the first."""
-        identity = (netns.device, netns.inode)
+        identity = _identity(netns)
         with self._lock:
             holder = self._holders.setdefault(identity, pod)
             if holder.uid == pod.uid:
@@ -36,9 +37,13 @@ class Claims:
 
     def release(self, uid: str, keep: NetnsRef | None = None) -> set[PodKey]:
         """Let go of all the Pod holds but `keep`; returns the Pods that were refused because of it and may try again."""
-        kept = (keep.device, keep.inode) if keep else None
+        kept = _identity(keep) if keep else None
         with self._lock:
             gone = [identity for identity, pod in self._holders.items() if pod.uid == uid and identity != kept]
             for identity in gone:
                 del self._holders[identity]
             return set().union(*(self._waiting.pop(identity, set()) for identity in gone))
+
+
+def _identity(netns: NetnsRef) -> _Identity:
+    return (netns.device, netns.inode, netns.cookie)

@@ -50,7 +50,7 @@ class NamedNetns:
     """The annotation `secnet.io/netns` (a path), by default `/run/netns/<Pod name>`."""
 
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
-        """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's inode."""
+        """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's identity."""
         ref = pod_ref(pod)
         annotations = pod["metadata"].get("annotations") or {}
         path = annotations.get(NETNS_ANNOTATION, f"/run/netns/{ref.name}")
@@ -63,5 +63,5 @@ class NamedNetns:
             )
         netns = identify(path)
         forbid_host(netns)
-        identity = f"{ref.uid}/{netns.device}:{netns.inode}"
+        identity = f"{ref.uid}/{netns.device}:{netns.inode}:{netns.cookie}"
         return Sandbox(container_id=hashlib.sha256(identity.encode()).hexdigest(), netns=netns)

@@ -77,11 +77,16 @@ class NetworkRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetnsRef:
-    """A network namespace: the path to open, and the device and inode that prove it is still the same one."""
+    """A network namespace: the path to open, and what proves that it is still the same one.
+
+    The kernel may give the inode of a removed namespace to the next one (measured); the cookie is never used twice in one boot.
+    It is 0 where the kernel has none (before 5.14).
+    """
 
     path: str
     device: int
     inode: int
+    cookie: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from secnet.contract import Gone, InvalidConfig, NetnsRef, NotReady
+from secnet.contract import Gone, InvalidConfig, NetnsRef, NotReady, Unsupported
 
 from .errors import from_errno, translated
 
@@ -46,7 +46,7 @@ def identify(path: str | os.PathLike[str]) -> NetnsRef:
     try:
         _require_netns(fd, name)
         found = os.fstat(fd)
-        return NetnsRef(path=name, device=found.st_dev, inode=found.st_ino)
+        return NetnsRef(path=name, device=found.st_dev, inode=found.st_ino, cookie=_cookie_or_zero(fd))
     finally:
         os.close(fd)
 
@@ -100,7 +100,7 @@ def open_netns(ref: NetnsRef) -> Iterator[int]:
         raise from_errno(exc.errno or 0, f"opening the network namespace {ref.path}", subject=ref.path) from exc
     try:
         found = os.fstat(fd)
-        if (found.st_dev, found.st_ino) != (ref.device, ref.inode):
+        if not _is_same(fd, found, ref):
             raise _gone(ref, "is another namespace now than when the Pod was attached")
         yield fd
     finally:
@@ -116,12 +116,10 @@ def _gone(ref: NetnsRef, what: str) -> Gone:
 def alive(ref: NetnsRef) -> bool:
     """Whether the path still leads to the same namespace. Errors other than absence are raised, never taken for death."""
     try:
-        found = os.stat(ref.path)
-    except OSError as exc:
-        if exc.errno in _MISSING:
-            return False
-        raise from_errno(exc.errno or 0, f"looking at the network namespace {ref.path}", subject=ref.path) from exc
-    return (found.st_dev, found.st_ino) == (ref.device, ref.inode)
+        with open_netns(ref):
+            return True
+    except Gone:
+        return False
 
 
 def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:
@@ -158,6 +156,20 @@ def cookie(fd: int) -> int:
 
     with translated("asking for the cookie of a network namespace"):
         return in_netns(fd, ask)
+
+
+def _cookie_or_zero(fd: int) -> int:
+    try:
+        return cookie(fd)
+    except Unsupported:
+        return 0
+
+
+def _is_same(fd: int, found: os.stat_result, ref: NetnsRef) -> bool:
+    """A matching inode may be that of a later namespace; only where the kernel has no cookies must it do."""
+    if (found.st_dev, found.st_ino) != (ref.device, ref.inode):
+        return False
+    return ref.cookie in (0, _cookie_or_zero(fd))
 
 
 def setns(fd: int) -> None:
