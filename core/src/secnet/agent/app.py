@@ -13,7 +13,7 @@ from typing import TypeVar
 from secnet.contract import AttachRequest, Call, ObjectNotFound, SecnetError, StepObserver
 
 from .claims import Claims
-from .cluster.base import Cluster
+from .cluster.base import Cluster, Problem
 from .controller import Controller, PodTable
 from .journal import Journal, Record, RunDirLock, current_boot_id
 from .layer3 import Layer3
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_NAMESPACE_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
@@ -64,6 +64,7 @@ class Agent:
         self._role = role
         self._observers = observers
         self._stop = threading.Event()
+        self._problems: tuple[Problem, ...] = ()
         self._exit = ExitStack()
 
     def __enter__(self) -> Agent:
@@ -76,7 +77,7 @@ class Agent:
             self._node_ready = self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS))
             self._controller.start()
             stack.callback(self._stop_controller)
-            for target in (self._keep_node, self._look_at_namespaces, self._keep_true):
+            for target in (self._keep_node, self._look_around, self._keep_true):
                 self._spawn(target, stack)
             stack.callback(self._stop.set)
             self._exit = stack.pop_all()
@@ -93,7 +94,8 @@ class Agent:
         journal = Journal(settings.run_dir / "journal")
         for problem in journal.problems():
             _log.error("%s", problem)
-        reports = Reports(settings.run_dir)
+        reports = self._reports = Reports(settings.run_dir)
+        reports.write_problems(())
         plugins = Plugins(self._registry, settings, self._cluster)
         stack.callback(plugins.close)
         nads, pods, source = Nads(self._registry), PodTable(settings.node_name), NamedNetns()
@@ -174,9 +176,21 @@ class Agent:
             delay = first if ready else min(last, delay * 2)
             ready = self._guard(lambda: self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
 
-    def _look_at_namespaces(self) -> None:
-        while not self._stop.wait(_NAMESPACE_SECONDS):
+    def _look_around(self) -> None:
+        """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
+        while not self._stop.wait(_LOOK_SECONDS):
             self._guard(self._controller.look_at_namespaces, default=None)
+            self._guard(self._note_problems, default=None)
+
+    def _note_problems(self) -> None:
+        problems = self._cluster.problems()
+        if problems == self._problems:
+            return
+        for problem in problems:
+            if problem not in self._problems:
+                _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
+        self._problems = problems
+        self._reports.write_problems(problems)
 
     def _keep_true(self) -> None:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""

@@ -9,13 +9,14 @@ import json
 import os
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from secnet.contract import ErrorInfo, NodeReport, PodRef, freeze, from_json, to_json
 
+from .cluster.base import Problem
 from .journal import Phase, Record
 
 __all__ = ["NetworkReport", "NodeState", "PodReport", "Reports", "network_report"]
@@ -113,6 +114,7 @@ class Reports:
     def __init__(self, run_dir: Path) -> None:
         self._pods = run_dir / "reports"
         self._node = run_dir / "node"
+        self._problems = run_dir / "problems.json"
 
     def write(self, report: PodReport) -> None:
         """Put a Pod's report on disk."""
@@ -136,6 +138,17 @@ class Reports:
         """The per-node state of all drivers."""
         found = (_read(NodeState, path) for path in sorted(self._node.glob("*.json")))
         return tuple(state for state in found if state is not None)
+
+    def write_problems(self, problems: Iterable[Problem]) -> None:
+        """Put what is wrong with the source of the objects on disk."""
+        _replace(self._problems, to_json(tuple(problems)))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What was last wrong with the source of the objects."""
+        try:
+            return tuple(from_json(Problem, item) for item in json.loads(self._problems.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return ()
 
 
 def _replace(path: Path, data: Any) -> None:

@@ -50,7 +50,7 @@ def load_all(arguments: argparse.Namespace) -> tuple[Registry, Settings]:
     """The installed plugins and the settings that the options name; broken plugins are said on stderr."""
     registry = Registry.load()
     for problem in registry.problems:
-        print(f"secnet: plugin {problem.name} of {problem.distribution} is not used: {problem.error}", file=sys.stderr)
+        print(f"secnet: {problem.error}", file=sys.stderr)
     settings = load_settings(arguments.config, registry)
     if getattr(arguments, "state_dir", None) is not None:
         settings = dataclasses.replace(settings, state_dir=arguments.state_dir)

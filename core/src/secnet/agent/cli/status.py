@@ -36,15 +36,25 @@ def run(arguments: argparse.Namespace) -> int:
     reports = Reports(settings.run_dir)
     pods = _with_unreported(reports.pods(), Journal.peek(settings.run_dir / "journal"))
     node = reports.node()
+    problems = reports.problems()
     bad = any(not pod.attached for pod in pods) or any(state.error or not state.report.ready for state in node)
+    bad = bad or any(not problem.note for problem in problems)
     if arguments.json:
-        print(json.dumps({"node": settings.node_name, "drivers": to_json(node), "pods": to_json(pods)}, indent=2))
+        data = {
+            "node": settings.node_name,
+            "drivers": to_json(node),
+            "problems": to_json(problems),
+            "pods": to_json(pods),
+        }
+        print(json.dumps(data, indent=2))
         return int(bad)
     for state in node:
         if state.error is not None:
             print(f"node {settings.node_name}: network type {state.network_type}: {state.error}")
         for finding in state.report.findings:
             print(f"node {settings.node_name}: network type {state.network_type}: {finding.code}: {finding.message}")
+    for problem in problems:
+        print(problem)
     print_reports(pods)
     return int(bad)
 
