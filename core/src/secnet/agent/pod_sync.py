@@ -235,12 +235,13 @@ class PodSync:
                 networks.append(network_report(record))
             elif failure is not None:
                 networks.append(network_report(self._journal.get(record.key) or record, failure))
-        shown = {network.network for network in networks}
+        shown = {(network.network, network.interface) for network in networks}
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
+        living = {record.element: record.key.ifname for record in records}
         networks.extend(
-            NetworkReport(network=str(s.network), phase=phase, interface=s.interface or "", error=error.info)
-            for s in selections
-            if str(s.network) not in shown
+            NetworkReport(network=str(named.selection.network), phase=phase, interface=named.ifname, error=error.info)
+            for named in assign_names(selections, living)
+            if (str(named.selection.network), named.ifname) not in shown
         )
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))
         return SyncResult(report=report, records=self._journal.of_pod(base.pod.namespace, base.pod.name))
