@@ -15,14 +15,23 @@ __all__ = ["assign", "read_full"]
 _PATH = "ips"
 
 
-def read_full(text: str) -> StaticAddress:
-    """A requested address that must carry its prefix length, for a backend that knows no subnet. Raises InvalidConfig."""
-    try:
-        family, value, length = read_host(text)
-    except ValueError as exc:
-        hint = "write a host's address with its prefix length, such as 10.10.0.5/24"
-        raise InvalidConfig(f"requested address: {exc}", hint=hint, path=_PATH) from exc
-    return StaticAddress(family=family, value=value, prefix_length=length)
+def read_full(ips: Sequence[str]) -> tuple[StaticAddress, ...]:
+    """Requested addresses that must carry their prefix length, for a backend that knows no subnet. Raises InvalidConfig."""
+    found: dict[tuple[int, int], StaticAddress] = {}
+    for text in ips:
+        try:
+            family, value, length = read_host(text)
+        except ValueError as exc:
+            hint = "write a host's address with its prefix length, such as 10.10.0.5/24"
+            raise InvalidConfig(f"requested address: {exc}", hint=hint, path=_PATH) from exc
+        if (family, value) in found:
+            raise _twice(text)
+        found[family, value] = StaticAddress(family=family, value=value, prefix_length=length)
+    return tuple(found.values())
+
+
+def _twice(text: str) -> InvalidConfig:
+    return InvalidConfig(f"{text} is requested twice", hint="list each address once", path=_PATH)
 
 
 def assign(ips: Sequence[str], pools: Sequence[Pool], static: Sequence[StaticAddress]) -> Mapping[str, int]:
@@ -36,7 +45,7 @@ def assign(ips: Sequence[str], pools: Sequence[Pool], static: Sequence[StaticAdd
     for text in ips:
         family, value, length = _read(text)
         if (family, value) in seen:
-            raise InvalidConfig(f"{text} is requested twice", hint="list each address once", path=_PATH)
+            raise _twice(text)
         seen.add((family, value))
         own = next((item for item in static if (item.family, item.value) == (family, value)), None)
         if own is not None:

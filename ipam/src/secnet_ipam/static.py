@@ -47,7 +47,7 @@ class StaticBackend(IPAMBackend):
         with blaming(network_subject(request.network)):
             config = read_config(request.config)
         with blaming(owner_subject(request.owner)):
-            addresses = tuple(read_full(text) for text in request.ips) or config.addresses
+            addresses = read_full(request.ips) or config.addresses
         if not addresses:
             raise InvalidConfig(
                 "no address: the network lists none, and the Pod's annotation asks for none",

@@ -1,0 +1,31 @@
+"""An agent that takes and gives for a while; also a program, so that several processes can do it at once."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+from secnet.contract import ObjectStore
+
+from .pools import backend, call, request
+from .stores import FileStore
+
+__all__ = ["churn"]
+
+
+def churn(store: ObjectStore, worker: int, rounds: int) -> list[str]:
+    """Take and give `rounds` times, and end with one lease held. The addresses of that lease."""
+    agent, rng = backend(store), random.Random(worker)
+    for step in range(rounds):
+        wish = request(f"w{worker}-{step}", "v4", "v6")
+        first = agent.allocate(wish, call(60))
+        if rng.random() < 0.3:
+            assert agent.allocate(wish, call(60)) == first
+        agent.release(wish, call(60))
+    return [item.address for item in agent.allocate(request(f"w{worker}", "v4", "v6"), call(60)).addresses]
+
+
+if __name__ == "__main__":
+    print(json.dumps(churn(FileStore(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))))
