@@ -147,12 +147,12 @@ def test_every_valid_list_is_read_in_full(elements: list[dict[str, Any]]) -> Non
         assert set(selection.extra) == {"example.org/own"} & set(element)
 
 
-@given(ELEMENTS, st.data())
+@pytest.mark.parametrize("key", sorted(INVALID))
+@given(elements=ELEMENTS, data=st.data())
 def test_one_broken_rule_refuses_all_and_names_element_and_key(
-    elements: list[dict[str, Any]], data: st.DataObject
+    key: str, elements: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(elements) - 1))
-    key = data.draw(st.sampled_from(sorted(INVALID)))
     if key == "ipam-claim-reference":
         elements[index].pop("ips", None)
     elements[index][key] = data.draw(INVALID[key])
@@ -204,6 +204,10 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ('[{"namespace": "a"}]', "$[0].name", "missing"),
         ('[{"name": "a", "mac": NaN}]', "$", "NaN"),
         ('[{"Name": "v", "InterfaceRequest": "eth2"}]', "$[0].InterfaceRequest", "interface"),
+        ('[{"name": "a", "mac": "01:00:5e:00:00:01"}]', "$[0].mac", "multicast"),
+        ('[{"name": "a", "mac": "00:00:00:00:00:00"}]', "$[0].mac", "zero"),
+        ('[{"name": "a", "ips": ["10.0.0.1", "10.0.0.1/24"]}]', "$[0].ips[1]", "twice"),
+        ('[{"name": "a", "ips": ["fe80::1%eth0"]}]', "$[0].ips[0]", "not an IP address"),
         ('[{"name": "a", "ip": ["10.0.0.1"]}]', "$[0].ip", "ips"),
         ('[{"name": "a", "ips": ["10.0.0.1"], "ipam-claim-reference": "c"}]', "$[0].ipam-claim-reference", "exclude"),
         ('[{"name": "a", "default-route": []}, {"name": "b", "default-route": []}]', "$[1].default-route", "$[0]"),

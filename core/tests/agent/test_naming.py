@@ -71,6 +71,12 @@ def test_a_living_attachment_wins_over_a_new_explicit_wish() -> None:
     assert isinstance(found[0].error, Conflict)
 
 
+def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_element() -> None:
+    elements = [{"name": "new", "mac": "0a:00:00:00:00:01"}, {"name": "a", "mac": "0a:00:00:00:00:01"}]
+    found = named(json.dumps(elements), {element("a"): "eth1"})
+    assert [type(item.error) for item in found] == [Conflict, type(None)]
+
+
 def test_the_hundred_and_first_has_no_name_left() -> None:
     found = named(",".join(["a"] * 101))
     assert found[99].ifname == "eth100"
