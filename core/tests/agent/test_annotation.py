@@ -207,6 +207,8 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ('[{"name": "a", "mac": "01:00:5e:00:00:01"}]', "$[0].mac", "multicast"),
         ('[{"name": "a", "mac": "00:00:00:00:00:00"}]', "$[0].mac", "zero"),
         ('[{"name": "a", "ips": ["10.0.0.1", "10.0.0.1/24"]}]', "$[0].ips[1]", "twice"),
+        ('[{"name": "a", "ips": ["224.0.0.1"]}]', "$[0].ips[0]", "single interface"),
+        ('[{"name": "' + "a" * 254 + '"}]', "$[0].name", "object name"),
         ('[{"name": "a", "ips": ["fe80::1%eth0"]}]', "$[0].ips[0]", "not an IP address"),
         ('[{"name": "a", "ip": ["10.0.0.1"]}]', "$[0].ip", "ips"),
         ('[{"name": "a", "ips": ["10.0.0.1"], "ipam-claim-reference": "c"}]', "$[0].ipam-claim-reference", "exclude"),
