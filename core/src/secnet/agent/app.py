@@ -112,7 +112,7 @@ class Agent:
             sandboxes=lambda: self._controller.sandboxes(),
             pod_exists=self._pod_exists,
         )
-        held = ((r.attachment.request.netns, r.pod) for r in journal.records() if r.pod)
+        held = ((r.attachment.request.netns, (r.pod.namespace, r.pod.name)) for r in journal.records() if r.pod)
         sync = PodSync(
             pipeline=pipeline,
             journal=journal,

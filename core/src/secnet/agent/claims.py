@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from secnet.contract import Conflict, NetnsRef, PodRef
+from secnet.contract import Conflict, NetnsRef
 
 __all__ = ["Claims"]
 
@@ -14,32 +14,39 @@ _Identity = tuple[int, int, int]
 
 
 class Claims:
-    """The first Pod to claim a netns keeps it until it lets go. Thread-safe."""
+    """The first Pod to claim a netns keeps it until it lets go. Thread-safe.
 
-    def __init__(self, held: Iterable[tuple[NetnsRef, PodRef]] = ()) -> None:
+    Pods are known by namespace and name: a Pod made again under its name takes over what the old one held.
+    """
+
+    def __init__(self, held: Iterable[tuple[NetnsRef, PodKey]] = ()) -> None:
         self._lock = threading.Lock()
-        self._holders: dict[_Identity, PodRef] = {_identity(ns): pod for ns, pod in held}
+        self._holders: dict[_Identity, PodKey] = {_identity(netns): pod for netns, pod in held}
         self._waiting: dict[_Identity, set[PodKey]] = {}
 
-    def claim(self, netns: NetnsRef, pod: PodRef) -> None:
-        """Take the netns for this Pod (and let go of any other it had). Raises Conflict naming the first."""
+    def claim(self, netns: NetnsRef, pod: PodKey) -> set[PodKey]:
+        """Take the netns for this Pod and let go of any other it had. Raises Conflict naming the first holder.
+
+        Returns the Pods that were refused because of what this one let go of, and may try again.
+        """
         identity = _identity(netns)
+        released = self.release(pod, keep=netns)
         with self._lock:
             holder = self._holders.setdefault(identity, pod)
-            if holder.uid == pod.uid:
-                return
-            self._waiting.setdefault(identity, set()).add((pod.namespace, pod.name))
+            if holder == pod:
+                return released
+            self._waiting.setdefault(identity, set()).add(pod)
         raise Conflict(
-            f"its network namespace {netns.path} already belongs to Pod {holder}",
+            f"its network namespace {netns.path} already belongs to Pod {'/'.join(holder)}",
             hint="give each Pod a network namespace of its own (annotation secnet.io/netns in the manifest)",
-            subject=f"Pod {pod}",
+            subject=f"Pod {'/'.join(pod)}",
         )
 
-    def release(self, uid: str, keep: NetnsRef | None = None) -> set[PodKey]:
+    def release(self, pod: PodKey, keep: NetnsRef | None = None) -> set[PodKey]:
         """Let go of all the Pod holds but `keep`; returns the Pods that were refused because of it and may try again."""
         kept = _identity(keep) if keep else None
         with self._lock:
-            gone = [identity for identity, pod in self._holders.items() if pod.uid == uid and identity != kept]
+            gone = [identity for identity, holder in self._holders.items() if holder == pod and identity != kept]
             for identity in gone:
                 del self._holders[identity]
             return set().union(*(self._waiting.pop(identity, set()) for identity in gone))

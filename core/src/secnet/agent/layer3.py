@@ -55,11 +55,14 @@ class Layer3:
         families = {ipaddress.ip_address(gateway).version for gateway in gateways}
         with open_netns(attachment.request.netns) as fd, netns_rtnl(fd) as pod:
             own = _link(pod, attachment)
-            taken = [
-                _TakenRoute(ifname=other.name, route=route)
-                for route in pod.default_routes()
-                if route.family in families and route.index != own.index and (other := pod.link_by_index(route.index))
-            ]
+            others = [r for r in pod.default_routes() if r.family in families and r.index != own.index]
+            if any(route.multipath for route in others):
+                raise Unsupported(
+                    "the Pod has a default route with several next hops, which could not be given back later",
+                    hint="remove default-route from the annotation, or the multipath route from the Pod",
+                )
+            found = ((pod.link_by_index(route.index), route) for route in others)
+            taken = [_TakenRoute(ifname=link.name, route=route) for link, route in found if link]
         return {"default_routes": to_json(taken)}
 
     def apply(self, attachment: Attachment, result: AttachResult, wish: Mapping[str, Any], call: Call) -> None:

@@ -23,7 +23,7 @@ from secnet.linux.netns import alive
 from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
 from .claims import Claims
 from .diff import Changes, diff
-from .journal import Journal, Record
+from .journal import Journal, Phase, Record
 from .nads import Nads
 from .naming import ElementId, Named, assign_names
 from .pipeline import Pipeline
@@ -100,7 +100,7 @@ class PodSync:
         """Bring one Pod up to date. Never raises a SecnetError: what went wrong stands in the report."""
         records = self._journal.of_pod(*key)
         if pod is None or is_finished(pod):
-            return self._remove_pod(records, pod)
+            return self._remove_pod(key, records)
         ref = pod_ref(pod)
         generation = int(pod["metadata"].get("generation") or 0)
         base = PodReport(pod=ref, generation=generation)
@@ -111,11 +111,10 @@ class PodSync:
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
-            return SyncResult(report=None, released=frozenset(self._claims.release(ref.uid)))
+            return SyncResult(report=None, released=frozenset(self._claims.release(key)))
         try:
             sandbox = self._source.resolve(pod)
-            released = self._claims.release(ref.uid, keep=sandbox.netns)
-            self._claims.claim(sandbox.netns, ref)
+            released = self._claims.claim(sandbox.netns, key)
         except SecnetError as exc:
             return self._stand_still(base, records, exc, selections)
         progress = _Progress()
@@ -210,26 +209,23 @@ class PodSync:
         call.log.info("detached")
         return None
 
-    def _remove_pod(self, records: tuple[Record, ...], pod: Mapping[str, Any] | None) -> SyncResult:
+    def _remove_pod(self, key: tuple[str, str], records: tuple[Record, ...]) -> SyncResult:
         failures = [(record, error) for record in records if (error := self._detach(record)) is not None]
-        uids = {record.pod.uid for record in records if record.pod} | ({pod_ref(pod).uid} if pod else set())
         if failures:
             ref = failures[0][0].pod
             assert ref is not None
             networks = tuple(network_report(self._journal.get(r.key) or r, error) for r, error in failures)
             return SyncResult(report=PodReport(pod=ref, networks=networks))
-        released = set().union(*(self._claims.release(uid) for uid in uids))
-        return SyncResult(report=None, released=frozenset(released))
+        return SyncResult(report=None, released=frozenset(self._claims.release(key)))
 
     def _stand_still(
         self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Selection, ...]
     ) -> SyncResult:
-        """Leave living interfaces alone; only what belongs to dead namespaces or an earlier Pod of this name is removed."""
+        """Leave living interfaces alone; remove what is half-built, of a dead namespace or of an earlier Pod of this name."""
         networks = []
         for record in records:
-            dead = not alive(record.attachment.request.netns) or (
-                record.pod is not None and record.pod.uid != base.pod.uid
-            )
+            other_pod = record.pod is not None and record.pod.uid != base.pod.uid
+            dead = record.phase != Phase.ATTACHED or other_pod or not alive(record.attachment.request.netns)
             failure = self._detach(record) if dead else None
             if not dead:
                 networks.append(network_report(record))

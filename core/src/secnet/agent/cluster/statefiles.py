@@ -1,7 +1,7 @@
 """The state directory of the manifest store: one JSON file an object, a log of changes, and a lock for all processes.
 
     lock                       held exclusively for every write, shared for every read of more than one file
-    log                        `#base REVISION`, then one line a change: `REVISION KIND NAMESPACE NAME`
+    log                        `#base REVISION ID`, then one line a change: `REVISION KIND NAMESPACE NAME`
     objects/KIND/NAMESPACE/    one file an object, replaced by rename ("_" for cluster-scoped kinds)
     pending                    the file being written; a leftover of a killed process is overwritten
 
@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,8 +62,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPosition:
-    """How far a reader has read. `base` changes when the log is begun anew: the reader then compares everything."""
+    """How far a reader has read. `log` names one life of the log: of another one, the reader compares everything.
 
+    base: the revision that this log began after; -1 while there is no log.
+    """
+
+    log: str
     base: int
     offset: int
 
@@ -142,10 +147,13 @@ class StateFiles:
             try:
                 data = self._log.read_bytes()
             except FileNotFoundError:
-                return LogPosition(base=-1, offset=0), None
-        base = _base(data)
-        position = LogPosition(base=-1 if base is None else base, offset=len(data))
-        if since is None or base is None or since.base != base or since.offset > len(data):
+                return LogPosition(log="", base=-1, offset=0), None
+        head = _head(data)
+        if head is None:
+            return LogPosition(log="", base=0, offset=0), None
+        base, log = head
+        position = LogPosition(log=log, base=base, offset=len(data))
+        if since is None or since.log != log or since.offset > len(data):
             return position, None
         return position, [entry for line in data[since.offset :].splitlines() if (entry := _parse(line)) is not None]
 
@@ -153,14 +161,14 @@ class StateFiles:
         """The newest revision given out; None when the log is missing or damaged. The caller holds the lock exclusively."""
         try:
             with open(self._log, "rb") as log:
-                base = _base(log.readline())
+                head = _head(log.readline())
                 size = log.seek(0, os.SEEK_END)
                 log.seek(max(0, size - 2 * _LONGEST_LINE))
                 whole, _, torn = log.read().rpartition(b"\n")
         except FileNotFoundError:
             return None
         entry = _parse(whole.rpartition(b"\n")[2])
-        last = entry[0] if entry else base if size < _LONGEST_LINE else None
+        last = entry[0] if entry else head[0] if head and size < _LONGEST_LINE else None
         if last is not None and torn:  # the writer was killed in the middle of a line: its revision counts as used
             last += 1
             self.start_log(last)
@@ -168,7 +176,7 @@ class StateFiles:
 
     def start_log(self, revision: int) -> None:
         """Begin the log anew. The caller holds the lock exclusively."""
-        self.replace(self._log, f"#base {revision}\n".encode())
+        self.replace(self._log, f"#base {revision} {uuid.uuid4().hex}\n".encode())
 
     def append(self, revision: int, key: ObjectKey) -> None:
         """Add a line. The caller holds the lock exclusively."""
@@ -262,9 +270,11 @@ def _file_name(name: str) -> str:
     return name if _PLAIN.match(name) else hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _base(data: bytes) -> int | None:
-    head, _, number = data.partition(b"\n")[0].partition(b" ")
-    return int(number) if head == b"#base" and number.isdigit() else None
+def _head(data: bytes) -> tuple[int, str] | None:
+    parts = data.partition(b"\n")[0].split(b" ")
+    if len(parts) != 3 or parts[0] != b"#base" or not parts[1].isdigit():
+        return None
+    return int(parts[1]), parts[2].decode("ascii", "replace")
 
 
 def _parse(line: bytes) -> tuple[int, ObjectKey] | None:
