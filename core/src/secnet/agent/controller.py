@@ -13,7 +13,6 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from secnet.contract import ErrorInfo, ObjectNotFound, PodRef, Retryable, SecnetError
-from secnet.linux.netns import alive
 
 from .cluster.base import Cluster, Event, Watch
 from .journal import Journal, Record
@@ -99,6 +98,7 @@ class Controller:
         self._verify: set[PodKey] = set()
         self._cancels: dict[PodKey, threading.Event] = {}
         self._last: dict[PodKey, PodReport] = {}
+        self._glances: dict[PodKey, Hashable] = {}
         self._watch: Watch | None = None
         self._revision = 0
         self._pool_specs: dict[str, Any] = {}
@@ -145,16 +145,12 @@ class Controller:
             self._queue.add(key, delay)
 
     def look_at_namespaces(self) -> None:
-        """Queue Pods whose namespace appeared, vanished or was replaced since their last report."""
-        with self._lock:
-            reports = dict(self._last)
-        for key, report in reports.items():
-            pod = self._pods.get(key)
-            if pod is not None and self._sandbox_id(pod) != (report.container_id or None):
+        """Queue Pods whose namespace appeared, vanished or was replaced since the last look (cheap: one stat a Pod)."""
+        glances = {key: self._source.glance(pod) for key, pod in self._pods.all().items()}
+        before, self._glances = self._glances, glances
+        for key, glance in glances.items():
+            if key not in before or before[key] != glance:
                 self._queue.add(key)
-        for record in self._journal.records():
-            if record.pod and not alive(record.attachment.request.netns):
-                self._queue.add((record.pod.namespace, record.pod.name))
 
     def sandboxes(self) -> dict[PodKey, str | None]:
         """The container id of every Pod of this node, None where it cannot be told."""

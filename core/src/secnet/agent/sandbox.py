@@ -7,7 +7,8 @@ Other sources (the container runtime, a chained CNI plugin) stand behind the sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +35,10 @@ class SandboxSource(Protocol):
         """The Pod's sandbox as it is now. Raises NotReady while there is none, Permanent for one it must not have."""
         ...
 
+    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+        """Something that differs whenever `resolve` may answer differently, found without much work."""
+        ...
+
 
 def pod_ref(pod: Mapping[str, Any]) -> PodRef:
     """The reference of a Pod object."""
@@ -52,8 +57,7 @@ class NamedNetns:
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
         """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's identity."""
         ref = pod_ref(pod)
-        annotations = pod["metadata"].get("annotations") or {}
-        path = annotations.get(NETNS_ANNOTATION, f"/run/netns/{ref.name}")
+        path = _path(pod)
         if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
             raise InvalidConfig(
                 f"{path!r} is not an absolute path",
@@ -65,3 +69,16 @@ class NamedNetns:
         forbid_host(netns)
         identity = f"{ref.uid}/{netns.device}:{netns.inode}:{netns.cookie}"
         return Sandbox(container_id=hashlib.sha256(identity.encode()).hexdigest(), netns=netns)
+
+    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.glance`. A namespace made again may get the same inode number, but not the same time."""
+        try:
+            found = os.stat(_path(pod))
+        except (OSError, ValueError, TypeError):
+            return None
+        return (found.st_dev, found.st_ino, found.st_ctime_ns)
+
+
+def _path(pod: Mapping[str, Any]) -> Any:
+    annotations = pod["metadata"].get("annotations") or {}
+    return annotations.get(NETNS_ANNOTATION, f"/run/netns/{pod['metadata']['name']}")
