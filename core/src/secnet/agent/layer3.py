@@ -105,16 +105,7 @@ class Layer3:
     def _set_routes(self, pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> None:
         for route in _routes(attachment):
             with call.step("route.add", interface=link.name, dst=route.dst):
-                pod.add_route(
-                    link.index,
-                    route.dst,
-                    gw=route.gw,
-                    mtu=route.mtu,
-                    advmss=route.advmss,
-                    priority=route.priority,
-                    table=route.table,
-                    scope=route.scope,
-                )
+                _add_route(pod, link, route)
         for gateway in _gateways(attachment, wish):
             version = ipaddress.ip_address(gateway).version
             for old in pod.default_routes(version):
@@ -129,19 +120,12 @@ class Layer3:
         if link is None or pod.default_routes(route.family):
             return
         with call.step("route.restore", interface=taken.ifname, dst=route.dst):
-            pod.add_route(
-                link.index,
-                route.dst,
-                gw=route.gw,
-                mtu=route.mtu,
-                advmss=route.advmss,
-                priority=route.priority,
-                table=route.table,
-                scope=route.scope,
-                onlink=route.onlink,
-                protocol=route.protocol,
-                source=route.source,
-            )
+            _add_route(pod, link, route, onlink=route.onlink, protocol=route.protocol, source=route.source)
+
+
+def _add_route(pod: Rtnl, link: Link, route: Route | KernelRoute, **rest: Any) -> None:
+    limits = {"mtu": route.mtu, "advmss": route.advmss, "priority": route.priority}
+    pod.add_route(link.index, route.dst, gw=route.gw, table=route.table, scope=route.scope, **limits, **rest)
 
 
 def _link(pod: Rtnl, attachment: Attachment) -> Link:

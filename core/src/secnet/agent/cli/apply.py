@@ -6,14 +6,13 @@ import argparse
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..cluster.manifests import load_manifests
 from ..cluster.store import FileStore
 from ..reports import NetworkReport, PodReport, Reports
 from ..settings import Settings
-from .common import add_config_options, load_all
+from .common import add_manifest_options, load_all
 from .reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
@@ -39,11 +38,7 @@ def add_parser(commands: Any) -> None:
         "leaves the interfaces in place when it ends.",
         epilog="exit status: 0 all is attached; 1 something is not: at once when waiting would not help, else after --timeout.",
     )
-    parser.add_argument(
-        "path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)"
-    )
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
-    add_config_options(parser)
+    add_manifest_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -18,6 +18,7 @@ from ..settings import Settings, load_settings
 __all__ = [
     "add_config_options",
     "add_json_option",
+    "add_manifest_options",
     "load_all",
     "print_data",
     "print_table",
@@ -39,6 +40,15 @@ def add_config_options(parser: argparse.ArgumentParser, *, state_dir: bool = Tru
             metavar="DIR",
             help="where the live objects are kept; overrides stateDir of the configuration (default /var/lib/secnet)",
         )
+
+
+def add_manifest_options(parser: argparse.ArgumentParser) -> None:
+    """What `apply` and `delete` take alike: DIR, `--timeout` and the configuration."""
+    parser.add_argument(
+        "path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)"
+    )
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
+    add_config_options(parser)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from secnet.contract import ObjectNotFound
@@ -14,7 +13,7 @@ from ..cluster.store import FileStore
 from ..journal import Journal
 from ..reports import Reports
 from ..settings import Settings
-from .common import add_config_options, load_all
+from .common import add_manifest_options, load_all
 from .reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
@@ -32,11 +31,7 @@ def add_parser(commands: Any) -> None:
         "ports and addresses are gone. An IPPool that other Pods still use stays until the last address is released.",
         epilog="exit status: 0 nothing is left; 1 something is, and is named.",
     )
-    parser.add_argument(
-        "path", metavar="DIR", type=Path, nargs="+", help="directory or file of manifests (YAML or JSON)"
-    )
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait (default 60)")
-    add_config_options(parser)
+    add_manifest_options(parser)
     parser.set_defaults(run=run)
 
 
