@@ -1,5 +1,5 @@
 """The `secnet` command."""
 
-from .main import main
+from .program import main
 
 __all__ = ["main"]
