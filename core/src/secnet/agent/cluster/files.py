@@ -90,12 +90,15 @@ def read_text(path: Path) -> str:
     with translated(path):
         # O_NONBLOCK: opening a FIFO that somebody named like a manifest must not wait for its writer.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(fd, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise InvalidConfig(
                     "this is not a regular file", hint="give it another name or place", subject=str(path)
                 )
-            data = file.read(_MAX_BYTES + 1)
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(_MAX_BYTES + 1)
+        finally:
+            os.close(fd)
     if len(data) > _MAX_BYTES:
         raise InvalidConfig(
             f"this file is larger than {_MAX_BYTES // 2**20} MiB", hint="split it into several files", subject=str(path)

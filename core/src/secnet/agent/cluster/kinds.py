@@ -159,7 +159,9 @@ def _set_namespace(meta: Object, kind: str, info: KindInfo) -> None:
             meta["namespace"] = DEFAULT_NAMESPACE
         _check_name(meta["namespace"], "$.metadata.namespace", _NAMESPACE, _MAX_NAMESPACE)
     elif meta.pop("namespace", None):
-        raise InvalidConfig(f"a {kind} has no namespace", hint="take it away", path="$.metadata.namespace")
+        raise InvalidConfig(
+            f"objects of kind {kind} have no namespace", hint="take it away", path="$.metadata.namespace"
+        )
 
 
 def _mapping(value: Any, path: str) -> Object:

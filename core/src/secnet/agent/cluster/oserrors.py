@@ -31,7 +31,9 @@ _ERRORS: dict[int, tuple[type[SecnetError], str]] = {
 def translate_os_error(exc: OSError, path: Path) -> SecnetError:
     """The error of the contract that an operating-system error on a file stands for; an unlisted one is Unavailable."""
     cls, hint = _ERRORS.get(exc.errno or 0, (Unavailable, "see the system's message, and try again"))
-    return cls(exc.strerror or str(exc), hint=hint, subject=str(exc.filename or path))
+    return cls(
+        exc.strerror or str(exc), hint=hint, subject=exc.filename if isinstance(exc.filename, str) else str(path)
+    )
 
 
 @contextmanager
