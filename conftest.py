@@ -3,7 +3,7 @@
 from hypothesis import settings
 
 # pytester is what the tests of the tiers themselves run pytest with.
-pytest_plugins = ["tiers", "secnet_testing.netns", "secnet_testing.ovs", "pytester"]
+pytest_plugins = ["tiers", "secnet_testing.netns", "secnet_testing.ovs", "secnet_testing.node", "pytester"]
 
 # A deadline per example measures how busy the machine is, not how good the code is.
 settings.register_profile("secnet", deadline=None)
