@@ -1,0 +1,56 @@
+"""Compare what is on the host with an attachment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secnet.contract import Attachment, Finding
+from secnet.linux.rtnl import Link
+from secnet.ovs import PortState, ready
+
+__all__ = ["link_findings", "port_findings"]
+
+
+def link_findings(attachment: Attachment, host_end: Link | None, pod_end: Link | None) -> Iterator[Finding]:
+    """Deviations of the pair. host_end: None also for a link that is not ours."""
+    name, ifname = attachment.names["host"], attachment.request.ifname
+    if host_end is None:
+        yield Finding(code="HostLinkMissing", message=f"the host has no link {name} of this interface")
+        return
+    if pod_end is None or pod_end.peer_index != host_end.index:
+        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} that is joined to {name}")
+        return
+    if not host_end.up:
+        yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
+    if pod_end.mac != attachment.mac:
+        yield Finding(code="WrongMac", message=f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}")
+    for where, link in ((f"the host link {name}", host_end), (ifname, pod_end)):
+        if link.mtu != attachment.mtu:
+            yield Finding(code="WrongMtu", message=f"{where} has the MTU {link.mtu} instead of {attachment.mtu}")
+
+
+def port_findings(
+    attachment: Attachment, owner_tag: str, port: PortState | None, host_end: Link | None
+) -> Iterator[Finding]:
+    """Deviations of the OVS port."""
+    name, bridge = attachment.names["host"], attachment.names["bridge"]
+    if port is None:
+        yield Finding(code="PortMissing", message=f"the bridge {bridge} has no port {name}")
+        return
+    if port.owner != owner_tag or port.key != str(attachment.key):
+        yield Finding(code="PortForeign", message=f"the port {name} is not this interface's", repairable=False)
+        return
+    if port.bridge != bridge:
+        yield Finding(code="WrongBridge", message=f"the port {name} is on {port.bridge} instead of {bridge}")
+    if (port.tag, port.vlan_mode, port.trunks) != (attachment.vlan or 0, "access", ()):
+        yield Finding(
+            code="WrongVlan",
+            message=f"the port {name} has tag {port.tag}, vlan_mode {port.vlan_mode} and trunks {list(port.trunks)} "
+            f"instead of an access port of VLAN {attachment.vlan or 0}",
+        )
+    if not ready(port):
+        yield Finding(
+            code="PortNotReady", message=f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
+        )
+    elif host_end is not None and port.ifindex not in (None, host_end.index):
+        yield Finding(code="PortStale", message=f"ovs-vswitchd still serves an older link named {name}")
