@@ -194,6 +194,12 @@ def test_of_two_entries_for_one_address_the_later_owner_gets_another() -> None:
     assert addresses(store, "p") == ["10.0.0.2", "10.0.0.3"]
 
 
+def test_an_owners_own_entry_outside_the_ranges_gives_way_to_a_good_one() -> None:
+    store = MemoryStore(pool("p", "10.0.0.0/25", "10.0.0.1", 24, entries=[entry("10.0.0.200", "c1")]))
+    assert give(store, "c1", "p") == ["10.0.0.2/24"]
+    assert addresses(store, "p") == ["10.0.0.2"]
+
+
 def test_every_spelling_of_an_ipv6_address_is_the_same_address() -> None:
     spelled = pool("p", "2001:0db8:0:0::/64", "2001:DB8::0:1", 64, entries=[entry("2001:db8:0:0:0::2", "c1")])
     store = MemoryStore(spelled)

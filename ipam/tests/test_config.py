@@ -87,6 +87,7 @@ def one(address: str, gateway: str | None = None) -> dict[str, Any]:
         (one("10.0.0.5/33"), "$.ipam.addresses[0].address"),
         (one("10.0.0.5/"), "$.ipam.addresses[0].address"),
         (one("10.0.0.5/²"), "$.ipam.addresses[0].address"),
+        (one("10.0.0.5/\u0662\u0664"), "$.ipam.addresses[0].address"),
         (one("010.0.0.5/24"), "$.ipam.addresses[0].address"),
         (one("fe80::1%eth0/64"), "$.ipam.addresses[0].address"),
         (one("10.0.0.0/24"), "$.ipam.addresses[0].address"),

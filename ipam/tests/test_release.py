@@ -81,6 +81,7 @@ def test_the_inventory_has_every_secondary_lease_and_no_primary_address() -> Non
     obj = store.get("IPPool", "v4")
     obj["status"]["ipAddresses"] += [
         entry("10.0.0.9", "prim", ifname=None),
+        entry("10.0.0.10", "prim", ifname=""),
         entry("bad", "z"),
         {"ipAddress": "10.0.0.8"},
     ]

@@ -9,7 +9,7 @@ from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, Ob
 from .call import Undo
 from .config import IpamConfig
 from .overlap import Neighbour, elsewhere, neighbours
-from .pool import Pool, read_pool, read_spec
+from .pool import Pool, pool_name, read_pool, read_spec
 from .requested import assign
 from .store import PoolStore, owner_facts
 from .subjects import blaming, network_subject, owner_subject
@@ -57,7 +57,7 @@ class Allocation:
         )
 
     def _read_pools(self) -> tuple[list[Pool], list[Pool]]:
-        """The pools of the NAD in its order, and every readable pool there is."""
+        """The pools of the NAD in its order; these, and every other readable pool there is."""
         if not self._config.ippools:
             return [], []
         objects = self._store.all()
@@ -72,8 +72,12 @@ class Allocation:
                     subject=network_subject(self._request.network),
                     path=f"$.ipam.ippools[{index}]",
                 ) from exc
-        read = (read_spec(obj, lambda finding: None) for obj in objects.values())
-        return listed, [pool for pool in read if pool is not None]
+        read = (
+            read_spec(obj, lambda finding: None)
+            for obj in objects.values()
+            if pool_name(obj) not in self._config.ippools
+        )
+        return listed, [*listed, *(pool for pool in read if pool is not None)]
 
     def _take_all(self, pools: Sequence[Pool], others: Sequence[Pool], wanted: Mapping[str, int]) -> dict[str, int]:
         given: dict[str, int] = {}
@@ -81,7 +85,6 @@ class Allocation:
         names = frozenset(pool.name for pool in pools)
         for pool in pools:
             own = {item.value for item in self._config.addresses if item.family == pool.family}
-            own |= {given[other.name] for other in pools if other.name in given and other.family == pool.family}
             taking = self._take(pool, wanted.get(pool.name), neighbours(pool, others, names), own)
             if taking.address is None:
                 refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {taking.why_not}")
