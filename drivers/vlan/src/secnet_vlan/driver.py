@@ -141,6 +141,9 @@ class VlanDriver(NetworkDriver):
         """The veth pair, then the port; what is there already and right is left alone."""
         request, host = attachment.request, attachment.names["host"]
         with open_netns(request.netns) as fd, host_rtnl() as kernel, netns_rtnl(fd) as pod:
+            if not veth.is_intact(kernel, self.host.owner_tag, attachment, pod):
+                # A port that outlived its link would go on serving the old device, under the name of the new one.
+                self._remove_port(attachment, call)
             host_end = veth.make(kernel, self.host, attachment, fd, pod, call)
             pod_end = pod.link(request.ifname)
         found = next(link_findings(attachment, host_end, pod_end), None)
@@ -189,6 +192,10 @@ class VlanDriver(NetworkDriver):
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """The port, then the pair; whatever of them is there and ours."""
+        self._remove_port(attachment, call)
+        veth.remove(self.host, attachment, call)
+
+    def _remove_port(self, attachment: Attachment, call: Call) -> None:
         name = attachment.names["host"]
         port = self._ovs.port(name, call)
         if port is not None and (port.owner, port.key) == (self.host.owner_tag, str(attachment.key)):
@@ -196,7 +203,6 @@ class VlanDriver(NetworkDriver):
                 self._ovs.delete_port(name, self.host.owner_tag, call, key=str(attachment.key))
         elif port is not None:
             call.log.warning("the OVS port %s on %s is not ours and stays", name, port.bridge)
-        veth.remove(self.host, attachment, call)
 
     def inventory(self, call: Call) -> Inventory:
         """Ports and links with our tag, joined by name."""

@@ -7,7 +7,7 @@ from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP, alias_for
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl
 
-__all__ = ["find", "is_ours", "make", "remove"]
+__all__ = ["find", "is_intact", "is_ours", "make", "remove"]
 
 
 def is_ours(link: Link, owner_tag: str, attachment: Attachment) -> bool:
@@ -32,6 +32,12 @@ def find(kernel: Rtnl, owner_tag: str, attachment: Attachment) -> Link | None:
             subject=f"link {name}",
         )
     return link
+
+
+def is_intact(kernel: Rtnl, owner_tag: str, attachment: Attachment, pod: Rtnl) -> bool:
+    """Whether the pair is there, ours, and joins the host to this Pod. Raises Conflict as `find` does."""
+    link = find(kernel, owner_tag, attachment)
+    return link is not None and _joined(link, pod.link(attachment.request.ifname))
 
 
 def make(kernel: Rtnl, host: HostContext, attachment: Attachment, netns_fd: int, pod: Rtnl, call: Call) -> Link:
