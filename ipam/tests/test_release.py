@@ -34,6 +34,14 @@ def test_release_finds_the_owner_in_pools_that_the_nad_no_longer_lists(config: d
     assert addresses(store, "v4") == []
 
 
+@pytest.mark.parametrize(("container", "ifname"), [("prim", ""), ("", "eth1"), ("", "")])
+def test_release_never_takes_the_address_of_a_primary_interface(container: str, ifname: str) -> None:
+    entries = [entry("10.0.0.5", "prim", ifname=""), entry("10.0.0.6", "prim", ifname=None), entry("10.0.0.7", "")]
+    store = MemoryStore(pool("v4", "10.0.0.0/24", "10.0.0.1", 24, entries=[*entries, entry("10.0.0.8", "", ifname="")]))
+    backend(store).release(request(container, "v4", ifname=ifname), call())
+    assert len(addresses(store, "v4")) == 4
+
+
 def test_release_of_nothing_writes_nothing() -> None:
     store = MemoryStore(V4)
     before = store.get("IPPool", "v4")

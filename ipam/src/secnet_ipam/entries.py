@@ -98,8 +98,10 @@ def entry_of(pool: Pool, address: int, owner: IpamOwner) -> dict[str, Any]:
 
 def owned_by(entry: Any, owner: IpamOwner) -> bool:
     """Whether an entry belongs to exactly this sandbox and interface. The Pod's name does not decide: names come again."""
-    found = read_owner(entry)
-    return found is not None and (found.container_id, found.ifname) == (owner.container_id, owner.ifname)
+    pod = _pod_of(entry)
+    same = pod.get("containerID") == owner.container_id and pod.get("ifName") == owner.ifname
+    # An empty name is that of a primary interface, whoever asks.
+    return same and bool(owner.container_id and owner.ifname)
 
 
 def read_owner(entry: Any) -> IpamOwner | None:
