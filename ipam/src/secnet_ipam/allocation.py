@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, ObjectNotFound, SecnetError
 
-from .call import Undo
 from .config import IpamConfig
 from .overlap import Neighbour, elsewhere, neighbours
 from .pool import Pool, pool_name, read_pool, read_spec
@@ -17,6 +16,8 @@ from .taking import Taking
 from .text import format_address
 
 __all__ = ["Allocation"]
+
+_UNDO_SECONDS = 5.0
 
 
 class Allocation:
@@ -127,7 +128,7 @@ class Allocation:
         self._store.change(pool.name, taking, "ippool.allocate", self._call, facts)
 
     def _undo(self) -> None:
-        call = Undo(self._call)
+        call = self._call.undo(_UNDO_SECONDS)
         # Only what this call wrote: an address from an earlier allocation may be in use.
         for name in dict.fromkeys(name for name, taking in self._takings if taking.wrote):
             try:

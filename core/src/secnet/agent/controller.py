@@ -101,7 +101,7 @@ class Controller:
         self._glances: dict[PodKey, Hashable] = {}
         self._watch: Watch | None = None
         self._revision = 0
-        self._pool_specs: dict[str, Any] = {}
+        self._pools: dict[str, tuple[Any, int]] = {}
 
     def start(self) -> None:
         """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything."""
@@ -176,14 +176,18 @@ class Controller:
         self._revision = max(self._revision, int(version) if version.isdigit() else 0)
 
     def _on_pool(self, pool: Mapping[str, Any], deleted: bool) -> None:
-        """An edited pool may mend any error; another use of it only those of Pods that wait for addresses."""
-        name, spec = pool["metadata"]["name"], None if deleted else pool.get("spec")
-        edited = self._pool_specs.get(name) != spec
-        self._pool_specs[name] = spec
-        if edited:
-            self.retry_waiting(lambda error: True)
+        """An edited pool may mend any error, and so may a released address; one more taken mends none."""
+        name = pool["metadata"]["name"]
+        spec, used = pool.get("spec"), len((pool.get("status") or {}).get("ipAddresses") or [])
+        before = self._pools.get(name)
+        if deleted:
+            self._pools.pop(name, None)
         else:
-            self.retry_waiting(delay=_POOL_EVENT_DELAY)
+            self._pools[name] = (spec, used)
+        if before is None or deleted or before[0] != spec:
+            self.retry_waiting(lambda error: True)
+        elif used < before[1]:
+            self.retry_waiting(lambda error: True, delay=_POOL_EVENT_DELAY)
 
     def _on_pod(self, pod: Mapping[str, Any], deleted: bool) -> None:
         key = _pod_key(pod)

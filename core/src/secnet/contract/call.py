@@ -75,6 +75,13 @@ class Call:
         """A call that may take this many seconds from now."""
         return cls(deadline=time.monotonic() + seconds, **rest)
 
+    def undo(self, seconds: float) -> Call:
+        """A call for taking back what this one began: seen by the same observers, but with a deadline of its own.
+
+        What ended the work, its deadline or its cancellation, must not end the undoing.
+        """
+        return Call.within(seconds, log=self.log, observers=self._observers)
+
     def remaining(self, limit: float | None = None) -> float:
         """Seconds left, at most `limit`. Raises Timeout or Cancelled instead of returning nothing to wait with."""
         self.checkpoint()
