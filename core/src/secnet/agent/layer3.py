@@ -124,7 +124,7 @@ class Layer3:
 
 
 def _add_route(pod: Rtnl, link: Link, route: Route | KernelRoute, **rest: Any) -> None:
-    limits = {"mtu": route.mtu, "advmss": route.advmss, "priority": route.priority}
+    limits: dict[str, Any] = {"mtu": route.mtu, "advmss": route.advmss, "priority": route.priority}
     pod.add_route(link.index, route.dst, gw=route.gw, table=route.table, scope=route.scope, **limits, **rest)
 
 
