@@ -1,0 +1,237 @@
+"""Write the generated parts of the documentation: docs/configuration.md from the schemas, docs/cli.md from the command line.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    change nothing; exit 1 and name the files that are not what would be written
+
+Only the distributions of this workspace are documented, whatever else is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from secnet.agent.cli.program import build_parser
+from secnet.agent.registry import LoadedPlugin, Registry
+from secnet.contract import load_fragment, thaw
+
+DOCS = Path(__file__).resolve().parent
+OURS = ("secnet-vlan", "secnet-sriov", "secnet-ipam")
+MARK = "<!-- Written by docs/generate.py (`make docs`): change the schemas or the parser, not this file. -->"
+
+Row = tuple[str, str, str, str, str]
+
+
+def pages() -> dict[str, str]:
+    """Name and text of every generated page."""
+    return {"configuration.md": configuration_page(Registry.load()), "cli.md": cli_page()}
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description="Write the generated parts of docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
+    parser.add_argument("--to", type=Path, default=DOCS, metavar="DIR", help="folder of the pages (default: this one)")
+    arguments = parser.parse_args()
+    stale = []
+    for name, text in pages().items():
+        file = arguments.to / name
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not arguments.check:
+            file.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"docs: {name} {'is out of date: run make docs' if arguments.check else 'written'}")
+    return int(arguments.check and bool(stale))
+
+
+# --- The configuration reference -------------------------------------------------------------------------------------
+
+
+def configuration_page(registry: Registry) -> str:
+    """The reference of every key: node configuration, NAD config, IPAM section."""
+    node = load_fragment("secnet.agent.schemas", "node.json")
+    nad = load_fragment("secnet.agent.schemas", "nad.json")
+    drivers = [plugin for _, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS]
+    backends = [plugin for _, plugin in sorted(registry.backends.items()) if plugin.distribution in OURS]
+    lines = [
+        "# Configuration reference",
+        MARK,
+        "Every key is checked by a JSON schema of its owner: the core, a driver or an IPAM backend. Unknown keys are refused, "
+        "with the nearest known one. `secnet validate FILE` checks offline; `secnet drivers NAME` prints the options of what "
+        "is installed on your machine, which may be more than is listed here.",
+        "In the first column a dot leads into an object and `[]` into a list.",
+        "## Node configuration",
+        "One YAML file, given by `--config`. " + node["description"],
+        *table(node),
+    ]
+    for plugin in drivers:
+        lines += [f"### Node configuration: drivers.{plugin.name}", plugin.info.node["description"]]
+        lines += table(plugin.info.node, f"drivers.{plugin.name}.")
+    lines += ["## NetworkAttachmentDefinition", nad["description"], *table(nad)]
+    for plugin in drivers:
+        lines += [f"### Options of networkType: {plugin.name}", summary(plugin), *table(plugin.info.options)]
+        lines += example({"networkType": plugin.name, **thaw(plugin.info.example)})
+    lines += ["## The section ipam", "Which keys it has besides `type` is up to the backend that `type` names."]
+    for backend in backends:
+        lines += [f"### Keys of ipam.type: {backend.name}", summary(backend), *table(backend.info.config, "ipam.")]
+        lines += example({"networkType": "vlan", "ipam": {"type": backend.name, **thaw(backend.info.example)}})
+    return "\n\n".join(lines) + "\n"
+
+
+def summary(plugin: LoadedPlugin[Any]) -> str:
+    """What a plugin is, where it comes from and what it honours of the annotation."""
+    honours = ", ".join(f"`{name}`" for name in sorted(plugin.info.capabilities)) or "nothing"
+    kind = "the annotation's optional requests it honours"
+    text = sentence(plugin.info.summary)
+    return f"{text[0].upper()}{text[1:]} From the distribution `{plugin.distribution}`. Of {kind}: {honours}."
+
+
+def example(config: Mapping[str, Any]) -> list[str]:
+    """A config to start from, as the plugin itself gives it."""
+    return [
+        "Example:",
+        "```json\n" + json.dumps({"cniVersion": "1.1.0", "type": "antrea", **config}, indent=2) + "\n```",
+    ]
+
+
+def table(fragment: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys of one fragment, nested ones under their parents."""
+    schema = thaw(fragment)
+    rows = list(_rows(schema, schema, prefix))
+    if not rows:
+        return ["It has no keys of its own."]
+    header: Row = ("Key", "Type", "Default", "Meaning", "Example")
+    parts = [header, ("---",) * 5, *rows]
+    return ["\n".join(f"| {' | '.join(part)} |" for part in parts)]
+
+
+def _rows(root: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> Iterator[Row]:
+    required = set(schema.get("required", ()))
+    for key, given in schema.get("properties", {}).items():
+        item = _resolved(root, given)
+        default = "required" if key in required else _code(item["default"]) if "default" in item else ""
+        examples = item.get("examples", ())
+        yield (
+            f"`{prefix}{key}`",
+            _type(root, item),
+            default,
+            _cell(sentence(item.get("description", ""))),
+            _code(examples[0]) if examples else "",
+        )
+        yield from _rows(root, item, f"{prefix}{key}.")
+        if "items" in item:
+            yield from _rows(root, _resolved(root, item["items"]), f"{prefix}{key}[].")
+
+
+def _resolved(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema with its reference into the same fragment followed."""
+    if "$ref" not in schema:
+        return schema
+    found: Any = root
+    for part in schema["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _type(root: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(_code(value) for value in schema["enum"])
+    if "const" in schema:
+        return _code(schema["const"])
+    for word in ("oneOf", "anyOf"):
+        if word in schema:
+            return " or ".join(_type(root, _resolved(root, choice)) for choice in schema[word])
+    kinds = schema.get("type", "any")
+    text = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    if text == "array" and "items" in schema:
+        text = f"list of {_type(root, _resolved(root, schema['items']))}"
+    return text + _limits(schema)
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    low = schema.get("minimum", schema.get("minItems", schema.get("minLength")))
+    high = schema.get("maximum", schema.get("maxItems", schema.get("maxLength")))
+    unit = " items" if "maxItems" in schema or "minItems" in schema else ""
+    unit = " characters" if "maxLength" in schema or "minLength" in schema else unit
+    if high is None:
+        if low == 1 and unit:
+            return ", not empty"
+        return f", at least {low}{unit}" if low not in (None, 0) else ""
+    return f", {low} to {high}{unit}" if low is not None else f", up to {high}{unit}"
+
+
+def _code(value: Any) -> str:
+    return f"`{_cell(json.dumps(value) if not isinstance(value, str) else value)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop."""
+    return text if not text or text.endswith(".") else f"{text}."
+
+
+# --- The command line --------------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """The reference of every command. Written from the parser itself: the text of --help differs between Python versions."""
+    parser = build_parser()
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    helps = {action.dest: action.help or "" for action in commands._choices_actions}
+    lines = ["# Command line reference", MARK, _plain(parser.description), _fenced(_plain(parser.epilog))]
+    rows = [f"| [`secnet {name}`](#secnet-{name}) | {text} |" for name, text in helps.items()]
+    lines.append("\n".join(["| Command | What it does |", "| --- | --- |", *rows]))
+    for name, command in commands.choices.items():
+        lines += [f"## secnet {name}", _plain(command.description), _fenced(_usage(command)), _arguments(command)]
+        if command.epilog:
+            lines.append(sentence(_plain(command.epilog)[0].upper() + _plain(command.epilog)[1:]))
+    return "\n\n".join(lines) + "\n"
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
+def _usage(command: argparse.ArgumentParser) -> str:
+    options = [action for action in command._actions if action.option_strings and action.dest != "help"]
+    words = [f"[{_spelling(action)}]" for action in options]
+    for action in (action for action in command._actions if not action.option_strings):
+        word = str(action.metavar or action.dest)
+        words.append(f"[{word}]" if action.nargs == "?" else f"{word}..." if action.nargs == "+" else word)
+    return " ".join([command.prog, *words])
+
+
+def _spelling(action: argparse.Action, every: bool = False) -> str:
+    names = ", ".join(action.option_strings) if every else action.option_strings[-1]
+    if action.nargs == 0:
+        return names
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
+    return f"{names} {value}"
+
+
+def _arguments(command: argparse.ArgumentParser) -> str:
+    rows = ["| Argument | Meaning |", "| --- | --- |"]
+    for action in command._actions:
+        if action.dest == "help":
+            continue
+        word = _spelling(action, every=True) if action.option_strings else str(action.metavar or action.dest)
+        text = (action.help or "how to print").replace("%%", "%")
+        rows.append(f"| `{_cell(word)}` | {_cell(sentence(text))} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
