@@ -10,6 +10,7 @@ import os
 import secrets
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,22 +83,17 @@ def ping(ns: Namespace | None, target: str, *, within: float = 3.0, source: str 
     False only when nothing answered: a request that cannot be sent (no route, no such source) is an AssertionError, so
     that a test of silence cannot pass by a mistake in the set-up.
     """
-    argv = [
-        "ping",
-        "-n",
-        "-c",
-        "1",
-        "-i",
-        "0.2",
-        "-w",
-        str(math.ceil(within)),
-        *(["-I", source] if source else []),
-        target,
-    ]
-    done = _run(ns, argv, within + 10)
-    if done.returncode not in (0, 1):
-        raise AssertionError(f"{' '.join(argv)}: {done.stderr or done.stdout}")
-    return done.returncode == 0
+    end = time.monotonic() + within
+    while True:
+        left = max(0.1, end - time.monotonic())
+        options = ["-n", "-c", "1", "-i", "0.2", "-w", str(math.ceil(left)), *(["-I", source] if source else [])]
+        argv = ["ping", *options, target]
+        done = _run(ns, argv, within + 10)
+        if done.returncode not in (0, 1):
+            raise AssertionError(f"{' '.join(argv)}: {done.stderr or done.stdout}")
+        # A neighbour look-up that failed ends ping before its time, with an answer from this host itself.
+        if done.returncode == 0 or time.monotonic() >= end - 0.1:
+            return done.returncode == 0
 
 
 @contextmanager
