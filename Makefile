@@ -30,7 +30,7 @@ format: setup ## put the code into the format that make lint wants
 
 bench: ## attach and detach beside the CNI plugins and os-vif, measured in one run
 	@tools/setup bench
-	.venv/bin/python benchmarks/run.py $(ARGS)
+	.venv/bin/python -m benchmarks.run $(ARGS)
 
 lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)
 	@tools/lock $(ARGS)

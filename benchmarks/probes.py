@@ -1,0 +1,125 @@
+"""Where the time of one attachment goes: spans around the pipeline's calls and, inside them, around each step.
+
+The pipeline takes its journal, plugins and layer-3 step as arguments; here it gets ones that write down when they begin and end.
+A span's own time is its time without the spans inside it, so the own times of all spans add up to the whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from secnet.agent.cluster.base import Cluster
+from secnet.agent.journal import Journal, Record
+from secnet.agent.layer3 import Layer3
+from secnet.agent.plugins import Plugins
+from secnet.agent.registry import Registry
+from secnet.agent.settings import Settings
+from secnet.contract import Attachment, AttachResult, Call, Finding, Key
+
+__all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]
+
+T = TypeVar("T")
+
+
+class Probes:
+    """Collects own times by span, for one thread. A `StepObserver` as well: a step is a span."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, float, float]] = []
+        self._own: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Measure what happens inside."""
+        self._begin(name)
+        try:
+            yield
+        finally:
+            self._end()
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        """See `StepObserver`."""
+        self._begin(name)
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        """See `StepObserver`."""
+        self._end()
+
+    def take(self) -> dict[str, float]:
+        """Own seconds by span since the last call; spans of one name are added up."""
+        taken, self._own = dict(self._own), defaultdict(float)
+        return taken
+
+    def _begin(self, name: str) -> None:
+        self._open.append((name, time.perf_counter(), 0.0))
+
+    def _end(self) -> None:
+        name, start, inside = self._open.pop()
+        whole = time.perf_counter() - start
+        self._own[name] += whole - inside
+        if self._open:
+            outer, began, within = self._open[-1]
+            self._open[-1] = (outer, began, within + whole)
+
+
+class ProbedPlugins(Plugins):
+    """Each method of the driver and the backend is a span: `driver.plan`, `ipam.allocate`."""
+
+    def __init__(self, registry: Registry, settings: Settings, objects: Cluster, probes: Probes) -> None:
+        super().__init__(registry, settings, objects)
+        self._probes = probes
+
+    def drive(self, network_type: str, method: str, expected: type[T], *args: Any) -> T:
+        """See `Plugins`."""
+        with self._probes.span(f"driver.{method}"):
+            return super().drive(network_type, method, expected, *args)
+
+    def ask(self, ipam_type: str, method: str, expected: type[T], *args: Any) -> T:
+        """See `Plugins`."""
+        with self._probes.span(f"ipam.{method}"):
+            return super().ask(ipam_type, method, expected, *args)
+
+
+class ProbedJournal(Journal):
+    """Writing is a step already; looking for the holder of a lock and reading are not."""
+
+    def __init__(self, directory: Path, probes: Probes) -> None:
+        super().__init__(directory)
+        self._probes = probes
+
+    def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
+        """See `Journal`."""
+        with self._probes.span("journal.holder"):
+            return super().holder(locks, besides)
+
+
+class ProbedLayer3(Layer3):
+    """Each method is a span: `layer3.apply`."""
+
+    def __init__(self, probes: Probes) -> None:
+        self._probes = probes
+
+    def prior(self, attachment: Attachment, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Layer3`."""
+        with self._probes.span("layer3.prior"):
+            return super().prior(attachment, wish)
+
+    def apply(self, attachment: Attachment, result: AttachResult, wish: Mapping[str, Any], call: Call) -> None:
+        """See `Layer3`."""
+        with self._probes.span("layer3.apply"):
+            super().apply(attachment, result, wish, call)
+
+    def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+        """See `Layer3`."""
+        with self._probes.span("layer3.check"):
+            return super().check(attachment, wish, call)
+
+    def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
+        """See `Layer3`."""
+        with self._probes.span("layer3.restore"):
+            super().restore(attachment, layer3, call)
