@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import AttachRequest, Call, ObjectNotFound, SecnetError, StepObserver
+from secnet.contract import AttachRequest, Call, ObjectNotFound, ProbeReport, SecnetError, StepObserver
 
 from .claims import Claims
 from .cluster.base import Cluster, Problem
@@ -89,6 +89,13 @@ class Agent:
         """Let running work finish, undo what does not, and leave every living attachment as it is."""
         self._exit.close()
 
+    def network_types(self) -> str:
+        """The installed network types in words, with the reason behind each that is not ready here."""
+        probes = {name: self._plugins.drive(name, "probe", ProbeReport) for name in sorted(self._registry.drivers)}
+        return ", ".join(
+            name if probe.ready else f"{name} (not ready: {probe.message})" for name, probe in probes.items()
+        )
+
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
         journal = Journal(settings.run_dir / "journal")
@@ -96,7 +103,7 @@ class Agent:
             _log.error("%s", problem)
         reports = self._reports = Reports(settings.run_dir)
         reports.write_problems(())
-        plugins = Plugins(self._registry, settings, self._cluster)
+        plugins = self._plugins = Plugins(self._registry, settings, self._cluster)
         stack.callback(plugins.close)
         nads, pods, source = Nads(self._registry), PodTable(settings.node_name), NamedNetns()
         pipeline = Pipeline(

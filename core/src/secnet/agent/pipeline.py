@@ -20,6 +20,7 @@ from secnet.contract import (
     IpamRequest,
     Key,
     NotReady,
+    ProbeReport,
     SecnetError,
     VerifyFailed,
 )
@@ -67,13 +68,7 @@ class Pipeline:
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
         network_type = work.request.network_type
-        plugin = self._plugins.driver_plugin(network_type)
-        if plugin.info.needs_device and work.request.device is None:
-            raise NotReady(
-                f"network type {network_type} needs a device, and none is allocated to this Pod",
-                hint="see `secnet drivers` for what this type needs",
-                subject=f"NetworkAttachmentDefinition {work.request.network}",
-            )
+        self._require_device(work)
         locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
         with self._locks.hold(locks, call):
             record = self._plan(work, locks, call)
@@ -82,6 +77,18 @@ class Pipeline:
             except BaseException:
                 self._undo(record.key)
                 raise
+
+    def _require_device(self, work: Work) -> None:
+        request = work.request
+        if request.device is not None or not self._plugins.driver_plugin(request.network_type).info.needs_device:
+            return
+        probe = self._plugins.drive(request.network_type, "probe", ProbeReport)
+        reason = probe.message if not probe.ready else "no device is allocated to this Pod"
+        raise NotReady(
+            f"network type {request.network_type} cannot attach: {reason}",
+            hint="see `secnet drivers` for what this type needs",
+            subject=f"NetworkAttachmentDefinition {request.network}",
+        )
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""

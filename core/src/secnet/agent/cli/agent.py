@@ -48,8 +48,8 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
         signal.signal(number, lambda *_: stop.set())
     cluster = ManifestCluster(settings.state_dir, settings.manifests)
     try:
-        with Agent(settings, registry, cluster, role="secnet agent", observers=observers):
-            _log.info("ready: node %s, network types %s", settings.node_name, ", ".join(sorted(registry.drivers)))
+        with Agent(settings, registry, cluster, role="secnet agent", observers=observers) as running:
+            _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
             stop.wait()
             _log.info("stopping")
     finally:
