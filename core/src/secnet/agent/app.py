@@ -91,10 +91,14 @@ class Agent:
 
     def network_types(self) -> str:
         """The installed network types in words, with the reason behind each that is not ready here."""
-        probes = {name: self._plugins.drive(name, "probe", ProbeReport) for name in sorted(self._registry.drivers)}
-        return ", ".join(
-            name if probe.ready else f"{name} (not ready: {probe.message})" for name, probe in probes.items()
-        )
+        return ", ".join(self._state(name) for name in sorted(self._registry.drivers))
+
+    def _state(self, network_type: str) -> str:
+        try:
+            probe = self._plugins.drive(network_type, "probe", ProbeReport)
+        except SecnetError as exc:
+            return f"{network_type} (broken: {exc})"
+        return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
