@@ -81,9 +81,20 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: 
 def print_data(data: Any, style: str) -> None:
     """Plain data as `json` or `yaml`."""
     if style == "yaml":
-        print(yaml.safe_dump(data, sort_keys=False), end="")
+        print(yaml.dump(data, Dumper=_Dumper, sort_keys=False), end="")
     else:
         print(json.dumps(data, indent=2))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines, such as annotations, stand as they would in a manifest."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _cell(value: Any) -> str:
