@@ -27,8 +27,11 @@ Row = tuple[str, str, str, str, str]
 
 
 def pages() -> dict[str, str]:
-    """Name and text of every generated page."""
-    return {"configuration.md": configuration_page(Registry.load()), "cli.md": cli_page()}
+    """Name and text of every generated page. Ends the program if a plugin of ours cannot be loaded: its part would be missing."""
+    registry = Registry.load()
+    if broken := [str(problem.error) for problem in registry.problems if problem.distribution in OURS]:
+        sys.exit("\n".join(broken))
+    return {"configuration.md": configuration_page(registry), "cli.md": cli_page()}
 
 
 def main() -> int:

@@ -6,12 +6,16 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from secnet.agent.cli.program import build_parser
 
+ROOT = Path(__file__).resolve().parents[2]
 _SHELL = ("sh", "bash", "console")
 _LINE = re.compile(r"^\s*(?:[$#] )?(?:[\w./-]*/)?secnet (.+)$", re.MULTILINE)
 _INLINE = re.compile(r"`(?:[\w./-]*/)?secnet ([^`\n]+)`")
@@ -68,3 +72,32 @@ def test_every_command_is_shown_with_its_options(documents: Any) -> None:
     assert actions is not None
     commands = {name for action in actions._group_actions for name in action.choices or ()}
     assert commands - used == set()
+
+
+def test_every_make_target_shown_exists(documents: Any) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    inline = {name for document in documents for name in re.findall(r"`make ([a-z-]+)", document.prose)}
+    lines = {
+        name
+        for document in documents
+        for block in document.blocks
+        if block.language in _SHELL
+        for name in re.findall(r"^make ([a-z-]+)", block.text, re.MULTILINE)
+    }
+    assert {"demo", "test"} <= lines
+    assert (inline | lines) - targets == set()
+
+
+def test_every_pytest_line_shown_finds_tests(documents: Any) -> None:
+    lines = [
+        shlex.split(hit, comments=True)
+        for document in documents
+        for block in document.blocks
+        if block.language in _SHELL
+        for hit in re.findall(r"^\S*python -m pytest (.*)$", block.text, re.MULTILINE)
+    ]
+    assert len(lines) > 3
+    for line in lines:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *line, "--collect-only", "-q"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{shlex.join(line)}: {done.stdout[-300:]}"
