@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from secnet_testing.netns import run_in
 from secnet_testing.node import Node, is_ours
@@ -53,3 +56,11 @@ def test_a_report_of_an_earlier_agent_does_not_count(node: Node) -> None:
     late = node.agent(ready=False)
     assert not node._is_fresh(report)
     late.kill()
+
+
+def test_a_burst_of_signals_stops_the_agent(node: Node) -> None:
+    """A handler that takes a lock could meet the one that it interrupted, and hang."""
+    agent = node.agent()
+    for _ in range(2000):
+        os.kill(agent.pid, signal.SIGTERM)
+    assert agent.wait_end(20) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import threading
 from typing import Any
 
 from secnet.contract import InvalidConfig, StepObserver
@@ -43,14 +42,14 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
             subject=str(arguments.config),
             path="$.manifests",
         )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Waited for, not handled: a handler that sets an Event deadlocks when it interrupts that Event's own lock (measured).
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before any thread starts: they inherit it
     cluster = ManifestCluster(settings.state_dir, settings.manifests)
     try:
         with Agent(settings, registry, cluster, role="secnet agent", observers=observers) as running:
             _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
-            stop.wait()
+            signal.sigwait(signals)
             _log.info("stopping")
     finally:
         cluster.close()
