@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from secnet.agent.cluster.base import Problem
+from secnet.agent.reports import Reports
 from secnet.contract import ObjectNotFound
 from secnet.linux.snapshot import HostSnapshot, diff
 
@@ -24,7 +26,9 @@ __all__ = [
     "network",
     "picture",
     "port_of",
+    "problems",
     "unchanged",
+    "wait_error",
     "write",
 ]
 
@@ -69,6 +73,21 @@ def errors_of(status: Mapping[str, Any], pod: str) -> list[dict[str, Any]]:
     found = [report.get("error") for report in reports]
     found += [network.get("error") for report in reports for network in report["networks"]]
     return [error for error in found if error]
+
+
+def wait_error(node: Node, pod: str) -> None:
+    """Wait until the agent reports an error of a Pod."""
+    node.wait_until(lambda: _reported(node, pod), f"an error of Pod {pod}")
+
+
+def problems(node: Node) -> list[Problem]:
+    """What the agent reports about the manifests, without the notes; `secnet status` prints the same."""
+    return [problem for problem in Reports(node.run_dir).problems() if not problem.note]
+
+
+def _reported(node: Node, pod: str) -> bool:
+    report = node.report(pod)
+    return report is not None and (report.error is not None or any(item.error for item in report.networks))
 
 
 def write(folder: Path, *objects: dict[str, Any], name: str = "objects.yaml") -> Path:

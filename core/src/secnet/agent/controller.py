@@ -14,6 +14,7 @@ from typing import Any
 
 from secnet.contract import ErrorInfo, ObjectNotFound, PodRef, Retryable, SecnetError
 
+from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
 from .journal import Journal, Record
 from .nads import Nads
@@ -168,12 +169,18 @@ class Controller:
         if obj["kind"] == "Pod":
             self._on_pod(obj, deleted)
         elif obj["kind"] == "NetworkAttachmentDefinition":
-            (self._nads.remove if deleted else self._nads.update)(obj)
-            self.retry_waiting(lambda error: True)
+            self._on_nad(obj, deleted)
         else:
             self._on_pool(obj, deleted)
         version = str(obj["metadata"].get("resourceVersion", ""))
         self._revision = max(self._revision, int(version) if version.isdigit() else 0)
+
+    def _on_nad(self, nad: Mapping[str, Any], deleted: bool) -> None:
+        """Look at every Pod that names it again, also at one without an error: a NAD may vanish, or turn ours, under it."""
+        (self._nads.remove if deleted else self._nads.update)(nad)
+        for key, pod in self._pods.all().items():
+            if nad["metadata"]["name"] in ((pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or ""):
+                self._queue.add(key)
 
     def _on_pool(self, pool: Mapping[str, Any], deleted: bool) -> None:
         """An edited pool may mend any error, and so may a released address; one more taken mends none."""
