@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from secnet.agent.reports import Reports
 
 from .figures import ms, percentile
 from .objects import network_objects, pod_object, write_configuration
+from .proc import cpu_seconds, status
 from .world import World
 
 __all__ = ["import_times", "measure_agent"]
@@ -45,16 +45,16 @@ def measure_agent(world: World) -> dict[str, Any]:
         _until(lambda: _attached(reports) == len(world.pods), agent, log, _ATTACH_SECONDS)
         attached = time.perf_counter() - start
         share = _wait_until_idle(agent, log)
-        status = _status(agent.pid)
+        numbers = status(agent.pid)
     finally:
         _stop(agent)
     return {
         "attachments": len(world.pods),
         "all_attached_after_ms": ms(attached),
-        "idle_rss_mb": round(status["VmRSS"] / 1024, 1),
-        "idle_anonymous_mb": round(status["RssAnon"] / 1024, 1),
-        "peak_rss_mb": round(status["VmHWM"] / 1024, 1),
-        "threads": status["Threads"],
+        "idle_rss_mb": round(numbers["VmRSS"] / 1024, 1),
+        "idle_anonymous_mb": round(numbers["RssAnon"] / 1024, 1),
+        "peak_rss_mb": round(numbers["VmHWM"] / 1024, 1),
+        "threads": numbers["Threads"],
         "idle_cpu_percent": round(share * 100, 1),
     }
 
@@ -89,24 +89,13 @@ def _wait_until_idle(agent: subprocess.Popen[bytes], log: Path) -> float:
     """Wait for a window in which it used little CPU time; returns the share of one core that it used then."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while True:
-        before, start = _cpu_seconds(agent.pid), time.monotonic()
+        before, start = cpu_seconds(agent.pid), time.monotonic()
         time.sleep(_IDLE_WINDOW_SECONDS)
-        share = (_cpu_seconds(agent.pid) - before) / (time.monotonic() - start)
+        share = (cpu_seconds(agent.pid) - before) / (time.monotonic() - start)
         if share <= _IDLE_SHARE:
             return share
         if agent.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the agent does not come to rest (it uses {share:.0%} of a core): {_tail(log)}")
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _status(pid: int) -> dict[str, int]:
-    """The numbers of /proc/PID/status; sizes are in kB (proc_pid_status(5))."""
-    lines = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines())
-    return {name: int(words[0]) for name, _, text in lines if (words := text.split()) and words[0].isdigit()}
 
 
 def _until(condition: Callable[[], bool], agent: subprocess.Popen[bytes], log: Path, seconds: float) -> None:

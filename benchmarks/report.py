@@ -63,6 +63,9 @@ def _burst(part: Mapping[str, Any]) -> Iterator[str]:
             [name, f"{mine:.1f}", *(("-", "-") if other is None else (f"{other:.1f}", f"{ratio(mine, other):.2f}"))]
         )
     yield from _table(("", "ours", "CNI bridge+host-local", "ratio"), rows)
+    for name in ("attach", "detach"):
+        used = part["ours"][name]["cpu_ms"]
+        yield f"CPU time of our {name}: {used['python']:.1f} ms this process, {used['ovs_vswitchd']:.1f} ms ovs-vswitchd"
 
 
 def _ovs(part: Mapping[str, Any]) -> Iterator[str]:

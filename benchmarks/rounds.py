@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,11 +13,14 @@ from .figures import ms, percentile, summary
 from .osvif import OsVif, OurPort, device
 from .ours import Ours
 from .probes import Probes
+from .proc import cpu_seconds
 from .world import World, observed
 
 __all__ = ["WARM_UP", "bursts", "one_by_one", "ovs_part", "parts"]
 
 Say = Callable[[str], None]
+
+_VERBS = {"ADD": "attach", "DEL": "detach"}
 
 WARM_UP = 3
 """Rounds before the measured ones: the first connects to the database and fills caches."""
@@ -49,6 +53,32 @@ class _Samples:
             "both": summary([a + d for a, d in zip(self.attach, self.detach, strict=True)]),
             "cpu_user_ms": ms(self.user / count),
             "cpu_system_ms": ms(self.system / count),
+        }
+
+
+class _Burst:
+    """Seconds of whole bursts by verb, and the CPU seconds of named processes meanwhile."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._times: dict[str, list[float]] = {verb: [] for verb in _VERBS}
+        self._cpu: dict[str, dict[str, list[float]]] = {verb: {} for verb in _VERBS}
+
+    def keep(self, verb: str, seconds: float, **cpu: float) -> None:
+        """Add one burst."""
+        self._times[verb].append(seconds)
+        for process, used in cpu.items():
+            self._cpu[verb].setdefault(process, []).append(used)
+
+    def report(self) -> dict[str, Any]:
+        """What the report says; CPU time is per Pod."""
+        return {
+            name: {
+                "seconds": [round(value, 3) for value in self._times[verb]],
+                "per_second": round(self._count / percentile(self._times[verb], 50), 1),
+                "cpu_ms": {who: ms(percentile(used, 50) / self._count) for who, used in self._cpu[verb].items()},
+            }
+            for verb, name in _VERBS.items()
         }
 
 
@@ -88,26 +118,20 @@ def one_by_one(world: World, ours: Ours, cni: CniPlugins | None, rounds: int) ->
 
 def bursts(world: World, ours: Ours, cni: CniPlugins | None, repeats: int, workers: int, say: Say) -> dict[str, Any]:
     """All Pods at once, attached and then detached, by `workers` threads; ours and the plugins' in turns."""
-    count = len(world.pods)
-    times: dict[str, dict[str, list[float]]] = {}
+    mine, theirs = _Burst(len(world.pods)), _Burst(len(world.pods))
     for repeat in range(repeats):
-        say(f"burst {repeat + 1} of {repeats}: {count} Pods on {workers} workers")
-        for verb, name in (("ADD", "attach"), ("DEL", "detach")):
-            times.setdefault("ours", {}).setdefault(name, []).append(ours.all(verb, world.pods, workers))
+        say(f"burst {repeat + 1} of {repeats}: {len(world.pods)} Pods on {workers} workers")
+        for verb in _VERBS:
+            switch, python = cpu_seconds(world.switch.vswitchd), time.process_time()
+            seconds = ours.all(verb, world.pods, workers)
+            python = time.process_time() - python
+            mine.keep(verb, seconds, python=python, ovs_vswitchd=cpu_seconds(world.switch.vswitchd) - switch)
             world.switch.settle()
-        if cni is not None:
-            for verb, name in (("ADD", "attach"), ("DEL", "detach")):
-                times.setdefault("cni", {}).setdefault(name, []).append(cni.all(verb, world.pods))
-    result: dict[str, Any] = {"pods": count, "workers": workers, "repeats": repeats}
-    for who, lists in times.items():
-        result[who] = {
-            name: {
-                "seconds": [round(value, 3) for value in values],
-                "per_second": round(count / percentile(values, 50), 1),
-            }
-            for name, values in lists.items()
-        }
-    return result
+        for verb in _VERBS if cni is not None else ():
+            assert cni is not None
+            theirs.keep(verb, cni.all(verb, world.pods))
+    result: dict[str, Any] = {"pods": len(world.pods), "workers": workers, "repeats": repeats, "ours": mine.report()}
+    return result if cni is None else result | {"cni": theirs.report()}
 
 
 def ovs_part(world: World, port: OurPort, osvif: OsVif | None, rounds: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -52,9 +53,11 @@ def main() -> int:
     if absent and not arguments.quick:
         print(f"benchmark: {'; '.join(absent.values())}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed
     plan = _QUICK if arguments.quick else _FULL
     data: dict[str, Any] = {"machine": facts(), "not_measured": list(absent.values()), "plan": _plan_data(plan)}
     with new_world(plan.pods) as world:
+        data["world"] = {"prefix": world.prefix, "directory": str(world.directory)}
         data |= _measure(world, plan, arguments.os_vif, absent)
     data["machine"]["load_after"] = os.getloadavg()[0]
     data["goals"] = goals(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,11 +17,12 @@ _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
 class Switch:
-    """A running switch. target: what an OVSDB client connects to."""
+    """A running switch. target: what an OVSDB client connects to. vswitchd: process id of ovs-vswitchd."""
 
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "db.sock"
         self.target = f"unix:{self.socket}"
+        self.vswitchd = 0
 
     def vsctl(self, *words: str) -> str:
         """Run ovs-vsctl against this database; returns what it printed."""
@@ -50,6 +51,7 @@ def private_switch(directory: Path) -> Iterator[Switch]:
         _until(
             lambda: bool(switch.vsctl("get", "Open_vSwitch", ".", "datapath_types").strip("[] \n")), process, directory
         )
+        switch.vswitchd = process.pid
         yield switch
 
 
@@ -69,8 +71,7 @@ def _daemon(directory: Path, environment: dict[str, str], argv: list[str]) -> It
             process.wait()
 
 
-def _until(condition: object, process: subprocess.Popen[bytes], log: Path) -> None:
-    assert callable(condition)
+def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -43,8 +43,9 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """directory: on tmpfs. cni_node: path of the namespace in which the CNI plugins work. The caller is in the node's."""
+    """prefix: of the names of all its namespaces. directory: on tmpfs. cni_node: path of the namespace in which the CNI plugins work. The caller is in the node's."""
 
+    prefix: str
     directory: Path
     cni_node: str
     pods: tuple[Pod, ...]
@@ -69,7 +70,7 @@ def new_world(pods: int) -> Iterator[World]:
             made.append(pod)
         stack.enter_context(_inside(node))
         switch = stack.enter_context(private_switch(directory / "ovs"))
-        yield World(directory=directory, cni_node=cni_node, pods=tuple(made), switch=switch)
+        yield World(prefix=prefix, directory=directory, cni_node=cni_node, pods=tuple(made), switch=switch)
 
 
 @contextmanager
