@@ -24,7 +24,7 @@ from secnet.contract import (
 
 __all__ = ["SriovDriver", "SriovSfDriver", "SriovVfDriver"]
 
-_REASON = "this version of secnet-sriov describes its network types but cannot attach them yet"
+_REASON = "only described in this version of secnet-sriov, not implemented"
 _HINT = "use network type vlan, or a later version of secnet-sriov"
 
 
@@ -54,7 +54,7 @@ class _DescribedOnly(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Never ready."""
-        return ProbeReport(ready=False, message=f"{_REASON}; {_HINT}")
+        return ProbeReport(ready=False, message=_REASON)
 
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         """Raises Unsupported."""
