@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.cluster import files
+from secnet.agent.cluster import files, watched_file
 from secnet.agent.cluster.directory import ManifestDirectory
 from secnet.agent.cluster.store import FileStore
 
@@ -116,6 +116,18 @@ def test_a_file_that_is_gone_for_one_look_only(place: Place) -> None:
     assert place.uids == uids
 
 
+def test_a_file_that_is_gone_at_the_first_look_of_a_process_only(place: Place) -> None:
+    path = place.write("a.yaml", pod("a"))
+    place.look()
+    uids = place.uids
+    path.rename(place.path / "away")
+    place.restart()
+    place.look(1)
+    (place.path / "away").rename(path)
+    place.look()
+    assert place.uids == uids
+
+
 def test_status_and_version_survive_a_look_at_the_same(place: Place) -> None:
     path = place.write("a.yaml", pod("a", "net1"))
     place.look()
@@ -205,11 +217,12 @@ def test_a_new_file_with_one_bad_object_does_nothing(place: Place) -> None:
     assert len(place.messages) == 1
 
 
-def test_the_end_of_a_file_may_be_cut_by_an_editor(place: Place) -> None:
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_end_of_a_file_may_be_cut_by_an_editor(place: Place, end: str) -> None:
     path = place.path / "a.yaml"
     path.write_text(TEXT)
     place.look()
-    path.write_text(TEXT.split("---\n")[0])
+    path.write_text(TEXT.split("\n---\n")[0] + end)
     place.look()
     assert place.pods == ["a"]
     assert place.store.list("IPPool") == []
@@ -458,6 +471,25 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_read_again(place: Place, mon
     place.look(1)
     assert place.networks("a") == "net2"
     assert place.messages == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mock, because no other way hits the moment between opening and reading."""
+    path = place.write("a.yaml", pod("a", "net1"))
+    real = files.read_text
+
+    def torn(name: Path) -> str:
+        text = real(name)
+        place.write("a.yaml", pod("a", "net2"))
+        return text
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watched_file, "read_text", torn)
+        place.look()
+    assert place.pods == []
+    place.look()
+    assert place.networks("a") == "net2"
+    assert path.exists()
 
 
 def _cuts(text: str) -> Iterable[int]:

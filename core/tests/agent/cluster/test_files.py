@@ -84,6 +84,13 @@ def test_kinds_of_others_are_left_out_with_a_note(tmp_path: Path) -> None:
         (f"kind: Pod\napiVersion: v1\nmetadata: {{name: {'a' * 254}}}\n", 1, "$.metadata.name", "not a valid", "253"),
         ("kind: Pod\napiVersion: v1\nmetadata: {name: a, namespace: b.c}\n", 1, "$.metadata.namespace", "'b.c'", "63"),
         (
+            'kind: Pod\napiVersion: v1\nmetadata: {name: a, namespace: "b\\n"}\n',
+            1,
+            "$.metadata.namespace",
+            "not a valid name",
+            "63",
+        ),
+        (
             "kind: IPPool\napiVersion: crd.antrea.io/v1beta1\nmetadata: {name: a, namespace: b}\n",
             1,
             "$.metadata.namespace",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.agent.cluster.statefiles import StateFiles
+from secnet.agent.cluster.statefiles import StateFiles, Stored
 from secnet.agent.cluster.store import FileStore
 from secnet.agent.cluster.watch import StoreWatch
 from secnet.contract import InvalidConfig, ObjectNotFound, Unavailable
@@ -302,6 +302,37 @@ def test_a_lost_state_directory_is_no_order_to_delete(store: FileStore) -> None:
     recorder.wait_for("ADDED", "b")
     watch.close()
     assert recorder.seen == [("ADDED", "a"), ("ADDED", "b")]
+
+
+def test_another_store_in_its_place_is_compared_as_a_whole(store: FileStore) -> None:
+    store.apply(pod("a"))
+    recorder = Recorder()
+    watch = store.watch(("Pod",), recorder)
+    assert watch.synced.wait(20)
+    store.directory.rename(store.directory.with_suffix(".away"))
+    store.apply(pod("b"))  # the new log is as long as the old one
+    recorder.wait_for("ADDED", "b")
+    recorder.wait_for("DELETED", "a")
+    watch.close()
+
+
+def test_a_watch_does_not_look_in_the_middle_of_a_write(store: FileStore) -> None:
+    key = ObjectKey("Pod", "default", "b")
+    store.apply(pod("a"))
+    recorder, files = Recorder(), _Counting(store.directory)
+    watch = StoreWatch(files, ("Pod",), recorder, lambda watch: None)
+    watch.start()
+    assert watch.synced.wait(20)
+    half = StateFiles(store.directory)
+    written = Stored(object=store.get("Pod", "a"))
+    written.object["metadata"] |= {"name": "b", "uid": "another", "resourceVersion": "2"}
+    with half.exclusive() as transaction:
+        half.append(2, key)
+        looks = files.looks
+        until(lambda: files.looks > looks, "the watch at the door")
+        transaction.remember(key, written)
+    recorder.wait_for("ADDED", "b")
+    watch.close()
 
 
 def test_an_unreadable_store_is_said_to_who_would_wait(tmp_path: Path) -> None:

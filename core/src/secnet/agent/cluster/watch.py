@@ -117,7 +117,7 @@ class StoreWatch(Watch):
         for key in sorted(set(self._seen) - present):
             if self._read(key) is None:
                 yield key, None, position.base
-        yield from sorted(found, key=lambda entry: entry[2])
+        yield from found
 
     def _read(self, key: ObjectKey) -> Stored | SecnetError | None:
         try:
