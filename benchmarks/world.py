@@ -43,7 +43,10 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """prefix: of the names of all its namespaces. directory: on tmpfs. cni_node: path of the namespace in which the CNI plugins work. The caller is in the node's."""
+    """The caller is in the node's namespace.
+
+    prefix: of the names of all namespaces. directory: on tmpfs. cni_node: path of the namespace in which the CNI plugins work.
+    """
 
     prefix: str
     directory: Path
