@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from secnet_testing.node import Node
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, exists, link, network, port_of, wait_error
+from secnet_testing.scene import addresses, errors_of, exists, identity, link, network, port_of, wait_error
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs
@@ -37,7 +37,7 @@ def _address(node: Node, name: str, ifname: str = "eth1") -> str:
 
 def test_a_network_added_and_removed_leaves_the_others_alone(live: Node) -> None:
     _start(live, web="red", db="red")
-    before = link(live.pod("web"), "eth1")
+    before = identity(live.pod("web"), "eth1")
     with traffic(live.pod("db"), _address(live, "web")) as flow:
         _put(live, "web", "red,blue")
         live.wait_until(lambda: addresses(live.pod("web"), "eth2"), "the added network")
@@ -47,7 +47,7 @@ def test_a_network_added_and_removed_leaves_the_others_alone(live: Node) -> None
         live.wait_attached("web")
         flow.flows()
         assert flow.lost == 0
-    assert link(live.pod("web"), "eth1") == before
+    assert identity(live.pod("web"), "eth1") == before
     assert [entry["name"] for entry in live.network_status("web")] == ["default", "default/red"]
 
 

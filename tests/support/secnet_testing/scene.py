@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,13 @@ __all__ = [
     "clear",
     "errors_of",
     "exists",
+    "identity",
     "link",
     "network",
     "picture",
     "port_of",
     "problems",
+    "secnet",
     "unchanged",
     "wait_error",
     "write",
@@ -45,6 +49,12 @@ def addresses(ns: Namespace, ifname: str) -> list[str]:
     """The global addresses of a Pod's interface, each with prefix length, IPv4 first."""
     infos = [info for info in link(ns, ifname).get("addr_info", ()) if info["scope"] == "global"]
     return [f"{info['local']}/{info['prefixlen']}" for info in sorted(infos, key=lambda info: info["family"])]
+
+
+def identity(ns: Namespace, ifname: str) -> tuple[object, ...]:
+    """What shows that a Pod's interface is the same one, and as it was: index, MAC, MTU, global addresses."""
+    found = link(ns, ifname)
+    return (found.get("ifindex"), found.get("address"), found.get("mtu"), *addresses(ns, ifname))
 
 
 def port_of(node: Node, pod: str, ifname: str) -> str:
@@ -102,6 +112,12 @@ def apply(node: Node, folder: Path, *objects: dict[str, Any]) -> str:
     done = node.cli("apply", write(folder, *objects), "--timeout", "30")
     assert done.returncode == 0, f"apply failed:\n{done.stdout}{done.stderr}\n{node.logs()}"
     return done.stdout
+
+
+def secnet(*args: str | Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a `secnet` command that needs no node."""
+    argv = [str(Path(sys.executable).with_name("secnet")), *map(str, args)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def picture(node: Node) -> HostSnapshot:
