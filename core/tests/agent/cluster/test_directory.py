@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,14 @@ def test_pods_come_last_and_go_first(place: Place) -> None:
     assert order[:3] == [("apply", kind) for kind in kinds]
     assert order[3] == ("delete", "Pod")
     assert len(order) == 6
+
+
+def test_a_started_directory_is_closed_without_a_trace(place: Place) -> None:
+    before = set(threading.enumerate())
+    place.write("a.yaml", pod("a"))
+    place.directory.start()
+    assert place.pods == ["a"]
+    place.directory.close()
+    place.directory.close()
+    assert set(threading.enumerate()) <= before
+    assert place.pods == ["a"]

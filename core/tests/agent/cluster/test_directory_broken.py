@@ -218,19 +218,3 @@ def test_no_truncation_in_the_middle_of_a_line_changes_anything(place: Place) ->
         path.write_text(TEXT)
         place.look()
     assert place.messages == []
-
-
-def test_close_withdraws_the_problems_and_may_be_called_twice(place: Place) -> None:
-    (place.path / "a.yaml").write_text("a: [\n")
-    place.directory.start()
-    assert place.store.problems() == place.directory.problems() != ()
-    place.directory.close()
-    place.directory.close()
-    assert place.store.problems() == ()
-
-
-def test_problems_of_another_version_are_not_fatal(place: Place) -> None:
-    (place.store.directory / "problems").mkdir(parents=True)
-    (place.store.directory / "problems" / "x.json").write_text('[{"unknown": 1}]')
-    (place.store.directory / "problems" / "y.json").write_text("{")
-    assert place.store.problems() == ()

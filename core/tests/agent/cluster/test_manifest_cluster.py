@@ -63,21 +63,21 @@ def test_the_directory_is_taken_in_before_the_first_watch_is_synced(tmp_path: Pa
         cluster.close()
 
 
-def test_problems_are_seen_by_other_processes_until_the_watcher_ends(tmp_path: Path, manifests: Path) -> None:
+def test_problems_of_the_directory_and_of_the_store(tmp_path: Path, manifests: Path) -> None:
     (manifests / "bad.yaml").write_text("kind: [Pod\n")
-    cluster, reader = ManifestCluster(tmp_path / "state", manifests), FileStore(tmp_path / "state")
+    cluster = ManifestCluster(tmp_path / "state", manifests)
+    cluster.store.apply(pod("a"))
+    assert cluster.problems() == ()
+    (file,) = (tmp_path / "state").glob("objects/Pod/*/a.json")
+    file.write_text("{")
     try:
-        assert cluster.watch(("Pod",), Recorder()).synced.wait(20)
-        (problem,) = cluster.problems()
-        assert problem.source == f"{manifests}/bad.yaml:2"
-        assert reader.problems() == (problem,)
+        assert cluster.watch(("IPPool",), Recorder()).synced.wait(20)
+        assert [problem.source for problem in cluster.problems()] == [str(file), f"{manifests}/bad.yaml:2"]
+        file.unlink()
         (manifests / "bad.yaml").unlink()
-        until(lambda: not reader.problems(), "the end of the problem")
-        (manifests / "bad.yaml").write_text("kind: [Pod\n")
-        until(reader.problems, "the problem")
+        until(lambda: not cluster.problems(), "the end of the problems")
     finally:
         cluster.close()
-    assert reader.problems() == ()
 
 
 def test_what_apply_hands_over_arrives_at_another_process(tmp_path: Path) -> None:

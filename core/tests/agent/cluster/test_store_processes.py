@@ -84,6 +84,21 @@ def test_no_increment_of_threads_is_lost(store: FileStore) -> None:
     assert _used(store) == 200
 
 
+def test_asking_for_problems_does_not_lock_writers_out(store: FileStore) -> None:
+    writers = [
+        threading.Thread(target=lambda: [store.apply(pool("busy", f"10.{n}.0.0/24")) for n in range(200)], daemon=True)
+        for _ in range(2)
+    ]
+    for thread in writers:
+        thread.start()
+    while any(thread.is_alive() for thread in writers):
+        asking = threading.Thread(target=store.problems, daemon=True)
+        asking.start()
+        asking.join(20)
+        assert not asking.is_alive()
+    assert store.problems() == ()
+
+
 def test_a_killed_process_loses_nothing_and_blocks_nobody(store: FileStore) -> None:
     """Each process is killed after some of its writes are known to be done, at whatever point it then is."""
     recorder = Recorder()

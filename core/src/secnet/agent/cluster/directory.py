@@ -57,7 +57,7 @@ class ManifestDirectory:
         self.path = Path(os.path.abspath(path))
         self._store = store
         self._poll_seconds = poll_seconds
-        self._problems = ProblemList(store.directory, str(self.path), clock)
+        self._problems = ProblemList(clock)
         self._files: dict[Path, WatchedFile] = {}
         self._applied: dict[ObjectKey, Manifest] = {}
         self._looks = 0
@@ -78,7 +78,6 @@ class ManifestDirectory:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._problems.withdraw()
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the directory and its files now, and notes about them."""

@@ -66,7 +66,7 @@ class ManifestCluster(Cluster):
     def problems(self) -> tuple[Problem, ...]:
         """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""
         own = self._directory.problems() if self._directory is not None else ()
-        return tuple(dict.fromkeys((*self.store.problems(), *own)))
+        return (*self.store.problems(), *own)
 
     def close(self) -> None:
         """See `Cluster.close`."""

@@ -22,7 +22,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,10 @@ from .base import Object
 from .kinds import ObjectKey
 from .oserrors import translated
 
-__all__ = ["LogPosition", "StateFiles", "Stored", "Transaction"]
+__all__ = ["LogPosition", "Stamp", "StateFiles", "Stored", "Transaction"]
+
+Stamp = tuple[int, int, int]
+"""Inode, size, and time of the last write in nanoseconds: differs between two versions of a file."""
 
 _LOG_LIMIT = 256 * 1024
 _LONGEST_LINE = 512
@@ -127,18 +130,24 @@ class StateFiles:
             except SecnetError as exc:
                 yield exc
 
+    def stamps(self, kinds: Iterable[str]) -> dict[Path, Stamp]:
+        """Every object's file and its stamp. The caller holds the lock."""
+        paths = (path for kind in kinds for path in sorted((self._objects / kind).glob("*/*.json")))
+        return {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+
+    def check(self, path: Path) -> None:
+        """Raise what `read` raises for the object in this file."""
+        with translated(path):
+            _decode(path.read_bytes(), path)
+
     def path(self, key: ObjectKey) -> Path:
         """The file of an object. Names that are too long for a file, or could leave the directory, stand there as a hash."""
         namespace = _file_name(key.namespace) if key.namespace else _CLUSTER_SCOPED
         return self._objects / key.kind / namespace / f"{_file_name(key.name)}.json"
 
-    def log_stamp(self) -> tuple[int, int, int] | None:
+    def log_stamp(self) -> Stamp | None:
         """Something that differs after every change, and costs one stat. None while there is no log."""
-        try:
-            stat = os.stat(self._log)
-        except OSError:
-            return None
-        return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return _stamp(self._log)
 
     def read_log(self, since: LogPosition | None) -> tuple[LogPosition, list[tuple[int, ObjectKey]] | None]:
         """Revisions and keys that were written after a position; None in place of them when only comparing everything
@@ -243,6 +252,14 @@ class Transaction:
                 if isinstance(stored, Stored):
                     highest = max(highest, int(stored.version))
         return highest
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def _encode(stored: Stored) -> bytes:

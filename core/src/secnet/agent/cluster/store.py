@@ -25,8 +25,7 @@ from secnet.contract import InvalidConfig, ObjectNotFound, SecnetError, StoreCon
 from .base import Handler, Object, Problem, Watch
 from .clock import rfc3339
 from .kinds import KINDS, ObjectKey, kind_info, normalized, object_key
-from .problems import published_problems
-from .statefiles import StateFiles, Stored, Transaction
+from .statefiles import Stamp, StateFiles, Stored, Transaction
 from .watch import StoreWatch
 
 __all__ = ["STATUS_ANNOTATIONS", "FileStore", "Verb"]
@@ -49,6 +48,8 @@ class FileStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._watches: list[StoreWatch] = []
+        self._checking = threading.Lock()  # not `_lock`, which writers take while nobody may read
+        self._checked: dict[Path, tuple[Stamp, Problem | None]] = {}
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
         """See `Cluster.get`; an empty namespace of a namespaced kind is `default`."""
@@ -175,14 +176,17 @@ class FileStore:
         return watch
 
     def problems(self) -> tuple[Problem, ...]:
-        """Files of the store that are damaged, and what the process that watches a manifest directory found there."""
-        found = list(published_problems(self.directory))
-        with self._files.shared():
-            for error in (item for kind in KINDS for item in self._files.read_all(kind)):
-                if isinstance(error, SecnetError):
-                    since = rfc3339(_modified(Path(error.subject)))
-                    found.append(Problem(source=error.subject, message=error.message, hint=error.hint, since=since))
-        return tuple(found)
+        """Files of the store that are damaged. Cheap enough to ask often: only what changed since is read again."""
+        with self._checking, self._files.shared():
+            stamps = self._files.stamps(KINDS)
+            checked = self._checked
+            self._checked = {
+                path: checked[path]
+                if path in checked and checked[path][0] == stamp
+                else (stamp, self._damage(path, stamp))
+                for path, stamp in stamps.items()
+            }
+            return tuple(problem for _, problem in self._checked.values() if problem is not None)
 
     def close(self) -> None:
         """Close every watch."""
@@ -190,6 +194,13 @@ class FileStore:
             watches = tuple(self._watches)
         for watch in watches:
             watch.close()
+
+    def _damage(self, path: Path, stamp: Stamp) -> Problem | None:
+        try:
+            self._files.check(path)
+        except SecnetError as exc:
+            return Problem(source=exc.subject, message=exc.message, hint=exc.hint, since=rfc3339(stamp[-1] / 1e9))
+        return None
 
     def _write(self, transaction: Transaction, key: ObjectKey, stored: Stored) -> Object:
         written = transaction.write(key, stored).object
@@ -282,9 +293,3 @@ def _key_of(obj: Object) -> ObjectKey:
 
 def _not_found(key: ObjectKey) -> ObjectNotFound:
     return ObjectNotFound("there is no such object", hint="create it, or correct the name", subject=str(key))
-
-
-def _modified(path: Path) -> float:
-    with suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0

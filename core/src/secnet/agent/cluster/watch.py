@@ -12,7 +12,7 @@ from secnet.contract import SecnetError
 
 from .base import Event, EventType, Handler, Object, Watch
 from .kinds import ObjectKey
-from .statefiles import LogPosition, StateFiles, Stored
+from .statefiles import LogPosition, Stamp, StateFiles, Stored
 
 __all__ = ["StoreWatch"]
 
@@ -72,7 +72,7 @@ class StoreWatch(Watch):
         self._on_close(self)
 
     def _run(self) -> None:
-        stamp: tuple[int, int, int] | None = None
+        stamp: Stamp | None = None
         complaint = ""
         while not self._stop.is_set():
             self._wake.clear()
