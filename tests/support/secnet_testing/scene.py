@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ __all__ = [
     "identity",
     "link",
     "network",
+    "only_one",
     "picture",
     "port_of",
     "problems",
@@ -118,6 +121,14 @@ def secnet(*args: str | Path, timeout: float = 60) -> subprocess.CompletedProces
     """Run a `secnet` command that needs no node."""
     argv = [str(Path(sys.executable).with_name("secnet")), *map(str, args)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@contextmanager
+def only_one(what: str) -> Iterator[None]:
+    """Wait until no other test run on this machine does the same: it uses names that are not its own."""
+    with open(f"/run/lock/secnet-test-{what}", "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def picture(node: Node) -> HostSnapshot:
