@@ -112,6 +112,17 @@ def test_an_uplink_that_was_down_is_brought_up_and_given_back_down(lab: Lab) -> 
     until_equal(lab, before)
 
 
+def test_an_uplink_given_back_down_stays_down_behind_a_slow_vswitchd(lab: Lab) -> None:
+    wire(lab, "up0", up=False)
+    before = lab.snapshot()
+    reconcile(lab, bridge(BRIDGE, "up0"))
+    lab.switch.pause_switch()
+    assert "Busy" in codes(reconcile(lab))
+    lab.switch.resume_switch()
+    assert reconcile(lab).ready
+    until_equal(lab, before)
+
+
 def test_an_uplink_moves_and_goes_with_the_configuration(lab: Lab) -> None:
     wire(lab, "up0", "up1")
     reconcile(lab, bridge("br-a", "up0", "up1"), bridge("br-b"))

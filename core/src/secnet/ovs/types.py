@@ -102,6 +102,7 @@ class PortState:
 
     ofport: None until ovs-vswitchd looked at it, -1 if it could not open the device; `error` then says why.
     ifindex: of the device that ovs-vswitchd opened, None if it has none.
+    admin_up: whether ovs-vswitchd, which follows the kernel, believes the device to be up.
     """
 
     name: str
@@ -113,6 +114,7 @@ class PortState:
     ofport: int | None
     error: str
     ifindex: int | None
+    admin_up: bool = False
     external_ids: Mapping[str, str]
 
     @property

@@ -32,6 +32,8 @@ __all__ = ["NodeWork"]
 
 _PRIOR_ID = "secnet-prior-state"
 _UP, _DOWN = "up", "down"
+_KNOWN_DOWN_SECONDS = 2.0
+_POLL_SECONDS = 0.02
 _LINK_SCOPE = 253  # rtnetlink: RT_SCOPE_LINK
 
 
@@ -90,8 +92,23 @@ class NodeWork:
             if link is not None and link.up and port.external_ids.get(_PRIOR_ID) == _DOWN:
                 with self._call.step("uplink.restore", interface=port.name):
                     kernel.set_link(link.index, up=False)
+            if link is not None and port.external_ids.get(_PRIOR_ID) == _DOWN:
+                self._wait_until_known_down(port.name)
         with self._call.step("uplink.remove", bridge=port.bridge, interface=port.name):
             self._ovs.delete_port(port.name, self._owner, self._call, key=port.key)
+
+    def _wait_until_known_down(self, name: str) -> None:
+        """When ovs-vswitchd lets go of a device it writes the flags it believes in, and would bring it up again (measured)."""
+        waited = 0.0
+        while (port := self._ovs.port(name, self._call)) is not None and port.admin_up:
+            if waited >= _KNOWN_DOWN_SECONDS:
+                raise Busy(
+                    "ovs-vswitchd has not noticed that the uplink is down",
+                    hint="it is tried again; look whether ovs-vswitchd runs",
+                    subject=f"uplink {name}",
+                )
+            self._call.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
 
     def _retire_bridges(self, wanted: NodeConfig) -> None:
         kept = {bridge.name for bridge in wanted.bridges}
