@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["as_manifest", "nad", "pod", "pool"]
@@ -24,12 +24,22 @@ def pod(name: str, netns: str, networks: str | Sequence[Any] = "", *, namespace:
 
 
 def nad(
-    name: str, *, pools: Sequence[str] = (), namespace: str = "default", network_type: str = "vlan", **options: Any
+    name: str,
+    *,
+    pools: Sequence[str] = (),
+    ipam: Mapping[str, Any] | None = None,
+    namespace: str = "default",
+    network_type: str = "vlan",
+    **options: Any,
 ) -> dict[str, Any]:
-    """A NetworkAttachmentDefinition of our type; `options` go to its config, such as `vlan=100` or `mtu=1400`."""
+    """A NetworkAttachmentDefinition of our type.
+
+    pools: names of IPPools. ipam: further keys of the ipam section, or all of it. options: go to its config, such as `vlan=100`.
+    """
     config: dict[str, Any] = {"cniVersion": "0.3.0", "type": "antrea", "networkType": network_type, **options}
-    if pools:
-        config["ipam"] = {"type": "antrea", "ippools": list(pools)}
+    section = {"type": "antrea", "ippools": list(pools)} if pools else {}
+    if pools or ipam:
+        config["ipam"] = section | dict(ipam or {})
     return {
         "apiVersion": "k8s.cni.cncf.io/v1",
         "kind": "NetworkAttachmentDefinition",
@@ -39,7 +49,7 @@ def nad(
 
 
 def pool(name: str, *ranges: str, gateway: str, prefix: int, vlan: int | None = None, **subnet: Any) -> dict[str, Any]:
-    """An IPPool. ranges: each `FIRST-LAST` or a CIDR. subnet: further keys of subnetInfo, such as `routes`."""
+    """An IPPool. ranges: each `FIRST-LAST` or a CIDR. subnet: further keys of subnetInfo."""
     info: dict[str, Any] = {"gateway": gateway, "prefixLength": prefix, **subnet}
     if vlan is not None:
         info["vlan"] = vlan

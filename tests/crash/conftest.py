@@ -1,0 +1,29 @@
+"""Counts the kill points of the run and says how many there were at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+CountPoints = Callable[[str, int], None]
+_KEY = pytest.StashKey[Counter[str]]()
+
+
+@pytest.fixture
+def count_points(request: pytest.FixtureRequest) -> CountPoints:
+    """Call it with the name of a scenario and how many of its points were tried."""
+
+    def count(name: str, number: int) -> None:
+        request.config.stash.setdefault(_KEY, Counter())[name] += number
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    counts = config.stash.get(_KEY, Counter())
+    if counts:
+        parts = ", ".join(f"{name} {number}" for name, number in counts.items())
+        terminalreporter.write_line(f"kill points: {counts.total()} ({parts})")

@@ -1,0 +1,82 @@
+"""Runs all kill points of a scenario, on several scenes at once."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from secnet_testing.killable import KillPoint, kill_points
+
+from .scenarios import Scenario
+from .scene import Scene, play_scene
+
+__all__ = ["run_points"]
+
+MakeScenario = Callable[[Scene], Scenario]
+_SCENES = 3
+"""More than cores: a case waits as much as it computes."""
+
+
+class _Work:
+    """The points of a scenario, handed out one by one, and what went wrong at each. Thread-safe.
+
+    Each scene finds the points in a clean run of its own; all must find the same, in whatever order.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = itertools.count()
+        self.points: list[KillPoint] | None = None
+        self.failures: list[str] = []
+
+    def agree(self, points: list[KillPoint]) -> None:
+        with self._lock:
+            if self.points is None:
+                self.points = points
+            differing = sorted(str(point) for point in {*points} ^ {*self.points})
+            assert not differing, f"two clean runs did different steps: {', '.join(differing)}"
+
+    def take(self) -> KillPoint | None:
+        with self._lock:
+            assert self.points is not None
+            return next(itertools.islice(self.points, index := next(self._next), index + 1), None)
+
+    def fail(self, point: KillPoint, lines: list[str]) -> None:
+        with self._lock:
+            self.failures.extend(f"{point}: {line}" for line in lines)
+
+
+def run_points(make: MakeScenario, folder: Path, *, scenes: int = _SCENES) -> tuple[list[KillPoint], list[str]]:
+    """All kill points of a scenario; returns the points and one line for each thing that was wrong at one of them."""
+    work = _Work()
+    with ThreadPoolExecutor(scenes) as pool:
+        for future in [pool.submit(_worker, make, folder / f"scene-{n}", work) for n in range(scenes)]:
+            future.result()
+    assert work.points is not None
+    return work.points, work.failures
+
+
+def _worker(make: MakeScenario, folder: Path, work: _Work) -> None:
+    """Go on with a new scene after a failure: what is left of it must not count against the next point."""
+    for life in itertools.count():
+        with play_scene(folder / str(life)) as scene:
+            scenario = make(scene)
+            scenario.rehearse()
+            work.agree(kill_points(scenario.steps))
+            while True:
+                point = work.take()
+                if point is None:
+                    return
+                if lines := _case(scenario, point):
+                    work.fail(point, lines)
+                    break
+
+
+def _case(scenario: Scenario, point: KillPoint) -> list[str]:
+    try:
+        return scenario.case(point)
+    except AssertionError as exc:
+        return [str(exc)]
