@@ -14,7 +14,7 @@ from secnet.contract import AttachRequest, Call, ObjectNotFound, ProbeReport, Se
 
 from .claims import Claims
 from .cluster.base import Cluster, Problem
-from .controller import Controller, PodTable
+from .controller import Controller
 from .journal import Journal, Record, RunDirLock, current_boot_id
 from .layer3 import Layer3
 from .logs import attachment_log
@@ -23,6 +23,7 @@ from .node import NodeKeeper
 from .pipeline import Pipeline
 from .plugins import Plugins
 from .pod_sync import PodSync
+from .pod_table import PodTable
 from .registry import Registry
 from .reports import Reports
 from .sandbox import NamedNetns

@@ -19,6 +19,7 @@ from .cluster.base import Cluster, Event, Watch
 from .journal import Journal, Record
 from .nads import Nads
 from .pod_sync import PodSync, SyncResult
+from .pod_table import PodKey, PodTable, pod_key
 from .primary import primary_addresses
 from .queue import WorkQueue
 from .reports import PodReport, Reports
@@ -26,47 +27,11 @@ from .retry import next_delay
 from .sandbox import SandboxSource, pod_ref
 from .status import STATUS_ANNOTATION, default_entry, merge_status
 
-__all__ = ["Controller", "PodTable"]
+__all__ = ["Controller"]
 
 _log = logging.getLogger(__name__)
 
-PodKey = tuple[str, str]
-
 _POOL_EVENT_DELAY = 0.2
-
-
-class PodTable:
-    """This node's Pods as the watch last saw them. Thread-safe."""
-
-    def __init__(self, node_name: str) -> None:
-        self._node = node_name
-        self._lock = threading.Lock()
-        self._pods: dict[PodKey, Mapping[str, Any]] = {}
-
-    def update(self, pod: Mapping[str, Any]) -> bool:
-        """Take a new state; False when nothing that matters here changed, or the Pod belongs to another node."""
-        key = _pod_key(pod)
-        if (pod.get("spec") or {}).get("nodeName") not in (None, "", self._node):
-            return self.remove(key)
-        with self._lock:
-            before = self._pods.get(key)
-            self._pods[key] = pod
-        return before is None or _essence(before) != _essence(pod)
-
-    def remove(self, key: PodKey) -> bool:
-        """Forget a Pod; False when it was not here."""
-        with self._lock:
-            return self._pods.pop(key, None) is not None
-
-    def get(self, key: PodKey) -> Mapping[str, Any] | None:
-        """The Pod, or None."""
-        with self._lock:
-            return self._pods.get(key)
-
-    def all(self) -> dict[PodKey, Mapping[str, Any]]:
-        """A copy of the table."""
-        with self._lock:
-            return dict(self._pods)
 
 
 class Controller:
@@ -197,7 +162,7 @@ class Controller:
             self.retry_waiting(lambda error: True, delay=_POOL_EVENT_DELAY)
 
     def _on_pod(self, pod: Mapping[str, Any], deleted: bool) -> None:
-        key = _pod_key(pod)
+        key = pod_key(pod)
         changed = self._pods.remove(key) if deleted else self._pods.update(pod)
         if not changed:
             return
@@ -292,19 +257,3 @@ class Controller:
 def _errors(report: PodReport) -> list[ErrorInfo]:
     own = [report.error] if report.error else []
     return own + [network.error for network in report.networks if network.error]
-
-
-def _pod_key(pod: Mapping[str, Any]) -> PodKey:
-    ref = pod_ref(pod)
-    return (ref.namespace, ref.name)
-
-
-def _essence(pod: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What about a Pod makes a new look at it worthwhile."""
-    meta = pod["metadata"]
-    return (
-        meta.get("uid"),
-        meta.get("generation"),
-        (pod.get("status") or {}).get("phase"),
-        meta.get("annotations"),
-    )

@@ -1,5 +1,6 @@
 """The contract of secnet: everything a driver or IPAM author needs, with the standard library only."""
 
+from .attachment import Attachment, AttachRequest, AttachResult, HostInterface
 from .call import Call, HostContext, StepObserver
 from .codec import freeze, from_json, thaw, to_json
 from .driver import DRIVER_CAPABILITIES, DriverInfo, NetworkDriver
@@ -23,33 +24,12 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
+from .identity import DeviceRef, Key, NetnsRef, NetworkRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
+from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
+from .reports import CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
-from .types import (
-    Attachment,
-    AttachRequest,
-    AttachResult,
-    CheckReport,
-    DeviceRef,
-    Dns,
-    Finding,
-    ForeignObject,
-    HostInterface,
-    Inventory,
-    IpamLease,
-    IpamOwner,
-    IpamRequest,
-    Key,
-    LeaseAddress,
-    NetnsRef,
-    NetworkRef,
-    NodeReport,
-    Owned,
-    PodRef,
-    ProbeReport,
-    Route,
-)
 from .version import CONTRACT_VERSION
 
 __all__ = [

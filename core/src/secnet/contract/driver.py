@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
+from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
-from .types import Attachment, AttachRequest, AttachResult, CheckReport, Inventory, NodeReport, ProbeReport
 from .version import CONTRACT_VERSION
 
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver"]

@@ -9,9 +9,10 @@ from typing import Any
 
 from .call import Call, HostContext
 from .codec import freeze
+from .lease import IpamLease, IpamRequest
+from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
-from .types import CheckReport, IpamLease, IpamRequest, ProbeReport
 from .version import CONTRACT_VERSION
 
 __all__ = ["BACKEND_CAPABILITIES", "BackendInfo", "IPAMBackend", "ObjectFinding"]

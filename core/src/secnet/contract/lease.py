@@ -1,0 +1,92 @@
+"""What an IPAM backend is asked for, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .codec import freeze
+from .identity import NetnsRef, NetworkRef, PodRef
+
+__all__ = ["Dns", "IpamLease", "IpamOwner", "IpamRequest", "LeaseAddress", "Route"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpamOwner:
+    """Who holds a lease. Same owner, same lease: a repeated allocation returns what is already there."""
+
+    container_id: str
+    ifname: str
+    pod: PodRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpamRequest:
+    """What a backend is asked for.
+
+    config: the backend's own keys of the NAD's `ipam` section, valid by its schema fragment.
+    ips: addresses that the Pod insists on, each `ADDRESS` or `ADDRESS/PREFIX`; non-empty only for backends with capability `ips`.
+    netns, mac: set in phase `after_link` only.
+    """
+
+    owner: IpamOwner
+    network: NetworkRef
+    config: Mapping[str, Any]
+    ips: tuple[str, ...] = ()
+    netns: NetnsRef | None = None
+    mac: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", freeze(self.config))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseAddress:
+    """One address of a lease. `address` is `ADDRESS/PREFIX`; `gateway` is informative: no default route follows from it."""
+
+    address: str
+    gateway: str | None = None
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route inside the Pod: `dst` is a prefix; the rest as in the CNI 1.1 result (`scope` 0, 253 or 254)."""
+
+    dst: str
+    gw: str | None = None
+    mtu: int | None = None
+    advmss: int | None = None
+    priority: int | None = None
+    table: int | None = None
+    scope: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """Resolver settings, reported in the status and never written into the Pod (CNI 1.1 result, `dns`)."""
+
+    nameservers: tuple[str, ...] = ()
+    domain: str | None = None
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpamLease:
+    """What a backend gave to an owner.
+
+    vlans: the distinct non-zero VLAN ids of the pools used; the core decides what they mean.
+    state: the backend's own data, kept in the record and handed back on renew and release.
+    """
+
+    owner: IpamOwner
+    addresses: tuple[LeaseAddress, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dns: Dns = Dns()
+    vlans: tuple[int, ...] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", freeze(self.state))

@@ -1,0 +1,85 @@
+"""What drivers report: checks, inventories, probes and the state of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .attachment import Attachment
+from .codec import freeze
+
+__all__ = ["CheckReport", "Finding", "ForeignObject", "Inventory", "NodeReport", "Owned", "ProbeReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One deviation found by a check. `repairable`: making the attachment anew would mend it."""
+
+    code: str
+    message: str
+    repairable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """The outcome of a read-only check; clean when nothing was found."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """True when what is there is what was asked for."""
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """An object group that carries our owner tag, rebuilt into the attachment it belongs to.
+
+    complete: every part that `attach` makes is present. The lease of a rebuilt attachment is None.
+    """
+
+    attachment: Attachment
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignObject:
+    """Something without our owner tag that stands in our way; reported, never touched."""
+
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What `inventory` found on the host."""
+
+    owned: tuple[Owned, ...] = ()
+    foreign: tuple[ForeignObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """Whether a plugin can work here. Not ready is a value, not an exception; `message` then says why and what to do."""
+
+    ready: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeReport:
+    """The outcome of `reconcile_node`: findings name what per-node state (bridge, uplink) is missing or foreign."""
+
+    findings: tuple[Finding, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "details", freeze(self.details))
+
+    @property
+    def ready(self) -> bool:
+        """True when all per-node state is as desired."""
+        return not self.findings
