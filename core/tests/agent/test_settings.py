@@ -123,7 +123,7 @@ def test_bridges_at_their_compatible_places(tmp_path: Path, text: str) -> None:
         ("ovsBridges: []\nsecondaryNetwork: {ovsBridges: []}", "$.secondaryNetwork.ovsBridges", "$.ovsBridges"),
         ("- a", "$", "keys"),
         ("nodeName: a\nnodeName: b", "", "line 2"),
-        ("nodeName: [", "", "line 1"),
+        ("nodeName: [", "", "not YAML"),
         ("nodeName: a\n---\nnodeName: b", "", "second document"),
     ],
 )

@@ -122,13 +122,13 @@ def test_one_line_a_finding(command: Command, text: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", ["1.yaml: invalid YAML: line 1"]),
+        ("a: [", ["1.yaml: line 2: not YAML"]),
         ("- 1", ["1.yaml:1:", "expected an object"]),
         ("a: 1", ["1.yaml:1:", "kind"]),
         (nad() + "---" + nad(), ["1.yaml:10:", "already in 1.yaml:2"]),
         (nad() + "---" + pod("blue@net1,blue@net1"), ["$[1].interface: interface net1 is already used"]),
         (nad().replace("k8s.cni.cncf.io/v1", "v1"), ["$.apiVersion", "write apiVersion: k8s.cni.cncf.io/v1"]),
-        ("kind: List\nitems: [{kind: Pod, apiVersion: v1, metadata: {name: A}}]", ["1.yaml:1: Pod A: $.metadata.name"]),
+        ("kind: List\nitems: [{kind: Pod, apiVersion: v1, metadata: {name: A}}]", ["1.yaml:2: Pod A: $.metadata.name"]),
         (nad(more='"ipam": {"type": "pools", "ippools": [], "subnet": "10.0.0.1/8"}'), ["$.ipam.subnet", "host bits"]),
         (
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  template:\n    metadata:\n"
@@ -198,4 +198,4 @@ def test_files_that_are_no_text_or_no_json(command: Command) -> None:
     code, output = command.on(command.folder)
     assert code == 1
     assert "a.yaml: is not UTF-8" in output
-    assert "b.json: invalid JSON: line 1, column 2" in output
+    assert "b.json: line 1: Expecting property name" in output

@@ -127,14 +127,7 @@ def _items(document: Document, registry: Registry, findings: list[Finding]) -> I
     """The objects of known kinds in a document; whatever else it is is checked right here."""
     data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(data.get("items"), list):
-        for item in data["items"]:
-            inner = Document(file=document.file, line=document.line, data=item)
-            try:
-                yield from _items(inner, registry, findings)
-            except InvalidConfig as exc:
-                findings.append(_of_document(inner, exc.path, exc.message, exc.hint))
-    elif isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
+    if isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
         for problem in examine_settings(data, registry):
             findings.append(
                 Finding(

@@ -14,10 +14,10 @@ from typing import Any
 
 from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 
+from .documents import parse_yaml
 from .jsontext import json_path, show, suggest
 from .registry import DRIVERS_GROUP, Registry
 from .validation import Problem, Validator
-from .yamltext import YamlProblem, read_yaml
 
 __all__ = ["SETTINGS_KEYS", "Settings", "examine_settings", "load_settings"]
 
@@ -92,18 +92,20 @@ def examine_settings(data: Any, registry: Registry) -> list[Problem]:
 def _read(path: Path) -> Mapping[str, Any]:
     subject = f"node configuration {path}"
     try:
-        documents = read_yaml(path.read_text(encoding="utf-8"))
+        documents = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as exc:
         hint = "name a readable file, or leave --config out to take the defaults"
         raise InvalidConfig(f"cannot be read: {exc.strerror}", hint=hint, subject=subject) from exc
-    except (YamlProblem, UnicodeDecodeError) as exc:
-        raise InvalidConfig(f"invalid YAML: {exc}", hint="correct the file", subject=subject) from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidConfig(f"is not UTF-8: {exc.reason}", hint="save it as UTF-8", subject=subject) from exc
+    except InvalidConfig as exc:
+        raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc
     if not documents:
         return {}
     if len(documents) > 1:
-        message, hint = f"a second document begins in line {documents[1][1]}", "keep one document in the file"
+        message, hint = f"a second document begins in line {documents[1].line}", "keep one document in the file"
         raise InvalidConfig(message, hint=hint, subject=subject)
-    data = documents[0][0]
+    data = documents[0].value
     if not isinstance(data, dict):
         message = f"{show(data)} where keys and values are required"
         raise InvalidConfig(

@@ -45,13 +45,17 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Apply, wait, print one line a network."""
     registry, settings = load_all(arguments)
-    manifests = [item for path in arguments.path for item in load_manifests(path)]
+    manifests = [item for path in arguments.path for item in load_manifests(path, on_note=_note)]
     store = FileStore(settings.state_dir)
     applied = _hand_over(store, manifests, settings)
     progress = Progress(arguments.timeout)
     with reconciler(settings, registry, "secnet apply"):
         reports = _wait(settings, applied, progress)
     return _print_result(applied, reports)
+
+
+def _note(where: str, what: str) -> None:
+    print(f"{where}: {what}")
 
 
 def _hand_over(store: FileStore, manifests: Iterable[Any], settings: Settings) -> _Applied:

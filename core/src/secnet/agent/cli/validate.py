@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..jsontext import JsonProblem, read_json
+from secnet.contract import InvalidConfig
+
+from ..documents import parse_json, parse_yaml
 from ..offline import Document, Finding, check_documents
 from ..registry import Registry
-from ..yamltext import YamlProblem, read_yaml
 
 __all__ = ["add_parser", "run"]
 
@@ -83,18 +84,16 @@ def _files(paths: Sequence[Path], findings: list[Finding]) -> Iterator[Path]:
 def _documents(file: Path, findings: list[Finding]) -> list[Document]:
     try:
         text = file.read_text(encoding="utf-8")
-        found = [(read_json(text), 1)] if file.suffix == ".json" else read_yaml(text)
+        found = parse_json(text) if file.suffix == ".json" else parse_yaml(text)
     except OSError as exc:
         hint = "name a file that exists and that you may read"
         findings.append(Finding(file=str(file), message=f"cannot be read: {exc.strerror}", hint=hint))
     except UnicodeDecodeError as exc:
         findings.append(Finding(file=str(file), message=f"is not UTF-8: {exc.reason}", hint="save it as UTF-8"))
-    except JsonProblem as exc:
-        findings.append(Finding(file=str(file), message=f"invalid JSON: {exc}", hint="correct the file"))
-    except YamlProblem as exc:
-        findings.append(Finding(file=str(file), message=f"invalid YAML: {exc}", hint="correct the file"))
+    except InvalidConfig as exc:
+        findings.append(Finding(file=str(file), path=exc.path, message=exc.message, hint=exc.hint))
     else:
-        return [Document(file=str(file), line=line, data=data) for data, line in found]
+        return [Document(file=str(file), line=item.line, data=item.value) for item in found]
     return []
 
 

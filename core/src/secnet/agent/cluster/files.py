@@ -10,8 +10,8 @@ from pathlib import Path
 
 from secnet.contract import InvalidConfig, SecnetError
 
+from ..documents import parse_json, parse_yaml
 from .base import Object
-from .documents import parse_json, parse_yaml
 from .kinds import UNUSED_KINDS, ObjectKey, normalized
 from .oserrors import translated
 

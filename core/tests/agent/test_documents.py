@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from secnet.agent.cluster.documents import parse_json, parse_yaml
+from secnet.agent.documents import parse_json, parse_yaml
 from secnet.contract import InvalidConfig
 
 

@@ -1,0 +1,24 @@
+"""Strict JSON reading, and values and paths in messages."""
+
+from __future__ import annotations
+
+import pytest
+from secnet.agent.jsontext import JsonProblem, json_path, read_json, show
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1, "a": 2}', "NaN", "-Infinity", "[" * 100_000, "1" * 5000])
+def test_refused_json(text: str) -> None:
+    with pytest.raises(JsonProblem):
+        read_json(text)
+
+
+def test_paths() -> None:
+    assert json_path([1, "mac"]) == "$[1].mac"
+    assert json_path(["default-route", "a/b"]) == "$.default-route['a/b']"
+
+
+def test_values_in_messages_are_short_and_on_one_line() -> None:
+    assert show("a\nb") == '"a\\nb"'
+    assert show(list(range(100))).endswith("...")
+    assert len(show("x" * 1000)) == 60
+    assert show({1, 2}) == "a set"
