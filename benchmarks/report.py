@@ -36,6 +36,8 @@ def lines(data: Mapping[str, Any]) -> Iterator[str]:
 def _machine(machine: Mapping[str, Any], not_measured: Sequence[str]) -> Iterator[str]:
     yield f"{machine['system']}, kernel {machine['kernel']}, {machine['cores']} cores, {machine['memory_mb']} MB"
     yield f"load average {machine['load_before']:.2f} before, {machine['load_after']:.2f} after"
+    if machine["load_before"] >= machine["cores"] / 2:
+        yield "BUSY: other programs had more than half of the machine at the start; measure again when it is quiet"
     yield ", ".join(f"{name} {version or 'missing'}" for name, version in machine["versions"].items())
     yield from (f"NOT MEASURED: {reason}" for reason in not_measured)
 
@@ -50,6 +52,10 @@ def _one_by_one(part: Mapping[str, Any]) -> Iterator[str]:
         if who in part:
             user, system = part[who]["cpu_user_ms"], part[who]["cpu_system_ms"]
             yield f"CPU time of attach+detach, mean: {label} {user:.1f} ms user, {system:.1f} ms system"
+    if "cni" in part:
+        strict = part["cni"]["both_without_waiting"]["p50_ms"]
+        yield f"the bridge plugin waited 50 ms or more for its port in {part['cni']['waiting_rounds']} of {part['rounds']} rounds;"
+        yield f"both without these: p50 {strict:.1f} ms, ratio {ratio(part['ours']['both']['p50_ms'], strict):.2f}"
     if "cni_exec_floor" in part:
         yield f"execution of a CNI plugin that does nothing: {part['cni_exec_floor']['p50_ms']:.1f} ms"
 

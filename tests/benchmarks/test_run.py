@@ -63,6 +63,10 @@ def test_a_quick_run_completes_and_its_json_has_its_shape(tmp_path: Path) -> Non
         for name in ("attach", "detach"):
             assert data["burst"][who][name]["per_second"] > 0
 
+    if "cni" in single:
+        assert 0 <= single["cni"]["waiting_rounds"] < plan["rounds"]
+        assert single["cni"]["both_without_waiting"]["n"] + single["cni"]["waiting_rounds"] == plan["rounds"]
+
     ovs = data["ovs_part"]
     for who in ("ours", "os_vif") if require_rival(ovs, "os_vif", data) else ("ours",):
         for name in ("plug", "unplug", "both"):
