@@ -54,7 +54,7 @@ def _one_by_one(part: Mapping[str, Any]) -> Iterator[str]:
             yield f"CPU time of attach+detach, mean: {label} {user:.1f} ms user, {system:.1f} ms system"
     if "cni" in part:
         strict = part["cni"]["both_without_waiting"]["p50_ms"]
-        yield f"the bridge plugin waited 50 ms or more for its port in {part['cni']['waiting_rounds']} of {part['rounds']} rounds;"
+        yield f"the plugin waited 50 ms or more for its port in {part['cni']['waiting_rounds']} of {part['rounds']} rounds;"
         yield f"both without these: p50 {strict:.1f} ms, ratio {ratio(part['ours']['both']['p50_ms'], strict):.2f}"
     if "cni_exec_floor" in part:
         yield f"execution of a CNI plugin that does nothing: {part['cni_exec_floor']['p50_ms']:.1f} ms"
