@@ -76,3 +76,12 @@ def test_one_reconciler_per_run_directory(tmp_path: Path) -> None:
     second.acquire("secnet apply")
     second.release()
     second.release()
+
+
+def test_a_record_of_another_boot_is_not_adopted(tmp_path: Path) -> None:
+    ours, theirs = record("eth1"), record("eth2").replace(boot_id="other")
+    journal = Journal(tmp_path)
+    journal.write(ours)
+    journal.write(theirs)
+    journal.disown(ours.boot_id)
+    assert Journal(tmp_path).records() == (ours, theirs.replace(phase=Phase.DETACHING))

@@ -106,6 +106,8 @@ class Agent:
         journal = Journal(settings.run_dir / "journal")
         for problem in journal.problems():
             _log.error("%s", problem)
+        boot_id = current_boot_id()
+        journal.disown(boot_id)
         reports = self._reports = Reports(settings.run_dir)
         reports.write_problems(())
         plugins = self._plugins = Plugins(self._registry, settings, self._cluster)
@@ -114,7 +116,7 @@ class Agent:
         pipeline = Pipeline(
             plugins=plugins,
             journal=journal,
-            boot_id=current_boot_id(),
+            boot_id=boot_id,
             layer3=Layer3(),
             undo_call=self._undo_call,
         )

@@ -190,6 +190,12 @@ class Journal:
         with self._lock:
             self._records.pop(key, None)
 
+    def disown(self, boot_id: str) -> None:
+        """Let no record of another boot than this one be adopted: what it names is gone, or only looks the same now."""
+        for record in self.records():
+            if record.boot_id != boot_id and record.phase == Phase.ATTACHED:
+                self.write(record.replace(phase=Phase.DETACHING))
+
     def _path(self, key: Key) -> Path:
         name = f"{key.container_id}.{key.ifname}"
         return self._directory / f"{urllib.parse.quote(name, safe='')}.json"
