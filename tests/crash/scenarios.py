@@ -60,10 +60,10 @@ class Scenario(ABC):
         # The second time counts: the first leaves traces that stay, such as the emptied status of a pool.
         for name in ("first", "second"):
             record = self.node.folder / f"steps-{self.name}-{name}"
-            self._before = kernelshot.take(self.node)
+            self._before = kernelshot.take_settled(self.node)
             self._start(program("record", record), ready=True)
             self.wait_changed()
-            self._after = kernelshot.take(self.node)
+            self._after = kernelshot.take_settled(self.node)
             self.steps = read_steps(record)
             self.change_back()
             self.node.stop()
@@ -170,12 +170,12 @@ class NodeUp(Scenario):
     agent_runs_before = False
     _small: tuple[dict[str, object], ...] = ({"bridgeName": "br-secondary"},)
     _large: tuple[dict[str, object], ...] = (
-        {"bridgeName": "br-secondary", "physicalInterfaces": ["up0", "up1"], "enableMulticastSnooping": True},
-        {"bridgeName": "br-third", "physicalInterfaces": ["up2"]},
+        {"bridgeName": "br-secondary", "physicalInterfaces": ["up0"], "enableMulticastSnooping": True},
+        {"bridgeName": "br-third", "physicalInterfaces": ["up1"]},
     )
 
     def prepare(self) -> None:
-        for index in range(3):
+        for index in range(2):
             command = f"ip link add up{index} type veth peer name far{index}"
             run_in(self.node.namespace, command.split())
         # One uplink is up already: it must be left up when it is given back.

@@ -26,7 +26,13 @@ _POLL_SECONDS = 0.05
 
 
 class Scene:
-    """A node whose objects stay the same over many lives of its agent, so that all names and addresses do."""
+    """A node whose objects stay the same over many lives of its agent, so that all names and addresses do.
+
+    empty, attached: pictures of the two states, set by a test that takes them.
+    """
+
+    empty: HostSnapshot
+    attached: HostSnapshot
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -107,8 +113,6 @@ def play_scene(folder: Path, **settings: Any) -> Iterator[Scene]:
 def wait_equal(node: Node, expected: HostSnapshot, *, within: float = _EQUAL_SECONDS) -> list[str]:
     """Wait until the node is as expected; returns what still differs when it does not become so."""
     deadline = time.monotonic() + within
-    while lines := diff(expected, kernelshot.take(node)):
-        if time.monotonic() >= deadline:
-            break
+    while (lines := diff(expected, kernelshot.take(node))) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     return lines
