@@ -142,9 +142,9 @@ class Pipeline:
         result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
         record = record.replace(result=result)
         if result.netdev:
-            record = self._write(
-                record.replace(layer3=self._layer3.prior(record.attachment, record.wish)), "journal.layer3", call
-            )
+            prior = self._layer3.prior(record.attachment, record.wish)
+            if prior:
+                record = self._write(record.replace(layer3=prior), "journal.layer3", call)
             self._layer3.apply(record.attachment, result, record.wish, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)

@@ -11,7 +11,7 @@ from secnet.contract import Call, Unavailable, Unsupported, VerifyFailed
 
 from . import target as server
 from .errors import from_interface
-from .rows import read_bridge, read_bridges, read_port, read_ports
+from .rows import find, read_bridge, read_bridges, read_port, read_ports
 from .types import BridgeSpec, BridgeState, PortSpec, PortState, ready
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class OvsClient:
     def bridge(self, name: str, call: Call) -> BridgeState | None:
         """The bridge of this name; None if there is none."""
         return self._open(call).read(lambda tables: read_bridge(tables, name), call)
+
+    def has_bridge(self, name: str, call: Call) -> bool:
+        """Whether there is a bridge of this name; cheaper than `bridge`, which reads its ports."""
+        return self._open(call).read(lambda tables: find(tables, "Bridge", name) is not None, call)
 
     def bridges(self, owner: str, call: Call) -> tuple[BridgeState, ...]:
         """The bridges with this owner tag."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from secnet.contract import Call, Timeout, Unavailable
 
 from . import target as server
 from .errors import from_text
+from .group import GroupCommit
 from .rows import COLUMNS
 
 __all__ = ["Session"]
@@ -92,6 +93,7 @@ class Session:
             self._copy.tables[table].rows.index_create("name").add_column("name")
         self._connection = connection.Connection(self._copy, timeout=timeout)
         self.api = _Api(self._copy)
+        self._group = GroupCommit(self._run)
         try:
             self._connection.start()
         except Exception as exc:
@@ -142,16 +144,16 @@ class Session:
         return bool(connected and copy.state == Idl.IDL_S_MONITORING)
 
     def commit(self, make: Callable[[Any], Any], doing: str, subject: str, call: Call) -> Any:
-        """Run a command in a transaction of its own, without waiting for ovs-vswitchd; returns its result.
+        """Run a command, without waiting for ovs-vswitchd; returns its result. It happens as a whole or not at all.
+
+        Commands that meet share a transaction (see `GroupCommit`).
 
         After Timeout the change may still happen (measured): read back, or repeat it.
         """
         self.read(lambda _: None, call)
         limit = call.remaining(self._timeout)
-        work = transaction.Transaction(self.api, self._connection, timeout=limit, check_error=True, log_errors=False)
-        command = work.add(make(self.api))
         try:
-            work.commit()
+            return self._group.commit(make, limit)
         except exceptions.TimeoutException as exc:
             raise Timeout(
                 f"{doing}: the OVSDB server did not finish within {limit:.1f} s",
@@ -160,7 +162,13 @@ class Session:
             ) from exc
         except RuntimeError as exc:  # the library's word for a refusal by the server
             raise from_text(str(exc), doing, subject) from exc
-        return command.result
+
+    def _run(self, makes: Sequence[Callable[[Any], Any]], limit: float) -> list[Any]:
+        """Several commands in one transaction: all of them or none."""
+        work = transaction.Transaction(self.api, self._connection, timeout=limit, check_error=True, log_errors=False)
+        commands = [work.add(make(self.api)) for make in makes]
+        work.commit()
+        return [command.result for command in commands]
 
     @contextmanager
     def watching(self, interface: str, call: Call) -> Iterator[Callable[[], bool]]:
