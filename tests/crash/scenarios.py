@@ -16,7 +16,7 @@ from secnet_testing.netns import run_in
 
 from .scene import Scene, wait_equal
 
-__all__ = ["SCENARIOS", "Attach", "Delete", "Detach", "NodeDown", "NodeUp", "Scenario"]
+__all__ = ["SCENARIOS", "Attach", "Delete", "Detach", "NodeDown", "NodeUp", "Recover", "Scenario"]
 
 _DEATH_SECONDS = 30.0
 SIGKILLED = -9
@@ -163,6 +163,20 @@ class Delete(Detach):
         self.scene.wait_attached()
 
 
+class Recover(Attach):
+    """The agent puts right what an earlier one left half-built, and dies while doing so."""
+
+    name = "recover"
+    agent_runs_before = False
+    _first = KillPoint(name="port.add", number=2, moment="after")
+
+    def change(self) -> None:
+        super().change()
+        marker = self.node.folder / "first-marker"
+        first = self.node.agent(program=program("kill", self._first, marker), ready=False)
+        assert first.wait_end(_DEATH_SECONDS) == SIGKILLED
+
+
 class NodeUp(Scenario):
     """The agent starts on a node whose configuration names bridges and uplinks that the switch does not have yet."""
 
@@ -205,4 +219,4 @@ class NodeDown(NodeUp):
     _small, _large = NodeUp._large, NodeUp._small
 
 
-SCENARIOS: tuple[type[Scenario], ...] = (Attach, Detach, Delete, NodeUp, NodeDown)
+SCENARIOS: tuple[type[Scenario], ...] = (Attach, Detach, Delete, Recover, NodeUp, NodeDown)

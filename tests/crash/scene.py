@@ -45,7 +45,7 @@ class Scene:
         store.apply(pool("four", "10.1.0.10-10.1.0.99", gateway="10.1.0.1", prefix=24, vlan=100))
         store.apply(pool("six", "fd00:1::/112", gateway="fd00:1::1", prefix=64, vlan=100))
         store.apply(pool("other", "10.2.0.10-10.2.0.99", gateway="10.2.0.1", prefix=24))
-        routes = [{"dst": "10.77.0.0/16"}, {"dst": "fd00:77::/64", "gw": "fd00:1::9"}]
+        routes = [{"dst": "10.77.0.0/16"}, {"dst": "fd00:77::/64", "gw": "fd00:1::1:9"}]
         store.apply(nad("dual", pools=["four", "six"], ipam={"routes": routes}))
         store.apply(nad("second", pools=["other"], vlan=200, mtu=1400))
 

@@ -24,7 +24,7 @@ from secnet.agent.cli import agent
 from secnet.agent.cli.program import build_parser
 from secnet.contract import StepObserver, to_json
 
-__all__ = ["ANY", "KillPoint", "RecordedStep", "kill_points", "main", "program", "read_steps"]
+__all__ = ["ANY", "KillPoint", "RecordedStep", "kill_points", "killer", "main", "program", "read_steps", "recorder"]
 
 ANY = "*"
 """In the place of a step's name: counts all steps together."""
@@ -121,6 +121,16 @@ class _Killer:
             signal.pause()  # the signal ends the process before anything else of it runs
 
 
+def recorder(file: Path) -> StepObserver:
+    """An observer that writes each step down once it was done."""
+    return _Recorder(file)
+
+
+def killer(point: KillPoint, marker: Path) -> StepObserver:
+    """An observer that ends its process with SIGKILL at the point, and says so in `marker` before."""
+    return _Killer(point, marker)
+
+
 def program(*arguments: object) -> list[str]:
     """What to run in place of `secnet`: `program("record", file)` or `program("kill", point, marker)`."""
     folder = str(Path(__file__).resolve().parents[1])
@@ -144,9 +154,9 @@ def main(argv: list[str]) -> int:
     """The entry point; see the module."""
     observer: StepObserver
     if argv[0] == "record":
-        observer, rest = _Recorder(Path(argv[1])), argv[2:]
+        observer, rest = recorder(Path(argv[1])), argv[2:]
     elif argv[0] == "kill":
-        observer, rest = _Killer(KillPoint.parse(argv[1]), Path(argv[2])), argv[3:]
+        observer, rest = killer(KillPoint.parse(argv[1]), Path(argv[2])), argv[3:]
     else:
         raise SystemExit(f"{argv[0]!r} is neither record nor kill")
     arguments = build_parser().parse_args(rest)

@@ -1,0 +1,77 @@
+"""The entry point that records and kills: points are counted as the crash tests name them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from secnet_testing.killable import ANY, KillPoint, RecordedStep, kill_points, program, read_steps
+
+STEPS = """
+    from pathlib import Path
+    from secnet.contract import Call
+    from secnet_testing.killable import KillPoint, killer, recorder
+    mode, argument, file = {arguments!r}
+    observer = recorder(Path(file)) if mode == "record" else killer(KillPoint.parse(argument), Path(file))
+    call = Call(observers=(observer,))
+    for name in "aba":
+        with call.step(name, at=name):
+            pass
+    try:
+        with call.step("b"):
+            raise ValueError
+    except ValueError:
+        pass
+    with call.step("outer"):
+        with call.step("b"):
+            pass
+"""
+
+
+def _run(mode: str, argument: str, file: Path) -> int:
+    script = textwrap.dedent(STEPS.format(arguments=(mode, argument, str(file))))
+    environment = os.environ | {"PYTHONPATH": program()[1].removeprefix("PYTHONPATH=")}
+    return subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
+
+
+def test_steps_are_recorded_when_they_are_done(tmp_path: Path) -> None:
+    assert _run("record", "", tmp_path / "steps") == 0
+    steps = read_steps(tmp_path / "steps")
+    assert [(step.name, step.number) for step in steps] == [("a", 1), ("b", 1), ("a", 2), ("b", 3), ("outer", 1)]
+    assert steps[0] == RecordedStep(name="a", number=1, facts={"at": "a"})
+
+
+@pytest.mark.parametrize("text", ["a#1:before", "a#2:after", "b#3:before", "outer#1:after", f"{ANY}#6:before"])
+def test_it_dies_at_the_point_and_says_so_before(tmp_path: Path, text: str) -> None:
+    assert _run("kill", text, tmp_path / "marker") == -signal.SIGKILL
+    assert (tmp_path / "marker").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["b#2:after", "a#3:before", "c#1:before", f"{ANY}#7:before"])
+def test_it_lives_when_the_point_is_not_reached(tmp_path: Path, text: str) -> None:
+    assert _run("kill", text, tmp_path / "marker") == 0
+    assert not (tmp_path / "marker").exists()
+
+
+def test_there_are_two_points_a_step() -> None:
+    steps = [RecordedStep(name="a", number=1, facts={}), RecordedStep(name="a", number=2, facts={})]
+    assert [str(point) for point in kill_points(steps)] == ["a#1:before", "a#1:after", "a#2:before", "a#2:after"]
+
+
+@pytest.mark.parametrize("text", ["a#1", "a#1:later", "#1:before", "a#x:before"])
+def test_a_point_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"NAME#NUMBER|invalid literal"):
+        KillPoint.parse(text)
+
+
+def test_only_the_agent_is_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*program("record", tmp_path / "steps"), "drivers"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "only the agent takes observers" in done.stderr
