@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+from typing import Any
 
 import pytest
 from secnet.contract import Conflict, InvalidConfig, MissingPrivilege, NotReady
@@ -45,7 +46,7 @@ def test_create_returns_the_host_end_and_the_peers_index(wire: Wire) -> None:
 def test_without_the_echo_the_link_is_read_back(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Connection._try
 
-    def silent(self: Connection, thing: str, verb: str, **fields: object) -> tuple[object, ...]:
+    def silent(self: Connection, thing: str, verb: str, **fields: Any) -> tuple[bytes, ...]:
         answer = real(self, thing, verb, **fields)
         return () if verb == "add" else answer
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from collections.abc import Mapping
+import struct
 from dataclasses import dataclass
-from typing import Any
 
 from secnet.contract import InvalidConfig, Unsupported
 
-from .connection import Connection, Fault
+from .connection import Connection, Fault, given
+from .replies import address, attributes, fields, number
 
 __all__ = ["Address", "AddressRequests"]
 
@@ -20,6 +20,11 @@ IFA_F_OPTIMISTIC = 0x04
 IFA_F_DADFAILED = 0x08
 IFA_F_TENTATIVE = 0x40
 IFA_F_PERMANENT = 0x80
+
+_HEADER = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
+# Attributes, from linux/if_addr.h.
+_ADDRESS, _LOCAL, _FLAGS = 1, 2, 8
+_WANTED = frozenset((_ADDRESS, _LOCAL, _FLAGS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +43,17 @@ class Address:
     permanent: bool
 
 
-def parse_address(message: Mapping[str, Any]) -> Address:
-    """An address from an RTM_NEWADDR message."""
-    attrs = dict(message["attrs"])
-    flags = attrs.get("IFA_FLAGS", message["flags"])
+def parse_address(body: bytes) -> Address:
+    """An address from the body of an RTM_NEWADDR message."""
+    _, prefix, flags, scope, index = fields(_HEADER, body)
+    attrs = attributes(body, _HEADER.size, _WANTED)
+    if _FLAGS in attrs:  # the header has room for eight of them
+        flags = number(attrs[_FLAGS])
     # On a point-to-point link IFA_ADDRESS is the other side's.
     return Address(
-        index=message["index"],
-        cidr=f"{attrs.get('IFA_LOCAL') or attrs['IFA_ADDRESS']}/{message['prefixlen']}",
-        scope=message["scope"],
+        index=index,
+        cidr=f"{address(attrs.get(_LOCAL) or attrs.get(_ADDRESS))}/{prefix}",
+        scope=scope,
         tentative=bool(flags & IFA_F_TENTATIVE),
         dad_failed=bool(flags & IFA_F_DADFAILED),
         permanent=bool(flags & IFA_F_PERMANENT),
@@ -58,8 +65,8 @@ class AddressRequests(Connection):
 
     def addresses(self, index: int | None = None) -> tuple[Address, ...]:
         """The addresses of one link, or of all."""
-        found = (parse_address(message) for message in self._dump("addr", "listing the addresses"))
-        return tuple(address for address in found if index is None or address.index == index)
+        found = map(parse_address, self._dump("addr", "listing the addresses", header={"index": index or 0}))
+        return tuple(item for item in found if index is None or item.index == index)
 
     def add_address(self, index: int, cidr: str, nodad: bool = True, optimistic: bool = False) -> None:
         """Give a link an address, `ADDRESS/PREFIX`; one that it has already is success.
@@ -71,22 +78,22 @@ class AddressRequests(Connection):
             interface = ipaddress.ip_interface(cidr)
         except ValueError as exc:
             raise InvalidConfig(f"{cidr!r} is not an address with a prefix", hint="write it like 10.1.2.3/24") from exc
-        fields: dict[str, Any] = {
-            "index": index,
-            "address": str(interface.ip),
-            "prefixlen": interface.network.prefixlen,
-            "family": socket.AF_INET6 if interface.version == 6 else socket.AF_INET,
-        }
+        own = str(interface.ip)
         if interface.version == 6:
-            fields["flags"] = (IFA_F_NODAD if nodad else 0) | (IFA_F_OPTIMISTIC if optimistic else 0)
+            family, flags = socket.AF_INET6, (IFA_F_NODAD if nodad else 0) | (IFA_F_OPTIMISTIC if optimistic else 0)
+            attrs = given(IFA_ADDRESS=own, IFA_FLAGS=flags)
+        else:
+            family = socket.AF_INET
+            attrs = given(IFA_ADDRESS=own, IFA_LOCAL=own)
+        header = {"index": index, "prefixlen": interface.network.prefixlen, "family": family}
         doing = f"adding the address {cidr} to the link with index {index}"
         try:
-            self._try("addr", "replace", **fields)
+            self._try("addr", "replace", attrs=attrs, header=header)
         except Fault as fault:
             if fault.code == errno.EACCES and interface.version == 6:
                 raise Unsupported(
                     f"{doing}: IPv6 is switched off on the link",
                     hint="set net.ipv6.conf.<interface>.disable_ipv6 to 0 in the Pod, or give it no IPv6 pool",
                     subject=cidr,
-                ) from fault.__cause__
-            raise self._error(fault, doing, cidr) from fault.__cause__
+                ) from fault
+            raise self._error(fault, doing, cidr) from fault

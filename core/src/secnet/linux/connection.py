@@ -1,32 +1,83 @@
 """One rtnetlink socket for one operation, with errors translated at the edge.
 
-pyroute2 is given a socket made here: its own way into a namespace forks the process, a long-lived object gathers unread
-acknowledgements, and its default socket subscribes to events nobody reads.
+pyroute2's message classes encode the requests. Its IPRoute is not used: each one brings an event loop, and it decodes all of
+every answer, which together cost more than the kernel's work (docs/decisions/0011).
 """
 
 from __future__ import annotations
 
 import errno
 import socket
+import struct
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from secnet.contract import Busy
 
 from .errors import from_errno, translated
+from .replies import messages, refusal
 
-__all__ = ["Connection", "Fault", "open_socket"]
+__all__ = ["ANSWER_SECONDS", "Connection", "Fault", "given", "open_socket"]
 
 SOL_NETLINK = 270
 NETLINK_EXT_ACK = 11
+NETLINK_GET_STRICT_CHK = 12
 
+ANSWER_SECONDS = 10
+"""How long an answer may take. The kernel works while the request is sent, so only a lost answer takes long."""
+
+_NLMSG_ERROR = 2
+_NLMSG_DONE = 3
+_REQUEST_ACK = 0x1 | 0x4
+_ECHO = 0x8
+_DUMP = 0x1 | 0x300
+_DUMP_INTERRUPTED = 0x10
+_EXCLUSIVE, _REPLACE, _CREATE = 0x200, 0x100, 0x400
+
+_VERBS = {
+    "add": (0, _REQUEST_ACK | _CREATE | _EXCLUSIVE),
+    "replace": (0, _REQUEST_ACK | _CREATE | _REPLACE),
+    "set": (0, _REQUEST_ACK),
+    "del": (1, _REQUEST_ACK),
+    "get": (2, _REQUEST_ACK),
+    "dump": (2, _DUMP),
+}
+"""What to add to the type RTM_NEW... of a thing, and the flags."""
+
+_BUFFER = 32768  # the kernel puts no more into one datagram of a dump
+_KERNEL = 0  # the port of who answers
 _DUMP_TRIES = 5
+_LAST_SEQUENCE = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Thing:
+    """A kind of object: the class that encodes its messages, and the type of the message that describes one."""
+
+    message: Any
+    new: int
+
+
+_THINGS = {
+    "link": _Thing(message=ifinfmsg, new=16),
+    "addr": _Thing(message=ifaddrmsg, new=20),
+    "route": _Thing(message=rtmsg, new=24),
+}
+
+Attributes = Iterable[tuple[str, Any]]
+Header = Mapping[str, int]
+NO_FIELDS: Header = MappingProxyType({})
 
 
 class Fault(Exception):
-    """A refusal by the kernel, before it is translated: internal to this package."""
+    """A refusal by the kernel, before it is translated: internal to this package. detail: the kernel's words, if any."""
 
     def __init__(self, code: int, detail: str) -> None:
         super().__init__(code, detail)
@@ -34,11 +85,19 @@ class Fault(Exception):
         self.detail = detail
 
 
+class _Interrupted(Exception):
+    """What was being listed changed meanwhile."""
+
+
 def open_socket() -> socket.socket:
     """A rtnetlink socket in the calling thread's namespace, with the kernel's error texts switched on."""
     with translated("opening a netlink socket"):
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)  # pyroute2 sets no option on a socket that it is given
+    sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    with suppress(OSError):  # from Linux 4.20 on the kernel filters dumps; what it does not filter, the caller does
+        sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+    # Not settimeout: with it every read would be two system calls.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
     return sock
 
 
@@ -47,41 +106,104 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         """Takes the socket over: `close` closes it."""
-        # The echo answers a create with the finished link, which saves reading it back.
-        self._nl = IPRoute(use_socket=sock, nlm_echo=True)
+        self._sock = sock
+        self._sequence = 0
 
     def close(self) -> None:
         """Close the socket: an open one keeps the namespace alive."""
-        self._nl.close()
+        self._sock.close()
 
-    def _try(self, thing: str, verb: str, **fields: Any) -> tuple[Any, ...]:
-        """One request: `thing` is link, addr or route. Raises Fault."""
+    def _try(
+        self, thing: str, verb: str, *, attrs: Attributes = (), header: Header = NO_FIELDS, echo: bool = False
+    ) -> tuple[bytes, ...]:
+        """One request: `thing` is link, addr or route; attrs and header as pyroute2 names them.
+
+        Returns the bodies of the messages that describe such things: for get and dump, and with `echo` (a create answered by
+        the finished object, which saves reading it back). Raises Fault.
+        """
+        what = _THINGS[thing]
+        offset, flags = _VERBS[verb]
+        self._sequence = self._sequence % _LAST_SEQUENCE + 1
+        request = _encoded(
+            what.message, what.new + offset, flags | (_ECHO if echo else 0), self._sequence, attrs, header
+        )
         try:
-            return tuple(getattr(self._nl, thing)(verb, **fields))
-        except NetlinkDumpInterrupted:
-            raise
-        except NetlinkError as exc:
-            raise Fault(exc.code, str(exc.args[1])) from exc
+            self._sock.send(request)
+            return self._answer(what.new)
+        except BlockingIOError as exc:
+            raise Fault(errno.ETIMEDOUT, f"no answer within {ANSWER_SECONDS} seconds") from exc
+        except OSError as exc:
+            raise Fault(exc.errno or 0, "") from exc
+
+    def _answer(self, new: int) -> tuple[bytes, ...]:
+        found: list[bytes] = []
+        interrupted = 0
+        while True:
+            data, sender = self._sock.recvfrom(_BUFFER)
+            if sender[0] != _KERNEL:
+                continue  # any process may send to a netlink socket
+            for kind, flags, sequence, body in messages(data):
+                if sequence != self._sequence:
+                    continue  # a late answer to a request given up
+                interrupted |= flags & _DUMP_INTERRUPTED
+                if kind == new:
+                    found.append(body)
+                elif kind in (_NLMSG_ERROR, _NLMSG_DONE):
+                    code, detail = refusal(flags, body, done=kind == _NLMSG_DONE)
+                    if code:
+                        raise Fault(code, detail)
+                    if interrupted:
+                        raise _Interrupted
+                    return tuple(found)
 
     def _do(
-        self, thing: str, verb: str, doing: str, subject: str = "", hint: str = "", **fields: Any
-    ) -> tuple[Any, ...]:
+        self,
+        thing: str,
+        verb: str,
+        doing: str,
+        subject: str = "",
+        hint: str = "",
+        *,
+        attrs: Attributes = (),
+        header: Header = NO_FIELDS,
+    ) -> None:
         """One request whose refusal is an error in any case. Raises the contract's errors."""
         try:
-            return self._try(thing, verb, **fields)
+            self._try(thing, verb, attrs=attrs, header=header)
         except Fault as fault:
-            raise self._error(fault, doing, subject, hint) from fault.__cause__
+            raise self._error(fault, doing, subject, hint) from fault
 
-    def _dump(self, thing: str, doing: str, **fields: Any) -> tuple[Any, ...]:
-        """All objects of a kind; repeated when they changed meanwhile, as half an answer would be taken for absence."""
+    def _dump(self, thing: str, doing: str, attrs: Attributes = (), header: Header = NO_FIELDS) -> tuple[bytes, ...]:
+        """All objects of a kind; repeated when they changed meanwhile, as half an answer would be taken for absence.
+
+        What belongs to a link that is gone is nothing.
+        """
         for _ in range(_DUMP_TRIES):
             try:
-                return self._do(thing, "dump", doing, **fields)
-            except NetlinkDumpInterrupted as exc:
+                return self._try(thing, "dump", attrs=attrs, header=header)
+            except _Interrupted as exc:
                 interrupted = exc
+            except Fault as fault:
+                if fault.code == errno.ENODEV:
+                    return ()
+                raise self._error(fault, doing) from fault
         raise Busy(f"{doing}: the list kept changing", hint="it is tried again") from interrupted
 
     @staticmethod
     def _error(fault: Fault, doing: str, subject: str = "", hint: str = "") -> Exception:
-        detail = "" if fault.detail == errno.errorcode.get(fault.code) else fault.detail
-        return from_errno(fault.code, doing, detail=detail, subject=subject, hint=hint)
+        return from_errno(fault.code, doing, detail=fault.detail, subject=subject, hint=hint)
+
+
+def given(**attrs: Any) -> list[tuple[str, Any]]:
+    """The attributes that have a value."""
+    return [(name, value) for name, value in attrs.items() if value is not None]
+
+
+def _encoded(message_class: Any, kind: int, flags: int, sequence: int, attrs: Attributes, header: Header) -> bytearray:
+    message = message_class()
+    message["header"].update(type=kind, flags=flags, sequence_number=sequence, pid=_KERNEL)
+    message.update(header)
+    message["attrs"] = list(attrs)
+    message.encode()
+    data: bytearray = message.data
+    return data

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import Conflict, NotReady
 
-from .connection import Connection, Fault, open_socket
+from .connection import NO_FIELDS, Connection, Fault, Header, given, open_socket
 from .names import LINK_GROUP
 from .netns import in_netns
+from .replies import attributes, fields, mac, number, text
 
 __all__ = ["Link", "LinkRequests"]
 
 IFF_UP = 0x1
 IFF_RUNNING = 0x40
 IFF_LOWER_UP = 0x10000
-SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and nobody reads them here
+
+_HEADER = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change mask
+_SKIP_STATS = [("IFLA_EXT_MASK", 8)]  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and nobody reads them here
+# Attributes, from linux/if_link.h.
+_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP = 1, 3, 4, 5, 10, 18, 20, 27
+_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS = 50, 51, 54, 56, 57
+_WANTED = frozenset(
+    {_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP}
+    | {_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS}
+)
+_INFO_KIND = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,32 +67,32 @@ class Link:
     flags: int
 
 
-def parse_link(message: Mapping[str, Any]) -> Link:
-    """A link from an RTM_NEWLINK message."""
-    attrs = dict(message["attrs"])
-    info = attrs.get("IFLA_LINKINFO")
-    kind = str((dict(info["attrs"]) if info else {}).get("IFLA_INFO_KIND") or "")
-    other = int(attrs.get("IFLA_LINK") or 0)
+def parse_link(body: bytes) -> Link:
+    """A link from the body of an RTM_NEWLINK message."""
+    _, _, index, flags, _ = fields(_HEADER, body)
+    attrs = attributes(body, _HEADER.size, _WANTED)
+    kind = text(attributes(attrs.get(_INFO, b""), 0, (_INFO_KIND,)).get(_INFO_KIND))
+    other = number(attrs.get(_LINK))
     return Link(
-        index=message["index"],
-        name=attrs.get("IFLA_IFNAME", ""),
-        mac=attrs.get("IFLA_ADDRESS", ""),
-        mtu=attrs.get("IFLA_MTU", 0),
-        up=bool(message["flags"] & IFF_UP),
-        carrier=bool(message["flags"] & IFF_LOWER_UP),
-        running=bool(message["flags"] & IFF_RUNNING),
+        index=index,
+        name=text(attrs.get(_NAME)),
+        mac=mac(attrs.get(_MAC)),
+        mtu=number(attrs.get(_MTU)),
+        up=bool(flags & IFF_UP),
+        carrier=bool(flags & IFF_LOWER_UP),
+        running=bool(flags & IFF_RUNNING),
         kind=kind,
-        group=attrs.get("IFLA_GROUP", 0),
-        alias=attrs.get("IFLA_IFALIAS") or "",
-        master=attrs.get("IFLA_MASTER", 0),
+        group=number(attrs.get(_GROUP)),
+        alias=text(attrs.get(_ALIAS)),
+        master=number(attrs.get(_MASTER)),
         lower=0 if kind == "veth" else other,
         peer_index=other if kind == "veth" else 0,
-        min_mtu=attrs.get("IFLA_MIN_MTU", 0),
-        max_mtu=attrs.get("IFLA_MAX_MTU", 0),
-        permanent_mac=attrs.get("IFLA_PERM_ADDRESS") or "",
-        parent_bus=attrs.get("IFLA_PARENT_DEV_BUS_NAME") or "",
-        parent_device=attrs.get("IFLA_PARENT_DEV_NAME") or "",
-        flags=message["flags"],
+        min_mtu=number(attrs.get(_MIN_MTU)),
+        max_mtu=number(attrs.get(_MAX_MTU)),
+        permanent_mac=mac(attrs.get(_PERMANENT_MAC)),
+        parent_bus=text(attrs.get(_PARENT_BUS)),
+        parent_device=text(attrs.get(_PARENT_NAME)),
+        flags=flags,
     )
 
 
@@ -90,24 +101,24 @@ class LinkRequests(Connection):
 
     def link(self, name: str) -> Link | None:
         """The link of this name; None if there is none."""
-        return self._get(f"reading the link {name}", ifname=name)
+        return self._get(f"reading the link {name}", [("IFLA_IFNAME", name)])
 
     def link_by_index(self, index: int) -> Link | None:
         """The link of this index; None if there is none."""
-        return self._get(f"reading the link with index {index}", index=index)
+        return self._get(f"reading the link with index {index}", [], {"index": index})
 
-    def _get(self, doing: str, **which: Any) -> Link | None:
+    def _get(self, doing: str, attrs: list[tuple[str, Any]], header: Header = NO_FIELDS) -> Link | None:
         try:
-            messages = self._try("link", "get", ext_mask=SKIP_STATS, **which)
+            bodies = self._try("link", "get", attrs=attrs + _SKIP_STATS, header=header)
         except Fault as fault:
             if fault.code in (errno.ENODEV, errno.ENXIO):
                 return None
-            raise self._error(fault, doing) from fault.__cause__
-        return parse_link(messages[0])
+            raise self._error(fault, doing) from fault
+        return parse_link(bodies[0])
 
     def links(self, *, group: int | None = None) -> tuple[Link, ...]:
         """All links; with `group`, those of one link group."""
-        found = (parse_link(message) for message in self._dump("link", "listing the links", ext_mask=SKIP_STATS))
+        found = map(parse_link, self._dump("link", "listing the links", _SKIP_STATS))
         return tuple(link for link in found if group is None or link.group == group)
 
     def create_veth(
@@ -124,18 +135,15 @@ class LinkRequests(Connection):
         Both ends are down; the host end is returned, with the peer's index. The kernel ignores an alias here: set it next.
         Raises Conflict, whose subject is the name taken, if the host or the Pod has a link of that name already.
         """
-        peer: dict[str, Any] = {"ifname": peer_name, "mtu": mtu, "net_ns_fd": peer_netns_fd}
-        if peer_mac is not None:
-            peer["address"] = peer_mac
+        peer = given(IFLA_IFNAME=peer_name, IFLA_MTU=mtu, IFLA_NET_NS_FD=peer_netns_fd, IFLA_ADDRESS=peer_mac)
+        info = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]})]
+        attrs = given(IFLA_IFNAME=host_name, IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO={"attrs": info})
         try:
-            messages = self._try("link", "add", ifname=host_name, kind="veth", mtu=mtu, group=group, peer=peer)
+            echoed = self._try("link", "add", attrs=attrs, echo=True)
         except Fault as fault:
             if fault.code == errno.EEXIST:
-                raise self._name_taken(host_name, peer_name) from fault.__cause__
-            raise self._error(
-                fault, f"creating the veth pair {host_name} and {peer_name}", host_name
-            ) from fault.__cause__
-        echoed = [message for message in messages if message["header"]["type"] == 16]  # RTM_NEWLINK
+                raise self._name_taken(host_name, peer_name) from fault
+            raise self._error(fault, f"creating the veth pair {host_name} and {peer_name}", host_name) from fault
         made = parse_link(echoed[0]) if echoed else self.link(host_name)  # kernels before 6.x do not echo
         if made is None:
             raise NotReady(
@@ -167,11 +175,14 @@ class LinkRequests(Connection):
         master: int | None = None,
     ) -> None:
         """Change what is given, by one message. An empty alias removes it; master 0 takes the link out of its bridge."""
-        fields = _given(IFLA_IFALIAS=alias, mtu=mtu, address=mac, ifname=name, group=group, master=master)
+        attrs = given(
+            IFLA_IFALIAS=alias, IFLA_MTU=mtu, IFLA_ADDRESS=mac, IFLA_IFNAME=name, IFLA_GROUP=group, IFLA_MASTER=master
+        )
+        wanted = [f"{key.removeprefix('IFLA_').lower()} {value}" for key, value in attrs]
         if up is not None:
-            fields["state"] = "up" if up else "down"
-        wanted = ", ".join(f"{key.removeprefix('IFLA_').lower()} {value}" for key, value in fields.items())
-        self._do("link", "set", f"setting {wanted} of the link with index {index}", index=index, **fields)
+            wanted.append("state up" if up else "state down")
+        doing = f"setting {', '.join(wanted)} of the link with index {index}"
+        self._do("link", "set", doing, attrs=attrs, header=_change(index, up))
 
     def move_link(
         self,
@@ -189,11 +200,9 @@ class LinkRequests(Connection):
         a refused name or MTU leaves the link in the other namespace under its old name.
         """
         self._require_free(netns_fd, name)
-        fields = _given(address=mac, mtu=mtu)
-        if up is not None:
-            fields["state"] = "up" if up else "down"
+        attrs = given(IFLA_NET_NS_FD=netns_fd, IFLA_IFNAME=name, IFLA_ADDRESS=mac, IFLA_MTU=mtu)
         doing = f"moving the link with index {index} to another namespace as {name}"
-        self._do("link", "set", doing, name, index=index, net_ns_fd=netns_fd, ifname=name, **fields)
+        self._do("link", "set", doing, name, attrs=attrs, header=_change(index, up))
 
     @staticmethod
     def _require_free(netns_fd: int, name: str) -> None:
@@ -207,10 +216,10 @@ class LinkRequests(Connection):
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
         try:
-            self._try("link", "del", index=index)
+            self._try("link", "del", header={"index": index})
         except Fault as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
-                raise self._error(fault, f"removing the link with index {index}") from fault.__cause__
+                raise self._error(fault, f"removing the link with index {index}") from fault
 
 
 def _taken(name: str, where: str) -> Conflict:
@@ -219,5 +228,6 @@ def _taken(name: str, where: str) -> Conflict:
     )
 
 
-def _given(**fields: Any) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
+def _change(index: int, up: bool | None) -> dict[str, int]:
+    """The fields of a message that changes a link and brings it up or down, or leaves its state as it is."""
+    return {"index": index} if up is None else {"index": index, "flags": IFF_UP if up else 0, "change": IFF_UP}

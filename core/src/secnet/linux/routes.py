@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from collections.abc import Mapping
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import Conflict, InvalidConfig
 
-from .connection import Connection, Fault
+from .connection import Connection, Fault, given
+from .replies import address, attributes, fields, number
 
 __all__ = ["MAIN_TABLE", "KernelRoute", "RouteRequests"]
 
@@ -21,6 +22,14 @@ RTN_UNICAST = 1
 RTNH_F_ONLINK = 4
 PROTO_STATIC = 4
 IPV6_DEFAULT_PRIORITY = 1024  # what the kernel makes of priority 0
+
+_NOWHERE = 255  # RT_SCOPE_NOWHERE: in a removal, whatever the route's scope
+_HEADER = struct.Struct("=BBBBBBBBI")  # struct rtmsg
+# Attributes, from linux/rtnetlink.h.
+_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _TABLE, _VIA = 1, 4, 5, 6, 7, 8, 9, 15, 18
+_WANTED = frozenset((_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _TABLE, _VIA))
+_METRIC_MTU, _METRIC_ADVMSS = 2, 8
+_VIA_FAMILY = 2  # bytes before the address in struct rtvia
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +56,29 @@ class KernelRoute:
     multipath: bool = False
 
 
-def parse_route(message: Mapping[str, Any]) -> KernelRoute:
-    """A route from an RTM_NEWROUTE message."""
-    attrs = dict(message["attrs"])
-    family = 6 if message["family"] == socket.AF_INET6 else 4
-    anywhere = "::" if family == 6 else "0.0.0.0"
-    metrics = attrs.get("RTA_METRICS")
-    limits = dict(metrics["attrs"]) if metrics else {}
-    via = attrs.get("RTA_VIA")
+def parse_route(body: bytes) -> KernelRoute | None:
+    """A route from the body of an RTM_NEWROUTE message; None if it is not unicast."""
+    number_of_family, prefix, _, _, table, protocol, scope, kind, flags = fields(_HEADER, body)
+    if kind != RTN_UNICAST:
+        return None
+    attrs = attributes(body, _HEADER.size, _WANTED)
+    limits = attributes(attrs.get(_METRICS, b""), 0, (_METRIC_MTU, _METRIC_ADVMSS))
+    family = 6 if number_of_family == socket.AF_INET6 else 4
+    via = attrs.get(_VIA)
     return KernelRoute(
         family=family,
-        dst=f"{attrs.get('RTA_DST') or anywhere}/{message['dst_len']}",
-        index=attrs.get("RTA_OIF", 0),
-        gw=attrs.get("RTA_GATEWAY") or (via["addr"] if via else None),
-        mtu=limits.get("RTAX_MTU"),
-        advmss=limits.get("RTAX_ADVMSS"),
-        priority=attrs.get("RTA_PRIORITY", 0),
-        table=attrs.get("RTA_TABLE", message["table"]),
-        scope=message["scope"],
-        onlink=bool(message["flags"] & RTNH_F_ONLINK),
-        protocol=message["proto"],
-        source=attrs.get("RTA_PREFSRC"),
-        multipath="RTA_MULTIPATH" in attrs,
+        dst=f"{address(attrs.get(_DST)) or ('::' if family == 6 else '0.0.0.0')}/{prefix}",
+        index=number(attrs.get(_OIF)),
+        gw=address(via[_VIA_FAMILY:] if via else attrs.get(_GATEWAY)),
+        mtu=number(limits.get(_METRIC_MTU)) or None,
+        advmss=number(limits.get(_METRIC_ADVMSS)) or None,
+        priority=number(attrs.get(_PRIORITY)),
+        table=number(attrs[_TABLE]) if _TABLE in attrs else table,
+        scope=scope,
+        onlink=bool(flags & RTNH_F_ONLINK),
+        protocol=protocol,
+        source=address(attrs.get(_SOURCE)),
+        multipath=_MULTIPATH in attrs,
     )
 
 
@@ -83,15 +93,35 @@ def _priority(version: int, priority: int | None) -> int:
     return priority or (IPV6_DEFAULT_PRIORITY if version == 6 else 0)
 
 
-def _identity(dst: str, priority: int | None, table: int | None) -> dict[str, Any]:
-    """The fields by which the kernel tells one route from another."""
-    network = _prefix(dst)
-    return {
-        "family": socket.AF_INET6 if network.version == 6 else socket.AF_INET,
-        "dst": str(network),
-        "priority": _priority(network.version, priority),
-        "table": table or MAIN_TABLE,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """By what the kernel tells one route from another."""
+
+    family: int
+    dst: str
+    prefix: int
+    priority: int
+    table: int
+
+    @classmethod
+    def of(cls, dst: str, priority: int | None, table: int | None) -> _Identity:
+        network = _prefix(dst)
+        return cls(
+            family=socket.AF_INET6 if network.version == 6 else socket.AF_INET,
+            dst=str(network),
+            prefix=network.prefixlen,
+            priority=_priority(network.version, priority),
+            table=table or MAIN_TABLE,
+        )
+
+    def header(self) -> dict[str, int]:
+        """The fields of a message. Numbers of tables outgrew theirs, so that the attribute is what counts."""
+        return {"family": self.family, "dst_len": self.prefix, "table": min(self.table, MAIN_TABLE)}
+
+    def attrs(self, index: int) -> list[tuple[str, Any]]:
+        """The attributes of a message about the route of this link."""
+        start = self.dst.partition("/")[0]
+        return given(RTA_DST=start, RTA_OIF=index, RTA_PRIORITY=self.priority, RTA_TABLE=self.table)
 
 
 class RouteRequests(Connection):
@@ -102,16 +132,17 @@ class RouteRequests(Connection):
     ) -> tuple[KernelRoute, ...]:
         """The unicast routes of one table (None: of all), optionally of one link and one family (4 or 6)."""
         families = {None: (socket.AF_INET, socket.AF_INET6), 4: (socket.AF_INET,), 6: (socket.AF_INET6,)}[family]
+        # The kernel is not asked for one table: it refuses that while the table does not exist yet.
+        attrs = given(RTA_OIF=index)
         found = (
-            parse_route(message)
-            for number in families
-            for message in self._dump("route", "listing the routes", family=number, type=RTN_UNICAST)
-            if message["type"] == RTN_UNICAST
+            parse_route(body)
+            for family_number in families
+            for body in self._dump("route", "listing the routes", attrs, {"family": family_number})
         )
         return tuple(
             route
             for route in found
-            if (index is None or route.index == index) and (table is None or route.table == table)
+            if route is not None and (index is None or route.index == index) and (table is None or route.table == table)
         )
 
     def default_routes(self, family: int | None = None) -> tuple[KernelRoute, ...]:
@@ -139,60 +170,63 @@ class RouteRequests(Connection):
         the link. Raises Conflict if another link has a route to `dst` of the same priority and table: replacing it, as the
         kernel would, takes the traffic of a network that is not ours.
         """
-        fields = _identity(dst, priority, table) | {"oif": index, "type": RTN_UNICAST, "proto": protocol}
-        is_v4 = fields["family"] == socket.AF_INET
-        fields["scope"] = scope if scope is not None else (SCOPE_LINK if is_v4 and gw is None else 0)
-        if gw is not None:
-            fields |= _gateway(gw, is_v4)
+        identity = _Identity.of(dst, priority, table)
+        is_v4 = identity.family == socket.AF_INET
+        if scope is None:
+            scope = SCOPE_LINK if is_v4 and gw is None else 0
+        header = identity.header() | {"type": RTN_UNICAST, "proto": protocol, "scope": scope}
         if onlink:
-            fields["flags"] = RTNH_F_ONLINK
-        if source is not None:
-            fields["prefsrc"] = source
-        if mtu or advmss:
-            fields["metrics"] = {"mtu": mtu or None, "advmss": advmss or None}
+            header["flags"] = RTNH_F_ONLINK
+        attrs = identity.attrs(index) + _gateway(gw, is_v4) + given(RTA_PREFSRC=source) + _metrics(mtu, advmss)
         doing = f"adding the route {dst}" + (f" via {gw}" if gw else "") + f" to the link with index {index}"
         try:
-            self._try("route", "add", **fields)
+            self._try("route", "add", attrs=attrs, header=header)
         except Fault as fault:
             if fault.code != errno.EEXIST:
-                raise self._error(fault, doing, dst) from fault.__cause__
-            self._refuse_theft(index, fields, doing)
-            self._do("route", "replace", doing, dst, **fields)
+                raise self._error(fault, doing, dst) from fault
+            self._refuse_theft(index, identity, doing)
+            self._do("route", "replace", doing, dst, attrs=attrs, header=header)
 
-    def _refuse_theft(self, index: int, fields: Mapping[str, Any], doing: str) -> None:
-        family = 4 if fields["family"] == socket.AF_INET else 6
-        for route in self.routes(family=family, table=fields["table"]):
-            same = (route.dst, route.priority) == (fields["dst"], fields["priority"])
+    def _refuse_theft(self, index: int, wanted: _Identity, doing: str) -> None:
+        family = 4 if wanted.family == socket.AF_INET else 6
+        for route in self.routes(family=family, table=wanted.table):
+            same = (route.dst, route.priority) == (wanted.dst, wanted.priority)
             if same and route.index != index:
                 raise Conflict(
                     f"{doing}: the link with index {route.index} has a route to it already",
                     hint="remove the route from one of the networks, or give it another priority",
-                    subject=str(fields["dst"]),
+                    subject=wanted.dst,
                 )
 
     def delete_route(
         self, index: int, dst: str, *, gw: str | None = None, priority: int | None = None, table: int | None = None
     ) -> None:
         """Remove a route of a link. A route that is gone is success."""
-        fields = _identity(dst, priority, table) | {"oif": index, "scope": 255}  # RT_SCOPE_NOWHERE: whatever its scope
-        if gw is not None:
-            fields |= _gateway(gw, fields["family"] == socket.AF_INET)
+        identity = _Identity.of(dst, priority, table)
+        attrs = identity.attrs(index) + _gateway(gw, identity.family == socket.AF_INET)
         try:
-            self._try("route", "del", **fields)
+            self._try("route", "del", attrs=attrs, header=identity.header() | {"scope": _NOWHERE})
         except Fault as fault:
             if fault.code not in (errno.ESRCH, errno.ENODEV):
-                raise self._error(fault, f"removing the route {dst}", dst) from fault.__cause__
+                raise self._error(fault, f"removing the route {dst}", dst) from fault
 
 
-def _gateway(gw: str, is_v4: bool) -> dict[str, Any]:
+def _gateway(gw: str | None, is_v4: bool) -> list[tuple[str, Any]]:
+    if gw is None:
+        return []
     try:
-        address = ipaddress.ip_address(gw)
+        parsed = ipaddress.ip_address(gw)
     except ValueError as exc:
         raise InvalidConfig(f"{gw!r} is not an address", hint="give the gateway's address", subject=gw) from exc
-    if is_v4 and address.version == 6:
-        return {"via": {"family": socket.AF_INET6, "addr": str(address)}}
-    if not is_v4 and address.version == 4:
+    if is_v4 and parsed.version == 6:
+        return [("RTA_VIA", {"family": socket.AF_INET6, "addr": str(parsed)})]
+    if not is_v4 and parsed.version == 4:
         raise InvalidConfig(
             f"the IPv4 gateway {gw} cannot carry an IPv6 route", hint="give an IPv6 gateway", subject=gw
         )
-    return {"gateway": str(address)}
+    return [("RTA_GATEWAY", str(parsed))]
+
+
+def _metrics(mtu: int | None, advmss: int | None) -> list[tuple[str, Any]]:
+    limits = given(RTAX_MTU=mtu or None, RTAX_ADVMSS=advmss or None)
+    return [("RTA_METRICS", {"attrs": limits})] if limits else []
