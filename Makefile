@@ -15,7 +15,7 @@ help: ## list these targets
 setup: ## install what is missing (Debian packages, .boot/, .venv/); says first what it will change
 	@tools/setup
 
-demo: setup ## two nodes' worth of Pods on a private Open vSwitch: who can ping whom, then clean up
+demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then clean up
 	@examples/demo/run $(ARGS)
 
 test: setup ## all tests but those that need a package mirror; nothing may be skipped

@@ -89,6 +89,8 @@ def mac(value: Any) -> str:
             f"{show(value)} is a multicast MAC address",
             "make the first byte even: an interface needs a unicast address",
         )
+    if not any(octets):
+        raise BadValue(f"{show(value)} is no address of anybody", "give a unicast address, or leave it out to get one")
     return octets.hex(":")
 
 
