@@ -16,6 +16,7 @@ from secnet.contract import (
     Call,
     CheckReport,
     ContractViolation,
+    Finding,
     IpamLease,
     IpamRequest,
     Key,
@@ -109,6 +110,14 @@ class Pipeline:
         if record.result is not None and not record.result.netdev:
             return report
         return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
+
+    def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
+        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that."""
+        lease = record.attachment.lease
+        if record.ipam is None or record.ipam_type is None or lease is None:
+            return ()
+        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
+        return report.findings
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         holder = self._journal.holder(locks, besides=work.key)

@@ -13,7 +13,9 @@ from secnet.contract import (
     Busy,
     Call,
     ErrorInfo,
+    Finding,
     Gone,
+    Key,
     NetworkRef,
     PodRef,
     SecnetError,
@@ -36,6 +38,10 @@ from .sweep import Sweeper
 __all__ = ["PodSync", "SyncResult", "is_finished"]
 
 _log = logging.getLogger(__name__)
+
+_DEGRADED_HINT = (
+    "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
+)
 
 MakeCall = Callable[[AttachRequest, threading.Event], Call]
 
@@ -93,6 +99,7 @@ class PodSync:
         self._claims = claims
         self._sweeper = sweeper
         self._make_call = make_call
+        self._degraded: dict[Key, ErrorInfo] = {}  # what the last check found, shown until the next one
 
     def sync(
         self, key: tuple[str, str], pod: Mapping[str, Any] | None, cancel: threading.Event, *, verify: bool = False
@@ -181,22 +188,26 @@ class PodSync:
     ) -> NetworkReport:
         error = outcome.error.info if isinstance(outcome, Refused) else None
         if not verify:
-            return network_report(record, error)
+            return network_report(record, error or self._degraded.get(record.key))
+        self._degraded.pop(record.key, None)
         call = self._make_call(record.attachment.request, cancel)
         try:
-            report = self._pipeline.check(record, call)
-            if report.clean:
-                return network_report(record, error)
-            text = "; ".join(finding.message for finding in report.findings)
-            call.log.warning("the interface is not as recorded: %s", text)
-            if isinstance(outcome, Work) and all(finding.repairable for finding in report.findings):
+            findings = self._pipeline.check(record, call).findings
+            if findings and isinstance(outcome, Work) and all(finding.repairable for finding in findings):
+                call.log.warning("the interface is not as recorded, and is made anew: %s", _text(findings))
                 return network_report(self._pipeline.remake(record, outcome, call))
-            return network_report(record, ErrorInfo(reason="Degraded", message=text, retryable=True))
+            findings += self._pipeline.check_lease(record, call)
+            if not findings:
+                return network_report(record, error)
+            call.log.warning("the interface is not as recorded: %s", _text(findings))
+            self._degraded[record.key] = ErrorInfo(reason="Degraded", message=_text(findings), hint=_DEGRADED_HINT)
+            return network_report(record, self._degraded[record.key])
         except SecnetError as exc:
             current = self._journal.get(record.key)
             return network_report(current, exc.info) if current else _gone_report(record, exc.info)
 
     def _detach(self, record: Record) -> ErrorInfo | None:
+        self._degraded.pop(record.key, None)
         call = self._make_call(record.attachment.request, threading.Event())
         try:
             self._pipeline.detach(record, call)
@@ -241,6 +252,10 @@ class PodSync:
         )
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))
         return SyncResult(report=report, records=self._journal.of_pod(base.pod.namespace, base.pod.name))
+
+
+def _text(findings: Iterable[Finding]) -> str:
+    return "; ".join(finding.message for finding in findings)
 
 
 def _failed_report(work: Work, error: ErrorInfo) -> NetworkReport:

@@ -69,7 +69,7 @@ class PodReport:
     @property
     def settled(self) -> bool:
         """True when nothing will happen any more without a new input."""
-        done = all(network.phase in (Phase.ATTACHED, FAILED) for network in self.networks)
+        done = all(network.phase in (Phase.ATTACHED, FAILED, DEGRADED) for network in self.networks)
         return done and (self.error is None or not self.error.retryable)
 
     @property
