@@ -49,8 +49,8 @@ def port_findings(
             f"instead of an access port of VLAN {attachment.vlan or 0}",
         )
     if not ready(port):
-        yield Finding(
-            code="PortNotReady", message=f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
-        )
+        # Not ours to mend: while ovs-vswitchd restarts it says the same of every port, and making them anew would cut Pods off.
+        message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
+        yield Finding(code="PortNotReady", message=message, repairable=False)
     elif host_end is not None and port.ifindex not in (None, host_end.index):
         yield Finding(code="PortStale", message=f"ovs-vswitchd still serves an older link named {name}")
