@@ -11,7 +11,7 @@ import pytest
 from secnet.contract import Conflict, InvalidConfig, MissingPrivilege, NotReady
 from secnet.linux.connection import Connection, Fault
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP
-from secnet.linux.rtnl import host_rtnl, netns_rtnl
+from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl
 from secnet_testing.needs import requires_link_kind
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
@@ -196,3 +196,13 @@ def test_a_missing_capability_is_named(wire: Wire) -> None:
     with pytest.raises(MissingPrivilege) as caught:
         raise wire.host._error(Fault(errno.EPERM, "Operation not permitted"), "creating the link sn0")
     assert "CAP_NET_ADMIN" in caught.value.hint
+
+
+def test_a_pods_handle_is_in_the_pods_namespace(wire: Wire) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    with pod_rtnl(wire.pod_ns.ref) as (fd, pod):
+        assert os.fstat(fd).st_ino == wire.pod_ns.ref.inode
+        assert pod.netns_cookie() == wire.pod_ns.ref.cookie != wire.host.netns_cookie()
+        assert pod.link(POD_END) == wire.pod.link(POD_END)
+        assert pod.link(HOST_END) is None
+    assert set(os.listdir("/proc/self/fd")) == before

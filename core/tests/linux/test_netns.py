@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from secnet.contract import Gone, InvalidConfig, MissingPrivilege, NetnsRef, NotReady
 from secnet.linux.netns import alive, cookie, forbid_host, identify, in_netns, open_netns
+from secnet.linux.rtnl import pod_rtnl
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
 pytestmark = pytest.mark.kernel
@@ -92,8 +93,9 @@ def test_another_namespace_on_the_same_path_is_gone(netns_factory: NetnsFactory)
     old, new = netns_factory(), netns_factory()
     stale = NetnsRef(path=new.path, device=old.ref.device, inode=old.ref.inode)
     assert not alive(stale)
-    with pytest.raises(Gone, match="another namespace"), open_netns(stale):
-        pass
+    for opened in (open_netns, pod_rtnl):
+        with pytest.raises(Gone, match="another namespace"), opened(stale):
+            pass
 
 
 def test_a_cookie_is_never_used_twice(netns_factory: NetnsFactory) -> None:
@@ -117,6 +119,8 @@ def test_a_namespace_made_again_under_name_and_inode_is_another(netns_factory: N
     same_inode = dataclasses.replace(ns.ref, cookie=old.cookie)
     assert not alive(same_inode)
     with pytest.raises(Gone, match="another namespace"), open_netns(same_inode):
+        pass
+    with pytest.raises(Gone, match="another namespace"), pod_rtnl(same_inode):
         pass
     assert alive(dataclasses.replace(ns.ref, cookie=0)), "a kernel without cookies goes by the inode"
 

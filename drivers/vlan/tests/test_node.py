@@ -116,6 +116,7 @@ def test_an_uplink_given_back_down_stays_down_behind_a_slow_vswitchd(lab: Lab) -
     wire(lab, "up0", up=False)
     before = lab.snapshot()
     reconcile(lab, bridge(BRIDGE, "up0"))
+    lab.switch.vsctl("wait-until", "Interface", "up0", "admin_state=up")  # else it knows of nothing to notice
     lab.switch.pause_switch()
     assert "Busy" in codes(reconcile(lab))
     lab.switch.resume_switch()

@@ -18,6 +18,7 @@ from secnet.contract import (
     Call,
     Finding,
     Gone,
+    IpamLease,
     NotReady,
     Route,
     Unsupported,
@@ -25,8 +26,8 @@ from secnet.contract import (
     to_json,
 )
 from secnet.linux import announce, sysctl
-from secnet.linux.netns import open_netns
-from secnet.linux.rtnl import KernelRoute, Link, Rtnl, netns_rtnl
+from secnet.linux.routes import MAIN_TABLE
+from secnet.linux.rtnl import KernelRoute, Link, Rtnl, pod_rtnl
 
 __all__ = ["Layer3"]
 
@@ -53,7 +54,7 @@ class Layer3:
         if not gateways:
             return {}
         families = {ipaddress.ip_address(gateway).version for gateway in gateways}
-        with open_netns(attachment.request.netns) as fd, netns_rtnl(fd) as pod:
+        with pod_rtnl(attachment.request.netns) as (_, pod):
             own = _link(pod, attachment)
             others = [r for r in pod.default_routes() if r.family in families and r.index != own.index]
             if any(route.multipath for route in others):
@@ -69,7 +70,7 @@ class Layer3:
         """Give the interface its addresses, bring it up, set its routes. Repeating it changes nothing."""
         ifname = attachment.request.ifname
         addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
-        with open_netns(attachment.request.netns) as fd, netns_rtnl(fd) as pod:
+        with pod_rtnl(attachment.request.netns) as (fd, pod):
             with call.step("sysctl.set", interface=ifname):
                 sysctl.write_all_in(fd, _sysctls(ifname, addresses))
             link = _link(pod, attachment)
@@ -85,7 +86,7 @@ class Layer3:
     def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
         """Deviations of addresses, link state and routes from the lease; read-only."""
         try:
-            with open_netns(attachment.request.netns) as fd, netns_rtnl(fd) as pod:
+            with pod_rtnl(attachment.request.netns) as (_, pod):
                 return tuple(_findings(pod, attachment, wish))
         except Gone as exc:
             return (Finding(code="NetnsGone", message=exc.message, repairable=False),)
@@ -96,7 +97,7 @@ class Layer3:
         if not taken:
             return
         try:
-            with open_netns(attachment.request.netns) as fd, netns_rtnl(fd) as pod:
+            with pod_rtnl(attachment.request.netns) as (_, pod):
                 for item in taken:
                     self._give_back(pod, item, call)
         except Gone:
@@ -200,14 +201,19 @@ def _findings(pod: Rtnl, attachment: Attachment, wish: Mapping[str, Any]) -> Ite
         yield Finding(code="InterfaceDown", message=f"interface {ifname} is down")
     if attachment.lease is None:
         return
+    if attachment.lease.addresses:
+        yield from _address_findings(pod, link, attachment.lease)
+    yield from _route_findings(pod, link, attachment, wish)
+
+
+def _address_findings(pod: Rtnl, link: Link, lease: IpamLease) -> Iterator[Finding]:
     there = {ipaddress.ip_interface(item.cidr): item for item in pod.addresses(link.index)}
-    for wanted in attachment.lease.addresses:
+    for wanted in lease.addresses:
         found = there.get(ipaddress.ip_interface(wanted.address))
         if found is None:
-            yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {ifname}")
+            yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {link.name}")
         elif found.dad_failed:
             yield Finding(code="AddressDuplicate", message=f"another host has {wanted.address}", repairable=False)
-    yield from _route_findings(pod, link, attachment, wish)
 
 
 def _route_findings(pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping[str, Any]) -> Iterator[Finding]:
@@ -215,7 +221,12 @@ def _route_findings(pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping
     wanted += [(_DEFAULTS[_version(gateway)], None) for gateway in _gateways(attachment, wish)]
     if not wanted:
         return
-    there = {(ipaddress.ip_network(route.dst), route.table) for route in pod.routes(link.index, table=None)}
-    for dst, table in wanted:
-        if (ipaddress.ip_network(dst, strict=False), table or 254) not in there:
+    networks = [(ipaddress.ip_network(dst, strict=False), table or MAIN_TABLE) for dst, table in wanted]
+    there = {
+        (ipaddress.ip_network(route.dst), route.table)
+        for family in {network.version for network, _ in networks}
+        for route in pod.routes(link.index, family=family, table=None)
+    }
+    for (dst, _), network in zip(wanted, networks, strict=True):
+        if network not in there:
             yield Finding(code="RouteMissing", message=f"route {dst} of {link.name} is missing")

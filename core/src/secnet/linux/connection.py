@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from secnet.contract import Busy
 
 from .errors import from_errno, translated
+from .netns import SO_NETNS_COOKIE
 from .replies import messages, refusal
 
 __all__ = ["ANSWER_SECONDS", "Connection", "Fault", "given", "open_socket"]
@@ -112,6 +114,11 @@ class Connection:
     def close(self) -> None:
         """Close the socket: an open one keeps the namespace alive."""
         self._sock.close()
+
+    def netns_cookie(self) -> int:
+        """The cookie of the namespace that the socket is in (see `secnet.linux.netns.cookie`)."""
+        with translated("asking for the cookie of a network namespace"):
+            return int.from_bytes(self._sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
 
     def _try(
         self, thing: str, verb: str, *, attrs: Attributes = (), header: Header = NO_FIELDS, echo: bool = False

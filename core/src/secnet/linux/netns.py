@@ -169,7 +169,7 @@ def _is_same(fd: int, found: os.stat_result, ref: NetnsRef) -> bool:
     """A matching inode may be that of a later namespace; only where the kernel has no cookies must it do."""
     if (found.st_dev, found.st_ino) != (ref.device, ref.inode):
         return False
-    return ref.cookie in (0, _cookie_or_zero(fd))
+    return ref.cookie == 0 or ref.cookie == _cookie_or_zero(fd)
 
 
 def setns(fd: int) -> None:

@@ -1,6 +1,6 @@
 """The handle through which links, addresses and routes are read and changed.
 
-    with open_netns(ref) as fd, host_rtnl() as host, netns_rtnl(fd) as pod:
+    with pod_rtnl(ref) as (fd, pod), host_rtnl() as host:
         veth = host.create_veth("sn0a1b", "eth1", fd, mac, 1500)
         pod.add_address(veth.peer_index, "10.1.2.3/24")
         pod.set_link(veth.peer_index, up=True)
@@ -10,16 +10,19 @@ Open one for an operation and close it with the operation; it belongs to the thr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from secnet.contract import Gone, NetnsRef
 
 from .addresses import Address, AddressRequests
 from .connection import open_socket
 from .links import Link, LinkRequests
-from .netns import in_netns
+from .netns import in_netns, open_netns
 from .routes import KernelRoute, RouteRequests
 
-__all__ = ["Address", "KernelRoute", "Link", "Rtnl", "host_rtnl", "netns_rtnl"]
+__all__ = ["Address", "KernelRoute", "Link", "Rtnl", "host_rtnl", "netns_rtnl", "pod_rtnl"]
 
 
 class Rtnl(LinkRequests, AddressRequests, RouteRequests):
@@ -44,3 +47,20 @@ def netns_rtnl(fd: int) -> Iterator[Rtnl]:
         yield handle
     finally:
         handle.close()
+
+
+@contextmanager
+def pod_rtnl(ref: NetnsRef) -> Iterator[tuple[int, Rtnl]]:
+    """The descriptor of a Pod's namespace, and a handle in it. Raises Gone as `open_netns` does.
+
+    The same checks as `open_netns` and `netns_rtnl` make, by one throw-away thread instead of two: the handle's own socket
+    tells the cookie.
+    """
+    with open_netns(dataclasses.replace(ref, cookie=0)) as fd, netns_rtnl(fd) as handle:
+        if ref.cookie and handle.netns_cookie() != ref.cookie:
+            raise Gone(
+                f"the network namespace {ref.path} is another namespace now than when the Pod was attached",
+                hint="what was begun for it is cleaned up",
+                subject=ref.path,
+            )
+        yield fd, handle

@@ -26,8 +26,7 @@ from secnet.contract import (
     load_fragment,
 )
 from secnet.linux.names import host_ifname, mac_for
-from secnet.linux.netns import open_netns
-from secnet.linux.rtnl import Link, Rtnl, host_rtnl, netns_rtnl
+from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState
 
 from . import veth
@@ -128,9 +127,9 @@ class VlanDriver(NetworkDriver):
                 hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
                 subject=f"OVS port {port.name}",
             )
-        with open_netns(request.netns) as fd, netns_rtnl(fd) as pod:
+        with pod_rtnl(request.netns) as (_, pod):
             inside = pod.link(request.ifname)
-        if inside is not None and not (link is not None and inside.peer_index == link.index):
+        if inside is not None and not (link is not None and veth.joined(link, inside)):
             raise Conflict(
                 f"the Pod has an interface {request.ifname} already",
                 hint="ask for another interface name",
@@ -140,11 +139,13 @@ class VlanDriver(NetworkDriver):
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
         request, host = attachment.request, attachment.names["host"]
-        with open_netns(request.netns) as fd, host_rtnl() as kernel, netns_rtnl(fd) as pod:
-            if not veth.is_intact(kernel, self.host.owner_tag, attachment, pod):
+        with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
+            link = veth.find(kernel, self.host.owner_tag, attachment)
+            if link is None or not veth.joined(link, pod.link(request.ifname)):
                 # A port that outlived its link would go on serving the old device, under the name of the new one.
                 self._remove_port(attachment, call)
-            host_end = veth.make(kernel, self.host, attachment, fd, pod, call)
+                link = veth.create(kernel, attachment, link, fd, call)
+            host_end = veth.finish(kernel, self.host, attachment, link, call)
             pod_end = pod.link(request.ifname)
         found = next(link_findings(attachment, host_end, pod_end), None)
         if found is not None or pod_end is None:
@@ -177,7 +178,7 @@ class VlanDriver(NetworkDriver):
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Both ends of the pair, and the port with its VLAN, owner and state in ovs-vswitchd. Raises Gone without netns."""
         request = attachment.request
-        with open_netns(request.netns) as fd, host_rtnl() as kernel, netns_rtnl(fd) as pod:
+        with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
             host_end = kernel.link(attachment.names["host"])
             pod_end = pod.link(request.ifname)
         if host_end is not None and not veth.is_ours(host_end, self.host.owner_tag, attachment):

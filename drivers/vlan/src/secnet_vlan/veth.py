@@ -7,7 +7,7 @@ from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP, alias_for
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl
 
-__all__ = ["find", "is_intact", "is_ours", "make", "remove"]
+__all__ = ["create", "find", "finish", "is_ours", "joined", "remove"]
 
 
 def is_ours(link: Link, owner_tag: str, attachment: Attachment) -> bool:
@@ -34,41 +34,35 @@ def find(kernel: Rtnl, owner_tag: str, attachment: Attachment) -> Link | None:
     return link
 
 
-def is_intact(kernel: Rtnl, owner_tag: str, attachment: Attachment, pod: Rtnl) -> bool:
-    """Whether the pair is there, ours, and joins the host to this Pod. Raises Conflict as `find` does."""
-    link = find(kernel, owner_tag, attachment)
-    return link is not None and _joined(link, pod.link(attachment.request.ifname))
+def joined(host_end: Link, pod_end: Link | None) -> bool:
+    """Whether the two are the ends of one pair."""
+    return pod_end is not None and pod_end.kind == "veth" and pod_end.peer_index == host_end.index
 
 
-def make(kernel: Rtnl, host: HostContext, attachment: Attachment, netns_fd: int, pod: Rtnl, call: Call) -> Link:
-    """The host end: made, marked, silent and up; the Pod's end has its final name, MAC and MTU and is down."""
-    name, ifname = attachment.names["host"], attachment.request.ifname
-    link = find(kernel, host.owner_tag, attachment)
-    if link is not None and not _joined(link, pod.link(ifname)):
-        _delete(kernel, link, call)  # left from a sandbox that is gone, or never finished
-        link = None
-    if link is None:
-        mtu = attachment.mtu or 0
-        with call.step("veth.create", host=name, interface=ifname, mac=attachment.mac, mtu=mtu):
-            link = kernel.create_veth(name, ifname, netns_fd, attachment.mac, mtu)
-    alias = alias_for(host.owner_tag, attachment.key)
-    if link.alias != alias:
-        with call.step("veth.mark", host=name, alias=alias):
-            kernel.set_link(link.index, alias=alias)
+def create(kernel: Rtnl, attachment: Attachment, left: Link | None, netns_fd: int, call: Call) -> Link:
+    """A new pair in place of the one that was left over, if any; the Pod's end has its final name, MAC and MTU and is down."""
+    if left is not None:
+        _delete(kernel, left, call)  # from a sandbox that is gone, or never finished
+    name, ifname, mtu = attachment.names["host"], attachment.request.ifname, attachment.mtu or 0
+    with call.step("veth.create", host=name, interface=ifname, mac=attachment.mac, mtu=mtu):
+        return kernel.create_veth(name, ifname, netns_fd, attachment.mac, mtu)
+
+
+def finish(kernel: Rtnl, host: HostContext, attachment: Attachment, link: Link, call: Call) -> Link:
+    """Silence the host end, mark it as ours and bring it up; returns it as it reads back. What is right is left alone."""
+    name = link.name
     if sysctl.read(f"ipv6/conf/{name}/disable_ipv6", proc_root=host.proc_root) == "0":
         with call.step("veth.silence", host=name):
             sysctl.silence_ipv6(name, proc_root=host.proc_root)
-    if not link.up:
-        with call.step("veth.up", host=name):
-            kernel.set_link(link.index, up=True)
+    alias = alias_for(host.owner_tag, attachment.key)
+    if link.alias != alias or not link.up:
+        # One message: the kernel sets the alias first, and until then the group marks the link (see `is_ours`).
+        with call.step("veth.up", host=name, alias=alias):
+            kernel.set_link(link.index, alias=alias, up=True)
     made = kernel.link_by_index(link.index)
     if made is None or not made.up or made.alias != alias:
         raise VerifyFailed("the link does not read back as set", hint="it is tried again", subject=f"link {name}")
     return made
-
-
-def _joined(host_end: Link, pod_end: Link | None) -> bool:
-    return pod_end is not None and pod_end.kind == "veth" and pod_end.peer_index == host_end.index
 
 
 def remove(host: HostContext, attachment: Attachment, call: Call) -> None:
