@@ -20,6 +20,7 @@ from .layer3 import Layer3
 from .logs import attachment_log
 from .nads import Nads
 from .node import NodeKeeper
+from .object_problems import ObjectProblems
 from .pipeline import Pipeline
 from .plugins import Plugins
 from .pod_sync import PodSync
@@ -112,6 +113,7 @@ class Agent:
         reports.write_problems(())
         plugins = self._plugins = Plugins(self._registry, settings, self._cluster)
         stack.callback(plugins.close)
+        self._object_problems = ObjectProblems(self._registry)
         nads, pods, source = Nads(self._registry), PodTable(settings.node_name), NamedNetns()
         pipeline = Pipeline(
             plugins=plugins,
@@ -141,6 +143,7 @@ class Agent:
             cluster=self._cluster,
             journal=journal,
             nads=nads,
+            object_problems=self._object_problems,
             pods=pods,
             sync=sync,
             source=source,
@@ -197,7 +200,7 @@ class Agent:
             self._guard(self._note_problems, default=None)
 
     def _note_problems(self) -> None:
-        problems = self._cluster.problems()
+        problems = (*self._cluster.problems(), *self._object_problems.problems())
         if problems == self._problems:
             return
         for problem in problems:

@@ -18,6 +18,7 @@ from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
 from .journal import Journal, Record
 from .nads import Nads
+from .object_problems import ObjectProblems
 from .pod_sync import PodSync, SyncResult
 from .pod_table import PodKey, PodTable, pod_key
 from .primary import primary_addresses
@@ -43,6 +44,7 @@ class Controller:
         cluster: Cluster,
         journal: Journal,
         nads: Nads,
+        object_problems: ObjectProblems,
         pods: PodTable,
         sync: PodSync,
         source: SandboxSource,
@@ -53,6 +55,7 @@ class Controller:
         self._cluster = cluster
         self._journal = journal
         self._nads = nads
+        self._object_problems = object_problems
         self._pods = pods
         self._sync = sync
         self._source = source
@@ -131,6 +134,8 @@ class Controller:
     def _on_event(self, event: Event) -> None:
         obj = event.object
         deleted = event.type == "DELETED"
+        if obj["kind"] != "Pod":
+            (self._object_problems.remove if deleted else self._object_problems.update)(obj)
         if obj["kind"] == "Pod":
             self._on_pod(obj, deleted)
         elif obj["kind"] == "NetworkAttachmentDefinition":

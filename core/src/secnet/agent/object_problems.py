@@ -1,0 +1,89 @@
+"""What is wrong with NADs and IPPools, whether a Pod uses them or not: shown by `secnet status` before somebody runs into it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from secnet.contract import SecnetError
+
+from .cluster.base import Problem
+from .nad import parse_nad
+from .registry import Registry
+
+__all__ = ["ObjectProblems"]
+
+_log = logging.getLogger(__name__)
+
+_NAD = "NetworkAttachmentDefinition"
+
+ObjectKey = tuple[str, str, str]
+
+
+class ObjectProblems:
+    """Looks at every object again when one of them changed; thread-safe."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
+        self._since: dict[tuple[str, str, str], str] = {}
+        self._found: tuple[Problem, ...] | None = ()
+
+    def update(self, obj: Mapping[str, Any]) -> None:
+        """Take a new or changed NAD or IPPool. A new status alone is no change."""
+        key, slim = _key(obj), {name: value for name, value in obj.items() if name != "status"}
+        with self._lock:
+            before = self._objects.get(key)
+            if before is None or before.get("spec") != slim.get("spec"):
+                self._found = None
+            self._objects[key] = slim
+
+    def remove(self, obj: Mapping[str, Any]) -> None:
+        """Forget an object."""
+        with self._lock:
+            self._objects.pop(_key(obj), None)
+            self._found = None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong now; cheap while nothing changed."""
+        with self._lock:
+            if self._found is None:
+                found = [*self._of_nads(), *self._of_pools()]
+                now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                self._since = {item: self._since.get(item, now) for item in found}
+                self._found = tuple(
+                    Problem(source=source, message=message, hint=hint, since=self._since[(source, message, hint)])
+                    for source, message, hint in found
+                )
+            return self._found
+
+    def _of_nads(self) -> Iterator[tuple[str, str, str]]:
+        for key, nad in sorted(self._objects.items()):
+            if key[0] != _NAD:
+                continue
+            try:
+                parse_nad(nad, self._registry)
+            except SecnetError as exc:
+                yield exc.subject or f"{_NAD} {key[1]}/{key[2]}", _at(exc.path, exc.message), exc.hint
+
+    def _of_pools(self) -> Iterator[tuple[str, str, str]]:
+        others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
+        for name, backend in self._registry.backends.items():
+            try:
+                for obj, path, message, hint in backend.cls.validate_objects(others):
+                    yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
+            except Exception:
+                _log.exception("IPAM backend %s (%s) failed to check the objects", name, backend.distribution)
+
+
+def _at(path: str, message: str) -> str:
+    return f"{path}: {message}" if path else message
+
+
+def _key(obj: Mapping[str, Any]) -> ObjectKey:
+    meta = obj["metadata"]
+    return obj["kind"], meta.get("namespace") or "", meta["name"]
