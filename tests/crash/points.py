@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,5 +79,5 @@ def _worker(make: MakeScenario, folder: Path, work: _Work) -> None:
 def _case(scenario: Scenario, point: KillPoint) -> list[str]:
     try:
         return scenario.case(point)
-    except AssertionError as exc:
-        return [str(exc)]
+    except Exception:
+        return [f"{traceback.format_exc()}\n{scenario.node.logs()}"]

@@ -61,7 +61,12 @@ class Scenario(ABC):
         for name in ("first", "second"):
             record = self.node.folder / f"steps-{self.name}-{name}"
             self._before = kernelshot.take_settled(self.node)
-            self._start(program("record", record), ready=True)
+            if self.agent_runs_before:
+                self.node.agent(program=program("record", record))
+                self.change()
+            else:
+                self.change()
+                self.node.agent(program=program("record", record))
             self.wait_changed()
             self._after = kernelshot.take_settled(self.node)
             self.steps = read_steps(record)
@@ -75,26 +80,33 @@ class Scenario(ABC):
         """Die at the point, start again, compare; returns what is wrong."""
         return [*self._die(point), *self._recover(), *self._return()]
 
-    def _start(self, entry: list[str], *, ready: bool) -> None:
+    def _die(self, point: KillPoint) -> Iterator[str]:
+        marker, order = self.node.folder / "marker", self.node.folder / "order"
+        marker.unlink(missing_ok=True)
         if self.agent_runs_before:
-            self.node.agent(program=entry)
+            if not self.node.agents[-1].running:
+                self._start_obedient()
+            order.write_text(str(point), encoding="utf-8")
             self.change()
         else:
             self.change()
-            self.node.agent(program=entry, ready=ready)
-
-    def _die(self, point: KillPoint) -> Iterator[str]:
-        marker = self.node.folder / "marker"
-        marker.unlink(missing_ok=True)
-        self._start(program("kill", point, marker), ready=False)
+            self.node.agent(program=program("kill", point, marker), ready=False)
         code = self.node.agents[-1].wait_end(_DEATH_SECONDS)
+        order.unlink(missing_ok=True)
         reached = marker.read_text(encoding="utf-8") if marker.exists() else "nothing"
         if code != SIGKILLED or reached != str(point):
             yield f"the agent ended with {code} after it reached {reached}"
 
+    def _start_obedient(self) -> None:
+        """The agent that puts things right is the next to die: until then it has an observer that does nothing."""
+        self.node.agent(program=program("obey", self.node.folder / "order", self.node.folder / "marker"))
+
     def _recover(self) -> Iterator[str]:
         assert self._after is not None
-        self.node.agent()
+        if self.agent_runs_before:
+            self._start_obedient()
+        else:
+            self.node.agent()
         self.wait_changed()
         yield from (f"after the restart: {line}" for line in wait_equal(self.node, self._after))
 
@@ -102,7 +114,8 @@ class Scenario(ABC):
         assert self._before is not None
         self.change_back()
         yield from (f"after the way back: {line}" for line in wait_equal(self.node, self._before))
-        self.node.stop()
+        if not self.agent_runs_before:
+            self.node.stop()
 
 
 class Attach(Scenario):

@@ -15,13 +15,18 @@ from secnet_testing.killable import ANY, KillPoint, RecordedStep, kill_points, p
 STEPS = """
     from pathlib import Path
     from secnet.contract import Call
-    from secnet_testing.killable import KillPoint, killer, recorder
+    from secnet_testing.killable import KillPoint, killer, obedient, recorder
     mode, argument, file = {arguments!r}
-    observer = recorder(Path(file)) if mode == "record" else killer(KillPoint.parse(argument), Path(file))
+    observer = {{
+        "record": lambda: recorder(Path(file)),
+        "kill": lambda: killer(KillPoint.parse(argument), Path(file)),
+        "obey": lambda: obedient(Path(file + ".order"), Path(file)),
+    }}[mode]()
     call = Call(observers=(observer,))
     for name in "aba":
         with call.step(name, at=name):
-            pass
+            if name == "b" and mode == "obey":
+                Path(file + ".order").write_text(argument)
     try:
         with call.step("b"):
             raise ValueError
@@ -56,6 +61,13 @@ def test_it_dies_at_the_point_and_says_so_before(tmp_path: Path, text: str) -> N
 def test_it_lives_when_the_point_is_not_reached(tmp_path: Path, text: str) -> None:
     assert _run("kill", text, tmp_path / "marker") == 0
     assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize(("text", "code"), [("a#1:before", -9), ("b#1:after", 0), ("b#2:after", -9), ("a#2:before", 0)])
+def test_an_order_counts_from_when_it_is_given(tmp_path: Path, text: str, code: int) -> None:
+    """It is given inside of the first b."""
+    assert _run("obey", text, tmp_path / "marker") == code
+    assert (tmp_path / "marker").exists() == (code != 0)
 
 
 def test_there_are_two_points_a_step() -> None:

@@ -77,15 +77,20 @@ def test_the_namespace_went_meanwhile(scene: Scene) -> None:
     node.delete_pod_namespace(POD)
     node.agent()
     node.wait_until(lambda: not node.records(), "no record is left")
+    node.wait_until(lambda: _phases(node) == ["Pending", "Pending"], "the report says so")
     report = node.report(POD)
     assert report is not None
-    assert [network.phase for network in report.networks] == ["Pending", "Pending"]
     assert report.error is not None
     assert report.error.reason == "NotReady"
     empty = scene.empty.to_json()
     for section in ("ovs", "pools", "journal", "files", "status"):
         node.wait_until(functools.partial(_is_equal, node, section, empty[section]), f"{section} as before")
     assert diff(_links(scene.empty), _links(kernelshot.take(node))) == []
+
+
+def _phases(node: Node) -> list[str]:
+    report = node.report(POD)
+    return [network.phase for network in report.networks] if report else []
 
 
 def _is_equal(node: Node, section: str, wanted: Any) -> bool:

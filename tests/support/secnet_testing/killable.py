@@ -2,9 +2,11 @@
 
     python -m secnet_testing.killable record FILE agent --config ...
     python -m secnet_testing.killable kill POINT FILE agent --config ...
+    python -m secnet_testing.killable obey ORDER FILE agent --config ...
 
 FILE gets one JSON line a step, as soon as the step was done; before it kills, the observer writes POINT to it, so that the
-test knows that the point was reached. The product has no switch for this: observers are an argument of `serve`.
+test knows that the point was reached. With `obey`, steps pass unseen until the file ORDER exists; it holds the POINT, counted
+from then on. The product has no switch for this: observers are an argument of `serve`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,18 @@ from secnet.agent.cli import agent
 from secnet.agent.cli.program import build_parser
 from secnet.contract import StepObserver, to_json
 
-__all__ = ["ANY", "KillPoint", "RecordedStep", "kill_points", "killer", "main", "program", "read_steps", "recorder"]
+__all__ = [
+    "ANY",
+    "KillPoint",
+    "RecordedStep",
+    "kill_points",
+    "killer",
+    "main",
+    "obedient",
+    "program",
+    "read_steps",
+    "recorder",
+]
 
 ANY = "*"
 """In the place of a step's name: counts all steps together."""
@@ -78,9 +91,10 @@ class _Numbered:
     def end(self, name: str) -> dict[str, int]:
         # A step that failed never comes to its end: its numbers lie above those of the step around it.
         stack = self._stack()
-        while name not in (numbers := stack.pop()):
-            pass
-        return numbers
+        while stack:
+            if name in (numbers := stack.pop()):
+                return numbers
+        return {}
 
     def _stack(self) -> list[dict[str, int]]:
         if not hasattr(self._running, "stack"):
@@ -121,6 +135,25 @@ class _Killer:
             signal.pause()  # the signal ends the process before anything else of it runs
 
 
+class _Obedient:
+    def __init__(self, order: Path, marker: Path) -> None:
+        self._order = order
+        self._marker = marker
+        self._lock = threading.Lock()
+        self._killer: _Killer | None = None
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        with self._lock:
+            if self._killer is None and self._order.exists():
+                self._killer = _Killer(KillPoint.parse(self._order.read_text(encoding="utf-8")), self._marker)
+        if self._killer is not None:
+            self._killer.before(name, facts)
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        if self._killer is not None:
+            self._killer.after(name, facts, seconds)
+
+
 def recorder(file: Path) -> StepObserver:
     """An observer that writes each step down once it was done."""
     return _Recorder(file)
@@ -131,10 +164,16 @@ def killer(point: KillPoint, marker: Path) -> StepObserver:
     return _Killer(point, marker)
 
 
+def obedient(order: Path, marker: Path) -> StepObserver:
+    """An observer that does nothing until the file `order` exists, and then is a `killer` at the point which that names."""
+    return _Obedient(order, marker)
+
+
 def program(*arguments: object) -> list[str]:
-    """What to run in place of `secnet`: `program("record", file)` or `program("kill", point, marker)`."""
+    """What to run in place of `secnet`: the arguments of this module before `agent`, such as `program("record", file)`."""
     folder = str(Path(__file__).resolve().parents[1])
-    return ["env", f"PYTHONPATH={folder}", sys.executable, "-m", "secnet_testing.killable", *map(str, arguments)]
+    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    return ["env", f"PYTHONPATH={path}", sys.executable, "-m", "secnet_testing.killable", *map(str, arguments)]
 
 
 def read_steps(file: Path) -> list[RecordedStep]:
@@ -157,8 +196,10 @@ def main(argv: list[str]) -> int:
         observer, rest = recorder(Path(argv[1])), argv[2:]
     elif argv[0] == "kill":
         observer, rest = killer(KillPoint.parse(argv[1]), Path(argv[2])), argv[3:]
+    elif argv[0] == "obey":
+        observer, rest = obedient(Path(argv[1]), Path(argv[2])), argv[3:]
     else:
-        raise SystemExit(f"{argv[0]!r} is neither record nor kill")
+        raise SystemExit(f"{argv[0]!r} is none of record, kill and obey")
     arguments = build_parser().parse_args(rest)
     assert arguments.run is agent.serve, "only the agent takes observers"
     return int(agent.serve(arguments, observers=(observer,)))
