@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gc
 import os
 from typing import Any
 
 import pytest
-from secnet.contract import Conflict, InvalidConfig, MissingPrivilege, NotReady
+from secnet.contract import Conflict, Gone, InvalidConfig, MissingPrivilege, NotReady
+from secnet.linux import sysctl
 from secnet.linux.connection import Connection, Fault
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP
 from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl
@@ -206,3 +208,19 @@ def test_a_pods_handle_is_in_the_pods_namespace(wire: Wire) -> None:
         assert pod.link(POD_END) == wire.pod.link(POD_END)
         assert pod.link(HOST_END) is None
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_comes_first_runs_inside_and_only_in_the_right_namespace(wire: Wire) -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(os.readlink("/proc/thread-self/ns/net"))
+
+    ref = wire.pod_ns.ref
+    with pod_rtnl(ref, look):
+        assert seen == [f"net:[{ref.inode}]"]
+    with pytest.raises(Gone), pod_rtnl(dataclasses.replace(ref, cookie=ref.cookie + 1), look):
+        pass
+    assert len(seen) == 1
+    with pytest.raises(NotReady, match="no such sysctl"), pod_rtnl(ref, lambda: sysctl.write("ipv4/conf/no/x", "1")):
+        pass

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from secnet.contract import (
@@ -70,9 +72,10 @@ class Layer3:
         """Give the interface its addresses, bring it up, set its routes. Repeating it changes nothing."""
         ifname = attachment.request.ifname
         addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
-        with pod_rtnl(attachment.request.netns) as (fd, pod):
+        with ExitStack() as stack:
             with call.step("sysctl.set", interface=ifname):
-                sysctl.write_all_in(fd, _sysctls(ifname, addresses))
+                announcing = partial(_set_sysctls, _sysctls(ifname, addresses))
+                fd, pod = stack.enter_context(pod_rtnl(attachment.request.netns, announcing))
             link = _link(pod, attachment)
             for address in addresses:
                 with call.step("address.add", interface=ifname, address=address):
@@ -146,6 +149,13 @@ def _sysctls(ifname: str, addresses: list[str]) -> dict[str, str]:
             f"ipv6/conf/{ifname}/keep_addr_on_down": "1",
         }
     return values
+
+
+def _set_sysctls(values: Mapping[str, str]) -> None:
+    """Write what differs: a write of `disable_ipv6` spins until it gets a lock that all the host's network changes share."""
+    for key, value in values.items():
+        if sysctl.read(key) != value:
+            sysctl.write(key, value)
 
 
 def _routes(attachment: Attachment) -> Iterator[Route]:

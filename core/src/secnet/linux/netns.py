@@ -7,6 +7,7 @@ descriptor or socket keeps a namespace alive after `ip netns del`: hold them for
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import errno
 import fcntl
@@ -14,7 +15,6 @@ import os
 import socket
 import stat
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,10 +182,12 @@ def setns(fd: int) -> None:
 def in_netns(fd: int, fn: Callable[[], T]) -> T:
     """Call `fn` in a new thread that has entered the namespace and ends after it (about 0.05 ms); returns its result.
 
-    The thread is never used again, so host work cannot happen in a Pod. An exception of `fn` is raised here as it is.
+    The thread is never used again, so host work cannot happen in a Pod. An exception of `fn` is raised here as it is. `fn` is
+    to be short and not to log: the thread is a bare one, as `threading.Thread` waits once more for its thread to begin.
     """
     results: list[T] = []
     failures: list[BaseException] = []
+    ended = _thread.allocate_lock()
 
     def run() -> None:
         try:
@@ -194,10 +196,12 @@ def in_netns(fd: int, fn: Callable[[], T]) -> T:
             results.append(fn())
         except BaseException as exc:
             failures.append(exc)
+        finally:
+            ended.release()
 
-    thread = threading.Thread(target=run, name="secnet-netns", daemon=True)
-    thread.start()
-    thread.join()
+    ended.acquire()
+    _thread.start_new_thread(run, ())
+    ended.acquire()
     if failures:
         raise failures[0]
     return results[0]

@@ -11,7 +11,7 @@ Open one for an operation and close it with the operation; it belongs to the thr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from secnet.contract import Gone, NetnsRef
@@ -50,17 +50,36 @@ def netns_rtnl(fd: int) -> Iterator[Rtnl]:
 
 
 @contextmanager
-def pod_rtnl(ref: NetnsRef) -> Iterator[tuple[int, Rtnl]]:
+def pod_rtnl(ref: NetnsRef, first: Callable[[], object] | None = None) -> Iterator[tuple[int, Rtnl]]:
     """The descriptor of a Pod's namespace, and a handle in it. Raises Gone as `open_netns` does.
 
     The same checks as `open_netns` and `netns_rtnl` make, by one throw-away thread instead of two: the handle's own socket
-    tells the cookie.
+    tells the cookie. first: called in that thread as well, inside the namespace once it is proved to be the right one.
     """
-    with open_netns(dataclasses.replace(ref, cookie=0)) as fd, netns_rtnl(fd) as handle:
-        if ref.cookie and handle.netns_cookie() != ref.cookie:
-            raise Gone(
-                f"the network namespace {ref.path} is another namespace now than when the Pod was attached",
-                hint="what was begun for it is cleaned up",
-                subject=ref.path,
-            )
-        yield fd, handle
+
+    def enter() -> Rtnl:
+        handle = Rtnl(open_socket())
+        try:
+            _require_same(handle, ref)
+            if first is not None:
+                first()
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    with open_netns(dataclasses.replace(ref, cookie=0)) as fd:
+        handle = in_netns(fd, enter)
+        try:
+            yield fd, handle
+        finally:
+            handle.close()
+
+
+def _require_same(handle: Rtnl, ref: NetnsRef) -> None:
+    if ref.cookie and handle.netns_cookie() != ref.cookie:
+        raise Gone(
+            f"the network namespace {ref.path} is another namespace now than when the Pod was attached",
+            hint="what was begun for it is cleaned up",
+            subject=ref.path,
+        )
