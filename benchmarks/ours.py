@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from secnet.agent.annotation import NETWORKS_ANNOTATION, parse_networks
 from secnet.agent.cluster.manifests import ManifestCluster
-from secnet.agent.journal import Journal, Record, current_boot_id
+from secnet.agent.journal import Journal, Record
 from secnet.agent.layer3 import Layer3
 from secnet.agent.logs import attachment_log
 from secnet.agent.nad import parse_nad
@@ -16,6 +16,7 @@ from secnet.agent.pipeline import Pipeline
 from secnet.agent.plugins import Plugins
 from secnet.agent.registry import Registry
 from secnet.agent.requests import Work, build_work
+from secnet.agent.run_dir import current_boot_id
 from secnet.agent.sandbox import NamedNetns, pod_ref
 from secnet.agent.settings import Settings, load_settings
 from secnet.contract import Call, NodeReport

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from secnet.agent.journal import Journal, Phase, RunDirLock
+from secnet.agent.journal import Journal, Phase
+from secnet.agent.run_dir import RunDirLock
 from secnet.contract import Busy, Key
 from secnet_testing.builders import record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from secnet.contract import AttachRequest, Call, ObjectNotFound, ProbeReport, Se
 from .claims import Claims
 from .cluster.base import Cluster, Problem
 from .controller import Controller
-from .journal import Journal, Record, RunDirLock, current_boot_id
+from .journal import Journal, Record
 from .layer3 import Layer3
 from .logs import attachment_log
 from .nads import Nads
@@ -27,6 +28,7 @@ from .pod_sync import PodSync
 from .pod_table import PodTable
 from .registry import Registry
 from .reports import Reports
+from .run_dir import RunDirInUse, RunDirLock, bind_store, current_boot_id
 from .sandbox import NamedNetns
 from .settings import Settings
 from .sweep import Sweeper
@@ -41,6 +43,7 @@ _LOOK_SECONDS = 0.5
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
+_FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
 
 
@@ -65,21 +68,28 @@ class Agent:
         self._cluster = cluster
         self._role = role
         self._observers = observers
+        self._lock = RunDirLock(settings.run_dir)
+        self._drained = True
         self._stop = threading.Event()
+        self._first_round = threading.Event()
         self._problems: tuple[Problem, ...] = ()
         self._exit = ExitStack()
 
     def __enter__(self) -> Agent:
         """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse if it is taken."""
         with ExitStack() as stack:
-            lock = RunDirLock(self._settings.run_dir)
-            lock.acquire(self._role)
-            stack.callback(lock.release)
+            self._lock.acquire(self._role)
+            stack.callback(self._release)
+            bind_store(self._settings.run_dir, self._settings.state_dir)
             self._build(stack)
-            self._node_ready = self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS))
+            self._spawn(self._keep_node, stack)
+            stack.callback(self._stop.set)
+            self._first_round.wait(
+                _FIRST_ROUND_SECONDS
+            )  # usually a moment; a driver that hangs there delays nobody for long
             self._controller.start()
             stack.callback(self._stop_controller)
-            for target in (self._keep_node, self._look_around, self._keep_true):
+            for target in (self._look_around, self._keep_true):
                 self._spawn(target, stack)
             stack.callback(self._stop.set)
             self._exit = stack.pop_all()
@@ -104,7 +114,7 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        journal = Journal(settings.run_dir / "journal")
+        journal = self._journal = Journal(settings.run_dir / "journal")
         for problem in journal.problems():
             _log.error("%s", problem)
         boot_id = current_boot_id()
@@ -128,7 +138,11 @@ class Agent:
             sandboxes=lambda: self._controller.sandboxes(),
             pod_exists=self._pod_exists,
         )
-        held = ((r.attachment.request.netns, (r.pod.namespace, r.pod.name)) for r in journal.records() if r.pod)
+        held = (
+            (r.attachment.request.netns, (r.pod.namespace, r.pod.name))
+            for r in journal.records()
+            if r.pod and r.boot_id == boot_id
+        )
         sync = PodSync(
             pipeline=pipeline,
             journal=journal,
@@ -163,8 +177,14 @@ class Agent:
         thread.start()
         stack.callback(thread.join, _JOIN_SECONDS)
 
+    def _release(self) -> None:
+        """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
+        if self._drained:
+            self._lock.release()
+
     def _stop_controller(self) -> None:
-        if not self._controller.stop(self._settings.drain_seconds):
+        self._drained = self._controller.stop(self._settings.drain_seconds)
+        if not self._drained:
             _log.warning("some work did not end in time; the next start finishes or undoes it from the journal")
 
     def _call(self, seconds: float) -> Call:
@@ -188,16 +208,34 @@ class Agent:
     def _keep_node(self) -> None:
         first, last = _NODE_RETRY_SECONDS
         delay = first
-        ready = self._node_ready
-        while not self._stop.wait(self._settings.check_interval if ready else delay):
-            delay = first if ready else min(last, delay * 2)
+        while True:
             ready = self._guard(lambda: self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
+            self._first_round.set()
+            if self._stop.wait(self._settings.check_interval if ready else delay):
+                return
+            delay = first if ready else min(last, delay * 2)
 
     def _look_around(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
         while not self._stop.wait(_LOOK_SECONDS):
             self._guard(self._controller.look_at_namespaces, default=None)
             self._guard(self._note_problems, default=None)
+            self._guard(self._keep_run_dir, default=None)
+
+    def _keep_run_dir(self) -> None:
+        """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
+        if not self._lock.is_lost():
+            return
+        _log.error("the run directory %s was removed or replaced; taking it again", self._settings.run_dir)
+        self._lock.release()
+        try:
+            self._lock.acquire(self._role)
+        except RunDirInUse as exc:
+            _log.critical("%s; ending, for two must not work on one node", exc)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        bind_store(self._settings.run_dir, self._settings.state_dir)
+        self._journal.restore()
 
     def _note_problems(self) -> None:
         problems = (*self._cluster.problems(), *self._object_problems.problems())

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from secnet.contract import ErrorInfo, ObjectNotFound, PodRef, Retryable, SecnetError
+from secnet.contract import ErrorInfo, ObjectNotFound, PodRef, SecnetError
 
 from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
@@ -33,6 +33,7 @@ __all__ = ["Controller"]
 _log = logging.getLogger(__name__)
 
 _POOL_EVENT_DELAY = 0.2
+_UNREADABLE_DELAY = 5.0
 
 
 class Controller:
@@ -70,6 +71,7 @@ class Controller:
         self._glances: dict[PodKey, Hashable] = {}
         self._watch: Watch | None = None
         self._revision = 0
+        self._started = False
         self._pools: dict[str, tuple[Any, int]] = {}
 
     def start(self) -> None:
@@ -84,6 +86,7 @@ class Controller:
             if record.pod is not None:
                 self._queue.add((record.pod.namespace, record.pod.name))
         self.verify_all()
+        self._started = True
         self._queue.start()
 
     def stop(self, timeout: float) -> bool:
@@ -99,7 +102,8 @@ class Controller:
 
     def verify_all(self) -> None:
         """Queue every Pod with a check of its living attachments."""
-        for key in self._pods.all():
+        recorded = ((r.pod.namespace, r.pod.name) for r in self._journal.records() if r.pod is not None)
+        for key in {*self._pods.all(), *recorded}:
             with self._lock:
                 self._verify.add(key)
             self._queue.add(key)
@@ -161,10 +165,13 @@ class Controller:
             self._pools.pop(name, None)
         else:
             self._pools[name] = (spec, used)
+        if before is None and self._started:
+            self.verify_all()  # made anew without its status, it must learn the addresses in use before it gives them away
         if before is None or deleted or before[0] != spec:
             self.retry_waiting(lambda error: True)
         elif used < before[1]:
-            self.retry_waiting(lambda error: True, delay=_POOL_EVENT_DELAY)
+            # Only whom this pool refused: a failed attach gives its addresses back, and must not wake itself by that.
+            self.retry_waiting(lambda error: f"IPPool {name}" in str(error), delay=_POOL_EVENT_DELAY)
 
     def _on_pod(self, pod: Mapping[str, Any], deleted: bool) -> None:
         key = pod_key(pod)
@@ -187,14 +194,34 @@ class Controller:
             self._verify.discard(key)
         revision = self._revision
         pod = self._pods.get(key)
+        if pod is None and not self._is_gone(key):
+            with self._lock:
+                del self._cancels[key]
+            self._queue.add(key, _UNREADABLE_DELAY)
+            return
         try:
             result = self._sync.sync(key, pod, cancel, verify=verify)
         finally:
             with self._lock:
                 del self._cancels[key]
-        self._publish(key, pod, result, revision)
+        try:
+            self._publish(key, pod, result, revision)
+        except OSError as exc:
+            _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
+            self._schedule(key, [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)])
         for other in result.released:
             self._queue.add(other)
+
+    def _is_gone(self, key: PodKey) -> bool:
+        """Whether the store itself says so: it leaves out objects whose file is damaged (R6)."""
+        try:
+            found = self._cluster.get("Pod", key[1], key[0])
+        except ObjectNotFound:
+            return True
+        except SecnetError as exc:
+            _log.warning("Pod %s/%s cannot be read, its networks stay: %s", *key, exc)
+            return False
+        return not self._pods.is_here(found)
 
     def _publish(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> None:
         """Status annotation, report, next attempt: whoever waits for the report finds the status already written."""
@@ -232,8 +259,8 @@ class Controller:
             self._patch_status(ref, pod, records)
         except ObjectNotFound:
             return None
-        except Retryable as exc:
-            return exc.info
+        except SecnetError as exc:
+            return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
         return None
 
     def _patch_status(self, ref: PodRef, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:

@@ -8,7 +8,6 @@ holds `RunDirLock`.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import threading
@@ -22,11 +21,9 @@ from typing import Any
 from secnet.contract import (
     Attachment,
     AttachResult,
-    Busy,
     ErrorInfo,
     IpamRequest,
     Key,
-    MissingPrivilege,
     PodRef,
     freeze,
     from_json,
@@ -35,7 +32,7 @@ from secnet.contract import (
 
 from .naming import ElementId
 
-__all__ = ["Journal", "Phase", "Record", "RunDirInUse", "RunDirLock", "current_boot_id"]
+__all__ = ["Journal", "Phase", "Record"]
 
 
 class Phase(StrEnum):
@@ -90,52 +87,6 @@ class Record:
         return dataclasses.replace(self, **changes)
 
 
-def current_boot_id(proc_root: Path = Path("/proc")) -> str:
-    """The kernel's id of this boot: records of another boot name kernel objects that are gone."""
-    return (proc_root / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-class RunDirInUse(Busy):
-    """Another process reconciles this run directory."""
-
-
-class RunDirLock:
-    """The right to reconcile this node: one process per runDir, held by flock and freed by the kernel at any death."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / "agent.lock"
-        self._fd: int | None = None
-
-    def acquire(self, role: str) -> None:
-        """Take it or raise RunDirInUse naming the holder. `role` is what the holder is called in other processes' messages."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except PermissionError as exc:
-            raise MissingPrivilege(
-                f"cannot write the run directory {self._path.parent}",
-                hint="run as root, or set runDir to a writable directory",
-            ) from exc
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
-            os.close(fd)
-            raise RunDirInUse(
-                f"{holder or 'another process'} already reconciles {self._path.parent}",
-                hint="stop it, or give this one another runDir and ownerTag",
-            ) from exc
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{role} (pid {os.getpid()})".encode(), 0)
-        self._fd = fd
-
-    def release(self) -> None:
-        """Give it up; may be called twice."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-
 class Journal:
     """All records of this node, in memory and on disk. Thread-safe; the caller holds the `RunDirLock`."""
 
@@ -171,6 +122,16 @@ class Journal:
         wanted = set(locks)
         return next((r for r in self.records() if r.key != besides and wanted & set(r.locks)), None)
 
+    def holder_of_address(self, address: str, pool: str | None, besides: Key) -> Record | None:
+        """A record other than `besides` whose interface has this address of this pool."""
+        for record in self.records():
+            lease = record.attachment.lease
+            if pool is None or lease is None or record.key == besides or record.phase == Phase.DETACHING:
+                continue
+            if any((item.address, item.pool) == (address, pool) for item in lease.addresses):
+                return record
+        return None
+
     def problems(self) -> tuple[ErrorInfo, ...]:
         """Record files that could not be read; they are kept, for a record is never dropped on error."""
         return tuple(self._problems.values())
@@ -179,10 +140,22 @@ class Journal:
         """Put a record on disk, then in memory."""
         path = self._path(record.key)
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(to_json(record)), encoding="utf-8")
+        text = json.dumps(to_json(record))
+        try:
+            temporary.write_text(text, encoding="utf-8")
+        except FileNotFoundError:
+            self.restore()
+            temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
         with self._lock:
             self._records[record.key] = record
+
+    def restore(self) -> None:
+        """Put back what memory knows, after the directory was removed under us."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for known in self.records():
+            if not self._path(known.key).exists():
+                self._path(known.key).write_text(json.dumps(to_json(known)), encoding="utf-8")
 
     def remove(self, key: Key) -> None:
         """Forget an attachment of which nothing is left."""

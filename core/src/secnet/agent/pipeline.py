@@ -6,6 +6,7 @@ The record is written before the act it names. There is one undo path: on any fa
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -99,8 +100,11 @@ class Pipeline:
     def remake(self, record: Record, work: Work, call: Call) -> Record:
         """Make a damaged attachment anew without giving its addresses up."""
         with self._locks.hold(record.locks, call):
-            record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
-            self._take_away(record, call)
+            if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
+                self._remove(record, call)
+            else:
+                record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
+                self._take_away(record, call)
         return self.attach(work, call)
 
     def check(self, record: Record, call: Call) -> CheckReport:
@@ -112,12 +116,23 @@ class Pipeline:
         return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
-        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that."""
+        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
+
+        Where a pool was made anew without its entries, the addresses in use are entered again.
+        """
         lease = record.attachment.lease
         if record.ipam is None or record.ipam_type is None or lease is None:
             return ()
         report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
-        return report.findings
+        if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
+            return report.findings
+        in_use = tuple(item.address for item in lease.addresses if item.pool)
+        try:
+            self._allocate(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
+        except SecnetError as exc:
+            return (*report.findings, Finding(code="LeaseLost", message=str(exc), repairable=False))
+        call.log.warning("the pools had lost the addresses of this interface; they are listed again")
+        return ()
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         holder = self._journal.holder(locks, besides=work.key)
@@ -178,7 +193,20 @@ class Pipeline:
     def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         if request is None or ipam_type is None:
             return None
-        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        lease = self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        self._refuse_doubled(request, lease)
+        return lease
+
+    def _refuse_doubled(self, request: IpamRequest, lease: IpamLease) -> None:
+        """A store that lost its entries gives living addresses away: the journal knows better."""
+        own = Key(container_id=request.owner.container_id, ifname=request.owner.ifname)
+        for item in lease.addresses:
+            holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
+            if holder is not None:
+                raise Busy(
+                    f"IPPool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
+                    hint="the pool lost its entry; it is listed again at the next check, and this is tried again",
+                )
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
         info = self._plugins.driver_plugin(record.attachment.request.network_type).info

@@ -101,7 +101,7 @@ def guarded(plugin: LoadedPlugin[Any], method: str, function: Callable[[], T]) -
         return function()
     except SecnetError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # sys.exit() would silently end the worker that runs it
         raise ContractViolation(
             f"{blame(plugin)} raised {type(exc).__name__} from {method}: {exc}",
             hint="report it to the authors of that distribution; its errors must be those of secnet.contract",

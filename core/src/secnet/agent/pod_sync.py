@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from secnet.contract import (
     AttachRequest,
     Busy,
     Call,
+    Cancelled,
     ErrorInfo,
     Finding,
     Gone,
@@ -42,6 +43,8 @@ _log = logging.getLogger(__name__)
 _DEGRADED_HINT = (
     "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
 )
+
+_PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
 
 MakeCall = Callable[[AttachRequest, threading.Event], Call]
 
@@ -119,11 +122,16 @@ class PodSync:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
             return SyncResult(report=None, released=frozenset(self._claims.release(key)))
+        released: set[tuple[str, str]] = set()
         try:
             sandbox = self._source.resolve(pod)
-            released = self._claims.claim(sandbox.netns, key)
+            self._leave_old(records, sandbox)
+            records = self._journal.of_pod(*key)
+            released |= self._claims.release(key, keep=sandbox.netns)
+            self._claims.claim(sandbox.netns, key)
         except SecnetError as exc:
-            return self._stand_still(base, records, exc, selections)
+            still = self._stand_still(base, self._journal.of_pod(*key), exc, selections)
+            return replace(still, released=frozenset(released))
         progress = _Progress()
         changes = self._changes(selections, records, ref, sandbox)
         self._apply(changes, progress, cancel, verify)
@@ -141,6 +149,14 @@ class PodSync:
             records=self._journal.of_pod(*key),
             released=frozenset(released),
         )
+
+    def _leave_old(self, records: tuple[Record, ...], sandbox: Sandbox) -> None:
+        """Remove what stands in another namespace, before the claim on that one is given up to somebody else."""
+        for record in records:
+            if record.key.container_id != sandbox.container_id and (error := self._detach(record)) is not None:
+                raise Busy(
+                    f"its interface {record.key.ifname} in {record.attachment.request.netns.path} is not removed yet: {error}"
+                )
 
     def _changes(
         self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
@@ -203,8 +219,14 @@ class PodSync:
             self._degraded[record.key] = ErrorInfo(reason="Degraded", message=_text(findings), hint=_DEGRADED_HINT)
             return network_report(record, self._degraded[record.key])
         except SecnetError as exc:
-            current = self._journal.get(record.key)
-            return network_report(current, exc.info) if current else _gone_report(record, exc.info)
+            return self._report_of(record, exc.info)
+        except Exception as exc:
+            call.log.exception("the check failed by a fault of the agent itself")
+            return self._report_of(record, _internal(exc))
+
+    def _report_of(self, record: Record, error: ErrorInfo) -> NetworkReport:
+        current = self._journal.get(record.key)
+        return network_report(current, error) if current else _gone_report(record, error)
 
     def _detach(self, record: Record) -> ErrorInfo | None:
         self._degraded.pop(record.key, None)
@@ -261,7 +283,7 @@ def _text(findings: Iterable[Finding]) -> str:
 def _failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
     return NetworkReport(
         network=str(work.request.network),
-        phase=PENDING if error.retryable else FAILED,
+        phase=PENDING if error.retryable or error.reason in _PASSING else FAILED,
         interface=work.request.ifname,
         network_type=work.request.network_type,
         error=error,

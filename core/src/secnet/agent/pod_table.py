@@ -25,12 +25,16 @@ class PodTable:
     def update(self, pod: Mapping[str, Any]) -> bool:
         """Take a new state; False when nothing that matters here changed, or the Pod belongs to another node."""
         key = pod_key(pod)
-        if (pod.get("spec") or {}).get("nodeName") not in (None, "", self._node):
+        if not self.is_here(pod):
             return self.remove(key)
         with self._lock:
             before = self._pods.get(key)
             self._pods[key] = pod
         return before is None or _essence(before) != _essence(pod)
+
+    def is_here(self, pod: Mapping[str, Any]) -> bool:
+        """Whether the Pod belongs to this node."""
+        return (pod.get("spec") or {}).get("nodeName") in (None, "", self._node)
 
     def remove(self, key: PodKey) -> bool:
         """Forget a Pod; False when it was not here."""

@@ -70,7 +70,7 @@ class WorkQueue:
         while (key := self._next()) is not None:
             try:
                 self._handle(key)
-            except Exception:
+            except BaseException:  # a worker that ends would keep its key running for ever
                 _log.exception("a work item failed outside of its own error handling", extra={"key": str(key)})
             self._done(key)
 

@@ -8,7 +8,6 @@ address is released only if its Pod is known to live on in another sandbox, or w
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -27,6 +26,7 @@ from secnet.contract import (
 from secnet.linux.netns import alive
 
 from .journal import Journal
+from .locks import KeyLocks
 from .plugins import Plugins
 
 __all__ = ["Sweeper"]
@@ -60,28 +60,27 @@ class Sweeper:
         self._pod_exists = pod_exists
         self._grace = grace
         self._clock = clock
-        self._lock = threading.Lock()
+        self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
         self._swept: set[str] = set()
         self._unrecorded: dict[Key, Attachment] = {}
         self._suspects: dict[tuple[str, Key], float] = {}
 
     def before_attach(self, request: AttachRequest, call: Call) -> None:
         """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first."""
-        with self._lock:
+        with self._locks.hold((request.network_type,), call):
             if request.network_type not in self._swept:
                 self._sweep_type(request.network_type, call)
-            leftover = self._unrecorded.get(request.key)
-        if leftover is not None:
-            call.log.warning("removing an unrecorded attachment of this interface before making it anew")
-            self._plugins.drive(request.network_type, "detach", type(None), leftover, call)
-            with self._lock:
-                self._unrecorded.pop(request.key, None)
+            leftovers = [a for a in list(self._unrecorded.values()) if _in_the_way(a, request)]
+        for leftover in leftovers:
+            call.log.warning("removing the unrecorded %s of an earlier agent from this Pod", leftover.request.ifname)
+            self._plugins.drive(leftover.request.network_type, "detach", type(None), leftover, call)
+            self._unrecorded.pop(leftover.key, None)
 
     def sweep(self, network_types: Iterable[str], ipam_types: Iterable[str], call: Call) -> None:
         """Sweep all types, then all backends; one that fails does not stop the others."""
         for network_type in network_types:
             try:
-                with self._lock:
+                with self._locks.hold((network_type,), call):
                     self._sweep_type(network_type, call)
             except SecnetError as exc:
                 _log.debug("the inventory of network type %s is not available: %s", network_type, exc)
@@ -92,12 +91,13 @@ class Sweeper:
                 _log.debug("the inventory of IPAM type %s is not available: %s", ipam_type, exc)
 
     def _sweep_type(self, network_type: str, call: Call) -> None:
+        known = {record.key for record in self._journal.records()}
         inventory = self._plugins.drive(network_type, "inventory", Inventory, call)
         claimed = {container for container in self._sandboxes().values() if container}
-        self._unrecorded = {k: a for k, a in self._unrecorded.items() if a.request.network_type != network_type}
+        self._unrecorded = {k: a for k, a in list(self._unrecorded.items()) if a.request.network_type != network_type}
         for owned in inventory.owned:
             key = owned.attachment.key
-            if self._journal.get(key) is not None:
+            if key in known or self._journal.get(key) is not None:
                 continue
             self._unrecorded[key] = owned.attachment
             if not alive(owned.attachment.request.netns) and key.container_id not in claimed:
@@ -139,3 +139,10 @@ class Sweeper:
         _log.warning("releasing the addresses of %s/%s: that sandbox is gone", owner.container_id[:13], owner.ifname)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
         self._plugins.ask(ipam_type, "release", type(None), request, call)
+
+
+def _in_the_way(found: Attachment, request: AttachRequest) -> bool:
+    """The same interface, or one of an earlier sandbox in the same namespace, which belongs to this Pod now."""
+    a, b = found.request.netns, request.netns
+    same = (a.device, a.inode, a.cookie) == (b.device, b.inode, b.cookie)
+    return found.key == request.key or (same and found.key.container_id != request.container_id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.manifests import load_manifests
 from ..cluster.store import FileStore
 from ..reports import NetworkReport, PodReport, Reports
+from ..run_dir import require_store
 from ..settings import Settings
 from .common import add_manifest_options, load_all
 from .reconciler import Progress, reconciler
@@ -45,12 +46,13 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Apply, wait, print one line a network."""
     registry, settings = load_all(arguments)
+    require_store(settings.run_dir, settings.state_dir)
     manifests = [item for path in arguments.path for item in load_manifests(path, on_note=_note)]
     store = FileStore(settings.state_dir)
     applied = _hand_over(store, manifests, settings)
     progress = Progress(arguments.timeout)
-    with reconciler(settings, registry, "secnet apply"):
-        reports = _wait(settings, applied, progress)
+    with reconciler(settings, registry, "secnet apply") as ensure:
+        reports = _wait(settings, applied, progress, ensure)
     return _print_result(applied, reports)
 
 
@@ -72,7 +74,9 @@ def _hand_over(store: FileStore, manifests: Iterable[Any], settings: Settings) -
     return _Applied(pods=tuple(pods), needs=needs)
 
 
-def _wait(settings: Settings, applied: _Applied, progress: Progress) -> dict[str, PodReport]:
+def _wait(
+    settings: Settings, applied: _Applied, progress: Progress, ensure: Callable[[], None]
+) -> dict[str, PodReport]:
     """Poll the reports until all Pods are settled; returns the last ones by Pod uid."""
     reader = Reports(settings.run_dir)
     while True:
@@ -81,6 +85,7 @@ def _wait(settings: Settings, applied: _Applied, progress: Progress) -> dict[str
         if not waiting or progress.over():
             return reports
         progress.tell(f"waiting for {len(waiting)} of {len(applied.pods)} Pods", _first_error(waiting, reports))
+        ensure()
         time.sleep(_POLL_SECONDS)
 
 

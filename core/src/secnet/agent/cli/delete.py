@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any
 
 from secnet.contract import ObjectNotFound
@@ -12,6 +13,7 @@ from ..cluster.manifests import load_manifests
 from ..cluster.store import FileStore
 from ..journal import Journal
 from ..reports import Reports
+from ..run_dir import require_store
 from ..settings import Settings
 from .common import add_manifest_options, load_all
 from .reconciler import Progress, reconciler
@@ -38,6 +40,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Delete, wait, say what is left."""
     registry, settings = load_all(arguments)
+    require_store(settings.run_dir, settings.state_dir)
     objects = [manifest.object for path in arguments.path for manifest in load_manifests(path)]
     objects.sort(key=lambda obj: _ORDER.get(obj["kind"], len(_ORDER)))
     store = FileStore(settings.state_dir)
@@ -45,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     for obj in (obj for obj in objects if obj["kind"] == "Pod"):
         _delete(store, obj)
     progress = Progress(arguments.timeout)
-    with reconciler(settings, registry, "secnet delete"):
-        left = _wait(settings, pods, progress)
+    with reconciler(settings, registry, "secnet delete") as ensure:
+        left = _wait(settings, pods, progress, ensure)
     for line in left:
         print(line)
     if left:
@@ -60,9 +63,11 @@ def _delete(store: FileStore, obj: dict[str, Any]) -> None:
     name = obj["metadata"]["name"]
     shown = f"{obj['kind']} {'/'.join(filter(None, (_namespace(obj), name)))}"
     try:
-        store.delete(obj["kind"], name, _namespace(obj))
-        live = store.get(obj["kind"], name, _namespace(obj))
+        live = store.delete(obj["kind"], name, _namespace(obj))
     except ObjectNotFound:
+        print(f"{shown} not found")
+        return
+    if live is None:
         print(f"{shown} deleted")
     else:
         used = len((live.get("status") or {}).get("ipAddresses") or [])
@@ -73,7 +78,7 @@ def _namespace(obj: dict[str, Any]) -> str:
     return "" if obj["kind"] == "IPPool" else obj["metadata"].get("namespace") or "default"
 
 
-def _wait(settings: Settings, pods: set[tuple[str, str]], progress: Progress) -> list[str]:
+def _wait(settings: Settings, pods: set[tuple[str, str]], progress: Progress, ensure: Callable[[], None]) -> list[str]:
     """Poll until the Pods have neither record nor report; returns a line for each that still has."""
     reports = Reports(settings.run_dir)
     while True:
@@ -90,6 +95,7 @@ def _wait(settings: Settings, pods: set[tuple[str, str]], progress: Progress) ->
                 f"Pod {name}: not removed yet{': ' + errors[name] if name in errors else ''}" for name in sorted(left)
             ]
         progress.tell(f"waiting for {len(left)} Pods to let go", next(iter(errors.values()), ""))
+        ensure()
         time.sleep(_POLL_SECONDS)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from ..app import Agent
 from ..cluster.manifests import ManifestCluster
-from ..journal import RunDirInUse
 from ..logs import set_up_logging
 from ..registry import Registry
+from ..run_dir import RunDirInUse
 from ..settings import Settings
 
 __all__ = ["Progress", "reconciler"]
@@ -41,14 +41,23 @@ class Progress:
 
 
 @contextmanager
-def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[None]:
+def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[Callable[[], None]]:
     """Make sure somebody reconciles the run directory: an agent that already does, or one in this process."""
     set_up_logging("error", "console")
     logging.getLogger("secnet").setLevel(logging.CRITICAL)  # failures are printed from the reports, once
     with ExitStack() as stack:
         cluster = ManifestCluster(settings.state_dir, None)
         stack.callback(cluster.close)
-        # An agent that holds the run directory sees what was handed over through the store.
-        with suppress(RunDirInUse):
-            stack.enter_context(Agent(settings, registry, cluster, role=role))
-        yield
+        mine = False
+
+        def ensure() -> None:
+            """To be called while waiting: whoever held the run directory may have ended since."""
+            nonlocal mine
+            if not mine:
+                # An agent that holds the run directory sees what was handed over through the store.
+                with suppress(RunDirInUse):
+                    stack.enter_context(Agent(settings, registry, cluster, role=role))
+                    mine = True
+
+        ensure()
+        yield ensure
