@@ -12,12 +12,10 @@ from secnet.contract import (
     AttachRequest,
     Busy,
     Call,
-    Cancelled,
     ErrorInfo,
     Finding,
     Gone,
     Key,
-    NetworkRef,
     PodRef,
     SecnetError,
 )
@@ -30,6 +28,7 @@ from .journal import Journal, Phase, Record
 from .nads import Nads
 from .naming import ElementId, Named, assign_names
 from .pipeline import Pipeline
+from .refusals import failed_report, gone_report, internal_error, refused_report
 from .registry import Registry
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
 from .requests import Foreign, Refused, Work, build_work
@@ -43,8 +42,6 @@ _log = logging.getLogger(__name__)
 _DEGRADED_HINT = (
     "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
 )
-
-_PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
 
 MakeCall = Callable[[AttachRequest, threading.Event], Call]
 
@@ -179,7 +176,7 @@ class PodSync:
         for record, outcome in changes.keep:
             progress.networks[record.element] = self._keep(record, outcome, cancel, verify)
         for refused in changes.refused:
-            progress.networks[refused.element] = _refused_report(refused)
+            progress.networks[refused.element] = refused_report(refused)
         for work in changes.attach:
             progress.networks[work.element] = self._attach(work, cancel)
 
@@ -192,10 +189,10 @@ class PodSync:
             record = self._pipeline.attach(work, call)
         except SecnetError as exc:
             call.log.warning("attach failed: %s", exc, extra={"reason": exc.reason})
-            return _failed_report(work, exc.info)
+            return failed_report(work, exc.info)
         except Exception as exc:
             call.log.exception("attach failed by a fault of the agent itself")
-            return _failed_report(work, _internal(exc))
+            return failed_report(work, internal_error(exc))
         call.log.info("attached")
         return network_report(record)
 
@@ -222,11 +219,11 @@ class PodSync:
             return self._report_of(record, exc.info)
         except Exception as exc:
             call.log.exception("the check failed by a fault of the agent itself")
-            return self._report_of(record, _internal(exc))
+            return self._report_of(record, internal_error(exc))
 
     def _report_of(self, record: Record, error: ErrorInfo) -> NetworkReport:
         current = self._journal.get(record.key)
-        return network_report(current, error) if current else _gone_report(record, error)
+        return network_report(current, error) if current else gone_report(record, error)
 
     def _detach(self, record: Record) -> ErrorInfo | None:
         self._degraded.pop(record.key, None)
@@ -238,7 +235,7 @@ class PodSync:
             return exc.info
         except Exception as exc:
             call.log.exception("detach failed by a fault of the agent itself")
-            return _internal(exc)
+            return internal_error(exc)
         call.log.info("detached")
         return None
 
@@ -278,44 +275,3 @@ class PodSync:
 
 def _text(findings: Iterable[Finding]) -> str:
     return "; ".join(finding.message for finding in findings)
-
-
-def _failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
-    return NetworkReport(
-        network=str(work.request.network),
-        phase=PENDING if error.retryable or error.reason in _PASSING else FAILED,
-        interface=work.request.ifname,
-        network_type=work.request.network_type,
-        error=error,
-        nad_generation=work.nad_generation,
-    )
-
-
-def _refused_report(refused: Refused) -> NetworkReport:
-    return NetworkReport(
-        network=str(NetworkRef(namespace=refused.element.network.namespace, name=refused.element.network.name)),
-        phase=PENDING if refused.error.retryable else FAILED,
-        interface=refused.ifname,
-        network_type=refused.network_type,
-        error=refused.error.info,
-        nad_generation=refused.nad_generation,
-    )
-
-
-def _gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
-    return NetworkReport(
-        network=str(record.attachment.request.network),
-        phase=PENDING if error.retryable else FAILED,
-        interface=record.key.ifname,
-        network_type=record.attachment.request.network_type,
-        error=error,
-    )
-
-
-def _internal(exc: Exception) -> ErrorInfo:
-    return ErrorInfo(
-        reason="InternalError",
-        message=f"{type(exc).__name__}: {exc}",
-        hint="this is a fault in secnet: report it with the agent's log",
-        retryable=True,
-    )

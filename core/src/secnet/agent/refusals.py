@@ -1,0 +1,58 @@
+"""The reports of networks that are not attached, and why."""
+
+from __future__ import annotations
+
+from secnet.contract import Cancelled, ErrorInfo, Gone, NetworkRef
+
+from .journal import Record
+from .reports import FAILED, PENDING, NetworkReport
+from .requests import Refused, Work
+
+__all__ = ["failed_report", "gone_report", "internal_error", "refused_report"]
+
+_PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
+
+
+def failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
+    """A network whose attach failed."""
+    return NetworkReport(
+        network=str(work.request.network),
+        phase=PENDING if error.retryable or error.reason in _PASSING else FAILED,
+        interface=work.request.ifname,
+        network_type=work.request.network_type,
+        error=error,
+        nad_generation=work.nad_generation,
+    )
+
+
+def refused_report(refused: Refused) -> NetworkReport:
+    """A network that was refused before anything was touched."""
+    return NetworkReport(
+        network=str(NetworkRef(namespace=refused.element.network.namespace, name=refused.element.network.name)),
+        phase=PENDING if refused.error.retryable else FAILED,
+        interface=refused.ifname,
+        network_type=refused.network_type,
+        error=refused.error.info,
+        nad_generation=refused.nad_generation,
+    )
+
+
+def gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
+    """A network whose attachment went while it was looked at."""
+    return NetworkReport(
+        network=str(record.attachment.request.network),
+        phase=PENDING if error.retryable else FAILED,
+        interface=record.key.ifname,
+        network_type=record.attachment.request.network_type,
+        error=error,
+    )
+
+
+def internal_error(exc: Exception) -> ErrorInfo:
+    """A fault of secnet itself, as an error that is tried again."""
+    return ErrorInfo(
+        reason="InternalError",
+        message=f"{type(exc).__name__}: {exc}",
+        hint="this is a fault in secnet: report it with the agent's log",
+        retryable=True,
+    )
