@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -57,6 +58,8 @@ _BUFFER = 32768  # the kernel puts no more into one datagram of a dump
 _KERNEL = 0  # the port of who answers
 _DUMP_TRIES = 5
 _LAST_SEQUENCE = 0xFFFFFFFF
+_SEQUENCE, _SEQUENCE_AT = struct.Struct("=I"), 8  # where a message header has it
+_QUESTIONS = ("get", "dump")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,15 +131,12 @@ class Connection:
         Returns the bodies of the messages that describe such things: for get and dump, and with `echo` (a create answered by
         the finished object, which saves reading it back). Raises Fault.
         """
-        what = _THINGS[thing]
-        offset, flags = _VERBS[verb]
         self._sequence = self._sequence % _LAST_SEQUENCE + 1
-        request = _encoded(
-            what.message, what.new + offset, flags | (_ECHO if echo else 0), self._sequence, attrs, header
-        )
+        request = _request(thing, verb, _ECHO if echo else 0, attrs, header)
+        _SEQUENCE.pack_into(request, _SEQUENCE_AT, self._sequence)
         try:
             self._sock.send(request)
-            return self._answer(what.new)
+            return self._answer(_THINGS[thing].new)
         except BlockingIOError as exc:
             raise Fault(errno.ETIMEDOUT, f"no answer within {ANSWER_SECONDS} seconds") from exc
         except OSError as exc:
@@ -206,9 +206,24 @@ def given(**attrs: Any) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in attrs.items() if value is not None]
 
 
-def _encoded(message_class: Any, kind: int, flags: int, sequence: int, attrs: Attributes, header: Header) -> bytearray:
-    message = message_class()
-    message["header"].update(type=kind, flags=flags, sequence_number=sequence, pid=_KERNEL)
+def _request(thing: str, verb: str, more_flags: int, attrs: Attributes, header: Header) -> bytearray:
+    """The message without its sequence number."""
+    if verb in _QUESTIONS:
+        return bytearray(_question(thing, verb, tuple(attrs), tuple(header.items())))
+    return _encoded(thing, verb, more_flags, attrs, header)
+
+
+@lru_cache(maxsize=512)
+def _question(thing: str, verb: str, attrs: tuple[tuple[str, Any], ...], header: tuple[tuple[str, int], ...]) -> bytes:
+    """Most requests of an attach ask the same as others did, and encoding was the most expensive part of asking."""
+    return bytes(_encoded(thing, verb, 0, attrs, dict(header)))
+
+
+def _encoded(thing: str, verb: str, more_flags: int, attrs: Attributes, header: Header) -> bytearray:
+    what = _THINGS[thing]
+    offset, flags = _VERBS[verb]
+    message = what.message()
+    message["header"].update(type=what.new + offset, flags=flags | more_flags, sequence_number=0, pid=_KERNEL)
     message.update(header)
     message["attrs"] = list(attrs)
     message.encode()
