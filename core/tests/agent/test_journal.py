@@ -1,10 +1,12 @@
 """The journal and the lock of the run directory."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from secnet.agent.journal import Journal, Phase
+from secnet.agent.journal import Journal, Phase, Record
 from secnet.agent.run_dir import RunDirLock
 from secnet.contract import Busy, Key
 from secnet_testing.builders import record
@@ -86,3 +88,52 @@ def test_a_record_of_another_boot_is_not_adopted(tmp_path: Path) -> None:
     journal.write(theirs)
     journal.disown(ours.boot_id)
     assert Journal(tmp_path).records() == (ours, theirs.replace(phase=Phase.DETACHING))
+
+
+def test_records_are_put_back_after_the_directory_was_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "journal"
+    journal = Journal(folder)
+    journal.write(record("eth1"))
+    journal.write(record("eth2"))
+    shutil.rmtree(tmp_path / "run")
+    journal.restore()
+    assert Journal(folder).records() == journal.records() == (record("eth1"), record("eth2"))
+
+
+def test_a_write_into_a_removed_directory_brings_all_records_back(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "journal"
+    journal = Journal(folder)
+    journal.write(record("eth1"))
+    shutil.rmtree(tmp_path / "run")
+    journal.write(record("eth2"))
+    assert Journal(folder).records() == (record("eth1"), record("eth2"))
+
+
+def test_restoring_changes_no_record_that_is_there(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record())
+    (path,) = tmp_path.glob("*.json")
+    path.write_text("{}")
+    journal.restore()
+    assert path.read_text() == "{}"
+
+
+def test_the_interface_that_has_an_address_is_found(tmp_path: Path) -> None:
+    pooled = with_pool(record("eth1", addresses=("10.0.0.2/24",)), "blue")
+    journal = Journal(tmp_path)
+    journal.write(pooled)
+    journal.write(record("eth2", addresses=("10.0.0.3/24",)))
+    other = Key(container_id="c2", ifname="eth1")
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=other) == pooled
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=pooled.key) is None
+    assert journal.holder_of_address("10.0.0.2/24", "red", besides=other) is None, "pools may overlap"
+    assert journal.holder_of_address("10.0.0.3/24", None, besides=other) is None, "static addresses are the author's"
+    journal.write(pooled.replace(phase=Phase.DETACHING))
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=other) is None, "on its way out"
+
+
+def with_pool(made: Record, pool: str) -> Record:
+    lease = made.attachment.lease
+    assert lease is not None
+    addresses = tuple(dataclasses.replace(item, pool=pool) for item in lease.addresses)
+    return made.replace(attachment=made.attachment.bind(dataclasses.replace(lease, addresses=addresses), None))

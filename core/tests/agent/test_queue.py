@@ -64,12 +64,13 @@ def test_an_earlier_date_wins_over_a_later_one() -> None:
     assert queue.stop(10)
 
 
-def test_a_failing_item_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("boom"), SystemExit(3), KeyboardInterrupt()])
+def test_a_failing_item_does_not_stop_the_others(caplog: pytest.LogCaptureFixture, error: BaseException) -> None:
     seen = []
 
     def handle(key: Hashable) -> None:
         if key == "bad":
-            raise RuntimeError("boom")
+            raise error
         seen.append(key)
 
     queue = WorkQueue(handle, 1)
@@ -79,3 +80,20 @@ def test_a_failing_item_does_not_stop_the_others(caplog: pytest.LogCaptureFixtur
     _wait(lambda: seen == ["good"])
     assert queue.stop(10)
     assert "a work item failed" in caplog.text
+
+
+def test_an_item_that_ended_its_worker_can_be_queued_again() -> None:
+    runs = []
+
+    def handle(key: Hashable) -> None:
+        runs.append(key)
+        if len(runs) == 1:
+            raise SystemExit(3)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("a")
+    _wait(lambda: runs == ["a"] and len(queue) == 0)
+    queue.add("a")
+    _wait(lambda: runs == ["a", "a"])
+    assert queue.stop(10)
