@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ class Counting(MemoryStore):
     """Counts conflicts: a test of concurrency without any has tested nothing."""
 
     conflicts = 0
+
+    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
+        """Let the others read the same version, as a store behind a network would."""
+        found = super().get(kind, name, namespace)
+        time.sleep(0.001)
+        return found
 
     def update_status(self, obj: dict[str, Any]) -> dict[str, Any]:
         try:
