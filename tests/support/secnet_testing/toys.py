@@ -1,0 +1,181 @@
+"""A driver and a backend whose every failure can be provoked, and a pipeline over them.
+
+They only write down what is asked of them: a real driver cannot be made to fail at each place on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from secnet.agent.journal import Journal
+from secnet.agent.layer3 import Layer3
+from secnet.agent.pipeline import Pipeline
+from secnet.agent.plugins import Plugins
+from secnet.agent.registry import LoadedPlugin, Registry
+from secnet.agent.requests import Work
+from secnet.agent.settings import Settings
+from secnet.agent.validation import Validator
+from secnet.contract import (
+    EMPTY_FRAGMENT,
+    VLAN_PROPERTY,
+    Attachment,
+    AttachRequest,
+    AttachResult,
+    BackendInfo,
+    Call,
+    CheckReport,
+    DriverInfo,
+    Inventory,
+    IPAMBackend,
+    IpamLease,
+    IpamOwner,
+    IpamRequest,
+    LeaseAddress,
+    NetworkDriver,
+    NetworkRef,
+    ProbeReport,
+)
+
+from secnet_testing.builders import work
+
+__all__ = ["Rig", "Script", "fail", "make_rig", "toy_registry", "toy_work"]
+
+T = TypeVar("T")
+
+OPTIONS = {**EMPTY_FRAGMENT, "properties": {"vlan": VLAN_PROPERTY}}
+
+
+@dataclass
+class Script:
+    """What the plugins did, and what they are to do instead of succeeding: method name -> function; witness sees each call."""
+
+    log: list[str] = field(default_factory=list)
+    instead: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    vlans: tuple[int, ...] = ()
+    pool: str | None = None
+    has_vlans: bool = True
+    locks: tuple[str, ...] = ()
+    asked_for: list[tuple[str, ...]] = field(default_factory=list)
+    witness: Callable[[str], None] = lambda method: None
+
+    def run(self, method: str, default: T) -> T:
+        """Note the call, then do what was asked for in place of returning `default`."""
+        self.log.append(method)
+        self.witness(method)
+        return cast(T, self.instead[method]()) if method in self.instead else default
+
+
+class _ToyDriver(NetworkDriver):
+    script: ClassVar[Script]
+
+    @classmethod
+    def describe(cls) -> DriverInfo:
+        return DriverInfo(network_type="toy", summary="", options=OPTIONS, vlan=cls.script.has_vlans)
+
+    def probe(self) -> ProbeReport:
+        return ProbeReport(ready=True)
+
+    def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
+        return self.script.locks
+
+    def plan(self, request: AttachRequest, call: Call) -> Attachment:
+        return self.script.run("plan", Attachment(request=request))
+
+    def attach(self, attachment: Attachment, call: Call) -> AttachResult:
+        return self.script.run("attach", AttachResult(netdev=False))
+
+    def check(self, attachment: Attachment, call: Call) -> CheckReport:
+        return self.script.run("check", CheckReport())
+
+    def detach(self, attachment: Attachment, call: Call) -> None:
+        self.script.run("detach", None)
+
+    def inventory(self, call: Call) -> Inventory:
+        return Inventory()
+
+
+class _ToyBackend(IPAMBackend):
+    script: ClassVar[Script]
+
+    @classmethod
+    def describe(cls) -> BackendInfo:
+        return BackendInfo(ipam_type="pool", summary="", capabilities=frozenset({"ips"}))
+
+    def probe(self) -> ProbeReport:
+        return ProbeReport(ready=True)
+
+    def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
+        self.script.asked_for.append(request.ips)
+        address = LeaseAddress(address="10.0.0.2/24", pool=self.script.pool)
+        return self.script.run(
+            "allocate", IpamLease(owner=request.owner, addresses=(address,), vlans=self.script.vlans)
+        )
+
+    def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
+        return self.script.run("check_lease", CheckReport())
+
+    def release(self, request: IpamRequest, call: Call) -> None:
+        self.script.run("release", None)
+
+
+@dataclass
+class Rig:
+    """A pipeline over the toys; `script` says what they do, and what they did."""
+
+    journal: Journal
+    pipeline: Pipeline
+    script: Script
+
+    def attach(self, item: Work | None = None, **call: Any) -> Any:
+        """Attach one interface; returns its record."""
+        return self.pipeline.attach(item or toy_work(), Call.within(5, **call))
+
+
+def fail(error: BaseException) -> Callable[[], Any]:
+    """A function that raises this."""
+
+    def run() -> Any:
+        raise error
+
+    return run
+
+
+def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
+    """The work that one selection of the toy network makes."""
+    owner = IpamOwner(container_id="c1", ifname=ifname)
+    ipam = IpamRequest(owner=owner, network=NetworkRef(namespace="default", name="blue"), config={})
+    bare = work(ifname, **rest)
+    return Work(element=bare.element, request=bare.request, ipam=ipam, ipam_type="pool")
+
+
+def make_rig(folder: Path) -> Rig:
+    """A rig whose journal lies in `folder`."""
+    script = Script()
+    settings = Settings(node_name="n")
+    journal = Journal(folder)
+    pipeline = Pipeline(
+        plugins=Plugins(toy_registry(script), settings, objects=None),  # type: ignore[arg-type]
+        journal=journal,
+        boot_id="boot",
+        layer3=Layer3(),
+        undo_call=lambda record: Call.within(5),
+        verify_seconds=0.05,
+    )
+    return Rig(journal=journal, pipeline=pipeline, script=script)
+
+
+def toy_registry(script: Script) -> Registry:
+    """The toys as installed plugins, described as the script says now."""
+
+    def load(name: str, base: type) -> LoadedPlugin[Any]:
+        cls: Any = type(base.__name__, (base,), {"script": script})
+        validator = Validator(EMPTY_FRAGMENT, name)
+        return LoadedPlugin(
+            name=name, cls=cls, info=cls.describe(), distribution="toy-dist", version="1.2", options=validator
+        )
+
+    drivers, backends = {"toy": load("toy", _ToyDriver)}, {"pool": load("pool", _ToyBackend)}
+    return Registry(drivers=drivers, backends=backends, problems=())
