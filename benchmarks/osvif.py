@@ -33,7 +33,7 @@ _SECONDS = 30.0
 def missing(python: Path) -> str:
     """Why os-vif cannot be measured with that interpreter; empty when it can."""
     if not os.access(python, os.X_OK):
-        return f"{python} does not exist (make it with: tools/setup bench)"
+        return f"os-vif: {python} does not exist (make it with: tools/setup bench)"
     found = subprocess.run([python, "-c", "import os_vif, vif_plug_ovs"], capture_output=True, check=False)
     return "" if found.returncode == 0 else f"{python} has no os-vif (make it with: tools/setup bench)"
 

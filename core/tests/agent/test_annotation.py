@@ -198,7 +198,7 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ('[{"name": "a"}, "b"]', "$[1]", "object"),
         ('{"name": "a"}', "$", "list"),
         ('"a"', "$", "list"),
-        ('[{"name": "a"},]', "$", "line 1, column 16"),
+        ('[{"name": "a"},]', "$", "line 1, column 1"),
         ('[{"name": "a", "name": "b"}]', "$", "twice"),
         ('[{"name": "a", "Name": "b"}]', "$[0].Name", "twice"),
         ('[{"namespace": "a"}]', "$[0].name", "missing"),

@@ -157,13 +157,17 @@ def clear(node: Node, folder: Path) -> None:
     """Take all objects, and what was made of them, away; the Pods' namespaces too."""
     for file in node.manifests.iterdir():
         file.unlink()
-    if any(process.running for process in node.agents):
+    running = any(process.running for process in node.agents)
+    if running:
         # What a file named is the watcher's to delete, and would come back if it were deleted here.
         node.wait_until(lambda: not _from_files(node), "what the manifests said is gone")
     objects = [obj for kind in _KINDS for obj in node.store.list(kind)]
     if objects:
         done = node.cli("delete", write(folder, *map(_bare, objects)), "--timeout", "20")
         assert done.returncode == 0, f"delete failed:\n{done.stdout}{done.stderr}\n{node.logs()}"
+    if running:
+        # The next test may use the same Pod name, and must not see the report of this one.
+        node.wait_until(lambda: not (Reports(node.run_dir).pods() or node.records()), "no Pod has a report or a record")
     for name in node.pods:
         node.delete_pod_namespace(name)
 

@@ -139,7 +139,8 @@ def test_broken_json_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"kind": "Pod",\n}')
     with pytest.raises(InvalidConfig) as caught:
         load_manifests(tmp_path)
-    assert caught.value.subject == f"{tmp_path / 'x.json'}:2"
+    # Python 3.13 points at the comma, 3.11 at what follows it.
+    assert caught.value.subject in {f"{tmp_path / 'x.json'}:{line}" for line in (1, 2)}
 
 
 def test_one_object_in_two_places(tmp_path: Path) -> None:
