@@ -197,7 +197,7 @@ class Controller:
         if pod is None and not self._is_gone(key):
             with self._lock:
                 del self._cancels[key]
-            self._queue.add(key, _UNREADABLE_DELAY)
+            self._queue.add(key, 0 if self._pods.get(key) else _UNREADABLE_DELAY)
             return
         try:
             result = self._sync.sync(key, pod, cancel, verify=verify)
@@ -213,7 +213,10 @@ class Controller:
             self._queue.add(other)
 
     def _is_gone(self, key: PodKey) -> bool:
-        """Whether the store itself says so: it leaves out objects whose file is damaged (R6)."""
+        """Whether the store itself says so: it leaves out objects whose file is damaged (R6).
+
+        One whose file was mended by hand is taken up again here: that is no change which the watch would tell of.
+        """
         try:
             found = self._cluster.get("Pod", key[1], key[0])
         except ObjectNotFound:
@@ -221,7 +224,11 @@ class Controller:
         except SecnetError as exc:
             _log.warning("Pod %s/%s cannot be read, its networks stay: %s", *key, exc)
             return False
-        return not self._pods.is_here(found)
+        if not self._pods.is_here(found):
+            return True
+        if self._pods.get(key) is None:
+            self._pods.update(found)
+        return False
 
     def _publish(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> None:
         """Status annotation, report, next attempt: whoever waits for the report finds the status already written."""
