@@ -1,0 +1,192 @@
+"""What fails stays alone: a stranger's driver that exits, hangs or is refused, and a Pod that can never be attached."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from secnet_testing.agentprocess import AgentProcess
+from secnet_testing.node import Node, NodeFactory
+from secnet_testing.objects import nad, pod, pool
+from secnet_testing.scene import addresses, errors_of, wait_error
+
+pytestmark = pytest.mark.ovs
+
+DRIVER = '''
+import subprocess, sys, threading
+from pathlib import Path
+from secnet.contract import (
+    Attachment, AttachResult, CheckReport, DriverInfo, Inventory, MissingPrivilege, NetworkDriver, ProbeReport
+)
+
+HERE = Path(__file__).parent
+
+def act(method):
+    """Do what the file of this method says, if there is one."""
+    what = (HERE / method).read_text() if (HERE / method).exists() else ""
+    (HERE / f"{method}.called").touch()
+    if what == "exit":
+        sys.exit(3)
+    if what == "hang":
+        threading.Event().wait()
+    if what == "refuse":
+        raise MissingPrivilege("the device refuses", hint="ask its owner")
+    if what == "spawn":
+        done = subprocess.run(["grep", "SigBlk", "/proc/self/status"], capture_output=True, text=True, check=True)
+        (HERE / "mask").write_text(done.stdout.split()[1])
+
+class Driver(NetworkDriver):
+    @classmethod
+    def describe(cls):
+        return DriverInfo(network_type="odd", summary="does as it is told")
+
+    def probe(self):
+        act("probe")
+        return ProbeReport(ready=True)
+
+    def plan(self, request, call):
+        return Attachment(request=request)
+
+    def attach(self, attachment, call):
+        act("attach")
+        return AttachResult(netdev=False)
+
+    def check(self, attachment, call):
+        return CheckReport()
+
+    def detach(self, attachment, call):
+        act("detach")
+
+    def inventory(self, call):
+        act("inventory")
+        return Inventory()
+'''
+
+
+class _Stranger:
+    """A distribution `stranger` with the driver `odd`, and what the driver is to do: one file a method."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        info = folder / "stranger-1.2.dist-info"
+        info.mkdir(parents=True)
+        (folder / "stranger.py").write_text(DRIVER, encoding="utf-8")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.2\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text("[secnet.network_types]\nodd = stranger:Driver\n", encoding="utf-8")
+
+    def agent(self, node: Node, *, ready: bool = True) -> AgentProcess:
+        """An agent that has it installed."""
+        secnet = str(Path(sys.executable).with_name("secnet"))
+        return node.agent(program=["env", f"PYTHONPATH={self.folder}", secnet], ready=ready)
+
+    def told(self, method: str, what: str) -> None:
+        """exit, hang, refuse or spawn; empty to do as a driver should."""
+        (self.folder / method).write_text(what, encoding="utf-8")
+
+    def called(self, method: str) -> bool:
+        return (self.folder / f"{method}.called").exists()
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> _Stranger:
+    return _Stranger(tmp_path / "stranger")
+
+
+def _network(node: Node) -> None:
+    """A network of the vlan driver, and one of the stranger's."""
+    node.store.apply(pool("net", "10.10.0.2-10.10.0.99", gateway="10.10.0.1", prefix=24))
+    node.store.apply(nad("net", vlan=10, pools=["net"]))
+    node.store.apply(nad("odd", network_type="odd"))
+
+
+def _put(node: Node, name: str, networks: str) -> None:
+    node.store.apply(pod(name, node.pod(name).path, networks))
+
+
+def _works(node: Node, name: str = "good") -> None:
+    """A Pod of the vlan driver is attached."""
+    _put(node, name, "net")
+    node.wait_attached(name)
+    assert addresses(node.pod(name), "eth1")
+
+
+def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, stranger: _Stranger) -> None:
+    _network(bare)
+    stranger.told("attach", "exit")
+    stranger.agent(bare)
+    names = [f"odd{number}" for number in range(4)]  # one for each worker
+    for name in names:
+        _put(bare, name, "odd")
+    for name in names:
+        wait_error(bare, name)
+        (error,) = errors_of(bare.status(), name)
+        assert error["reason"] == "ContractViolation"
+        assert "(stranger 1.2) raised SystemExit from attach" in error["message"]
+    _works(bare)
+
+
+def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, stranger: _Stranger) -> None:
+    _network(bare)
+    stranger.told("probe", "exit")
+    agent = stranger.agent(bare)
+    (line,) = (line for line in agent.text.splitlines() if "ready: node" in line)
+    assert "odd (broken: " in line
+    assert "(stranger 1.2) raised SystemExit from probe" in line
+    _works(bare)
+
+
+def test_a_driver_that_hangs_in_inventory_stops_no_other(node: Node, stranger: _Stranger) -> None:
+    _network(node)
+    stranger.told("inventory", "hang")
+    stranger.agent(node)
+    node.wait_until(lambda: stranger.called("inventory"), "the driver hangs")
+    _works(node)
+
+
+def test_a_removal_that_was_refused_is_tried_again_after_the_pod_is_gone(
+    node_factory: NodeFactory, stranger: _Stranger
+) -> None:
+    node = node_factory(workers={"checkInterval": 1})
+    _network(node)
+    stranger.agent(node)
+    _put(node, "web", "odd")
+    node.wait_attached("web")
+    stranger.told("detach", "refuse")
+    node.store.delete("Pod", "web", "default")
+    wait_error(node, "web")
+    (error,) = errors_of(node.status(), "web")
+    assert (error["reason"], error["retryable"]) == ("MissingPrivilege", False)
+    assert len(node.records()) == 1
+    stranger.told("detach", "")
+    node.wait_detached("web")
+
+
+def test_programs_that_a_plugin_starts_can_be_ended(bare: Node, stranger: _Stranger) -> None:
+    _network(bare)
+    stranger.told("attach", "spawn")
+    stranger.agent(bare)
+    _put(bare, "web", "odd")
+    bare.wait_attached("web")
+    assert int((stranger.folder / "mask").read_text(encoding="ascii"), 16) == 0, "blocked signals are inherited"
+    bare.store.delete("Pod", "web", "default")
+    bare.wait_detached("web")  # now: an agent without this driver could not
+
+
+def test_a_pod_that_cannot_be_attached_does_not_wake_itself(bare: Node) -> None:
+    bare.store.apply(pool("four", "10.10.0.0/24", gateway="10.10.0.1", prefix=24, vlan=10))
+    bare.store.apply(pool("six", "fd00:10::/64", gateway="fd00:10::1", prefix=64, vlan=20))
+    bare.store.apply(nad("torn", pools=["four", "six"]))
+    bare.store.apply(nad("whole", pools=["four", "six"], vlan=30))
+    agent = bare.agent()
+    _put(bare, "bad", "torn")
+    wait_error(bare, "bad")
+    (error,) = errors_of(bare.status(), "bad")
+    assert (error["reason"], error["retryable"]) == ("Conflict", False)
+    for _ in range(8):  # addresses of its own pools come and go, and help it as little as those it gives back itself
+        _put(bare, "good", "whole")
+        bare.wait_attached("good")
+        bare.store.delete("Pod", "good", "default")
+        bare.wait_detached("good")
+    attempts = [line for line in agent.text.splitlines() if "attach failed" in line and "pod=default/bad" in line]
+    assert 1 <= len(attempts) <= 3  # its own event, and the first looks at its namespace
