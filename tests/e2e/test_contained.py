@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -75,10 +76,11 @@ class _Stranger:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.2\n", encoding="utf-8")
         (info / "entry_points.txt").write_text("[secnet.network_types]\nodd = stranger:Driver\n", encoding="utf-8")
 
-    def agent(self, node: Node, *, ready: bool = True) -> AgentProcess:
+    def agent(self, node: Node) -> AgentProcess:
         """An agent that has it installed."""
         secnet = str(Path(sys.executable).with_name("secnet"))
-        return node.agent(program=["env", f"PYTHONPATH={self.folder}", secnet], ready=ready)
+        path = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return node.agent(program=["env", f"PYTHONPATH={path}", secnet])
 
     def told(self, method: str, what: str) -> None:
         """exit, hang, refuse or spawn; empty to do as a driver should."""

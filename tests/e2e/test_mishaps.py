@@ -100,6 +100,7 @@ def test_a_pool_made_anew_learns_the_addresses_in_use(bare: Node) -> None:
     bare.wait_until(lambda: not exists(bare, "IPPool", "net", ""), "the pool is gone")
     _put(bare, POOL)
     _attach(bare, "db")
+    assert _address(bare, "db") != _address(bare, "web")
     bare.wait_until(lambda: len(_holders(bare)) == 2, "the pool lists both")
     assert _holders(bare) == {_address(bare, "web"): "web", _address(bare, "db"): "db"}
     assert ping(bare.pod("web"), _address(bare, "db"))
