@@ -138,15 +138,11 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Put a record on disk, then in memory."""
-        path = self._path(record.key)
-        temporary = path.with_suffix(".tmp")
-        text = json.dumps(to_json(record))
         try:
-            temporary.write_text(text, encoding="utf-8")
+            self._put(record)
         except FileNotFoundError:
             self.restore()
-            temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+            self._put(record)
         with self._lock:
             self._records[record.key] = record
 
@@ -155,7 +151,7 @@ class Journal:
         self._directory.mkdir(parents=True, exist_ok=True)
         for known in self.records():
             if not self._path(known.key).exists():
-                self._path(known.key).write_text(json.dumps(to_json(known)), encoding="utf-8")
+                self._put(known)
 
     def remove(self, key: Key) -> None:
         """Forget an attachment of which nothing is left."""
@@ -168,6 +164,12 @@ class Journal:
         for record in self.records():
             if record.boot_id != boot_id and record.phase == Phase.ATTACHED:
                 self.write(record.replace(phase=Phase.DETACHING))
+
+    def _put(self, record: Record) -> None:
+        path = self._path(record.key)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(to_json(record)), encoding="utf-8")
+        os.replace(temporary, path)
 
     def _path(self, key: Key) -> Path:
         name = f"{key.container_id}.{key.ifname}"
