@@ -6,6 +6,7 @@ import fcntl
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +127,7 @@ def secnet(*args: str | Path, timeout: float = 60) -> subprocess.CompletedProces
 @contextmanager
 def only_one(what: str) -> Iterator[None]:
     """Wait until no other test run on this machine does the same: it uses names that are not its own."""
-    with open(f"/run/lock/secnet-test-{what}", "w", encoding="ascii") as file:
+    with open(Path(tempfile.gettempdir(), f"secnet-test-{what}.lock"), "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
