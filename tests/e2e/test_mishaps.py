@@ -143,7 +143,9 @@ def test_a_status_that_cannot_be_written_does_not_hide_the_pod(bare: Node) -> No
     agent = bare.agent(program=["unshare", "--mount", "sh", "-c", script, "sh"])
     bare.wait_attached("web")
     assert bare.network_status("web") == []
-    run_in(None, ["nsenter", f"--mount=/proc/{agent.pid}/ns/mnt", "mount", "-o", "remount,bind,rw", str(folder)])
+    run_in(
+        None, ["nsenter", f"--target={agent.pid}", "--mount", "--root", "mount", "-o", "remount,bind,rw", str(folder)]
+    )
     bare.wait_until(lambda: bare.network_status("web"), "the status is written when it can be")
 
 

@@ -194,18 +194,20 @@ class Pipeline:
         if request is None or ipam_type is None:
             return None
         lease = self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
-        self._refuse_doubled(request, lease)
+        self._refuse_doubled(request, ipam_type, lease, call)
         return lease
 
-    def _refuse_doubled(self, request: IpamRequest, lease: IpamLease) -> None:
-        """A store that lost its entries gives living addresses away: the journal knows better."""
+    def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
+        """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""
         own = Key(container_id=request.owner.container_id, ifname=request.owner.ifname)
         for item in lease.addresses:
             holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
             if holder is not None:
+                self._plugins.ask(ipam_type, "release", type(None), request, call)
+                self.check_lease(holder, call)
                 raise Busy(
                     f"IPPool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
-                    hint="the pool lost its entry; it is listed again at the next check, and this is tried again",
+                    hint="the pool had lost its entry; it is listed again, and this is tried again",
                 )
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
