@@ -31,8 +31,8 @@ def test_an_address_that_another_record_holds_is_not_given_again(rig: Rig) -> No
     rig.script.log.clear()
     with pytest.raises(Busy, match=r"IPPool blue gave 10\.0\.0\.2/24, which Pod default/web interface eth1 still uses"):
         rig.attach(toy_work("eth2"))
-    # The wrong entry is given back, and then the undo finds nothing more to do; nothing was attached.
-    assert rig.script.log == ["plan", "allocate", "release", "detach", "release"]
+    # The wrong entry is given back, the holder looked after, and the undo finds nothing more to do; nothing was attached.
+    assert rig.script.log == ["plan", "allocate", "release", "check_lease", "detach", "release"]
     assert rig.journal.records() == (first,)
 
 
