@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet_testing.needs import requires_command, requires_root
+from secnet_conformance.needs import requires_command, requires_root
 
 ROOT = Path(__file__).parents[2]
 SUMMARY = {"n", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms", "max_ms"}

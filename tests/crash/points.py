@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from secnet_testing.killable import KillPoint, kill_points
+from secnet_conformance.steps import StepPoint
+from secnet_testing.killable import kill_points
 
 from .scenarios import Scenario
 from .scene import Scene, play_scene
@@ -30,27 +31,27 @@ class _Work:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next = itertools.count()
-        self.points: list[KillPoint] | None = None
+        self.points: list[StepPoint] | None = None
         self.failures: list[str] = []
 
-    def agree(self, points: list[KillPoint]) -> None:
+    def agree(self, points: list[StepPoint]) -> None:
         with self._lock:
             if self.points is None:
                 self.points = points
             differing = sorted(str(point) for point in {*points} ^ {*self.points})
             assert not differing, f"two clean runs did different steps: {', '.join(differing)}"
 
-    def take(self) -> KillPoint | None:
+    def take(self) -> StepPoint | None:
         with self._lock:
             assert self.points is not None
             return next(itertools.islice(self.points, index := next(self._next), index + 1), None)
 
-    def fail(self, point: KillPoint, lines: list[str]) -> None:
+    def fail(self, point: StepPoint, lines: list[str]) -> None:
         with self._lock:
             self.failures.extend(f"{point}: {line}" for line in lines)
 
 
-def run_points(make: MakeScenario, folder: Path, *, scenes: int = _SCENES) -> tuple[list[KillPoint], list[str]]:
+def run_points(make: MakeScenario, folder: Path, *, scenes: int = _SCENES) -> tuple[list[StepPoint], list[str]]:
     """All kill points of a scenario; returns the points and one line for each thing that was wrong at one of them."""
     work = _Work()
     with ThreadPoolExecutor(scenes) as pool:
@@ -76,7 +77,7 @@ def _worker(make: MakeScenario, folder: Path, work: _Work) -> None:
                     break
 
 
-def _case(scenario: Scenario, point: KillPoint) -> list[str]:
+def _case(scenario: Scenario, point: StepPoint) -> list[str]:
     try:
         return scenario.case(point)
     except Exception:

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.steps import StepPoint
 from secnet_testing import kernelshot
-from secnet_testing.killable import KillPoint, RecordedStep, program, read_steps
+from secnet_testing.killable import RecordedStep, program, read_steps
 from secnet_testing.netns import run_in
 
 from .scene import Scene, wait_equal
@@ -78,11 +79,11 @@ class Scenario(ABC):
         lines = diff(pristine, self._before) + wait_equal(self.node, self._before)
         assert [line for line in lines if not line.startswith("+ pools > ")] == [], "\n".join(lines)
 
-    def case(self, point: KillPoint) -> list[str]:
+    def case(self, point: StepPoint) -> list[str]:
         """Die at the point, start again, compare; returns what is wrong."""
         return [*self._die(point), *self._recover(), *self._return()]
 
-    def _die(self, point: KillPoint) -> Iterator[str]:
+    def _die(self, point: StepPoint) -> Iterator[str]:
         marker, order = self.node.folder / "marker", self.node.folder / "order"
         marker.unlink(missing_ok=True)
         if self.agent_runs_before:
@@ -183,7 +184,7 @@ class Recover(Attach):
 
     name = "recover"
     agent_runs_before = False
-    _first = KillPoint(name="port.add", number=2, moment="after")
+    _first = StepPoint(name="port.add", number=2, moment="after")
 
     def change(self) -> None:
         super().change()

@@ -10,16 +10,17 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from secnet_testing.killable import ANY, KillPoint, RecordedStep, kill_points, program, read_steps
+from secnet_conformance.steps import ANY, StepPoint
+from secnet_testing.killable import RecordedStep, kill_points, program, read_steps
 
 STEPS = """
     from pathlib import Path
     from secnet.contract import Call
-    from secnet_testing.killable import KillPoint, killer, obedient, recorder
+    from secnet_testing.killable import StepPoint, killer, obedient, recorder
     mode, argument, file = {arguments!r}
     observer = {{
         "record": lambda: recorder(Path(file)),
-        "kill": lambda: killer(KillPoint.parse(argument), Path(file)),
+        "kill": lambda: killer(StepPoint.parse(argument), Path(file)),
         "obey": lambda: obedient(Path(file + ".order"), Path(file)),
     }}[mode]()
     call = Call(observers=(observer,))
@@ -78,7 +79,7 @@ def test_there_are_two_points_a_step() -> None:
 @pytest.mark.parametrize("text", ["a#1", "a#1:later", "#1:before", "a#x:before"])
 def test_a_point_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME#NUMBER|invalid literal"):
-        KillPoint.parse(text)
+        StepPoint.parse(text)
 
 
 def test_only_the_agent_is_run(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from secnet_conformance.steps import ANY, StepPoint
 from secnet_testing import kernelshot
-from secnet_testing.killable import ANY, KillPoint, program, read_steps
+from secnet_testing.killable import program, read_steps
 from secnet_testing.netns import run_in
 from secnet_testing.node import Node
 
@@ -39,7 +40,7 @@ def test_no_address_is_given_twice_and_nothing_leaks(scene: Scene, tmp_path: Pat
     steps = _clean_run(scene, tmp_path / "steps")
     for number in range(ROUNDS):
         # Conflicts between threads repeat a step now and then, so a clean run may have had some more than the next.
-        point = KillPoint(name=ANY, number=rng.randint(1, steps * 9 // 10), moment=rng.choice(("before", "after")))
+        point = StepPoint(name=ANY, number=rng.randint(1, steps * 9 // 10), moment=rng.choice(("before", "after")))
         print(f"round {number}: {point} of {steps} steps")
         scene.attach(*PODS)
         marker = tmp_path / f"marker-{number}"

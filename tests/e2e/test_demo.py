@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet_testing.needs import requires_command, requires_link_kind
+from secnet_conformance.needs import requires_command, requires_link_kind
 from secnet_testing.netns import run_in
 from secnet_testing.node import OVS_COMMANDS
 from secnet_testing.scene import only_one

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, netns_rtnl
-from secnet_testing.needs import requires_link_kind
+from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import Namespace, NetnsFactory
 
 HOST_END, POD_END, POD_MAC = "sn0123456789abc", "eth1", "02:00:00:00:00:05"

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from secnet_testing.needs import requires_command, requires_link_kind, requires_root
+from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 from secnet_testing.netns import NetnsFactory, frames, ping, run_in
 
 from .conftest import HOST_END, POD_END, Wire

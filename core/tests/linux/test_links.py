@@ -14,7 +14,7 @@ from secnet.linux import sysctl
 from secnet.linux.connection import Connection, Fault
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP
 from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl
-from secnet_testing.needs import requires_link_kind
+from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
 from .conftest import HOST_END, POD_END, POD_MAC, Wire

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from secnet.linux import sysctl
 from secnet.linux.snapshot import HostSnapshot, diff
-from secnet_testing.needs import requires_link_kind
+from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import NetnsFactory, ping, run_in
 
 from .conftest import HOST_END, POD_END, POD_MAC, Wire

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from secnet.contract import InvalidConfig, MissingPrivilege, NotReady, Unsupported
 from secnet.linux import sysctl
+from secnet_conformance.needs import requires_command
 from secnet_testing.frames import IPV6
-from secnet_testing.needs import requires_command
 from secnet_testing.netns import frames, run_in
 
 from .conftest import HOST_END, POD_END, Wire

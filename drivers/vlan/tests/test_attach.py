@@ -22,7 +22,7 @@ from secnet.contract import (
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
 from secnet.linux.rtnl import host_rtnl
 from secnet.linux.snapshot import diff
-from secnet_testing.needs import requires_link_kind
+from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import ping, run_in
 
 if TYPE_CHECKING:

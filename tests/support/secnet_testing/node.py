@@ -26,9 +26,9 @@ from secnet.agent.cluster.store import FileStore
 from secnet.agent.journal import Journal, Record
 from secnet.agent.reports import PodReport, Reports
 from secnet.contract import ObjectNotFound
+from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 
 from .agentprocess import AgentProcess
-from .needs import requires_command, requires_link_kind, requires_root
 from .netns import Namespace, run_in
 from .ovs import PrivateOvs
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 from secnet.linux.netns import in_netns
+from secnet_conformance.needs import requires_command, requires_root
 
-from .needs import requires_command, requires_root
 from .netns import Namespace
 
 __all__ = ["OvsFactory", "PrivateOvs", "ovs"]

@@ -1,0 +1,153 @@
+"""What an author writes: one case, which says what the kit cannot know. Everything else follows from the contract.
+
+    class TestMacvlan(DriverSuite):
+        class case(DriverCase):
+            driver = MacvlanDriver
+            good = ({"master": "up0"}, {"master": "up0", "mode": "private"})
+            bad = (Bad({"master": "none0"}, reason="NotReady"), Bad({"mode": "odd"}, reason="InvalidConfig"))
+
+            def prepare(self, host):
+                host.run("ip link add up0 type bridge")
+
+A case is made anew for each host; it may keep what `prepare` made in attributes of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from secnet.contract import Attachment, DeviceRef, IPAMBackend, IpamLease, NetworkDriver
+
+from .host import Host
+from .netns import Namespace
+
+__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "Foreign", "Stall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Configuration that must be refused before anything changes, with the reason (the name of an error class).
+
+    config: NAD options of a driver, or `ipam` keys of a backend. request: fields of the AttachRequest or IpamRequest that
+    differ from the usual, such as `{"mtu": 9216}`. match: words that the message, the path or the hint must hold.
+    """
+
+    config: Mapping[str, Any]
+    reason: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    match: str = ""
+
+    def __str__(self) -> str:
+        extra = f" with {dict(self.request)}" if self.request else ""
+        return f"{dict(self.config)}{extra}"
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """A way in which somebody breaks what `attach` made (or, for a backend, what `allocate` noted); `check` must see it.
+
+    how: gets the host and the Attachment (for a backend the IpamLease). code: the finding's code; empty accepts any.
+    """
+
+    name: str
+    how: Callable[[Host, Any], object]
+    code: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A dependency that hangs: it takes what it is sent and never answers. `how` stalls it for as long as it is entered."""
+
+    name: str
+    how: Callable[[Host], AbstractContextManager[object]]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something of somebody else under a name that the plan chose. `attach` must be refused, and it must survive.
+
+    Links are tried by the kit itself; name here what else the driver makes, such as an OVS port.
+    """
+
+    name: str
+    make: Callable[[Host, Attachment], object]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class _Case:
+    """What both kinds of case share."""
+
+    not_ready: ClassVar[str] = ""
+    """Why no life cycle can run yet, a part of the probe's message: the report says so, and a test that it is still true."""
+
+    golden: ClassVar[Path | None] = None
+    """Folder of records that released versions wrote; `--secnet-golden` adds those of this contract version."""
+
+    stalls: ClassVar[Sequence[Stall]] = ()
+    breakages: ClassVar[Sequence[Breakage]] = ()
+    bad: ClassVar[Sequence[Bad]] = ()
+
+    def prepare(self, host: Host) -> None:
+        """Make what the plugin stands on: bridges, parent links, services. Undo what outlives the namespace by `host.at_end`."""
+
+    def context(self, host: Host) -> Mapping[str, Any]:
+        """Fields of the HostContext that differ from the usual, such as `ovsdb`. Asked after `prepare`."""
+        return {}
+
+    def snapshot(self, host: Host) -> Mapping[str, Any]:
+        """What else belongs to the picture of the host, JSON-like: OVS rows, files. The kernel's state is in it."""
+        return {}
+
+
+class DriverCase(_Case):
+    """What the kit must know of a driver."""
+
+    driver: ClassVar[type[NetworkDriver]]
+
+    good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    """NAD options that work on the prepared host. Each is attached, checked and detached; the first serves all other tests."""
+
+    node: ClassVar[Mapping[str, Any]] = {}
+    """The driver's section of the node configuration; `reconcile_node` makes it true before the first attach."""
+
+    foreign: ClassVar[Sequence[Foreign]] = ()
+
+    def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
+        """For a driver that `needs_device`: that many devices that nobody uses."""
+        raise NotImplementedError("the driver needs devices: the case must give them")
+
+    def inside(self, host: Host, pod: Namespace, attachment: Attachment) -> None:
+        """Look at a finished attachment, with the Pod's link up: raise AssertionError if the options had not their effect."""
+
+
+class BackendCase(_Case):
+    """What the kit must know of an IPAM backend."""
+
+    backend: ClassVar[type[IPAMBackend]]
+
+    good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    """`ipam` keys, without `type`. Each gives at least 32 addresses; the first serves all other tests."""
+
+    objects: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Manifests that are in the object store before each test, such as IPPools."""
+
+    small: ClassVar[tuple[Mapping[str, Any], int] | None] = None
+    """`ipam` keys that are exhausted after that many leases; not for a backend that allocates nothing."""
+
+    ips: ClassVar[Sequence[str]] = ()
+    """For the capability `ips`: two addresses, as an annotation names them, that the first `good` can give."""
+
+    def inside(self, host: Host, lease: IpamLease) -> None:
+        """Look at a lease of the first `good`: raise AssertionError if it is not what the configuration says."""

@@ -1,0 +1,81 @@
+"""The host that a plugin under test works on: a network namespace that plays the node, a folder, and Pods' sandboxes."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import HostContext, NetnsRef
+from secnet.linux.snapshot import HostSnapshot
+
+from .netns import Namespace, new_namespace, remove_namespace, run_in
+
+__all__ = ["Host"]
+
+
+class Host:
+    """Made by the kit, given to the case.
+
+    folder: an empty directory with a short path (fit for sockets), removed at the end. namespace: plays the node; None for a
+    backend, which needs none. While a test runs, its own thread is in it, and so is whatever it starts.
+    """
+
+    def __init__(self, *, namespaced: bool) -> None:
+        self._end = ExitStack()
+        self.folder = Path(tempfile.mkdtemp(prefix="sn-kit-"))
+        self._end.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.namespace: Namespace | None = None
+        if namespaced:
+            try:
+                self.namespace = self._new()
+            except BaseException:
+                self.close()
+                raise
+
+    def _new(self) -> Namespace:
+        made = new_namespace()
+        self._end.callback(remove_namespace, made)
+        return made
+
+    def new_pod(self) -> Namespace:
+        """A sandbox: a namespace of its own; removed with the host at the latest."""
+        return self._new()
+
+    def pod_of(self, ref: NetnsRef) -> Namespace:
+        """The sandbox of a request's `netns`."""
+        return Namespace(name=Path(ref.path).name)
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        """Run a program in the node's namespace; returns what it printed. A failure is an AssertionError with its messages."""
+        return run_in(self.namespace, shlex.split(command), check=check)
+
+    def run_in(self, pod: Namespace, command: str, *, check: bool = True) -> str:
+        """Run a program in a sandbox."""
+        return run_in(pod, shlex.split(command), check=check)
+
+    def at_end(self, undo: Callable[[], object]) -> None:
+        """Call this when the host ends, before its namespaces go; last come, first served."""
+        self._end.callback(undo)
+
+    def context(self, fields: Mapping[str, Any], config: Mapping[str, Any]) -> HostContext:
+        """The HostContext of this host; `fields` are those that differ from the usual."""
+        usual = {"node_name": "node1", "run_dir": self.folder / "run", "config": config}
+        return HostContext(**{**usual, **fields})
+
+    def snapshot(self, pods: Mapping[str, Namespace], more: Mapping[str, Any]) -> HostSnapshot:
+        """The node, these Pods and what the case adds."""
+        if self.namespace is None:
+            return HostSnapshot(data={}).with_section("more", more)
+        places = {"node": self.namespace.path, **{label: pod.path for label, pod in pods.items()}}
+        # /run/netns itself is left out: other tests work there too.
+        taken = HostSnapshot.take(places, current=False, netns_dir=self.folder / "no-netns")
+        return taken.with_section("more", more)
+
+    def close(self) -> None:
+        """Undo all of it."""
+        self._end.close()

@@ -1,0 +1,113 @@
+"""The pytest plugin: options, which tests of a suite apply to a case, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "secnet_conformance.driver", "secnet_conformance.backend", "secnet_conformance.netns", "secnet_conformance.children"
+)
+
+from .report import Report, Row  # noqa: E402
+from .suite import Suite, group_of, not_applicable  # noqa: E402
+
+_NONE = "none in the case"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("secnet", "conformance of secnet plugins")
+    group.addoption(
+        "--secnet-strict",
+        action="store_true",
+        help="a life cycle that cannot run here is a failure, unless the case says not_ready",
+    )
+    group.addoption("--secnet-report", metavar="FILE", type=Path, help="write plugin x test as a Markdown table")
+    group.addoption(
+        "--secnet-golden",
+        action="store_true",
+        help="write the golden records of this contract version that are missing",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Conformance(config), "secnet-conformance-run")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the arguments of a suite's test the values that its case holds."""
+    suite = metafunc.cls
+    if suite is None or not issubclass(suite, Suite):
+        return
+    for name, values in suite.parameters.items():
+        if name in metafunc.fixturenames:
+            found = list(values(suite.case)) or [None]
+            metafunc.parametrize(name, found, ids=[_label(item) for item in found])
+
+
+def _label(value: Any) -> str:
+    return _NONE if value is None else str(dict(value) if isinstance(value, Mapping) else value)
+
+
+def _row(item: pytest.Item) -> Row | None:
+    """What the report knows of a test of the kit; None for any other test."""
+    suite = getattr(item, "cls", None)
+    if not isinstance(item, pytest.Function) or suite is None or not issubclass(suite, Suite):
+        return None
+    part = group_of(suite, item.originalname)
+    if not part.__module__.startswith("secnet_conformance."):
+        return None
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    note = not_applicable(getattr(suite, item.originalname), suite.case)
+    if any(key in suite.parameters and value is None for key, value in params.items()):
+        note = _NONE
+    if suite.case.not_ready and part.needs_life:
+        note = f"not ready: {suite.case.not_ready}"
+    return Row(plugin=suite.title(), group=part.group, test=item.originalname, note=note)
+
+
+class Conformance:
+    """What one run knows."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._strict: bool = config.getoption("secnet_strict")
+        self._file: Path | None = config.getoption("secnet_report")
+        self._report = Report()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Take out what does not apply or cannot be yet; the report says why."""
+        rows = [(item, _row(item)) for item in items]
+        left_out = []
+        for item, row in rows:
+            if row is not None:
+                self._report.expect(item.nodeid, row)
+                if row.note:
+                    left_out.append(item)
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item, row in rows if row is None or not row.note]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A test of a suite that skips has failed, if nothing may be left out."""
+        report = yield
+        if self._strict and report.skipped and _row(item) is not None:
+            report.outcome = "failed"
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            report.longrepr = f"--secnet-strict: {reason}"
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        self._report.note(report.nodeid, report.outcome, reason, is_call=report.when == "call")
+
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        for line in self._report.lines():
+            terminalreporter.write_line(line)
+        if self._file is not None:
+            self._file.write_text(self._report.markdown(), encoding="utf-8")
+            terminalreporter.write_line(f"secnet conformance: the report of each test is in {self._file}")
