@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
+
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from secnet.contract import Conflict, NotReady
 
@@ -29,7 +33,7 @@ _WANTED = frozenset(
     {_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP}
     | {_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS}
 )
-_INFO_KIND = 1
+_INFO_KIND, _INFO_DATA = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Link:
     peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
     permanent_mac: the address burnt in, empty if there is none.
     parent_bus, parent_device: the device under it, such as `pci` and `0000:3b:02.1`; empty for a virtual one.
+    kind_data: what the kernel says of this kind alone, undecoded (see `kind_number`). No part of a comparison: counting timers
+    of a bridge stand in it.
     """
 
     index: int
@@ -65,13 +71,23 @@ class Link:
     parent_bus: str
     parent_device: str
     flags: int
+    kind_data: bytes = field(default=b"", compare=False, repr=False)
+
+    def kind_number(self, attribute: int) -> int | None:
+        """A number among the kind's own attributes by its number in linux/if_link.h, such as 1 for IFLA_MACVLAN_MODE.
+
+        None if the kernel did not send it.
+        """
+        payload = attributes(self.kind_data, 0, (attribute,)).get(attribute)
+        return None if payload is None else number(payload)
 
 
 def parse_link(body: bytes) -> Link:
     """A link from the body of an RTM_NEWLINK message."""
     _, _, index, flags, _ = fields(_HEADER, body)
     attrs = attributes(body, _HEADER.size, _WANTED)
-    kind = text(attributes(attrs.get(_INFO, b""), 0, (_INFO_KIND,)).get(_INFO_KIND))
+    info = attributes(attrs.get(_INFO, b""), 0, (_INFO_KIND, _INFO_DATA))
+    kind = text(info.get(_INFO_KIND))
     other = number(attrs.get(_LINK))
     return Link(
         index=index,
@@ -93,6 +109,7 @@ def parse_link(body: bytes) -> Link:
         parent_bus=text(attrs.get(_PARENT_BUS)),
         parent_device=text(attrs.get(_PARENT_NAME)),
         flags=flags,
+        kind_data=info.get(_INFO_DATA, b""),
     )
 
 
@@ -121,6 +138,52 @@ class LinkRequests(Connection):
         found = map(parse_link, self._dump("link", "listing the links", _SKIP_STATS))
         return tuple(link for link in found if group is None or link.group == group)
 
+    def create_link(
+        self,
+        name: str,
+        kind: str,
+        *,
+        netns_fd: int | None = None,
+        lower: int = 0,
+        mac: str | None = None,
+        mtu: int | None = None,
+        group: int = LINK_GROUP,
+        data: Sequence[tuple[str, Any]] = (),
+    ) -> Link:
+        """Make a link of any kind by one message (R4) and return it, down. For a pair of veths see `create_veth`.
+
+        netns_fd: the namespace to make it in instead of this one: nothing of it ever stands here.
+        lower: index, in this namespace, of the device it sits on, for the kinds that need one.
+        data: attributes of the kind as pyroute2 names them, such as `("IFLA_MACVLAN_MODE", "bridge")`; else ValueError.
+        The kernel ignores an alias here: set it next. Raises Conflict, whose subject is the name, if a link has it already;
+        Unsupported if the kernel does not know the kind; else what the error number means (`secnet.linux.errors`).
+        """
+        attrs = given(
+            IFLA_IFNAME=name,
+            IFLA_ADDRESS=mac,
+            IFLA_MTU=mtu,
+            IFLA_GROUP=group,
+            IFLA_LINK=lower or None,
+            IFLA_NET_NS_FD=netns_fd,
+            IFLA_LINKINFO=_info(kind, data),
+        )
+        with nullcontext(self) if netns_fd is None else _inside(netns_fd) as place:
+            try:
+                # The kernel sends the echo to whoever has our port number in the link's namespace, which need not be us.
+                echoed = self._try("link", "add", attrs=attrs, echo=netns_fd is None)
+            except Fault as fault:
+                if fault.code == errno.EEXIST and place.link(name) is not None:
+                    raise _taken(name, "" if place is self else "in the other namespace") from fault
+                raise self._error(fault, f"creating the {kind} {name}", name) from fault
+            return place._made(name, echoed)
+
+    def _made(self, name: str, echoed: Sequence[bytes]) -> Link:
+        """The link that was just created: as the kernel echoed it, or read back where it does not (kernels before 6.x)."""
+        made = parse_link(echoed[0]) if echoed else self.link(name)
+        if made is None:
+            raise NotReady(f"the link {name} vanished right after it was made", hint="it is tried again", subject=name)
+        return made
+
     def create_veth(
         self,
         host_name: str,
@@ -136,31 +199,19 @@ class LinkRequests(Connection):
         Raises Conflict, whose subject is the name taken, if the host or the Pod has a link of that name already.
         """
         peer = given(IFLA_IFNAME=peer_name, IFLA_MTU=mtu, IFLA_NET_NS_FD=peer_netns_fd, IFLA_ADDRESS=peer_mac)
-        info = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]})]
-        attrs = given(IFLA_IFNAME=host_name, IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO={"attrs": info})
+        info = _info("veth", [("VETH_INFO_PEER", {"attrs": peer})])
+        attrs = given(IFLA_IFNAME=host_name, IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO=info)
         try:
             echoed = self._try("link", "add", attrs=attrs, echo=True)
         except Fault as fault:
             if fault.code == errno.EEXIST:
                 raise self._name_taken(host_name, peer_name) from fault
             raise self._error(fault, f"creating the veth pair {host_name} and {peer_name}", host_name) from fault
-        made = parse_link(echoed[0]) if echoed else self.link(host_name)  # kernels before 6.x do not echo
-        if made is None:
-            raise NotReady(
-                f"the veth {host_name} vanished right after it was made", hint="it is tried again", subject=host_name
-            )
-        return made
+        return self._made(host_name, echoed)
 
     def _name_taken(self, host_name: str, peer_name: str) -> Conflict:
-        if self.link(host_name) is not None:
-            where, name = "on the host", host_name
-        else:
-            where, name = "in the Pod", peer_name
-        return Conflict(
-            f"a link named {name} exists already {where}",
-            hint="remove it, or ask for another interface name",
-            subject=name,
-        )
+        on_host = self.link(host_name) is not None
+        return _taken(host_name, "on the host") if on_host else _taken(peer_name, "in the Pod")
 
     def set_link(
         self,
@@ -199,19 +250,12 @@ class LinkRequests(Connection):
         Raises Conflict, with nothing changed, if the name is taken there. Set first what else may be refused (R4): measured,
         a refused name or MTU leaves the link in the other namespace under its old name.
         """
-        self._require_free(netns_fd, name)
+        with _inside(netns_fd) as there:
+            if there.link(name) is not None:
+                raise _taken(name, "in the other namespace")
         attrs = given(IFLA_NET_NS_FD=netns_fd, IFLA_IFNAME=name, IFLA_ADDRESS=mac, IFLA_MTU=mtu)
         doing = f"moving the link with index {index} to another namespace as {name}"
         self._do("link", "set", doing, name, attrs=attrs, header=_change(index, up))
-
-    @staticmethod
-    def _require_free(netns_fd: int, name: str) -> None:
-        there = LinkRequests(in_netns(netns_fd, open_socket))
-        try:
-            if there.link(name) is not None:
-                raise _taken(name, "in the other namespace")
-        finally:
-            there.close()
 
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
@@ -222,10 +266,29 @@ class LinkRequests(Connection):
                 raise self._error(fault, f"removing the link with index {index}") from fault
 
 
+@contextmanager
+def _inside(netns_fd: int) -> Iterator[LinkRequests]:
+    there = LinkRequests(in_netns(netns_fd, open_socket))
+    try:
+        yield there
+    finally:
+        there.close()
+
+
+def _info(kind: str, data: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The attribute that says which kind of link it is. Checked, as pyroute2 leaves out what it does not know, silently."""
+    if data:
+        known = {entry[-2] for entry in getattr(ifinfmsg.ifinfo.data_map.get(kind), "nla_map", ())}
+        unknown = [name for name, _ in data if name not in known]
+        if unknown:
+            raise ValueError(f"links of kind {kind} have no attribute {', '.join(unknown)}")
+    attrs: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
+    return {"attrs": [*attrs, ("IFLA_INFO_DATA", {"attrs": list(data)})] if data else attrs}
+
+
 def _taken(name: str, where: str) -> Conflict:
-    return Conflict(
-        f"a link named {name} exists already {where}", hint="remove it, or ask for another interface name", subject=name
-    )
+    there = f"exists already {where}".rstrip()
+    return Conflict(f"a link named {name} {there}", hint="remove it, or ask for another interface name", subject=name)
 
 
 def _change(index: int, up: bool | None) -> dict[str, int]:
