@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from secnet.agent.registry import PluginProblem, Registry
-from secnet.contract import CONTRACT_VERSION
+from secnet.contract import CONTRACT_VERSION, BackendInfo, DriverInfo
 from secnet_testing.sample_plugins import sample_entry_points
 
 DRIVERS = "secnet.network_types"
 BACKENDS = "secnet.ipam"
+SECNET = metadata.version("secnet")
 GOOD = """
 from secnet_testing.sample_plugins import SlotDriver
 class Driver(SlotDriver): ...
@@ -28,7 +30,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     folders: list[str] = []
 
     def add(
-        source: str, name: str = "slot", *, dist: str = "stranger", group: str = DRIVERS, cls: str = "Driver"
+        source: str,
+        name: str = "slot",
+        *,
+        dist: str = "stranger",
+        group: str = DRIVERS,
+        cls: str = "Driver",
+        versions: tuple[object, ...] = (),
     ) -> Registry:
         module = f"plugin_of_{dist.replace('-', '_')}"
         folder = tmp_path / dist
@@ -36,7 +44,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         info.mkdir(parents=True)
         (folder / f"{module}.py").write_text(source)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{cls}\n")
+        contract = "".join(f"{version} = {module}\n" for version in versions)
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{cls}\n[secnet.contract]\n{contract}")
         folders.append(str(folder))
         monkeypatch.syspath_prepend(str(folder))
         return Registry.load(only_from(folders))
@@ -118,7 +127,10 @@ BROKEN = {
     "describe raises": (driver("raise OSError('no disk')"), "OSError: no disk"),
     "describe returns": (driver("return {}"), "DriverInfo"),
     "other name": (described(network_type="'slots'"), "'slots'"),
-    "other version": (described(contract="99"), f"contract version 99; this secnet has version {CONTRACT_VERSION}"),
+    "other version": (
+        described(contract="99"),
+        f"stranger 1.2 is made for contract version 99; this secnet {SECNET} has contract version {CONTRACT_VERSION}",
+    ),
     "capability": (described(capabilities="frozenset({'magic'})"), "unknown magic"),
     "invalid schema": (described(options="{'type': 'objekt', 'properties': {}}"), "draft 2020-12"),
     "no object": (described(options="{'type': 'string'}"), "type object"),
@@ -148,6 +160,63 @@ def test_a_broken_driver_is_a_problem_with_its_name(install: Install, source: st
     assert "stranger 1.2" in problem.error.subject
     assert problem.error.reason == "ContractViolation"
     assert problem.error.hint
+
+
+NEWER, OLDER = CONTRACT_VERSION + 1, CONTRACT_VERSION - 1
+UNKNOWN_FIELD = driver("return DriverInfo(network_type='slot', summary='s', colour='red')")
+
+
+@pytest.mark.parametrize("source", ["import no_such_module", UNKNOWN_FIELD, described(summary="0", options="1"), GOOD])
+def test_another_version_in_the_metadata_is_refused_before_anything_is_imported(install: Install, source: str) -> None:
+    problem = only_problem(install(source, versions=(NEWER,)))
+    assert problem.error.message == (
+        f"stranger 1.2 is made for contract version {NEWER}; this secnet {SECNET} has contract version {CONTRACT_VERSION}"
+    )
+    assert problem.error.hint.startswith(f"secnet is older: upgrade it to a release with contract version {NEWER}")
+    assert f"a release of stranger for contract version {CONTRACT_VERSION}" in problem.error.hint
+    assert "plugin_of_stranger" not in sys.modules
+
+
+def test_an_older_plugin_is_to_be_renewed(install: Install) -> None:
+    problem = only_problem(install(described(contract=str(OLDER))))
+    assert f"contract version {OLDER}; this secnet {SECNET} has contract version" in problem.error.message
+    assert problem.error.hint.startswith(f"stranger is older: install a release of it for contract version {NEWER - 1}")
+
+
+def test_the_described_version_is_judged_before_the_rest_of_the_description(install: Install) -> None:
+    other_class = driver(f"import types; return types.SimpleNamespace(contract={NEWER}, colour='red')")
+    assert f"made for contract version {NEWER}" in only_problem(install(other_class)).error.message
+    wrong = described(contract=str(NEWER), network_type="'slots'", options="{'type': 'objekt'}")
+    assert f"made for contract version {NEWER}" in install(wrong, "second", dist="second").problems[0].error.message
+
+
+@pytest.mark.parametrize("versions", [(CONTRACT_VERSION,), (CONTRACT_VERSION, NEWER), ()])
+def test_a_plugin_may_serve_several_versions_or_keep_silent(install: Install, versions: tuple[object, ...]) -> None:
+    assert list(install(GOOD, versions=versions).drivers) == ["slot"]
+
+
+@pytest.mark.parametrize("version", ["one", "0", "-1", "1.0"])
+def test_what_is_no_version_is_refused(install: Install, version: str) -> None:
+    problem = only_problem(install(GOOD, versions=(version,)))
+    assert f"{version!r} in the entry-point group secnet.contract" in problem.error.message
+
+
+@pytest.mark.parametrize("source", ["from secnet.contract import NoSuchName", UNKNOWN_FIELD])
+def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: Install, source: str) -> None:
+    silent = only_problem(install(source))
+    assert f"does not say for which contract version it was made, and this secnet has version {CONTRACT_VERSION}" in (
+        silent.error.hint
+    )
+    told = install(source, "told", dist="told", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "told")
+    assert told is not None
+    assert "does not say" not in told.error.hint
+    assert told.error.message == silent.error.message.replace("plugin_of_stranger", "plugin_of_told")
+
+
+def test_silence_means_the_first_version_for_ever() -> None:
+    """A default that grew with the contract would pass an old plugin off as a new one."""
+    assert DriverInfo(network_type="a", summary="b").contract == 1
+    assert BackendInfo(ipam_type="a", summary="b").contract == 1
 
 
 def backend(**changes: str) -> str:

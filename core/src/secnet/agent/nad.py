@@ -206,14 +206,9 @@ class _Stages:
     def _not_installed(
         self, what: str, path: str, name: str, group: str, installed: Mapping[str, LoadedPlugin[Any]]
     ) -> Permanent:
-        broken = self.registry.problem(group, name)
+        broken = self.registry.unusable(group, name, what, subject=self.subject, path=path)
         if broken is not None:
-            return Unsupported(
-                f"{what} {name} is installed but not usable: {broken.error.message}",
-                hint=f"mend or replace {broken.distribution} {broken.version}",
-                subject=self.subject,
-                path=path,
-            )
+            return broken
         listed = ", ".join(sorted(installed)) or "none"
         same = nearest(name, installed)
         if same is not None and same.lower() == name.lower():

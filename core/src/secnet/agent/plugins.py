@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from secnet.contract import ContractViolation, IPAMBackend, NetworkDriver, ObjectStore, SecnetError, Unsupported
 
-from .registry import LoadedPlugin, Registry
+from .registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
 from .settings import Settings
 
 __all__ = ["Plugins", "blame"]
@@ -59,11 +59,11 @@ class Plugins:
 
     def driver_plugin(self, network_type: str) -> LoadedPlugin[NetworkDriver]:
         """Class, description and distribution of a network type."""
-        return _look_up(self.registry.drivers, network_type, "network type", "secnet.network_types")
+        return _look_up(self.registry, self.registry.drivers, network_type, "network type", DRIVERS_GROUP)
 
     def backend_plugin(self, ipam_type: str) -> LoadedPlugin[IPAMBackend]:
         """Class, description and distribution of an IPAM type."""
-        return _look_up(self.registry.backends, ipam_type, "IPAM type", "secnet.ipam")
+        return _look_up(self.registry, self.registry.backends, ipam_type, "IPAM type", BACKENDS_GROUP)
 
     def drive(self, network_type: str, method: str, expected: type[T], *args: Any) -> T:
         """Call a method of a driver, guarded; the result must be of the type `expected`."""
@@ -118,9 +118,13 @@ def checked(plugin: LoadedPlugin[Any], method: str, expected: type[T], value: An
     return value
 
 
-def _look_up(table: Mapping[str, LoadedPlugin[P]], name: str, what: str, group: str) -> LoadedPlugin[P]:
+def _look_up(
+    registry: Registry, table: Mapping[str, LoadedPlugin[P]], name: str, what: str, group: str
+) -> LoadedPlugin[P]:
     if name in table:
         return table[name]
+    if (broken := registry.unusable(group, name, what)) is not None:
+        raise broken
     known = ", ".join(sorted(table)) or "none"
     raise Unsupported(
         f"no driver for {what} {name!r} is installed (installed: {known})",

@@ -19,7 +19,6 @@ from typing import Any, Generic, TypeVar
 from stevedore import ExtensionManager
 
 from secnet.contract import (
-    CONTRACT_VERSION,
     BackendInfo,
     ContractViolation,
     DriverInfo,
@@ -27,8 +26,10 @@ from secnet.contract import (
     HostContext,
     IPAMBackend,
     NetworkDriver,
+    Unsupported,
 )
 
+from .contract_check import check_declared, check_described, suspicion
 from .fragments import backend_faults, driver_faults
 from .validation import Validator
 
@@ -98,6 +99,17 @@ class Registry:
     def problem(self, group: str, name: str) -> PluginProblem | None:
         """Why the plugin of that name is not usable; None when there is none of that name."""
         return next((item for item in self.problems if (item.group, item.name) == (group, name)), None)
+
+    def unusable(self, group: str, name: str, what: str, *, subject: str = "", path: str = "") -> Unsupported | None:
+        """The error for whoever asks for such a plugin; None when there is none of that name. what: `network type`."""
+        broken = self.problem(group, name)
+        if broken is None:
+            return None
+        who = f"{broken.distribution} {broken.version}"
+        told = broken.error.message if who in broken.error.message else f"{who}: {broken.error.message}"
+        return Unsupported(
+            f"{what} {name} is installed but not usable: {told}", hint=broken.error.hint, subject=subject, path=path
+        )
 
     def offline_backend(self, ipam_type: str) -> IPAMBackend:
         """A backend that serves for `validate` only: it has no store and no real host (its constructor does no I/O)."""
@@ -172,8 +184,10 @@ def _load_group(
 
 def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> LoadedPlugin[Any]:
     distribution, version = _distribution(entry_point)
-    cls = _guarded(f"{entry_point.value} cannot be loaded", lambda: _Loader(entry_point).extensions[0].plugin)
-    info = _describe(kind, cls, entry_point)
+    hint = suspicion(entry_point, declared=check_declared(entry_point))
+    what = f"{entry_point.value} cannot be loaded"
+    cls = _guarded(what, lambda: _Loader(entry_point).extensions[0].plugin, hint)
+    info = _describe(kind, cls, entry_point, hint)
     options = info.options if kind is _DRIVER else info.config
     owner = f"{kind.word} {entry_point.name}"
     return LoadedPlugin(
@@ -187,18 +201,14 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
     )
 
 
-def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint) -> Any:
-    """What the plugin says of itself, if all of it is true."""
+def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint, hint: str) -> Any:
+    """What the plugin says of itself, if all of it is true. hint: what to do if it cannot even be asked."""
     if not isinstance(cls, type) or not issubclass(cls, kind.base):
         raise ContractViolation(f"{entry_point.value} is not a subclass of secnet.contract.{kind.base.__name__}")
-    info = _guarded("describe() failed", lambda: cls.describe())  # type: ignore[attr-defined]
+    info = _guarded("describe() failed", lambda: cls.describe(), hint)  # type: ignore[attr-defined]
+    check_described(entry_point, info)
     if not isinstance(info, kind.info):
         raise ContractViolation(f"describe() returned {info!r} where {kind.info.__name__} was promised")
-    if info.contract != CONTRACT_VERSION:  # type: ignore[attr-defined]
-        raise ContractViolation(
-            f"made for contract version {info.contract}; this secnet has version {CONTRACT_VERSION}",  # type: ignore[attr-defined]
-            hint="install the release of that distribution that fits this secnet",
-        )
     said = getattr(info, kind.name_key)
     if said != entry_point.name:
         raise ContractViolation(
@@ -212,13 +222,13 @@ def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint)
     return info
 
 
-def _guarded(what: str, function: Callable[[], T]) -> T:
+def _guarded(what: str, function: Callable[[], T], hint: str = "") -> T:
     try:
         return function()
     except KeyboardInterrupt:
         raise
     except BaseException as exc:  # a plugin may even call sys.exit() while it is imported
-        raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}") from exc
+        raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}", hint=hint) from exc
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from .call import Call, HostContext
 from .codec import freeze
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
-from .version import CONTRACT_VERSION
+from .version import FIRST_VERSION
 
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver"]
 
@@ -29,6 +29,7 @@ DRIVER_CAPABILITIES = frozenset({"mac", "mtu", "bandwidth", "portMappings", "inf
 class DriverInfo:
     """What a driver is, as data.
 
+    contract: the contract version it is made for. Silence means version 1, in every later version of the contract too.
     options: schema fragment of its own NAD keys; node: fragment of its section in the node configuration. Both are closed
     draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`).
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
@@ -39,7 +40,7 @@ class DriverInfo:
 
     network_type: str
     summary: str
-    contract: int = CONTRACT_VERSION
+    contract: int = FIRST_VERSION
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     capabilities: frozenset[str] = frozenset()

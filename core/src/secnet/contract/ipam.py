@@ -13,7 +13,7 @@ from .lease import IpamLease, IpamRequest
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
-from .version import CONTRACT_VERSION
+from .version import FIRST_VERSION
 
 __all__ = ["BACKEND_CAPABILITIES", "BackendInfo", "IPAMBackend", "ObjectFinding"]
 
@@ -28,6 +28,7 @@ BACKEND_CAPABILITIES = frozenset({"ips"})
 class BackendInfo:
     """What a backend is, as data.
 
+    contract: the contract version it is made for. Silence means version 1, in every later version of the contract too.
     config: schema fragment of its keys in the NAD's `ipam` section (all but `type`).
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
     kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
@@ -36,7 +37,7 @@ class BackendInfo:
 
     ipam_type: str
     summary: str
-    contract: int = CONTRACT_VERSION
+    contract: int = FIRST_VERSION
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
     kinds: tuple[str, ...] = ()

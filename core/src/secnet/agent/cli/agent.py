@@ -34,8 +34,10 @@ def add_parser(commands: Any) -> None:
 
 def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = ()) -> int:
     """Run until a signal says stop. `observers` is for tests, which inject faults at the steps."""
-    registry, settings = load_all(arguments)
+    registry, settings = load_all(arguments, tell=False)
     set_up_logging(settings.log_level, settings.log_format)
+    for problem in registry.problems:
+        _log.error("a plugin is not used: %s", problem.error)
     if settings.manifests is not None and not settings.manifests.is_dir():
         raise InvalidConfig(
             f"{settings.manifests} is not a directory",

@@ -56,10 +56,10 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def load_all(arguments: argparse.Namespace) -> tuple[Registry, Settings]:
-    """The installed plugins and the settings that the options name; broken plugins are said on stderr."""
+def load_all(arguments: argparse.Namespace, *, tell: bool = True) -> tuple[Registry, Settings]:
+    """The installed plugins and the settings that the options name. tell: say on stderr which plugins are broken."""
     registry = Registry.load()
-    for problem in registry.problems:
+    for problem in registry.problems if tell else ():
         print(f"secnet: {problem.error}", file=sys.stderr)
     settings = load_settings(arguments.config, registry)
     if getattr(arguments, "state_dir", None) is not None:
