@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from secnet.contract import SecnetError
 
-from . import agent, apply, delete, drivers, get, status, validate
+from . import agent, apply, delete, drivers, get, new_driver, status, validate
 
 __all__ = ["main"]
 
@@ -25,6 +25,7 @@ _EPILOG = """\
 a first look:
   secnet drivers                    which network types are installed, and whether they can work here
   secnet drivers vlan               the options of one type, and a NAD to start from
+  secnet new-driver NAME            a project to begin a network type of your own from
   secnet validate DIR               check manifests and node configuration, offline
   secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
   secnet status                     what is attached where, and what is wrong
@@ -40,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"secnet {importlib.metadata.version('secnet')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (apply, delete, get, status, validate, drivers, agent):
+    for module in (apply, delete, get, status, validate, drivers, new_driver, agent):
         module.add_parser(commands)
     return parser
 

@@ -1,0 +1,136 @@
+"""A new project from templates: what `secnet new-driver` writes.
+
+A template is a file of `scaffold/driver/`; `%%{word}` in it stands for a word of the project. The signs are chosen so that
+neither Python, nor TOML, nor the shell uses them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import string
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from secnet.contract import CONTRACT_VERSION, Conflict, InvalidConfig, MissingPrivilege
+
+__all__ = ["NAME_PATTERN", "DriverProject"]
+
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 40
+
+# The file of the project, and the template it is made from.
+_FILES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    ".gitignore": "gitignore",
+    ".ci/run": "ci-run",
+    "src/%%{module}/__init__.py": "init.py",
+    "src/%%{module}/driver.py": "driver.py",
+    "src/%%{module}/options.json": "options.json",
+    "src/%%{module}/py.typed": "",
+    "tests/test_conformance.py": "test_conformance.py",
+}
+_EXECUTABLE = frozenset({".ci/run"})
+
+
+class _Template(string.Template):
+    delimiter = "%%"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverProject:
+    """The project of one driver. Building one refuses a name that could not work (InvalidConfig); nothing is written yet.
+
+    network_type: the `networkType` of its NADs. distribution: what pip will know it by.
+    """
+
+    network_type: str
+    distribution: str
+
+    def __post_init__(self) -> None:
+        _require_name(self.network_type, "network type", "NAME")
+        _require_name(self.distribution, "distribution", "--distribution")
+        if keyword.iskeyword(self.module) or self.module in sys.stdlib_module_names or self.module == "secnet":
+            raise InvalidConfig(
+                f"the distribution {self.distribution} would have the module {self.module}, a name that Python or secnet uses",
+                hint=f"take another, such as --distribution secnet-{self.network_type}",
+            )
+
+    @property
+    def module(self) -> str:
+        """The import name."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def class_name(self) -> str:
+        """The driver's class."""
+        return "".join(part.capitalize() for part in self.network_type.split("-")) + "Driver"
+
+    def require_unknown(self) -> None:
+        """Raise Conflict if another distribution's module of this name can be imported."""
+        if importlib.util.find_spec(self.module) is not None:
+            raise Conflict(
+                f"a module {self.module} is installed already",
+                hint="choose another name by --distribution, or uninstall what provides it",
+            )
+
+    def files(self) -> dict[str, str]:
+        """The text of each file by its path in the project."""
+        words = {
+            "network_type": self.network_type,
+            "distribution": self.distribution,
+            "module": self.module,
+            "class_name": self.class_name,
+            "case_name": self.class_name.removesuffix("Driver"),
+            "contract": str(CONTRACT_VERSION),
+        }
+        folder = resources.files(__package__).joinpath("driver")
+        return {
+            _Template(path).substitute(words): _render(folder.joinpath(f"{name}.tmpl").read_text("utf-8"), words)
+            if name
+            else ""
+            for path, name in _FILES.items()
+        }
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the project into a folder that is empty or missing; returns the files. Raises Conflict for any other."""
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise Conflict(
+                f"{folder} is there and not an empty folder",
+                hint="name another by --directory; nothing is ever written over",
+            )
+        written = []
+        try:
+            for path, text in self.files().items():
+                file = folder / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+                if path in _EXECUTABLE:
+                    file.chmod(0o755)
+                written.append(file)
+        except OSError as exc:
+            raise MissingPrivilege(
+                f"{exc.filename or folder} cannot be written: {exc.strerror}",
+                hint="name a folder that you may write by --directory",
+            ) from exc
+        return written
+
+
+def _render(text: str, words: dict[str, str]) -> str:
+    return _Template(text).substitute(words)
+
+
+def _require_name(name: str, what: str, where: str) -> None:
+    if len(name) <= _LONGEST and NAME_PATTERN.fullmatch(name):
+        return
+    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:_LONGEST].strip("-")
+    example = f", such as {suggestion}" if NAME_PATTERN.fullmatch(suggestion) else ""
+    raise InvalidConfig(
+        f"{name!r} is no name of a {what}",
+        hint=f"use small letters, digits and single dashes, a letter first, at most {_LONGEST} characters{example}",
+        path=where,
+    )
