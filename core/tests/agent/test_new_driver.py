@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from secnet.agent.cli.program import main
 from secnet.agent.fragments import driver_faults
-from secnet.contract import Call, HostContext, NetworkDriver, Unsupported
+from secnet.contract import CONTRACT_VERSION, Call, HostContext, NetworkDriver, Unsupported
 
 FILES = [
     "pyproject.toml",
@@ -68,7 +68,10 @@ def test_the_project_is_complete(project: Path) -> None:
     table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert (table["name"], table["dependencies"]) == ("secnet-my-nic", ["secnet"])
     assert table["optional-dependencies"] == {"test": ["secnet-conformance"]}
-    assert table["entry-points"] == {"secnet.network_types": {"my-nic": "secnet_my_nic:MyNicDriver"}}
+    assert table["entry-points"] == {
+        "secnet.network_types": {"my-nic": "secnet_my_nic:MyNicDriver"},
+        "secnet.contract": {str(CONTRACT_VERSION): "secnet_my_nic"},
+    }
 
 
 def test_the_todos_are_numbered_without_a_gap(project: Path) -> None:
