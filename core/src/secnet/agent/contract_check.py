@@ -25,7 +25,7 @@ def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
     names = (
         sorted({item.name for item in dist.entry_points if item.group == VERSIONS_GROUP}) if dist is not None else []
     )
-    wrong = [name for name in names if not (name.isascii() and name.isdigit() and int(name) > 0)]
+    wrong = [name for name in names if not (name.isascii() and name.isdigit())]
     if wrong:
         raise ContractViolation(
             f"{_who(entry_point)} names {wrong[0]!r} in the entry-point group {VERSIONS_GROUP}, which is no contract version",

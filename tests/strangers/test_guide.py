@@ -1,0 +1,142 @@
+"""docs/writing-a-driver.md, done as it is written: its blocks in their order, in the environment of a stranger.
+
+What the guide's fences say: `title="FILE"` is the content of a file, with `append` more of it; `sh` is run, in one shell from
+the first to the last; `exit=1` is the exit status that is right; `setup` makes the environment, which the tests make faster.
+A `text` block is what the commands before it print: its lines in their order, other lines between them, spaces at will, and
+`...` for anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_testing.documents import ROOT, Block, read_document
+from secnet_testing.netns import Namespace
+from secnet_testing.scene import only_one
+
+from .conftest import StrangerVenv
+
+GUIDE = read_document(ROOT / "docs" / "writing-a-driver.md")
+
+
+class Reader:
+    """Somebody who does what the guide says. One shell: its folder and its exported variables last from block to block."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self._home = home
+        self._environment = environment | {"HOME": str(home)}
+        self._state = home / ".shell-state"
+        self._state.write_text(f"cd {shlex.quote(str(home))}\n")
+        self.output = ""
+
+    def follow(self, block: Block) -> None:
+        """Do one block."""
+        if "title" in block.info:
+            self._write(block)
+        elif block.language == "sh":
+            self.run(block.text, int(block.info.get("exit", 0)), f"{GUIDE.name}:{block.line}")
+        elif block.language == "text":
+            missing = first_missing(block.text, self.output)
+            assert missing is None, f"{GUIDE.name}:{block.line}: {missing!r} is not in\n{self.output}"
+        else:
+            raise AssertionError(f"{GUIDE.name}:{block.line}: nothing says what is to be done with this block")
+
+    def run(self, commands: str, status: int = 0, where: str = "") -> None:
+        """Run commands in the shell."""
+        keep = f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} > {shlex.quote(str(self._state))}"
+        done = subprocess.run(
+            [
+                "bash",
+                "-c",
+                f". {shlex.quote(str(self._state))}\nset -eo pipefail\ntrap {shlex.quote(keep)} EXIT\n{commands}",
+            ],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        self.output = done.stdout
+        assert done.returncode == status, f"{where}: exit status {done.returncode}\n{commands}\n{done.stdout}"
+
+    def _write(self, block: Block) -> None:
+        folder = re.findall(r"^cd (.*)$", self._state.read_text(), re.MULTILINE)[-1]
+        file = Path(shlex.split(folder)[0]) / block.info["title"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        before = file.read_text() if "append" in block.info else ""
+        file.write_text(before + block.text)
+
+
+def first_missing(wanted: str, output: str) -> str | None:
+    """The first line of `wanted` that does not come, in its turn, in `output`; None if all do."""
+    lines = iter(" ".join(line.split()) for line in output.splitlines())
+    for line in filter(None, (" ".join(line.split()) for line in wanted.splitlines())):
+        pattern = re.compile(".*".join(map(re.escape, line.split("..."))))
+        if not any(pattern.search(said) for said in lines):
+            return line
+    return None
+
+
+@pytest.fixture
+def alone(node_netns: Namespace) -> Iterator[Namespace]:
+    """A node for the reader; the guide's Pods have fixed names, so one reader at a time. What a failure left is removed."""
+    with only_one("guide"):
+        try:
+            yield node_netns
+        finally:
+            for name in ("sn-guide-a", "sn-guide-b"):
+                if Path("/run/netns", name).exists():
+                    subprocess.run(["ip", "netns", "del", name], check=True)
+            subprocess.run(["rm", "-rf", "/run/secnet-guide"], check=True)
+
+
+def _follow(reader: Reader, blocks: list[Block]) -> None:
+    """The whole guide; afterwards the host looks as before."""
+    before = HostSnapshot.take()
+    for block in blocks:
+        reader.follow(block)
+    assert diff(before, HostSnapshot.take()) == []
+    assert not Path("/run/secnet-guide").exists()
+
+
+@pytest.mark.kernel
+@pytest.mark.timeout(1200)
+def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path) -> None:
+    venv = StrangerVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
+    venv.make()
+    assert venv.run("python", "-m", "ensurepip", "--default-pip").returncode == 0
+    reader = Reader(tmp_path, venv.environment)
+    reader.run(f". {venv.bin}/activate\nexport WHEELS={venv.wheels} SECNET={ROOT}")
+    _follow(reader, [block for block in GUIDE.blocks if "setup" not in block.info])
+
+
+@pytest.mark.fresh
+@pytest.mark.timeout(1800)
+def test_the_guide_begins_with_an_empty_environment(alone: Namespace, tmp_path: Path) -> None:
+    """The same with the first section, which takes the third-party packages from an index."""
+    reader = Reader(tmp_path, StrangerVenv(tmp_path / "none").environment | {"PATH": os.environ["PATH"]})
+    reader.run(f"cd {ROOT}")
+    _follow(reader, list(GUIDE.blocks))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "missing"),
+    [
+        ("a b\nc d", None),
+        ("a\nd", None),
+        ("c d\na b", "a b"),
+        ("a ... z", "a ... z"),
+        ("a ... b", "a ... b"),
+        ("x", "x"),
+    ],
+)
+def test_what_is_not_printed_is_missed(wanted: str, missing: str | None) -> None:
+    assert first_missing(wanted, "a   b\nother\nc  d\n") == missing
