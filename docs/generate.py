@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import build_parser
+from secnet.agent.options import Option, options_of
 from secnet.agent.registry import LoadedPlugin, Registry
 from secnet.contract import load_fragment, thaw
 
@@ -105,8 +106,7 @@ def example(config: Mapping[str, Any]) -> list[str]:
 
 def table(fragment: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The keys of one fragment, nested ones under their parents."""
-    schema = thaw(fragment)
-    rows = list(_rows(schema, schema, prefix))
+    rows = [_row(option) for option in options_of(fragment, prefix, literal=_code)]
     if not rows:
         return ["It has no keys of its own."]
     header: Row = ("Key", "Type", "Default", "Meaning", "Example")
@@ -114,59 +114,10 @@ def table(fragment: Mapping[str, Any], prefix: str = "") -> list[str]:
     return ["\n".join(f"| {' | '.join(part)} |" for part in parts)]
 
 
-def _rows(root: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> Iterator[Row]:
-    required = set(schema.get("required", ()))
-    for key, given in schema.get("properties", {}).items():
-        item = _resolved(root, given)
-        default = "required" if key in required else _code(item["default"]) if "default" in item else ""
-        examples = item.get("examples", ())
-        yield (
-            f"`{prefix}{key}`",
-            _type(root, item),
-            default,
-            _cell(sentence(item.get("description", ""))),
-            _code(examples[0]) if examples else "",
-        )
-        yield from _rows(root, item, f"{prefix}{key}.")
-        if "items" in item:
-            yield from _rows(root, _resolved(root, item["items"]), f"{prefix}{key}[].")
-
-
-def _resolved(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A schema with its reference into the same fragment followed."""
-    if "$ref" not in schema:
-        return schema
-    found: Any = root
-    for part in schema["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
-
-
-def _type(root: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " or ".join(_code(value) for value in schema["enum"])
-    if "const" in schema:
-        return _code(schema["const"])
-    for word in ("oneOf", "anyOf"):
-        if word in schema:
-            return " or ".join(_type(root, _resolved(root, choice)) for choice in schema[word])
-    kinds = schema.get("type", "any")
-    text = kinds if isinstance(kinds, str) else " or ".join(kinds)
-    if text == "array" and "items" in schema:
-        text = f"list of {_type(root, _resolved(root, schema['items']))}"
-    return text + _limits(schema)
-
-
-def _limits(schema: Mapping[str, Any]) -> str:
-    low = schema.get("minimum", schema.get("minItems", schema.get("minLength")))
-    high = schema.get("maximum", schema.get("maxItems", schema.get("maxLength")))
-    unit = " items" if "maxItems" in schema or "minItems" in schema else ""
-    unit = " characters" if "maxLength" in schema or "minLength" in schema else unit
-    if high is None:
-        if low == 1 and unit:
-            return ", not empty"
-        return f", at least {low}{unit}" if low not in (None, 0) else ""
-    return f", {low} to {high}{unit}" if low is not None else f", up to {high}{unit}"
+def _row(option: Option) -> Row:
+    default = "required" if option.required else _code(option.default) if option.has_default else ""
+    example = _code(option.examples[0]) if option.examples else ""
+    return f"`{option.key}`", option.type, default, _cell(sentence(option.meaning)), example
 
 
 def _code(value: Any) -> str:

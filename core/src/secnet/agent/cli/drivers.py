@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from secnet.contract import NetworkDriver, ObjectStore, ProbeReport, SecnetError, Unsupported, thaw
+from secnet.contract import ObjectStore, Unsupported
 
 from ..cluster.store import FileStore
 from ..plugins import Plugins
-from ..registry import LoadedPlugin, Registry
+from ..registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
 from ..settings import Settings
-from .common import add_config_options, add_json_option, load_all, print_table
+from .common import add_config_options, add_json_option, load_all, print_data, print_table
+from .plugin_page import KINDS, fragment_of, nad_example, plugin_facts, plugin_state, print_page
 
 __all__ = ["add_parser", "run"]
+
+_GROUPS = {"networkType": DRIVERS_GROUP, "ipam": BACKENDS_GROUP}
 
 
 def add_parser(commands: Any) -> None:
@@ -25,9 +27,19 @@ def add_parser(commands: Any) -> None:
         "drivers",
         help="show installed network types and IPAM backends",
         description="Without NAME: every network type and IPAM backend with its distribution, version and whether it can work on "
-        "this host. With NAME: its options, from its schema, and a NAD to start from.",
+        "this host. With NAME: what it needs and honours, its options and node configuration, from its schemas, and a "
+        "NetworkAttachmentDefinition to start from.",
+        epilog="exit status: 0 all is usable; 1 something installed is not usable, or nothing has that NAME.",
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a networkType or an ipam.type")
+    parser.add_argument(
+        "--kind", choices=tuple(_GROUPS), help="which of the two, where NAME is both; without it both are shown"
+    )
+    parser.add_argument(
+        "--example",
+        action="store_true",
+        help="with NAME: print only the NetworkAttachmentDefinition, as YAML (or JSON, with --json)",
+    )
     add_json_option(parser)
     add_config_options(parser)
     parser.set_defaults(run=run)
@@ -35,12 +47,13 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or one plugin in full."""
-    registry, settings = load_all(arguments)
+    registry, settings = load_all(arguments, tell=not arguments.name)
+    objects = FileStore(settings.state_dir)
     if arguments.name:
-        return _show(arguments.name, registry, as_json=arguments.json)
-    rows = list(_rows(registry, settings, FileStore(settings.state_dir)))
+        return _show(arguments, registry, settings, objects)
+    rows = [row for row in _rows(registry, settings, objects) if arguments.kind in (None, _group_word(row["kind"]))]
     if arguments.json:
-        print(json.dumps([dict(row) for row in rows], indent=2))
+        print_data(rows, "json")
     else:
         header = ("KIND", "NAME", "DISTRIBUTION", "VERSION", "OPTIONS", "STATE")
         print_table(
@@ -52,78 +65,74 @@ def run(arguments: argparse.Namespace) -> int:
 def _rows(registry: Registry, settings: Settings, objects: ObjectStore) -> Iterator[Mapping[str, Any]]:
     plugins = Plugins(registry, settings, objects)
     try:
-        for name, driver in sorted(registry.drivers.items()):
-            yield _facts("network type", driver, _state(partial(plugins.drive, name, "probe", ProbeReport)))
-        for name, backend in sorted(registry.backends.items()):
-            yield _facts("ipam", backend, _state(partial(plugins.ask, name, "probe", ProbeReport)))
+        for group, table in _tables(registry).items():
+            for _, plugin in sorted(table.items()):
+                yield _row(group, plugin, sorted(fragment_of(plugin)["properties"]), plugin_state(plugins, plugin))
+            for problem in registry.problems:
+                if problem.group == group:
+                    yield _row(group, problem, [], f"refused: {problem.error.message}")
     finally:
         plugins.close()
 
 
-def _facts(kind: str, plugin: LoadedPlugin[Any], state: str) -> dict[str, Any]:
+def _tables(registry: Registry) -> dict[str, Mapping[str, LoadedPlugin[Any]]]:
+    return {DRIVERS_GROUP: registry.drivers, BACKENDS_GROUP: registry.backends}
+
+
+def _row(group: str, item: LoadedPlugin[Any] | PluginProblem, options: list[str], state: str) -> dict[str, Any]:
     return {
-        "kind": kind,
-        "name": plugin.name,
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "options": sorted(_fragment(plugin)["properties"]),
+        "kind": KINDS[group],
+        "name": item.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "options": options,
         "state": state,
     }
 
 
-def _state(probe: Callable[[], ProbeReport]) -> str:
-    try:
-        report = probe()
-    except SecnetError as exc:
-        return f"broken: {exc}"
-    return "ready" if report.ready else f"not ready: {report.message}"
-
-
-def _fragment(plugin: LoadedPlugin[Any]) -> Mapping[str, Any]:
-    fragment: Mapping[str, Any] = plugin.info.options if issubclass(plugin.cls, NetworkDriver) else plugin.info.config
-    return fragment
-
-
-def _show(name: str, registry: Registry, *, as_json: bool) -> int:
-    plugin: LoadedPlugin[Any] | None = registry.drivers.get(name) or registry.backends.get(name)
-    if plugin is None:
-        known = ", ".join(sorted([*registry.drivers, *registry.backends]))
+def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings, objects: ObjectStore) -> int:
+    """Everything of that name: one plugin, or a network type and an IPAM type; usable or not."""
+    groups = [group for word, group in _GROUPS.items() if arguments.kind in (None, word)]
+    tables = _tables(registry)
+    found = [tables[group][arguments.name] for group in groups if arguments.name in tables[group]]
+    refused = [item for item in registry.problems if item.name == arguments.name and item.group in groups]
+    if not found and not refused:
+        known = ", ".join(sorted({name for group in groups for name in tables[group]})) or "none"
         raise Unsupported(
-            f"no plugin {name!r} is installed (installed: {known})", hint="install the distribution that provides it"
+            f"no plugin {arguments.name!r} is installed (installed: {known})",
+            hint="install the distribution that provides it",
         )
-    nad = _example(plugin)
-    if as_json:
-        print(
-            json.dumps(
-                {"name": name, "summary": plugin.info.summary, "options": thaw(_fragment(plugin)), "example": nad},
-                indent=2,
-            )
-        )
+    if arguments.example and not found:
+        raise Unsupported(f"{arguments.name} is installed but not usable: {refused[0].error}")
+    if arguments.example:
+        examples = [nad_example(plugin, registry) for plugin in found]
+        for example in examples:
+            if len(examples) > 1 and not arguments.json:
+                print("---")
+            print_data(example, "json" if arguments.json else "yaml")
         return 0
-    print(f"{name}: {plugin.info.summary}  ({plugin.distribution} {plugin.version})\n")
-    fragment = _fragment(plugin)
-    required = set(fragment.get("required", ()))
-    rows = [
-        (key, _type(schema), "required" if key in required else schema.get("default"), schema.get("description", ""))
-        for key, schema in fragment["properties"].items()
-    ]
-    print_table(("OPTION", "TYPE", "DEFAULT", "MEANING"), rows, empty="takes no options of its own")
-    print(f"\nA NetworkAttachmentDefinition to start from (spec.config):\n{json.dumps(nad, indent=2)}")
-    return 0
+    plugins = Plugins(registry, settings, objects)
+    try:
+        facts = [plugin_facts(plugin, registry, plugins) for plugin in found]
+    finally:
+        plugins.close()
+    facts += [_refusal(problem) for problem in refused]
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for number, item in enumerate(facts):
+            print("\n" if number else "", end="")
+            print_page(item)
+    return 1 if refused else 0
 
 
-def _example(plugin: LoadedPlugin[Any]) -> dict[str, Any]:
-    config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "antrea"}
-    if issubclass(plugin.cls, NetworkDriver):
-        return {**config, "networkType": plugin.name, **thaw(plugin.info.example)}
-    return {**config, "networkType": "vlan", "ipam": {"type": plugin.name, **thaw(plugin.info.example)}}
+def _refusal(problem: PluginProblem) -> dict[str, Any]:
+    row = _row(problem.group, problem, [], f"refused: {problem.error.message}")
+    return {**row, "reason": problem.error.reason, "hint": problem.error.hint}
 
 
-def _type(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    kind = schema.get("type", "any")
-    return str(kind) if isinstance(kind, str) else " | ".join(kind)
+def _group_word(kind: str) -> str:
+    return next(word for word, group in _GROUPS.items() if KINDS[group] == kind)
 
 
 def _text(value: Any) -> str:

@@ -18,6 +18,7 @@ from ..registry import Registry
 
 __all__ = ["add_parser", "run"]
 
+_STDIN = Path("-")
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -35,9 +36,18 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "files",
         metavar="FILE",
-        nargs="+",
+        nargs="*",
         type=Path,
-        help="a file, or a directory whose *.yaml, *.yml and *.json are taken",
+        help="a file, or a directory whose *.yaml, *.yml and *.json are taken; - is standard input",
+    )
+    parser.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        action="append",
+        default=[],
+        type=Path,
+        help="the same, as other tools spell it",
     )
     parser.add_argument("--json", action="store_true", help="print findings as a JSON object")
     parser.set_defaults(run=run)
@@ -45,18 +55,19 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print findings; 1 when there are any."""
+    paths = [*arguments.files, *arguments.filename]
+    if not paths:
+        raise InvalidConfig("nothing to check is named", hint="name files or directories, or - for standard input")
     registry = Registry.load()
     for problem in registry.problems:
         print(f"secnet: {problem.error}", file=sys.stderr)
     findings: list[Finding] = []
     documents: list[Document] = []
-    files = list({file.resolve(): file for file in _files(arguments.files, findings)}.values())
+    files = list({file if file == _STDIN else file.resolve(): file for file in _files(paths, findings)}.values())
     for file in files:
         documents.extend(_documents(file, findings))
     if not documents and not findings:
-        findings.append(
-            Finding(file=str(arguments.files[0]), message="nothing to check", hint="name a file with objects")
-        )
+        findings.append(Finding(file=str(paths[0]), message="nothing to check", hint="name a file with objects"))
     findings.extend(check_documents(documents, registry))
     wrong = [finding for finding in findings if not finding.note]
     if arguments.json:
@@ -83,7 +94,7 @@ def _files(paths: Sequence[Path], findings: list[Finding]) -> Iterator[Path]:
 
 def _documents(file: Path, findings: list[Finding]) -> list[Document]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = sys.stdin.buffer.read().decode("utf-8") if file == _STDIN else file.read_text(encoding="utf-8")
         found = parse_json(text) if file.suffix == ".json" else parse_yaml(text)
     except OSError as exc:
         hint = "name a file that exists and that you may read"
