@@ -67,9 +67,10 @@ class Suite:
             return plugin.__name__
 
     @pytest.fixture(scope="class")
-    def keeper(self, request: pytest.FixtureRequest) -> Iterator[Keeper]:
+    @classmethod
+    def keeper(cls) -> Iterator[Keeper]:
         """Keeps a host for all tests of the class."""
-        made = Keeper(request.cls)
+        made = Keeper(cls)
         try:
             yield made
         finally:
@@ -83,7 +84,10 @@ def group_of(cls: type, test_name: str) -> type[Suite]:
 
 
 class Keeper:
-    """Lends one host to test after test. A host that does not look as it did in the beginning is not lent again."""
+    """Lends one host to test after test. A host that does not look as it did in the beginning is not lent again.
+
+    case: the host's. prepared: the host as the case made it, before `start`. not_ready: why no test can run on it.
+    """
 
     def __init__(self, suite: type[Suite]) -> None:
         self._suite = suite
@@ -91,6 +95,8 @@ class Keeper:
         self._pristine: HostSnapshot | None = None
         self._children: Children | None = None
         self.case: Any = None
+        self.prepared: HostSnapshot | None = None
+        self.not_ready = ""
 
     @property
     def children(self) -> Children:
@@ -106,6 +112,7 @@ class Keeper:
             self._host, self.case = Host(namespaced=self._suite.namespaced), self._suite.case()
             with self._inside(self._host):
                 self.case.prepare(self._host)
+                self.prepared = self.picture()
                 start(self._host, self.case)
                 self._pristine = self.picture()
         with self._inside(self._host):

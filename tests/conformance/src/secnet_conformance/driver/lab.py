@@ -1,0 +1,218 @@
+"""What the tests of a driver work with: a prepared host, instances of the driver, sandboxes, and pictures to compare."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    AttachResult,
+    Call,
+    CheckReport,
+    DriverInfo,
+    HostContext,
+    NetworkDriver,
+    NetworkRef,
+    PodRef,
+    SecnetError,
+    StepObserver,
+)
+from secnet.linux.rtnl import Link, pod_rtnl
+from secnet.linux.snapshot import HostSnapshot, diff
+
+from ..cases import DriverCase
+from ..children import Outcome
+from ..host import Host
+from ..netns import Namespace, remove_namespace
+from ..steps import StepPoint
+from ..suite import Keeper, Parameters, Suite
+
+__all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "unchanged"]
+
+IFNAME = "eth1"
+"""The interface that a request asks for."""
+
+_CALL_SECONDS = 30.0
+_CLEAN_SECONDS = 10.0
+_SETTLE_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+
+def unchanged(before: HostSnapshot, after: HostSnapshot, what: str) -> None:
+    """Fail with each difference between two pictures."""
+    lines = diff(before, after)
+    assert not lines, "\n".join((f"{what}:", *lines))
+
+
+def info_of(case: Any) -> DriverInfo:
+    """The description; one that says nothing if it cannot be had, which the tests of the package report."""
+    try:
+        info = case.driver.describe()
+    except Exception:
+        info = None
+    return info if isinstance(info, DriverInfo) else DriverInfo(network_type="", summary="")
+
+
+class DriverLab:
+    """One test's work place. The calling thread is in the node's namespace."""
+
+    def __init__(self, keeper: Keeper, host: Host) -> None:
+        self.host = host
+        self.case: DriverCase = keeper.case
+        self.info = info_of(self.case)
+        self.keeper = keeper
+        self._drivers: list[NetworkDriver] = []
+        self._pods: list[Namespace] = []
+
+    @functools.cached_property
+    def context(self) -> HostContext:
+        """What each instance is built with."""
+        return self.host.context(self.case.context(self.host), self.case.node)
+
+    def driver(self) -> NetworkDriver:
+        """A new instance; closed with the test."""
+        made = self.case.driver(self.context)
+        self._drivers.append(made)
+        return made
+
+    def pod(self) -> Namespace:
+        """A new sandbox; removed with the test."""
+        made = self.host.new_pod()
+        self._pods.append(made)
+        return made
+
+    def remove(self, pod: Namespace) -> None:
+        """End a sandbox, as the runtime does."""
+        remove_namespace(pod)
+
+    def call(self, *observers: StepObserver, seconds: float = _CALL_SECONDS, **rest: Any) -> Call:
+        """The circumstances of one call."""
+        return Call.within(seconds, observers=observers, **rest)
+
+    def request(self, pod: Namespace, options: Mapping[str, Any] | None = None, **fields: Any) -> AttachRequest:
+        """What the core would ask for; the first `good` unless told otherwise, with a device if the driver needs one."""
+        usual: dict[str, Any] = {
+            "container_id": pod.name,
+            "ifname": IFNAME,
+            "pod": PodRef(namespace="default", name=f"pod-{pod.name}", uid=f"uid-{pod.name}", node="node1"),
+            "network": NetworkRef(namespace="default", name="conformance"),
+            "network_type": self.info.network_type,
+            "netns": pod.ref,
+            "options": self.case.good[0] if options is None else options,
+        }
+        if self.info.needs_device and "device" not in fields:
+            usual["device"] = self.case.devices(self.host, 1)[0]
+        return AttachRequest(**{**usual, **fields})
+
+    def plan(self, driver: NetworkDriver, request: AttachRequest) -> Attachment:
+        """Plan, and bind as the core does for a network without IPAM."""
+        planned = driver.plan(request, self.call())
+        return planned.bind(None, request.options.get("vlan", 0) if self.info.vlan else None)
+
+    def attach(self, driver: NetworkDriver, pod: Namespace, options: Mapping[str, Any] | None = None) -> Attachment:
+        """Plan, bind, attach."""
+        attachment = self.plan(driver, self.request(pod, options))
+        driver.attach(attachment, self.call())
+        return attachment
+
+    def child(self, method: str, *arguments: Any, kill: StepPoint | None = None) -> Outcome:
+        """A call in a new process with a new instance."""
+        return self.keeper.children.call(self.context, method, *arguments, namespace=self.host.namespace, kill=kill)
+
+    def link(self, attachment: Attachment) -> Link | None:
+        """The Pod's link of an attachment."""
+        with pod_rtnl(attachment.request.netns) as (_, pod):
+            return pod.link(attachment.request.ifname)
+
+    def up(self, attachment: Attachment, result: AttachResult | None = None) -> None:
+        """Bring the Pod's link up, as the core does after `attach`."""
+        if result is None or result.netdev:
+            with pod_rtnl(attachment.request.netns) as (_, pod):
+                link = pod.link(attachment.request.ifname)
+                if link is not None:
+                    pod.set_link(link.index, up=True)
+
+    def clean_check(self, driver: NetworkDriver, attachment: Attachment, what: str = "check") -> None:
+        """Check until nothing is found, as the core does; fail with the findings if it never comes true."""
+        limit = time.monotonic() + _CLEAN_SECONDS
+        report = driver.check(attachment, self.call())
+        while not report.clean and time.monotonic() < limit:
+            time.sleep(_POLL_SECONDS)
+            report = driver.check(attachment, self.call())
+        assert isinstance(report, CheckReport), f"{what} returned {report!r}"
+        assert report.clean, f"{what}: {[f'{item.code}: {item.message}' for item in report.findings]}"
+
+    def picture(self, *pods: Namespace) -> HostSnapshot:
+        """The node, these sandboxes, and what the case adds."""
+        return self.host.snapshot({pod.name: pod for pod in pods}, self.case.snapshot(self.host))
+
+    def settled(self, before: HostSnapshot, what: str, *pods: Namespace) -> None:
+        """Like `unchanged`, for the time after a sandbox ended: the kernel takes its links away a little later."""
+        limit = time.monotonic() + _SETTLE_SECONDS
+        while diff(before, self.picture(*pods)) and time.monotonic() < limit:
+            time.sleep(_POLL_SECONDS)
+        unchanged(before, self.picture(*pods), what)
+
+    def end(self) -> None:
+        """Close what the test opened."""
+        for driver in self._drivers:
+            driver.close()
+        for pod in self._pods:
+            remove_namespace(pod)
+
+
+class DriverTests(Suite):
+    """A group of tests over a DriverCase."""
+
+    parameters: Parameters = {
+        "options": lambda case: case.good,
+        "bad": lambda case: case.bad,
+        "breakage": lambda case: case.breakages,
+        "stall": lambda case: case.stalls,
+        "foreign": lambda case: case.foreign,
+        "honoured": lambda case: sorted(info_of(case).capabilities & {"mac", "mtu"}),
+    }
+
+    @classmethod
+    def plugin(cls) -> type[NetworkDriver]:
+        """The driver class."""
+        driver: type[NetworkDriver] = cls.case.driver
+        return driver
+
+    @pytest.fixture
+    def lab(self, keeper: Keeper) -> Iterator[DriverLab]:
+        """A work place on a prepared and reconciled host; skips while the driver says that it is not ready there."""
+        with keeper.lend(lambda host, case: _start(keeper, host)) as host:
+            if keeper.not_ready:
+                pytest.skip(f"not ready: {keeper.not_ready}")
+            made = DriverLab(keeper, host)
+            try:
+                yield made
+            finally:
+                made.end()
+
+
+def _start(keeper: Keeper, host: Host) -> None:
+    """Make the per-node state. A driver that is not ready may refuse that; any other must not."""
+    lab = DriverLab(keeper, host)
+    driver = lab.driver()
+    try:
+        trouble = _reconcile(driver, lab)
+        probe = driver.probe()
+        keeper.not_ready = "" if probe.ready else probe.message or "the probe gives no reason"
+    finally:
+        driver.close()
+    assert keeper.not_ready or not trouble, f"reconcile_node on the prepared host: {trouble}"
+
+
+def _reconcile(driver: NetworkDriver, lab: DriverLab) -> str:
+    try:
+        report = driver.reconcile_node(lab.context.config, lab.call())
+    except SecnetError as exc:
+        return str(exc)
+    return "; ".join(f"{item.code}: {item.message}" for item in report.findings)
