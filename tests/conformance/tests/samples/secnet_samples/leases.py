@@ -1,0 +1,166 @@
+"""A right IPAM backend: one object of kind IPPool holds the leases in its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from secnet.contract import (
+    DIALECT,
+    BackendInfo,
+    Busy,
+    Call,
+    CheckReport,
+    Conflict,
+    Finding,
+    InvalidConfig,
+    IPAMBackend,
+    IpamLease,
+    IpamOwner,
+    IpamRequest,
+    LeaseAddress,
+    ObjectNotFound,
+    PodRef,
+    ProbeReport,
+    StoreConflict,
+)
+
+__all__ = ["CONFIG", "ListBackend"]
+
+CONFIG: Mapping[str, Any] = {
+    "$schema": DIALECT,
+    "title": "List options",
+    "description": "Options of the type list.",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["pool"],
+    "properties": {
+        "pool": {
+            "title": "Pool",
+            "description": "Name of the pool.",
+            "type": "string",
+            "examples": ["blue"],
+        },
+        "size": {
+            "title": "Size",
+            "description": "How many addresses there are.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 250,
+            "default": 100,
+            "examples": [100],
+        },
+    },
+}
+
+
+class ListBackend(IPAMBackend):
+    """Numbers from 10.8.0.2 on."""
+
+    ipam_type = "list"
+
+    @classmethod
+    def describe(cls) -> BackendInfo:
+        return BackendInfo(
+            ipam_type=cls.ipam_type,
+            summary="numbers in a list",
+            config=CONFIG,
+            kinds=("IPPool",),
+            capabilities=frozenset({"ips"}),
+            example={"pool": "blue"},
+        )
+
+    def probe(self) -> ProbeReport:
+        return ProbeReport(ready=True)
+
+    def validate(self, config: Mapping[str, Any]) -> None:
+        if config["pool"] == "default":
+            raise InvalidConfig("no pool may be called default", hint="choose another name", path="$.pool")
+
+    def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
+        while True:
+            pool, entries = self.read(request.config)
+            if held := [entry for entry in entries if self.holds(entry, request.owner)]:
+                return self.lease(request, held)
+            taken = {entry["ipAddress"] for entry in entries}
+            entries += [self.entry(ip, request.owner) for ip in self.choose(request, taken)]
+            if self.write(pool, entries, "lease.add", call):
+                continue
+
+    def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
+        if request.ips:
+            wanted = [ip.partition("/")[0] for ip in request.ips]
+            if doubled := taken.intersection(wanted):
+                raise Conflict(f"{', '.join(sorted(doubled))} is taken", hint="ask for another address")
+            return wanted
+        size = request.config.get("size", 100)
+        free = (ip for ip in (f"10.8.0.{number}" for number in range(2, 2 + size)) if ip not in taken)
+        if (first := next(free, None)) is None:
+            raise Busy("every address is taken", hint="enlarge the pool")
+        return [first]
+
+    def read(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        assert self.objects is not None
+        pool = self.objects.get("IPPool", config["pool"])
+        return pool, list(pool.get("status", {}).get("ipAddresses", []))
+
+    def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
+        """Whether somebody else was faster, so that it must be done again."""
+        assert self.objects is not None
+        call.checkpoint()
+        try:
+            with call.step(step, pool=pool["metadata"]["name"]):
+                self.objects.update_status({**pool, "status": {"ipAddresses": entries}})
+        except StoreConflict:
+            return True
+        return False
+
+    def entry(self, ip: str, owner: IpamOwner) -> dict[str, Any]:
+        pod = (
+            {"name": "", "namespace": ""}
+            if owner.pod is None
+            else {"name": owner.pod.name, "namespace": owner.pod.namespace}
+        )
+        where = {**pod, "containerID": owner.container_id, "ifName": owner.ifname}
+        return {"ipAddress": ip, "phase": "Allocated", "owner": {"pod": where}}
+
+    def holds(self, entry: Mapping[str, Any], owner: IpamOwner) -> bool:
+        pod = entry["owner"]["pod"]
+        return (pod["containerID"], pod["ifName"]) == (owner.container_id, owner.ifname)
+
+    def lease(self, request: IpamRequest, entries: list[dict[str, Any]]) -> IpamLease:
+        addresses = tuple(
+            LeaseAddress(address=f"{entry['ipAddress']}/24", pool=request.config["pool"]) for entry in entries
+        )
+        return IpamLease(owner=request.owner, addresses=addresses)
+
+    def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
+        try:
+            _, entries = self.read(config)
+        except ObjectNotFound:
+            entries = []
+        held = {f"{entry['ipAddress']}/24" for entry in entries if self.holds(entry, lease.owner)}
+        lost = [item.address for item in lease.addresses if item.address not in held]
+        return CheckReport(findings=tuple(Finding(code="LeaseMissing", message=f"{ip} is not listed") for ip in lost))
+
+    def release(self, request: IpamRequest, call: Call) -> None:
+        try:
+            while True:
+                pool, entries = self.read(request.config)
+                kept = [entry for entry in entries if not self.holds(entry, request.owner)]
+                if kept == entries or not self.write(pool, kept, "lease.remove", call):
+                    return
+        except ObjectNotFound:
+            return
+
+    def inventory(self, call: Call) -> tuple[IpamLease, ...]:
+        assert self.objects is not None
+        found = []
+        for pool in self.objects.list("IPPool"):
+            for entry in pool.get("status", {}).get("ipAddresses", []):
+                pod = entry["owner"]["pod"]
+                ref = PodRef(namespace=pod["namespace"], name=pod["name"], uid="") if pod["name"] else None
+                owner = IpamOwner(container_id=pod["containerID"], ifname=pod["ifName"], pod=ref)
+                address = LeaseAddress(address=f"{entry['ipAddress']}/24", pool=pool["metadata"]["name"])
+                found.append(IpamLease(owner=owner, addresses=(address,)))
+        return tuple(found)

@@ -1,0 +1,168 @@
+"""IPAM backends that are wrong in one way each; the docstring says in which."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from secnet.contract import BackendInfo, Call, CheckReport, IpamLease, IpamOwner, IpamRequest, ObjectNotFound
+
+from .leases import ListBackend
+
+__all__ = [
+    "DoublesWhenFull",
+    "DoublesWhenRaced",
+    "FindsAllWell",
+    "ForgetsOwner",
+    "GivesWhatIsTaken",
+    "HidesLeases",
+    "IgnoresInterface",
+    "IgnoresIps",
+    "RefusesSecondRelease",
+    "RemembersInMemory",
+    "TakesInTwoWrites",
+    "WritesUnseen",
+]
+
+
+class ForgetsOwner(ListBackend):
+    """The same owner gets another address each time."""
+
+    ipam_type = "forgets-owner"
+
+    def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
+        while True:
+            pool, entries = self.read(request.config)
+            taken = {entry["ipAddress"] for entry in entries}
+            new = [self.entry(ip, request.owner) for ip in self.choose(request, taken)]
+            if not self.write(pool, entries + new, "lease.add", call):
+                return self.lease(request, new)
+
+
+class IgnoresInterface(ListBackend):
+    """Two interfaces of one sandbox share a lease."""
+
+    ipam_type = "ignores-interface"
+
+    def holds(self, entry: Mapping[str, Any], owner: IpamOwner) -> bool:
+        return bool(entry["owner"]["pod"]["containerID"] == owner.container_id)
+
+
+class DoublesWhenRaced(ListBackend):
+    """Writes over what another wrote meanwhile."""
+
+    ipam_type = "doubles-when-raced"
+
+    def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
+        while super().write(pool, entries, step, call):
+            assert self.objects is not None
+            pool = self.objects.get("IPPool", pool["metadata"]["name"])
+        return False
+
+
+class DoublesWhenFull(ListBackend):
+    """Starts again from the first address when all are taken."""
+
+    ipam_type = "doubles-when-full"
+
+    def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
+        size = request.config.get("size", 100)
+        return super().choose(request, taken if len(taken) < size else set())
+
+
+class GivesWhatIsTaken(ListBackend):
+    """An address that a Pod insists on is given, whoever has it."""
+
+    ipam_type = "gives-what-is-taken"
+
+    def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
+        return super().choose(request, set() if request.ips else taken)
+
+
+class RefusesSecondRelease(ListBackend):
+    """A release of nothing is an error."""
+
+    ipam_type = "refuses-second-release"
+
+    def release(self, request: IpamRequest, call: Call) -> None:
+        _, entries = self.read(request.config)
+        if not any(self.holds(entry, request.owner) for entry in entries):
+            raise ObjectNotFound("nothing is held", hint="release once")
+        super().release(request, call)
+
+
+class HidesLeases(ListBackend):
+    """The inventory is empty, whoever lives."""
+
+    ipam_type = "hides-leases"
+
+    def inventory(self, call: Call) -> tuple[IpamLease, ...]:
+        return ()
+
+
+class FindsAllWell(ListBackend):
+    """check never misses anything."""
+
+    ipam_type = "finds-all-well"
+
+    def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
+        return CheckReport()
+
+
+class RemembersInMemory(ListBackend):
+    """Knows the owners of its leases only as long as the instance lives: a new one gives everything anew."""
+
+    ipam_type = "remembers-in-memory"
+
+    def entry(self, ip: str, owner: IpamOwner) -> dict[str, Any]:
+        vars(self).setdefault("memory", {})[ip] = (owner.container_id, owner.ifname)
+        return super().entry(ip, dataclasses.replace(owner, container_id=f"of-{ip}"))
+
+    def holds(self, entry: Mapping[str, Any], owner: IpamOwner) -> bool:
+        remembered = vars(self).get("memory", {}).get(entry["ipAddress"])
+        return bool(remembered == (owner.container_id, owner.ifname))
+
+
+class TakesInTwoWrites(ListBackend):
+    """Takes the address first and writes down for whom afterwards: a crash between the two loses it."""
+
+    ipam_type = "takes-in-two-writes"
+
+    def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
+        nobody = IpamOwner(container_id="nobody", ifname="nothing")
+        known = {entry["ipAddress"] for entry in pool.get("status", {}).get("ipAddresses", [])}
+        half = [entry if entry["ipAddress"] in known else self.entry(entry["ipAddress"], nobody) for entry in entries]
+        if step != "lease.add":
+            return super().write(pool, entries, step, call)
+        if super().write(pool, half, "lease.take", call):
+            return True
+        while True:
+            assert self.objects is not None
+            now = self.objects.get("IPPool", pool["metadata"]["name"])
+            listed = now["status"]["ipAddresses"]
+            mine = {entry["ipAddress"]: entry for entry in entries if entry["ipAddress"] not in known}
+            if not super().write(now, [mine.get(entry["ipAddress"], entry) for entry in listed], "lease.own", call):
+                return False
+
+
+class WritesUnseen(ListBackend):
+    """Writes outside of any step."""
+
+    ipam_type = "writes-unseen"
+
+    def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
+        return super().write(pool, entries, step, Call(deadline=call.deadline, cancel=call.cancel))
+
+
+class IgnoresIps(ListBackend):
+    """Declares that it honours addresses that a Pod insists on, and gives others."""
+
+    ipam_type = "ignores-ips"
+
+    @classmethod
+    def describe(cls) -> BackendInfo:
+        return dataclasses.replace(super().describe(), summary="gives what it likes")
+
+    def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
+        return super().choose(dataclasses.replace(request, ips=()), taken)
