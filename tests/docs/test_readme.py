@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_python_blocks_compile(documents: Any) -> None:
     python = [(name, block) for name, block in blocks if block.language == "python"]
     assert python
     for name, block in python:
-        compile("\n" * (block.line - 1) + block.text, name, "exec")
+        compile("\n" * (block.line - 1) + textwrap.dedent(block.text), name, "exec")  # a method may stand alone
 
 
 # --- The traced Pod ----------------------------------------------------------------------------------------------------
