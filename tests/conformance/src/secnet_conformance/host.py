@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from secnet.agent.cluster.store import FileStore
 from secnet.contract import HostContext, NetnsRef
 from secnet.linux.snapshot import HostSnapshot
 
@@ -41,6 +42,11 @@ class Host:
         made = new_namespace()
         self._end.callback(remove_namespace, made)
         return made
+
+    @property
+    def objects(self) -> FileStore:
+        """The cluster objects that a backend works on."""
+        return FileStore(self.folder / "objects")
 
     def new_pod(self) -> Namespace:
         """A sandbox: a namespace of its own; removed with the host at the latest."""

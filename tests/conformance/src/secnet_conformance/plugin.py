@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite(
-    "secnet_conformance.driver", "secnet_conformance.backend", "secnet_conformance.netns", "secnet_conformance.children"
+    "secnet_conformance.driver",
+    "secnet_conformance.backend",
+    "secnet_conformance.package",
+    "secnet_conformance.netns",
+    "secnet_conformance.children",
 )
 
 from .report import Report, Row  # noqa: E402
@@ -61,7 +65,8 @@ def _row(item: pytest.Item) -> Row | None:
     if not part.__module__.startswith("secnet_conformance."):
         return None
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    note = not_applicable(getattr(suite, item.originalname), suite.case)
+    # A group asks its own `why_not`, with the case of the suite.
+    note = part.why_not.__func__(suite) or not_applicable(getattr(suite, item.originalname), suite.case)  # type: ignore[attr-defined]
     if any(key in suite.parameters and value is None for key, value in params.items()):
         note = _NONE
     if suite.case.not_ready and part.needs_life:

@@ -57,6 +57,17 @@ class Suite:
         raise NotImplementedError
 
     @classmethod
+    def why_not(cls) -> str:
+        """Why the whole group does not apply to the case; empty if it does."""
+        return ""
+
+    @classmethod
+    def more(cls, host: Host, case: Any) -> Mapping[str, Any]:
+        """What belongs to the picture of the host besides links: what the case adds."""
+        found: Mapping[str, Any] = case.snapshot(host)
+        return found
+
+    @classmethod
     def title(cls) -> str:
         """The plugin's name in the report: `driver vlan`, `ipam static`."""
         plugin = cls.plugin()
@@ -125,7 +136,7 @@ class Keeper:
     def picture(self) -> HostSnapshot:
         """The host without its Pods, as it is now."""
         assert self._host is not None
-        return self._host.snapshot({}, self.case.snapshot(self._host))
+        return self._host.snapshot({}, self._suite.more(self._host, self.case))
 
     @contextmanager
     def _inside(self, host: Host) -> Iterator[None]:
