@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from secnet.contract import Attachment
-from secnet_conformance import Bad, Breakage, DriverCase, DriverSuite, Foreign, Host, Namespace, Stall
+from secnet_conformance import DriverCase, DriverSuite, Host, Namespace
 from secnet_testing.ovs import PrivateOvs
 from secnet_vlan import VlanDriver
 

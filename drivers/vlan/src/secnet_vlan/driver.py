@@ -68,7 +68,10 @@ class VlanDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with privileges, a configured bridge and an OVSDB server that answers."""
-        missing = missing_privileges(self.host.proc_root)
+        try:
+            missing = missing_privileges(self.host.proc_root)
+        except OSError as exc:
+            return ProbeReport(ready=False, message=f"the process's own status cannot be read: {exc}; mount /proc")
         if missing:
             return ProbeReport(ready=False, message=f"{', '.join(missing)} missing; run the agent as root")
         if not self._config.bridges:

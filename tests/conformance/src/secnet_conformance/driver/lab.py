@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from secnet.contract import (
@@ -14,6 +14,7 @@ from secnet.contract import (
     AttachResult,
     Call,
     CheckReport,
+    DeviceRef,
     DriverInfo,
     HostContext,
     NetworkDriver,
@@ -22,7 +23,7 @@ from secnet.contract import (
     SecnetError,
     StepObserver,
 )
-from secnet.linux.rtnl import Link, pod_rtnl
+from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 from secnet.linux.snapshot import HostSnapshot, diff
 
 from ..cases import DriverCase
@@ -105,9 +106,17 @@ class DriverLab:
             "netns": pod.ref,
             "options": self.case.good[0] if options is None else options,
         }
-        if self.info.needs_device and "device" not in fields:
-            usual["device"] = self.case.devices(self.host, 1)[0]
+        if "device" not in fields:
+            usual["device"] = self.devices(1)[0]
         return AttachRequest(**{**usual, **fields})
+
+    def devices(self, count: int) -> list[DeviceRef | None]:
+        """That many different devices; Nones for a driver that needs none."""
+        if not self.info.needs_device:
+            return [None] * count
+        found = list(self.case.devices(self.host, count))
+        assert len({item.id for item in found}) == count, f"the case gave {found} where {count} devices are needed"
+        return [*found]
 
     def plan(self, driver: NetworkDriver, request: AttachRequest) -> Attachment:
         """Plan, and bind as the core does for a network without IPAM."""
@@ -147,6 +156,11 @@ class DriverLab:
         assert isinstance(report, CheckReport), f"{what} returned {report!r}"
         assert report.clean, f"{what}: {[f'{item.code}: {item.message}' for item in report.findings]}"
 
+    def node_links(self) -> set[str]:
+        """Names of the links on the node."""
+        with host_rtnl() as kernel:
+            return {link.name for link in kernel.links()}
+
     def picture(self, *pods: Namespace) -> HostSnapshot:
         """The node, these sandboxes, and what the case adds."""
         return self.host.snapshot({pod.name: pod for pod in pods}, self.case.snapshot(self.host))
@@ -169,7 +183,7 @@ class DriverLab:
 class DriverTests(Suite):
     """A group of tests over a DriverCase."""
 
-    parameters: Parameters = {
+    parameters: ClassVar[Parameters] = {
         "options": lambda case: case.good,
         "bad": lambda case: case.bad,
         "breakage": lambda case: case.breakages,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from secnet.contract import Attachment, AttachResult, Gone, Retryable, from_json, to_json
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import HostSnapshot
+from secnet.linux.snapshot import diff
 
 from .lab import IFNAME, DriverLab, DriverTests, unchanged
 
 __all__ = ["Life"]
 
-_WISHES = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
+_WISHES: Mapping[str, Any] = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
 
 
 class Life(DriverTests):
@@ -42,7 +42,7 @@ class Life(DriverTests):
         before, bare = lab.picture(pod), lab.picture()
         assert driver.inventory(lab.call()).owned == (), "inventory of a host without attachments"
         attachment = lab.attach(driver, pod, options)
-        marked = _differs(bare, lab.picture())
+        marked = bool(diff(bare, lab.picture()))
         lab.up(attachment)
         lab.clean_check(driver, attachment)
         owned = {item.attachment.key: item for item in lab.driver().inventory(lab.call()).owned}
@@ -128,10 +128,10 @@ class Life(DriverTests):
     def test_one_pod_takes_two_interfaces(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
-        made = [lab.plan(driver, lab.request(pod))]
-        driver.attach(made[0], lab.call())
-        made.append(lab.plan(driver, lab.request(pod, ifname="net2")))
-        driver.attach(made[1], lab.call())
+        made = []
+        for ifname, device in zip((IFNAME, "net2"), lab.devices(2), strict=True):
+            made.append(lab.plan(driver, lab.request(pod, ifname=ifname, device=device)))
+            driver.attach(made[-1], lab.call())
         for attachment in made:
             lab.up(attachment)
             lab.clean_check(driver, attachment, f"check of {attachment.request.ifname}")
@@ -150,10 +150,6 @@ class Life(DriverTests):
         _require_true(lab, attachment, result)
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after detach")
-
-
-def _differs(before: HostSnapshot, after: HostSnapshot) -> bool:
-    return before != after
 
 
 def _until_free(lab: DriverLab, driver: Any, attachment: Attachment) -> None:
