@@ -3,7 +3,7 @@
 A distribution says which version it is made for by an entry point of the group `secnet.contract`, named by the number:
 
     [project.entry-points."secnet.contract"]
-    1 = "secnet_macvlan"
+    1 = "secnet_foo"
 
 It is read before anything of the plugin is imported, so that a plugin of any other version is refused with both versions named.
 """
