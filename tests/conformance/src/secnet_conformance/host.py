@@ -18,6 +18,8 @@ from .netns import Namespace, new_namespace, remove_namespace, run_in
 
 __all__ = ["Host"]
 
+_RUN = "run"
+
 
 class Host:
     """Made by the kit, given to the case.
@@ -30,6 +32,7 @@ class Host:
         self._end = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="sn-kit-"))
         self._end.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        (self.folder / _RUN).mkdir()
         self.namespace: Namespace | None = None
         if namespaced:
             try:
@@ -70,7 +73,7 @@ class Host:
 
     def context(self, fields: Mapping[str, Any], config: Mapping[str, Any]) -> HostContext:
         """The HostContext of this host; `fields` are those that differ from the usual."""
-        usual = {"node_name": "node1", "run_dir": self.folder / "run", "config": config}
+        usual = {"node_name": "node1", "run_dir": self.folder / _RUN, "config": config}
         return HostContext(**{**usual, **fields})
 
     def snapshot(self, pods: Mapping[str, Namespace], more: Mapping[str, Any]) -> HostSnapshot:
