@@ -128,6 +128,7 @@ def test_a_name_that_nobody_has(venv: StrangerVenv) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "no plugin 'lnaes' is installed (installed: antrea, lanes, " in done.stderr
     assert venv.run("secnet", "drivers", "vlan", "--kind", "ipam").returncode == 1
+    assert venv.run("secnet", "drivers", "--example").returncode == 2
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
@@ -150,5 +151,5 @@ def test_validate_reads_standard_input_beside_files(venv: StrangerVenv, tmp_path
     assert (wrong.returncode, wrong.stdout[:2]) == (1, "-:")
     assert "Traceback" not in wrong.stderr
     none = venv.run("secnet", "validate")
-    assert none.returncode == 1
+    assert none.returncode == 2
     assert "name files or directories" in none.stderr

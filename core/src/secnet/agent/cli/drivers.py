@@ -42,11 +42,13 @@ def add_parser(commands: Any) -> None:
     )
     add_json_option(parser)
     add_config_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or one plugin in full."""
+    if arguments.example and not arguments.name:
+        arguments.refuse("--example needs the NAME of a network type or an IPAM type")
     registry, settings = load_all(arguments, tell=not arguments.name)
     objects = FileStore(settings.state_dir)
     if arguments.name:

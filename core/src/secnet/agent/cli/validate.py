@@ -50,14 +50,14 @@ def add_parser(commands: Any) -> None:
         help="the same, as other tools spell it",
     )
     parser.add_argument("--json", action="store_true", help="print findings as a JSON object")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print findings; 1 when there are any."""
     paths = [*arguments.files, *arguments.filename]
     if not paths:
-        raise InvalidConfig("nothing to check is named", hint="name files or directories, or - for standard input")
+        arguments.refuse("name files or directories, or - for standard input")
     registry = Registry.load()
     for problem in registry.problems:
         print(f"secnet: {problem.error}", file=sys.stderr)
