@@ -60,7 +60,7 @@ class MacvlanCase(DriverCase):
         Breakage("another MTU", in_pod("ip link set {} mtu 1300"), code="WrongMtu"),
         Breakage("another mode", in_pod("ip link set {} type macvlan mode vepa"), code="WrongMode"),
         Breakage("the master's MTU sinks", lambda host, _: host.run(f"ip link set {MASTER} mtu 1300"), code="WrongMtu"),
-        Breakage("the master is removed", lambda host, _: host.run(f"ip link del {MASTER}"), code="LinkMissing"),
+        Breakage("the master is removed", lambda host, _: host.run(f"ip link del {MASTER}"), code="MasterMissing"),
     )
 
     def prepare(self, host: Host) -> None:
@@ -126,6 +126,21 @@ def test_a_master_that_was_moved_away_is_reported_and_not_repaired(host: Host) -
     host.run(f"ip link set {MASTER} netns {host.new_pod().name}")
     findings = driver.check(attachment, Call.within(20)).findings
     assert [(finding.code, finding.repairable) for finding in findings] == [("MasterMissing", False)]
+
+
+def test_an_interface_is_made_anew_once_its_removed_master_is_back(host: Host) -> None:
+    driver, attachment = planned(host)
+    driver.attach(attachment, Call.within(20))
+    host.run(f"ip link del {MASTER}")
+    missing = driver.check(attachment, Call.within(20)).findings
+    assert {finding.code: finding.repairable for finding in missing} == {"LinkMissing": False, "MasterMissing": False}
+    wire(host)
+    missing = driver.check(attachment, Call.within(20)).findings
+    assert {finding.code: finding.repairable for finding in missing} == {"LinkMissing": True}
+    driver.detach(attachment, Call.within(20))
+    again = driver.plan(attachment.request, Call.within(20))
+    driver.attach(again, Call.within(20))
+    assert driver.check(again, Call.within(20)).clean
 
 
 def test_passthru_shares_its_master_with_nobody(host: Host) -> None:

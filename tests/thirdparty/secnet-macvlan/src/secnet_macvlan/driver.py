@@ -94,7 +94,8 @@ class MacvlanDriver(NetworkDriver):
             link = pod.link(attachment.request.ifname)
         with host_rtnl() as kernel:
             master = kernel.link_by_index(attachment.state["master_index"])
-        return CheckReport(findings=tuple(_findings(attachment, link, self.host.owner_tag, master)))
+            successor = kernel.link(attachment.names["master"])
+        return CheckReport(findings=tuple(_findings(attachment, link, self.host.owner_tag, master, successor)))
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """Remove the interface; without the Pod's namespace there is none, and the master is not needed for it."""
@@ -114,11 +115,18 @@ class MacvlanDriver(NetworkDriver):
         """Nothing is held open."""
 
 
-def _findings(attachment: Attachment, link: Link | None, owner_tag: str, master: Link | None) -> Iterator[Finding]:
+def _findings(
+    attachment: Attachment, link: Link | None, owner_tag: str, master: Link | None, successor: Link | None
+) -> Iterator[Finding]:
+    """master: the one that was planned with. successor: what has its name today, and a new plan would take."""
     ifname, master_name = attachment.request.ifname, attachment.names["master"]
     if link is None:
-        # Also what is left when the master was removed: a new plan then waits for another.
-        yield Finding(code="LinkMissing", message=f"the Pod has no interface {ifname}")
+        # It goes with its master, and can be made anew when there is a master again.
+        yield Finding(
+            code="LinkMissing", message=f"the Pod has no interface {ifname}", repairable=successor is not None
+        )
+        if successor is None:
+            yield _master_missing(f"the host has no link {master_name} to make it on")
     elif not macvlan.is_ours(link, owner_tag, attachment):
         message = f"the Pod's interface {ifname} is not the one that was made for it"
         yield Finding(code="LinkForeign", message=message, repairable=False)
@@ -126,5 +134,8 @@ def _findings(attachment: Attachment, link: Link | None, owner_tag: str, master:
         yield from macvlan.deviations(attachment, link, master.mtu if master else None)
         if master is None:
             # It was moved to another namespace. The interface lives on; making it anew would end it.
-            message = f"the master of {ifname}, which was {master_name}, is no longer on the host"
-            yield Finding(code="MasterMissing", message=message, repairable=False)
+            yield _master_missing(f"the master of {ifname}, which was {master_name}, is no longer on the host")
+
+
+def _master_missing(message: str) -> Finding:
+    return Finding(code="MasterMissing", message=message, repairable=False)

@@ -55,10 +55,10 @@ def create(netns_fd: int, attachment: Attachment, call: Call) -> Link:
                 data=[("IFLA_MACVLAN_MODE", mode)],
             )
         except InvalidConfig as exc:
-            # The plan has looked at every value; what is left is passthru, which admits no second macvlan on its master.
+            # The plan has looked at every value: the master changed since, or is taken, which only the kernel knows.
             raise Busy(
-                f"{master} takes no macvlan of mode {mode} now: {exc.message}",
-                hint="it is tried again; a master with a macvlan in mode passthru carries no other one",
+                f"{master} takes no macvlan of mode {mode} and MTU {attachment.mtu} now: {exc.message}",
+                hint="it is tried again; if it stays so, another macvlan has the master in mode passthru",
                 subject=f"link {master}",
             ) from exc
 
