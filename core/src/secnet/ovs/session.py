@@ -107,7 +107,7 @@ class Session:
 
     def read(self, function: Callable[[Any], T], call: Call) -> T:
         """What `function` finds in the tables, at a moment when they are the server's."""
-        server.echo(self._target, call.remaining(self._timeout))
+        server.echo(self._target, call.remaining(self._timeout), call.checkpoint)
         deadline = time.monotonic() + call.remaining(self._timeout)
         while True:
             with self._locked(deadline):

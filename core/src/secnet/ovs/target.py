@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from secnet.contract import InvalidConfig, Unavailable
@@ -18,6 +19,7 @@ from .errors import from_oserror
 __all__ = ["check_target", "echo", "read_schema"]
 
 _CHUNK = 1 << 16
+_PAUSE = 0.2  # seconds between two looks whether the work was withdrawn
 
 
 def check_target(target: str) -> None:
@@ -41,9 +43,12 @@ def _address(target: str) -> tuple[int, Any]:
     )
 
 
-def echo(target: str, timeout: float) -> None:
-    """Prove that the server answers now. Raises Unavailable, or MissingPrivilege if the socket refuses us."""
-    _request(target, "echo", [], timeout)
+def echo(target: str, timeout: float, checkpoint: Callable[[], object] = lambda: None) -> None:
+    """Prove that the server answers now. Raises Unavailable, or MissingPrivilege if the socket refuses us.
+
+    checkpoint: called again and again while it waits; what it raises ends the waiting.
+    """
+    _request(target, "echo", [], timeout, checkpoint)
 
 
 def read_schema(target: str, timeout: float) -> dict[str, Any]:
@@ -52,7 +57,9 @@ def read_schema(target: str, timeout: float) -> dict[str, Any]:
     return schema
 
 
-def _request(target: str, method: str, params: list[Any], timeout: float) -> Any:
+def _request(
+    target: str, method: str, params: list[Any], timeout: float, checkpoint: Callable[[], object] = lambda: None
+) -> Any:
     family, address = _address(target)
     deadline = time.monotonic() + timeout
     try:
@@ -60,7 +67,7 @@ def _request(target: str, method: str, params: list[Any], timeout: float) -> Any
             sock.settimeout(timeout)
             sock.connect(address)
             sock.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
-            reply = _read(sock, deadline)
+            reply = _read(sock, deadline, checkpoint)
     except TimeoutError as exc:
         raise Unavailable(
             f"the OVSDB server does not answer within {timeout:.1f} s",
@@ -78,15 +85,19 @@ def _request(target: str, method: str, params: list[Any], timeout: float) -> Any
     return reply.get("result")
 
 
-def _read(sock: socket.socket, deadline: float) -> dict[str, Any]:
+def _read(sock: socket.socket, deadline: float, checkpoint: Callable[[], object]) -> dict[str, Any]:
     """The first complete JSON object."""
     text = b""
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        sock.settimeout(left)
-        part = sock.recv(_CHUNK)
+        checkpoint()
+        sock.settimeout(min(left, _PAUSE))
+        try:
+            part = sock.recv(_CHUNK)
+        except TimeoutError:
+            continue
         if not part:
             raise ConnectionResetError("the connection was closed before the answer")
         text += part
