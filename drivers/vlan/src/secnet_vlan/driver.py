@@ -123,13 +123,7 @@ class VlanDriver(NetworkDriver):
     def _require_free(self, attachment: Attachment, link: Link | None, call: Call) -> None:
         """Raise Conflict if a port or the Pod's own link stands where ours must go."""
         request = attachment.request
-        port = self._ovs.port(attachment.names["host"], call)
-        if port is not None and (port.owner, port.key) != (self.host.owner_tag, str(request.key)):
-            raise Conflict(
-                f"{port.bridge} has a port of this name that is not ours",
-                hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
-                subject=f"OVS port {port.name}",
-            )
+        self._require_free_port(attachment, call)
         with pod_rtnl(request.netns) as (_, pod):
             inside = pod.link(request.ifname)
         if inside is not None and not (link is not None and veth.joined(link, inside)):
@@ -139,13 +133,24 @@ class VlanDriver(NetworkDriver):
                 subject=f"Pod {request.pod or request.container_id}",
             )
 
+    def _require_free_port(self, attachment: Attachment, call: Call) -> None:
+        port = self._ovs.port(attachment.names["host"], call)
+        if port is not None and (port.owner, port.key) != (self.host.owner_tag, str(attachment.key)):
+            raise Conflict(
+                f"{port.bridge} has a port of this name that is not ours",
+                hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
+                subject=f"OVS port {port.name}",
+            )
+
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
         request, host = attachment.request, attachment.names["host"]
         with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
             link = veth.find(kernel, self.host.owner_tag, attachment)
             if link is None or not veth.joined(link, pod.link(request.ifname)):
-                # A port that outlived its link would go on serving the old device, under the name of the new one.
+                # A port serves whatever link has its name: somebody else's would get the Pod's frames, one of ours that outlived
+                # its link would go on serving the old device.
+                self._require_free_port(attachment, call)
                 self._remove_port(attachment, call)
                 link = veth.create(kernel, attachment, link, fd, call)
             host_end = veth.finish(kernel, self.host, attachment, link, call)
