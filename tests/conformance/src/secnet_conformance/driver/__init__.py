@@ -1,13 +1,36 @@
 """The suite for network drivers: each group of tests is one module."""
 
+from .checks import Checks
+from .deadline import Deadlines
 from .faults import Crashes, Faults
+from .foreign import ForeignObjects
+from .golden import Golden
 from .lab import DriverLab
 from .life import Life
+from .node import Node
 from .package import Package
+from .parallel import Parallel
 from .readonly import ReadOnly
+from .refusals import Capabilities, Refusals
+from .resources import Resources
 
 __all__ = ["DriverLab", "DriverSuite"]
 
 
-class DriverSuite(Crashes, Faults, Life, ReadOnly, Package):
-    """All tests of a driver. Derive a class from it and give it a `case`."""
+class DriverSuite(
+    Golden,
+    Resources,
+    Node,
+    Deadlines,
+    Checks,
+    Refusals,
+    Capabilities,
+    ForeignObjects,
+    Parallel,
+    Crashes,
+    Faults,
+    Life,
+    ReadOnly,
+    Package,
+):
+    """All tests of a driver. Derive a class from it and give it a `case`. Groups run from the last to the first."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from secnet.contract import (
+    DRIVER_CAPABILITIES,
     Attachment,
     AttachRequest,
     AttachResult,
@@ -32,6 +33,7 @@ from ..host import Host
 from ..netns import Namespace, remove_namespace
 from ..steps import StepPoint
 from ..suite import Keeper, Parameters, Suite
+from .records import golden_files
 
 __all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "unchanged"]
 
@@ -69,6 +71,12 @@ class DriverLab:
         self.keeper = keeper
         self._drivers: list[NetworkDriver] = []
         self._pods: list[Namespace] = []
+
+    @property
+    def prepared(self) -> HostSnapshot:
+        """The host as the case made it, before the driver's first reconcile_node."""
+        assert self.keeper.prepared is not None
+        return self.keeper.prepared
 
     @functools.cached_property
     def context(self) -> HostContext:
@@ -189,6 +197,9 @@ class DriverTests(Suite):
         "breakage": lambda case: case.breakages,
         "stall": lambda case: case.stalls,
         "foreign": lambda case: case.foreign,
+        "declared": lambda case: sorted(info_of(case).capabilities & DRIVER_CAPABILITIES),
+        "undeclared": lambda case: sorted(DRIVER_CAPABILITIES - info_of(case).capabilities),
+        "golden": lambda case: golden_files(case.golden),
         "honoured": lambda case: sorted(info_of(case).capabilities & {"mac", "mtu"}),
     }
 

@@ -1,0 +1,90 @@
+"""What somebody breaks, `check` finds; making the attachment anew mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secnet.contract import Attachment, Finding, Gone, NetworkDriver
+
+from ..cases import Breakage
+from ..netns import Namespace
+from .lab import IFNAME, DriverLab, DriverTests
+
+__all__ = ["Checks"]
+
+
+class Checks(DriverTests):
+    """Each breakage of the case, and those that can befall any link."""
+
+    group = "checks"
+
+    def test_a_breakage_is_found_and_mended_by_a_new_attach(self, lab: DriverLab, breakage: Breakage) -> None:
+        _break(lab, lambda pod, attachment: breakage.how(lab.host, attachment), breakage.code)
+
+    def test_a_deleted_link_is_found(self, lab: DriverLab) -> None:
+        _break(lab, lambda pod, _: lab.host.run_in(pod, f"ip link del {IFNAME}"), "")
+
+    def test_a_renamed_link_is_found(self, lab: DriverLab) -> None:
+        def rename(pod: Namespace, attachment: Attachment) -> None:
+            lab.host.run_in(pod, f"ip link set {IFNAME} down")
+            lab.host.run_in(pod, f"ip link set {IFNAME} name other0")
+
+        _break(lab, rename, "")
+
+    def test_another_mtu_is_found(self, lab: DriverLab) -> None:
+        def shrink(pod: Namespace, attachment: Attachment) -> None:
+            link = lab.link(attachment)
+            assert link is not None
+            lab.host.run_in(pod, f"ip link set {IFNAME} mtu {link.mtu - 4}")
+
+        _break(lab, shrink, "")
+
+    def test_another_mac_is_found(self, lab: DriverLab) -> None:
+        def change(pod: Namespace, attachment: Attachment) -> None:
+            lab.host.run_in(pod, f"ip link set {IFNAME} down")
+            lab.host.run_in(pod, f"ip link set {IFNAME} address 02:53:4e:ff:ff:01")
+            lab.host.run_in(pod, f"ip link set {IFNAME} up")
+
+        _break(lab, change, "")
+
+    def test_a_netns_that_is_gone_is_found(self, lab: DriverLab) -> None:
+        driver, pod = lab.driver(), lab.pod()
+        attachment = lab.attach(driver, pod)
+        lab.remove(pod)
+        assert _findings(lab, driver, attachment), "check is clean, and there is no sandbox"
+        driver.detach(attachment, lab.call())
+
+
+def _break(lab: DriverLab, how: Callable[[Namespace, Attachment], object], code: str) -> None:
+    driver, pod = lab.driver(), lab.pod()
+    attachment = lab.plan(driver, lab.request(pod))
+    result = driver.attach(attachment, lab.call())
+    if not result.netdev and not code:
+        driver.detach(attachment, lab.call())
+        return  # it has no link that could be broken
+    lab.up(attachment, result)
+    lab.clean_check(driver, attachment, "check of what nobody broke")
+    how(pod, attachment)
+    findings = driver.check(attachment, lab.call()).findings
+    assert findings, "check finds nothing"
+    for finding in findings:
+        assert isinstance(finding, Finding), f"check reported {finding!r}"
+        assert finding.code, f"a finding without a code: {finding.message}"
+        assert finding.message, f"a finding without a message: {finding.code}"
+    assert code in ("", *(finding.code for finding in findings)), f"found was {[item.code for item in findings]}"
+    driver.detach(attachment, lab.call())
+    if not all(finding.repairable for finding in findings):
+        return  # the core does not make it anew either
+    attachment = lab.plan(driver, attachment.request)  # as the core does: what the plan stood on may be another now
+    result = driver.attach(attachment, lab.call())
+    lab.up(attachment, result)
+    lab.clean_check(driver, attachment, "check after detach and a new attach")
+    driver.detach(attachment, lab.call())
+
+
+def _findings(lab: DriverLab, driver: NetworkDriver, attachment: Attachment) -> bool:
+    """Whether check finds something, or says that the sandbox is gone."""
+    try:
+        return not driver.check(attachment, lab.call()).clean
+    except Gone:
+        return True

@@ -1,0 +1,98 @@
+"""What cannot be is refused before anything changes, with the right reason and a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from secnet.agent.annotation import Selection
+from secnet.agent.nad import NetworkConfig
+from secnet.agent.naming import ElementId, Named
+from secnet.agent.registry import LoadedPlugin, Registry
+from secnet.agent.requests import Refused, build_work
+from secnet.agent.sandbox import Sandbox
+from secnet.agent.validation import Validator
+from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, PodRef, SecnetError, Unsupported
+
+from ..cases import Bad
+from .lab import IFNAME, DriverLab, DriverTests, unchanged
+
+__all__ = ["Capabilities", "Refusals"]
+
+_NETWORK = NetworkRef(namespace="default", name="conformance")
+_ASKED: dict[str, tuple[str, Any]] = {
+    "mac": ("mac", "02:53:4e:aa:bb:01"),
+    "bandwidth": ("bandwidth", {"ingressRate": 1000000}),
+    "portMappings": ("port_mappings", ({"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},)),
+    "infinibandGuid": ("infiniband_guid", "02:53:4e:00:00:aa:bb:01"),
+}
+"""Capability -> the field of a selection that asks for it; an MTU is asked for by the NAD."""
+
+
+class Refusals(DriverTests):
+    """Bad options, one by one."""
+
+    group = "refusals"
+
+    def test_bad_configuration_is_refused_before_any_change(self, lab: DriverLab, bad: Bad) -> None:
+        driver, pod = lab.driver(), lab.pod()
+        before = lab.picture(pod)
+        error = _refusal(lab, bad, lambda: lab.plan(driver, lab.request(pod, bad.config, **bad.request)))
+        unchanged(before, lab.picture(pod), "after the refusal")
+        assert error is not None, "nothing refuses it: neither the schema nor plan"
+        assert error.reason == bad.reason, str(error)
+        assert bad.match in f"{error.message} {error.path} {error.hint}", str(error)
+        assert error.hint, f"no hint says what to do: {error}"
+
+
+class Capabilities(DriverTests):
+    """What nobody honours is refused by the core, by what the driver declares."""
+
+    group = "refusals"
+    needs_life = False
+
+    def test_an_undeclared_capability_is_unsupported(self, undeclared: str) -> None:
+        answer = self._ask(undeclared)
+        assert isinstance(answer, Refused), f"the core would pass {undeclared} to a driver that does not declare it"
+        assert isinstance(answer.error, Unsupported), str(answer.error)
+        assert answer.error.hint
+
+    def test_a_declared_capability_reaches_the_driver(self, declared: str) -> None:
+        answer = self._ask(declared)
+        assert not isinstance(answer, Refused), str(answer.error)
+
+    def _ask(self, capability: str) -> Any:
+        cls = self.plugin()
+        info = cls.describe()
+        plugin = LoadedPlugin(
+            name=info.network_type, cls=cls, info=info, distribution="", version="", options=Validator(info.options, "")
+        )
+        field = dict([_ASKED[capability]]) if capability in _ASKED else {}
+        config = NetworkConfig(
+            network=_NETWORK,
+            network_type=info.network_type,
+            options=self.case.good[0],
+            mtu=1400 if capability == "mtu" else None,
+        )
+        named = Named(
+            selection=Selection(index=0, network=_NETWORK, **field),
+            element=ElementId(network=_NETWORK),
+            ifname=IFNAME,
+        )
+        sandbox = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))
+        pod = PodRef(namespace="default", name="pod", uid="uid")
+        return build_work(named, pod, sandbox, lambda _: config, Registry(drivers={info.network_type: plugin}))
+
+
+def _refusal(lab: DriverLab, bad: Bad, plan: Any) -> SecnetError | None:
+    """The error that somebody with this configuration meets first: the schema's, then the driver's."""
+    problems = Validator(lab.info.options, f"driver {lab.info.network_type}").problems(bad.config)
+    if problems:
+        return InvalidConfig(problems[0].message, hint=problems[0].hint, path=problems[0].path)
+    try:
+        plan()
+    except SecnetError as exc:
+        return exc
+    except Exception as exc:
+        pytest.fail(f"plan raised {type(exc).__name__}, which is no error of the contract: {exc}")
+    return None
