@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from secnet_conformance.netns import entered
 from secnet_macvlan import MacvlanDriver
 
 MASTER, FAR_END = "up0", "up1"
+MASTER_MAC = "02:00:00:00:0a:01"
 
 
 def in_pod(command: str) -> Any:
@@ -25,9 +27,9 @@ def in_pod(command: str) -> Any:
     return run
 
 
-def wire(host: Host) -> None:
-    """A master that is up, with somebody at its other end."""
-    host.run(f"ip link add {MASTER} type veth peer name {FAR_END}")
+def wire(host: Host, index: int = 7) -> None:
+    """A master that is up, with somebody at its other end. Its MAC and index are the same each time, as the records hold them."""
+    host.run(f"ip link add {MASTER} index {index} address {MASTER_MAC} type veth peer name {FAR_END}")
     host.run(f"ip address add 192.0.2.1/24 dev {FAR_END}")
     for end in (MASTER, FAR_END):
         host.run(f"ip link set {end} up")
@@ -35,6 +37,7 @@ def wire(host: Host) -> None:
 
 class MacvlanCase(DriverCase):
     driver = MacvlanDriver
+    golden = Path(__file__).parent / "golden"
     good = (
         {"master": MASTER},
         {"master": MASTER, "mode": "private"},
@@ -134,7 +137,7 @@ def test_an_interface_is_made_anew_once_its_removed_master_is_back(host: Host) -
     host.run(f"ip link del {MASTER}")
     missing = driver.check(attachment, Call.within(20)).findings
     assert {finding.code: finding.repairable for finding in missing} == {"LinkMissing": False, "MasterMissing": False}
-    wire(host)
+    wire(host, index=8)
     missing = driver.check(attachment, Call.within(20)).findings
     assert {finding.code: finding.repairable for finding in missing} == {"LinkMissing": True}
     driver.detach(attachment, Call.within(20))
