@@ -10,11 +10,23 @@ from .host import Host
 from .netns import Namespace
 
 if TYPE_CHECKING:
+    from .backend import BackendSuite
     from .driver import DriverSuite
 
-__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "DriverSuite", "Foreign", "Host", "Namespace", "Stall"]
+__all__ = [
+    "BackendCase",
+    "BackendSuite",
+    "Bad",
+    "Breakage",
+    "DriverCase",
+    "DriverSuite",
+    "Foreign",
+    "Host",
+    "Namespace",
+    "Stall",
+]
 
-_SUITES = {"DriverSuite": ".driver"}
+_SUITES = {"BackendSuite": ".backend", "DriverSuite": ".driver"}
 
 
 def __getattr__(name: str) -> Any:

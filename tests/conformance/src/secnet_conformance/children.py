@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,39 +51,46 @@ class Children:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._zygote = subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def call(
+    def call(self, host: HostContext, method: str, *arguments: Any, **how: Any) -> Outcome:
+        """Call a method with contract objects, then `plain` JSON values, then a Call. `how`: see `call_each`."""
+        return self.call_each(host, method, [arguments], **how)[0]
+
+    def call_each(
         self,
         host: HostContext,
         method: str,
-        *arguments: Any,
+        calls: Sequence[Sequence[Any]],
+        *,
         plain: tuple[Any, ...] = (),
         namespace: Namespace | None = None,
         objects: Path | None = None,
         kill: StepPoint | None = None,
         seconds: float = 30.0,
-    ) -> Outcome:
-        """Call a method with contract objects, then `plain` JSON values, then a Call.
+    ) -> list[Outcome]:
+        """Call a method once with each of these arguments, all at once, each in a process of its own.
 
-        namespace: where the process lives. objects: directory of the object store that the instance is given. kill: the point at
-        which it dies. seconds: the deadline of the Call.
+        namespace: where the processes live. objects: directory of the object store that the instances are given. kill: the point
+        at which each dies. seconds: the deadline of the Call.
         """
-        task = {
+        common = {
             "host": _host_json(host),
             "netns": namespace.path if namespace else "",
             "method": method,
-            "arguments": [(type(item).__name__, to_json(item)) for item in arguments],
             "plain": plain,
             "objects": str(objects) if objects else "",
             "kill": str(kill) if kill else "",
             "seconds": seconds,
         }
+        tasks = [
+            {**common, "arguments": [(type(item).__name__, to_json(item)) for item in arguments]} for arguments in calls
+        ]
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(task) + "\n")
+        self._zygote.stdin.write(json.dumps(tasks) + "\n")
         self._zygote.stdin.flush()
         line = self._zygote.stdout.readline()
         assert line, f"the process that imports the plugin ended (status {self._zygote.poll()}); its messages are above"
-        return _outcome(json.loads(line))
+        return [_outcome(answer) for answer in json.loads(line)]
 
     def close(self) -> None:
         """End the process that forks the others."""

@@ -53,7 +53,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _label(value: Any) -> str:
-    return _NONE if value is None else str(dict(value) if isinstance(value, Mapping) else value)
+    if value is None:
+        return _NONE
+    if isinstance(value, Path):
+        return f"{value.parent.name}/{value.name}"
+    return str(dict(value) if isinstance(value, Mapping) else value)
 
 
 def _row(item: pytest.Item) -> Row | None:
@@ -65,8 +69,7 @@ def _row(item: pytest.Item) -> Row | None:
     if not part.__module__.startswith("secnet_conformance."):
         return None
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    # A group asks its own `why_not`, with the case of the suite.
-    note = part.why_not.__func__(suite) or not_applicable(getattr(suite, item.originalname), suite.case)  # type: ignore[attr-defined]
+    note = part.why_not(suite.case) or not_applicable(getattr(suite, item.originalname), suite.case)
     if any(key in suite.parameters and value is None for key, value in params.items()):
         note = _NONE
     if suite.case.not_ready and part.needs_life:

@@ -56,9 +56,9 @@ class Suite:
         """The class under test."""
         raise NotImplementedError
 
-    @classmethod
-    def why_not(cls) -> str:
-        """Why the whole group does not apply to the case; empty if it does."""
+    @staticmethod
+    def why_not(case: Any) -> str:
+        """Why the whole group does not apply to a case; empty if it does."""
         return ""
 
     @classmethod

@@ -1,0 +1,131 @@
+"""One owner and its lease."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from secnet.contract import CheckReport, IpamLease, IpamRequest, LeaseAddress, from_json, thaw, to_json
+
+from ..cases import Breakage
+from ..suite import applies
+from .lab import BackendLab, BackendTests, allocating, info_of, unchanged
+from .stores import Asked
+
+__all__ = ["Leases"]
+
+
+class Leases(BackendTests):
+    """A lease is for its owner alone, the same each time, and lasts beyond the process that gave it."""
+
+    group = "leases"
+
+    def test_a_lease_is_for_who_asked_and_can_be_used(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
+        before, request = lab.picture(), lab.request(config)
+        lease = lab.allocate(request)
+        assert isinstance(lease, IpamLease), f"allocate returned {lease!r}"
+        assert lease.owner == request.owner, "the lease is for another owner"
+        assert lease.addresses, "a lease without an address"
+        for item in lease.addresses:
+            _must_be_usable(item)
+        for route in lease.routes:
+            ipaddress.ip_network(route.dst)
+        assert all(0 < vlan < 4095 for vlan in lease.vlans), f"VLANs {lease.vlans}"
+        lab.clean(lease, request, "right after allocate")
+        lab.release(request)
+        unchanged(before, lab.picture(), "after release")
+
+    def test_the_same_owner_gets_the_same_lease(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
+        request, backend = lab.request(config), lab.backend()
+        first = backend.allocate(request, lab.call())
+        held = lab.picture()
+        assert backend.allocate(request, lab.call()) == first, "the same instance, asked again, gives another lease"
+        assert lab.allocate(request) == first, "a new instance gives another lease"
+        child = lab.child("allocate", request).expect("allocate in a new process")
+        assert child == to_json(first), "a new process gives another lease"
+        unchanged(held, lab.picture(), "after repeated allocations")
+        lab.release(request)
+
+    @applies(allocating)
+    def test_another_owner_gets_another_address(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
+        requests = [lab.request(config) for _ in range(3)]
+        _must_differ([lab.allocate(request) for request in requests])
+        for request in requests:
+            lab.release(request)
+
+    @applies(allocating)
+    def test_another_interface_of_the_sandbox_gets_another_address(self, lab: BackendLab) -> None:
+        one = lab.request()
+        two = dataclasses.replace(one, owner=dataclasses.replace(one.owner, ifname="eth2"))
+        _must_differ([lab.allocate(one), lab.allocate(two)])
+        lab.release(one)
+        lab.release(two)
+
+    def test_a_lease_survives_as_json(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
+        """The record goes through a file; a process of a newer version checks by it and releases by it."""
+        before, request = lab.picture(), lab.request(config)
+        lease = lab.allocate(request)
+        read = from_json(IpamLease, json.loads(json.dumps(to_json(lease))))
+        assert read == lease, "the lease is another one after JSON"
+        asked = from_json(IpamRequest, json.loads(json.dumps(to_json(request))))
+        assert asked == request
+        found = lab.child("check", read, plain=(thaw(asked.config),)).expect("check in a new process")
+        assert from_json(CheckReport, found).clean, f"a new process finds {found}"
+        lab.child("release", asked).expect("release in a new process")
+        unchanged(before, lab.picture(), "after the release by a new process")
+
+    def test_a_lease_is_what_the_configuration_says(self, lab: BackendLab) -> None:
+        request = lab.request()
+        lab.case.inside(lab.host, lab.allocate(request))
+        lab.release(request)
+
+    def test_check_finds_what_somebody_broke(self, lab: BackendLab, breakage: Breakage) -> None:
+        request = lab.request()
+        lease = lab.allocate(request)
+        lab.clean(lease, request, "before anything is broken")
+        breakage.how(lab.host, lease)
+        codes = [item.code for item in lab.backend().check(lease, request.config, lab.call()).findings]
+        assert codes, f"check finds nothing after: {breakage}"
+        assert not breakage.code or breakage.code in codes, f"check says {codes} after: {breakage}"
+
+    def test_release_and_allocate_can_follow_each_other(self, lab: BackendLab) -> None:
+        before, request = lab.picture(), lab.request()
+        for _ in range(3):
+            lab.clean(lab.allocate(request), request, "after a release and an allocation")
+            lab.release(request)
+        unchanged(before, lab.picture(), "after three leases")
+
+    def test_renew_keeps_the_addresses(self, lab: BackendLab) -> None:
+        request = lab.request()
+        lease = lab.allocate(request)
+        renewed = lab.backend().renew(lease, request.config, lab.call())
+        assert (renewed.owner, renewed.addresses) == (lease.owner, lease.addresses)
+        lab.clean(renewed, request, "after renew")
+        lab.release(request)
+
+    @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
+    def test_it_asks_for_the_kinds_that_it_declares(self, lab: BackendLab) -> None:
+        store = Asked(lab.host.objects)
+        backend, request = lab.backend(store), lab.request()
+        backend.allocate(request, lab.call())
+        backend.inventory(lab.call())
+        backend.release(request, lab.call())
+        assert store.kinds, "it declares kinds of objects and never asks for one"
+        assert store.kinds <= set(lab.info.kinds), f"it asks for {store.kinds} and declares {lab.info.kinds}"
+
+
+def _must_be_usable(item: LeaseAddress) -> None:
+    assert "/" in item.address, f"{item.address} has no prefix length"
+    interface = ipaddress.ip_interface(item.address)
+    if item.gateway is not None:
+        gateway = ipaddress.ip_address(item.gateway)
+        assert gateway.version == interface.version, f"{item.address} with the gateway {gateway}"
+
+
+def _must_differ(leases: list[IpamLease]) -> None:
+    given = [item.address for lease in leases for item in lease.addresses if item.pool is not None]
+    given = given or [item.address for lease in leases for item in lease.addresses]
+    assert len(set(given)) == len(given), f"an address was given twice: {given}"

@@ -1,0 +1,91 @@
+"""Giving back: always possible, any number of times, and only what is the owner's own."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from secnet.linux.snapshot import HostSnapshot
+
+from ..steps import Recorder
+from ..suite import applies
+from .lab import BackendLab, BackendTests, allocating, unchanged
+
+__all__ = ["Release"]
+
+
+class Release(BackendTests):
+    """It runs when everything else is gone."""
+
+    group = "release"
+
+    def test_it_may_be_repeated(self, lab: BackendLab) -> None:
+        before, request, backend = lab.picture(), lab.request(), lab.backend()
+        lab.allocate(request)
+        for time in ("first", "second"):
+            backend.release(request, lab.call())
+            unchanged(before, lab.picture(), f"after the {time} release")
+        lab.release(request)
+        unchanged(before, lab.picture(), "after a release by a new instance")
+
+    def test_of_nothing_it_changes_nothing(self, lab: BackendLab) -> None:
+        before, recorder = lab.picture(), Recorder()
+        lab.release(lab.request(), recorder)
+        assert not recorder.names, f"a release of nothing did the steps {', '.join(recorder.names)}"
+        unchanged(before, lab.picture(), "after a release of nothing")
+
+    def test_by_a_new_process(self, lab: BackendLab) -> None:
+        before, request = lab.picture(), lab.request()
+        lab.allocate(request)
+        lab.child("release", request).expect("release in a new process")
+        unchanged(before, lab.picture(), "after a release by a new process")
+
+    def test_it_leaves_the_leases_of_others(self, lab: BackendLab) -> None:
+        mine, other = lab.request(), lab.request()
+        beside = dataclasses.replace(mine, owner=dataclasses.replace(mine.owner, ifname="eth2"))
+        leases = {id(request): lab.allocate(request) for request in (other, beside)}
+        held = lab.picture()
+        lab.allocate(mine)
+        lab.release(mine)
+        unchanged(held, lab.picture(), "what others hold")
+        for request in (other, beside):
+            lab.clean(leases[id(request)], request, "the lease of another, after a release")
+            lab.release(request)
+
+    @applies(allocating)
+    def test_by_the_owner_alone(self, lab: BackendLab) -> None:
+        """The network may have been edited since, or nobody may know its configuration any more."""
+        before, request = lab.picture(), lab.request()
+        lab.allocate(request)
+        lab.release(lab.request({}, owner=request.owner))
+        unchanged(before, lab.picture(), "after a release with an empty configuration")
+
+    def test_after_its_object_was_deleted(self, lab: BackendLab, gone: str) -> None:
+        """A pool in use may stay, marked as going, until the last lease is given back."""
+        kind, namespace, name = _parts(gone)
+        before, request = lab.picture(), lab.request()
+        lab.allocate(request)
+        lab.host.objects.delete(kind, name, namespace)
+        lab.release(request)
+        unchanged(_without(before, gone), _without(lab.picture(), gone), f"after release without {gone}")
+
+    def test_after_its_object_vanished(self, lab: BackendLab, gone: str) -> None:
+        kind, namespace, name = _parts(gone)
+        before, request = lab.picture(), lab.request()
+        lab.allocate(request)
+        lab.remove_object(kind, name, namespace)
+        lab.child("release", request).expect(f"release without {gone}")
+        unchanged(_without(before, gone), _without(lab.picture(), gone), f"after release without {gone}")
+
+
+def _parts(label: str) -> tuple[str, str, str]:
+    """Kind, namespace and name of an object that is written KIND/NAME or KIND/NAMESPACE/NAME."""
+    kind, *rest = label.split("/")
+    return kind, rest[0] if len(rest) > 1 else "", rest[-1]
+
+
+def _without(picture: HostSnapshot, label: str) -> HostSnapshot:
+    """A picture without one object."""
+    kind, namespace, name = _parts(label)
+    data = picture.to_json()
+    data["more"]["objects"].pop(f"{kind} {namespace}/{name}", None)
+    return HostSnapshot(data=data)
