@@ -96,11 +96,14 @@ def _why_not(family: int, value: int, around: Sequence[Pool], pools: Sequence[Po
 
 
 def _match(wanted: Sequence[tuple[str, list[Pool], int]]) -> dict[str, int]:
-    """Give each address a pool of its own; a pool may pass to another address if its first one fits elsewhere too."""
+    """Give each address a pool of its own; a pool may pass to another address if its first one fits elsewhere too.
+
+    Addresses in the order of a lease come back to the pools that they were of: a free pool goes before one that must pass.
+    """
     taken: dict[str, int] = {}
 
     def place(index: int, tried: set[str]) -> bool:
-        for pool in wanted[index][1]:
+        for pool in sorted(wanted[index][1], key=lambda pool: pool.name in taken):
             if pool.name in tried:
                 continue
             tried.add(pool.name)
