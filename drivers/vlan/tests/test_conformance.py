@@ -18,11 +18,8 @@ pytestmark = pytest.mark.ovs
 
 def switch_of(host: Host) -> PrivateOvs:
     """The Open vSwitch that the case made on this host."""
-    switch: PrivateOvs = SWITCHES[host.folder]
+    switch: PrivateOvs = host.kept["switch"]
     return switch
-
-
-SWITCHES: dict[Path, PrivateOvs] = {}
 
 
 def on_port(command: str) -> Callable[[Host, Attachment], object]:
@@ -88,7 +85,7 @@ class VlanCase(DriverCase):
     def prepare(self, host: Host) -> None:
         assert host.namespace is not None
         switch = PrivateOvs(host.namespace, host.folder)
-        SWITCHES[host.folder] = switch
+        host.kept["switch"] = switch
         host.at_end(switch.stop)
         switch.start()
         host.run("ip link add up0 type veth peer name wire0")

@@ -9,7 +9,7 @@
             def prepare(self, host):
                 host.run("ip link add up0 type bridge")
 
-A case is made anew for each host; it may keep what `prepare` made in attributes of its own.
+A case is made anew for each host. What `prepare` made and others need (a breakage, a stall) it puts into `host.kept`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Case:
     """Why no life cycle can run yet, a part of the probe's message: the report says so, and a test that it is still true."""
 
     golden: ClassVar[Path | None] = None
-    """Folder of records that released versions wrote; `--secnet-golden` adds those of this contract version."""
+    """Folder of records that released versions wrote, in `contract-N/`; `--secnet-golden` adds those of this contract version."""
 
     stalls: ClassVar[Sequence[Stall]] = ()
     breakages: ClassVar[Sequence[Breakage]] = ()

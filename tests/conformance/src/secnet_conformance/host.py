@@ -24,12 +24,14 @@ _RUN = "run"
 class Host:
     """Made by the kit, given to the case.
 
-    folder: an empty directory with a short path (fit for sockets), removed at the end. namespace: plays the node; None for a
-    backend, which needs none. While a test runs, its own thread is in it, and so is whatever it starts.
+    folder: an empty directory with a short path (fit for sockets), removed at the end. kept: for what `prepare` made and
+    breakages, stalls and foreign objects work on. namespace: plays the node; None for a backend, which needs none. While a test
+    runs, its own thread is in it, and so is whatever it starts.
     """
 
     def __init__(self, *, namespaced: bool) -> None:
         self._end = ExitStack()
+        self.kept: dict[str, Any] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="sn-kit-"))
         self._end.callback(shutil.rmtree, self.folder, ignore_errors=True)
         (self.folder / _RUN).mkdir()

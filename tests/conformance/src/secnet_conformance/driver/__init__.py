@@ -11,7 +11,7 @@ from .node import Node
 from .package import Package
 from .parallel import Parallel
 from .readonly import ReadOnly
-from .refusals import Capabilities, Refusals
+from .refusals import Declarations, Refusals
 from .resources import Resources
 
 __all__ = ["DriverLab", "DriverSuite"]
@@ -24,7 +24,7 @@ class DriverSuite(
     Deadlines,
     Checks,
     Refusals,
-    Capabilities,
+    Declarations,
     ForeignObjects,
     Parallel,
     Crashes,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
+from secnet.agent.validation import Problem, SchemaFault, Validator
 from secnet.contract import (
     DRIVER_CAPABILITIES,
     Attachment,
@@ -27,7 +28,7 @@ from secnet.contract import (
 from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 from secnet.linux.snapshot import HostSnapshot, diff
 
-from ..cases import DriverCase
+from ..cases import Bad, DriverCase
 from ..children import Outcome
 from ..host import Host
 from ..netns import Namespace, remove_namespace
@@ -35,7 +36,7 @@ from ..steps import StepPoint
 from ..suite import Keeper, Parameters, Suite
 from .records import golden_files
 
-__all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "unchanged"]
+__all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "schema_problems", "unchanged"]
 
 IFNAME = "eth1"
 """The interface that a request asks for."""
@@ -59,6 +60,15 @@ def info_of(case: Any) -> DriverInfo:
     except Exception:
         info = None
     return info if isinstance(info, DriverInfo) else DriverInfo(network_type="", summary="")
+
+
+def schema_problems(case: Any, bad: Bad) -> list[Problem]:
+    """What the driver's schema has against a configuration; nothing if there is no usable schema."""
+    info = info_of(case)
+    try:
+        return Validator(info.options, f"driver {info.network_type}").problems(bad.config)
+    except SchemaFault:
+        return []
 
 
 class DriverLab:
@@ -193,7 +203,8 @@ class DriverTests(Suite):
 
     parameters: ClassVar[Parameters] = {
         "options": lambda case: case.good,
-        "bad": lambda case: case.bad,
+        "bad_for_schema": lambda case: [item for item in case.bad if schema_problems(case, item)],
+        "bad_for_driver": lambda case: [item for item in case.bad if not schema_problems(case, item)],
         "breakage": lambda case: case.breakages,
         "stall": lambda case: case.stalls,
         "foreign": lambda case: case.foreign,

@@ -15,9 +15,9 @@ from secnet.agent.validation import Validator
 from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, PodRef, SecnetError, Unsupported
 
 from ..cases import Bad
-from .lab import IFNAME, DriverLab, DriverTests, unchanged
+from .lab import IFNAME, DriverLab, DriverTests, schema_problems, unchanged
 
-__all__ = ["Capabilities", "Refusals"]
+__all__ = ["Declarations", "Refusals"]
 
 _NETWORK = NetworkRef(namespace="default", name="conformance")
 _ASKED: dict[str, tuple[str, Any]] = {
@@ -30,26 +30,30 @@ _ASKED: dict[str, tuple[str, Any]] = {
 
 
 class Refusals(DriverTests):
-    """Bad options, one by one."""
+    """What only the driver can refuse: options that its schema accepts."""
 
     group = "refusals"
 
-    def test_bad_configuration_is_refused_before_any_change(self, lab: DriverLab, bad: Bad) -> None:
+    def test_the_driver_refuses_before_any_change(self, lab: DriverLab, bad_for_driver: Bad) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
-        error = _refusal(lab, bad, lambda: lab.plan(driver, lab.request(pod, bad.config, **bad.request)))
+        request = lab.request(pod, bad_for_driver.config, **bad_for_driver.request)
+        with pytest.raises(SecnetError) as raised:
+            lab.plan(driver, request)
         unchanged(before, lab.picture(pod), "after the refusal")
-        assert error is not None, "nothing refuses it: neither the schema nor plan"
-        assert error.reason == bad.reason, str(error)
-        assert bad.match in f"{error.message} {error.path} {error.hint}", str(error)
-        assert error.hint, f"no hint says what to do: {error}"
+        _require_reason(raised.value, bad_for_driver)
 
 
-class Capabilities(DriverTests):
-    """What nobody honours is refused by the core, by what the driver declares."""
+class Declarations(DriverTests):
+    """What the core refuses before the driver is asked, by what the driver says of itself."""
 
     group = "refusals"
     needs_life = False
+
+    def test_the_schema_refuses(self, bad_for_schema: Bad) -> None:
+        problem = schema_problems(self.case, bad_for_schema)[0]
+        error = InvalidConfig(problem.message, hint=problem.hint, path=problem.path)
+        _require_reason(error, bad_for_schema)
 
     def test_an_undeclared_capability_is_unsupported(self, undeclared: str) -> None:
         answer = self._ask(undeclared)
@@ -84,15 +88,7 @@ class Capabilities(DriverTests):
         return build_work(named, pod, sandbox, lambda _: config, Registry(drivers={info.network_type: plugin}))
 
 
-def _refusal(lab: DriverLab, bad: Bad, plan: Any) -> SecnetError | None:
-    """The error that somebody with this configuration meets first: the schema's, then the driver's."""
-    problems = Validator(lab.info.options, f"driver {lab.info.network_type}").problems(bad.config)
-    if problems:
-        return InvalidConfig(problems[0].message, hint=problems[0].hint, path=problems[0].path)
-    try:
-        plan()
-    except SecnetError as exc:
-        return exc
-    except Exception as exc:
-        pytest.fail(f"plan raised {type(exc).__name__}, which is no error of the contract: {exc}")
-    return None
+def _require_reason(error: SecnetError, bad: Bad) -> None:
+    assert error.reason == bad.reason, str(error)
+    assert bad.match in f"{error.message} {error.path} {error.hint}", str(error)
+    assert error.hint, f"no hint says what to do: {error}"
