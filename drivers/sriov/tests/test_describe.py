@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from secnet.contract import (
-    DRIVER_CAPABILITIES,
     Attachment,
     AttachRequest,
     Call,
@@ -18,35 +14,22 @@ from secnet.contract import (
     NetnsRef,
     NetworkRef,
     Unsupported,
-    thaw,
 )
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
 
 ALL = [SriovDriver, SriovVfDriver, SriovSfDriver]
 
 
-def valid(data: Any) -> bool:
-    return Draft202012Validator(thaw(SriovDriver.describe().options)).is_valid(data)
-
-
 @pytest.mark.parametrize("cls", ALL)
-def test_each_type_needs_a_device_and_has_a_valid_example(cls: type[SriovDriver]) -> None:
+def test_each_type_needs_a_device_and_knows_vlans(cls: type[SriovDriver]) -> None:
     info = cls.describe()
     assert info.needs_device
     assert info.vlan
-    assert info.capabilities <= DRIVER_CAPABILITIES
-    assert valid(thaw(info.example))
+    assert info.capabilities == {"mac", "mtu"}
 
 
-def test_entry_points_are_named_as_the_types() -> None:
-    found = {point.name: point.load() for point in entry_points(group="secnet.network_types")}
-    assert {cls.describe().network_type: cls for cls in ALL}.items() <= found.items()
-
-
-def test_the_options_are_closed_and_documented() -> None:
-    options = thaw(SriovDriver.describe().options)
-    Draft202012Validator.check_schema(options)
-    assert set(options["properties"]) == {
+def test_the_options_are_those_of_the_documents() -> None:
+    assert set(SriovDriver.describe().options["properties"]) == {
         "vlan",
         "vlanQoS",
         "vlanProto",
@@ -56,17 +39,6 @@ def test_the_options_are_closed_and_documented() -> None:
         "minTxRate",
         "maxTxRate",
     }
-    for name, schema in options["properties"].items():
-        assert {"title", "description", "examples"} <= set(schema), name
-        assert all(valid({name: example}) for example in schema["examples"]), name
-
-
-@pytest.mark.parametrize(
-    "data",
-    [{"vlan": 4095}, {"vlanQoS": 8}, {"vlanProto": "802.1p"}, {"spoofchk": True}, {"linkState": "up"}, {"rate": 1}],
-)
-def test_invalid_options(data: Any) -> None:
-    assert not valid(data)
 
 
 @pytest.mark.parametrize("cls", ALL)
