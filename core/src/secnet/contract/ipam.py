@@ -92,7 +92,10 @@ class IPAMBackend(ABC):
 
     @abstractmethod
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back whatever the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated."""
+        """Give back whatever the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
+
+        `request.config` may differ from that of the allocation, and is empty when only `inventory` knew of the lease.
+        """
 
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
         """Every lease that this node's Pods hold in the store, by any process. Read-only."""

@@ -144,10 +144,16 @@ class ListBackend(IPAMBackend):
         return CheckReport(findings=tuple(Finding(code="LeaseMissing", message=f"{ip} is not listed") for ip in lost))
 
     def release(self, request: IpamRequest, call: Call) -> None:
+        """Looks in every pool: of a lost record the agent knows nothing but the owner."""
+        assert self.objects is not None
+        for pool in self.objects.list("IPPool"):
+            self.drop(pool["metadata"]["name"], request.owner, call)
+
+    def drop(self, name: str, owner: IpamOwner, call: Call) -> None:
         try:
             while True:
-                pool, entries = self.read(request.config)
-                kept = [entry for entry in entries if not self.holds(entry, request.owner)]
+                pool, entries = self.read({"pool": name})
+                kept = [entry for entry in entries if not self.holds(entry, owner)]
                 if kept == entries or not self.write(pool, kept, "lease.remove", call):
                     return
         except ObjectNotFound:
