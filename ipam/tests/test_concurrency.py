@@ -1,23 +1,17 @@
-"""Many agents on one pool, in threads and in processes: no address twice, none lost."""
+"""Many agents on one pool, taking and giving: no address twice, none lost. Processes: see test_conformance."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import ipam_testing
 import pytest
 from ipam_testing.agent import churn
 from ipam_testing.pools import addresses, backend, call, pool, request, usage
-from ipam_testing.stores import FileStore, MemoryStore
-from secnet.contract import Busy, ObjectStore, StoreConflict
+from ipam_testing.stores import MemoryStore
+from secnet.contract import ObjectStore, StoreConflict
 
 POOLS = (pool("v4", "10.0.0.0/24", "10.0.0.1", 24), pool("v6", "2001:db8::/64", "2001:db8::1", 64))
 
@@ -74,24 +68,6 @@ def test_workers_of_one_agent_take_turns() -> None:
     assert store.conflicts == 0
 
 
-def test_the_last_address_goes_to_one_of_all_who_want_it() -> None:
-    store = MemoryStore(pool("v4", "10.0.0.5-10.0.0.5", "10.0.0.1", 24))
-    start = threading.Barrier(8)
-
-    def want(worker: int) -> bool:
-        agent = backend(store)
-        start.wait()
-        try:
-            agent.allocate(request(f"w{worker}", "v4"), call(60))
-        except Busy:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(want, range(8))) == [False] * 7 + [True]
-    assert addresses(store, "v4") == ["10.0.0.5"]
-
-
 @pytest.mark.parametrize("vlan", [0, 100])
 def test_agents_on_two_overlapping_pools_never_double_an_address(vlan: int) -> None:
     store = MemoryStore(
@@ -106,21 +82,3 @@ def test_agents_on_two_overlapping_pools_never_double_an_address(vlan: int) -> N
         given = [address for lease in threads.map(work, range(4)) for address in lease]
     assert len(set(given)) == len(given) == 24
     assert len(addresses(store, "a")) + len(addresses(store, "b")) == 24
-
-
-def test_agents_in_processes(tmp_path: Path) -> None:
-    path = tmp_path / "objects.json"
-    FileStore(path).put(*POOLS)
-    environment = os.environ | {"PYTHONPATH": str(Path(ipam_testing.__file__).parents[1])}
-    agents = [
-        subprocess.Popen(
-            [sys.executable, "-m", "ipam_testing.agent", path, str(worker), "6"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for worker in range(4)
-    ]
-    answers = [agent.communicate(timeout=120)[0] for agent in agents]
-    assert [agent.returncode for agent in agents] == [0] * 4
-    check(FileStore(path), [json.loads(answer) for answer in answers])

@@ -66,8 +66,12 @@ class TestAntrea(BackendSuite):
             pool("tiny", "10.1.0.2-10.1.0.4", "10.1.0.1", 24),
         )
         good = (
-            {"ippools": ["v4", "v6"], "routes": [{"dst": "192.168.0.0/16"}], "dns": {"nameservers": ["10.0.0.53"]}},
-            {"ippools": ["v4", "v6", "more"]},
+            {
+                "ippools": ["v4", "v6", "more"],
+                "routes": [{"dst": "192.168.0.0/16"}],
+                "dns": {"nameservers": ["10.0.0.53"]},
+            },
+            {"ippools": ["v4"]},
             {"ippools": ["v6"], "addresses": [{"address": "172.16.0.5/24", "gateway": "172.16.0.1"}]},
         )
         small = ({"ippools": ["tiny"]}, 3)
@@ -92,7 +96,11 @@ class TestAntrea(BackendSuite):
 
         def inside(self, host: Host, lease: IpamLease) -> None:
             given = {item.pool: (item.address, item.gateway) for item in lease.addresses}
-            assert given == {"v4": ("10.0.0.2/24", "10.0.0.1"), "v6": ("2001:db8::2/64", "2001:db8::1")}
+            assert given == {
+                "v4": ("10.0.0.2/24", "10.0.0.1"),
+                "v6": ("2001:db8::2/64", "2001:db8::1"),
+                "more": ("10.0.0.3/24", "10.0.0.1"),
+            }
             assert lease.vlans == (7,)
             assert [(route.dst, route.gw) for route in lease.routes] == [("192.168.0.0/16", None)]
             assert lease.dns.nameservers == ("10.0.0.53",)

@@ -1,4 +1,4 @@
-"""An end before and after each write: nothing leaked, nothing given twice."""
+"""A failure around each write takes back what was written, before any release. Kills: see test_conformance."""
 
 from __future__ import annotations
 
@@ -8,39 +8,11 @@ from typing import Any
 import pytest
 from ipam_testing.pools import addresses, backend, call, pool, request, snapshot
 from ipam_testing.stores import MemoryStore
-from secnet.contract import IpamLease, StoreConflict, Timeout, Unavailable
-
-
-class Killed(BaseException):
-    """Ends the work as a kill does: nothing of ours catches it."""
+from secnet.contract import StoreConflict, Timeout, Unavailable
 
 
 class Fault(Exception):
     """A failure of whatever kind, which is undone."""
-
-
-class Recorder:
-    """Counts the steps of a clean run, or ends the work at one of them."""
-
-    def __init__(self, at: tuple[int, str] | None = None, raising: type[BaseException] = Killed) -> None:
-        self.seen: list[str] = []
-        self.reached = False
-        self._at = at
-        self._raising = raising
-
-    def _pass(self, when: str, name: str) -> None:
-        if when == "before":
-            self.seen.append(name)
-        if self._at == (len(self.seen) - 1, when) and not self.reached:
-            self.reached = True
-            raise self._raising(f"{when} {name}")
-
-    def before(self, name: str, facts: Mapping[str, Any]) -> None:
-        assert facts["pool"]
-        self._pass("before", name)
-
-    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
-        self._pass("after", name)
 
 
 WISH = request("c1", "v4", "v6", "more")
@@ -57,76 +29,38 @@ def fresh() -> MemoryStore:
     return store
 
 
-def lease(store: MemoryStore, *observers: Recorder) -> IpamLease:
-    return backend(store).allocate(WISH, call(observers=tuple(observers)))
+class FailAt:
+    """Fails once, before or after the step of a number (from 0); its facts name the pool."""
+
+    def __init__(self, number: int, when: str) -> None:
+        self.reached = False
+        self._number = number
+        self._when = when
+        self._begun = 0
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        assert facts["pool"]
+        self._begun += 1
+        self._pass("before")
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        self._pass("after")
+
+    def _pass(self, when: str) -> None:
+        if (self._begun - 1, when) == (self._number, self._when) and not self.reached:
+            self.reached = True
+            raise Fault(f"{when} step {self._number}")
 
 
-def steps(work: Any) -> int:
-    recorder = Recorder()
-    work(recorder)
-    return len(recorder.seen)
-
-
-def release(store: MemoryStore, *observers: Recorder) -> None:
-    backend(store).release(WISH, call(observers=tuple(observers)))
-
-
-def allocated() -> MemoryStore:
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_failed_allocation_takes_back_what_it_wrote(number: int, when: str) -> None:
     store = fresh()
-    lease(store)
-    return store
-
-
-ALLOCATE = [(index, when) for index in range(steps(lambda seen: lease(fresh(), seen))) for when in ("before", "after")]
-RELEASE = [
-    (index, when) for index in range(steps(lambda seen: release(allocated(), seen))) for when in ("before", "after")
-]
-
-
-def test_there_is_a_kill_point_around_each_write_to_a_pool() -> None:
-    assert len(ALLOCATE) == 6
-    assert len(RELEASE) == 6
-
-
-@pytest.mark.parametrize("at", ALLOCATE)
-def test_a_killed_allocation_is_released_without_a_trace(at: tuple[int, str]) -> None:
-    store = fresh()
-    before, recorder = snapshot(store), Recorder(at)
-    with pytest.raises(Killed):
-        lease(store, recorder)
-    assert recorder.reached
-    assert snapshot(store) != before or at == (0, "before")
-    release(store)
-    assert snapshot(store) == before
-
-
-@pytest.mark.parametrize("at", ALLOCATE)
-def test_a_killed_allocation_is_completed_when_repeated(at: tuple[int, str]) -> None:
-    store, clean = fresh(), allocated()
-    with pytest.raises(Killed):
-        lease(store, Recorder(at))
-    assert lease(store) == lease(clean)
-    assert snapshot(store) == snapshot(clean)
-
-
-@pytest.mark.parametrize("at", ALLOCATE)
-def test_a_failed_allocation_takes_back_what_it_wrote(at: tuple[int, str]) -> None:
-    store = fresh()
-    before, recorder = snapshot(store), Recorder(at, Fault)
+    before, observer = snapshot(store), FailAt(number, when)
     with pytest.raises(Fault):
-        lease(store, recorder)
-    assert recorder.reached
+        backend(store).allocate(WISH, call(observers=(observer,)))
+    assert observer.reached
     assert snapshot(store) == before
-
-
-@pytest.mark.parametrize("at", RELEASE)
-def test_a_killed_release_is_completed_when_repeated(at: tuple[int, str]) -> None:
-    store, recorder = allocated(), Recorder(at)
-    with pytest.raises(Killed):
-        release(store, recorder)
-    assert recorder.reached
-    release(store)
-    assert snapshot(store) == snapshot(fresh())
 
 
 @pytest.mark.parametrize("error", [Timeout, Unavailable, StoreConflict])

@@ -42,21 +42,6 @@ def test_release_never_takes_the_address_of_a_primary_interface(container: str, 
     assert len(addresses(store, "v4")) == 4
 
 
-def test_release_of_nothing_writes_nothing() -> None:
-    store = MemoryStore(V4)
-    before = store.get("IPPool", "v4")
-    backend(store).release(request("a", "v4"), call())
-    assert store.get("IPPool", "v4") == before
-
-
-def test_release_from_a_pool_that_is_gone_succeeds() -> None:
-    store = MemoryStore(V4)
-    agent = backend(store)
-    agent.allocate(request("a", "v4"), call())
-    store.delete("IPPool", "v4")
-    agent.release(request("a", "v4"), call())
-
-
 def test_release_removes_what_it_cannot_read_and_does_not_need_a_valid_pool() -> None:
     broken = pool("v4", "10.0.0.0/24", "10.0.0.1", 24, entries=[entry("what", "a"), entry("10.0.0.7", "b")])
     broken["spec"]["ipRanges"] = []

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 from ipam_testing.pools import HOST, call, request
-from secnet.contract import InvalidConfig, LeaseAddress
+from secnet.contract import InvalidConfig
 from secnet_ipam import StaticBackend
 
 STATIC = StaticBackend(HOST)
 OWN = {"addresses": [{"address": "10.0.0.5/24", "gateway": "10.0.0.1"}], "routes": [{"dst": "192.168.0.0/16"}]}
-
-
-def test_it_gives_what_the_nad_says() -> None:
-    lease = STATIC.allocate(request("c1", **OWN), call())
-    assert lease.addresses == (LeaseAddress(address="10.0.0.5/24", gateway="10.0.0.1"),)
-    assert [route.dst for route in lease.routes] == ["192.168.0.0/16"]
-    STATIC.release(request("c1", **OWN), call())
-    assert STATIC.allocate(request("c1", **OWN), call()) == lease
 
 
 def test_the_pods_addresses_stand_in_place_of_the_nads() -> None:

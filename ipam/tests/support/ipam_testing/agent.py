@@ -1,16 +1,12 @@
-"""An agent that takes and gives for a while; also a program, so that several processes can do it at once."""
+"""An agent that takes and gives for a while."""
 
 from __future__ import annotations
 
-import json
 import random
-import sys
-from pathlib import Path
 
 from secnet.contract import ObjectStore
 
 from .pools import backend, call, request
-from .stores import FileStore
 
 __all__ = ["churn"]
 
@@ -25,7 +21,3 @@ def churn(store: ObjectStore, worker: int, rounds: int) -> list[str]:
             assert agent.allocate(wish, call(60)) == first
         agent.release(wish, call(60))
     return [item.address for item in agent.allocate(request(f"w{worker}", "v4", "v6"), call(60)).addresses]
-
-
-if __name__ == "__main__":
-    print(json.dumps(churn(FileStore(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))))

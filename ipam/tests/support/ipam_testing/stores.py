@@ -1,14 +1,9 @@
-"""Object stores with real optimistic concurrency: one for threads, one for processes."""
+"""An object store with real optimistic concurrency, for threads."""
 
 from __future__ import annotations
 
 import copy
-import fcntl
-import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from secnet.contract import ObjectNotFound, StoreConflict
@@ -59,44 +54,3 @@ class MemoryStore:
         obj["metadata"]["resourceVersion"] = str(self._version)
         self._objects[obj["kind"], obj["metadata"]["name"]] = obj
         return obj
-
-
-class FileStore:
-    """Objects in one JSON file, safe for processes by a file lock that is held only during each single operation."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def put(self, *objects: dict[str, Any]) -> None:
-        with self._open() as store:
-            for obj in objects:
-                store.put(obj)
-
-    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
-        with self._open() as store:
-            return store.get(kind, name)
-
-    def list(self, kind: str, namespace: str = "") -> list[dict[str, Any]]:
-        with self._open() as store:
-            return store.list(kind)
-
-    def update_status(self, obj: dict[str, Any]) -> dict[str, Any]:
-        with self._open() as store:
-            return store.update_status(obj)
-
-    @contextmanager
-    def _open(self) -> Iterator[MemoryStore]:
-        with self._path.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            text = file.read()
-            store = MemoryStore()
-            if text:
-                data = json.loads(text)
-                store._version = data["version"]
-                store._objects = {(obj["kind"], obj["metadata"]["name"]): obj for obj in data["objects"]}
-            yield store
-            file.seek(0)
-            file.truncate()
-            json.dump({"version": store._version, "objects": list(store._objects.values())}, file)
-            file.flush()
