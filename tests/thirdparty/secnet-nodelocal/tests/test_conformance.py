@@ -161,6 +161,28 @@ def test_release_finds_the_owner_in_any_subnet(backend: NodeLocalBackend) -> Non
     assert backend.inventory(Call()) == ()
 
 
+class FailAfterSecondStep:
+    """Fails once what two steps have changed."""
+
+    begun = 0
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        self.begun += 1
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        if self.begun == 2:
+            raise OSError("injected")
+
+
+def test_a_failure_halfway_takes_back_what_was_written(backend: NodeLocalBackend) -> None:
+    backend.allocate(request("before", V4), Call())
+    with pytest.raises(OSError, match="injected"):
+        backend.allocate(
+            request("a", V4, ips=("10.9.0.50", "10.9.0.51")), Call.within(30, observers=(FailAfterSecondStep(),))
+        )
+    assert [lease.owner.container_id for lease in backend.inventory(Call())] == ["before"]
+
+
 def test_an_earlier_sandbox_of_the_pod_is_waited_for(backend: NodeLocalBackend) -> None:
     backend.allocate(request("old", V4, pod="web", ips=("10.9.0.50",)), Call())
     with pytest.raises(Busy, match="earlier sandbox"):
