@@ -18,9 +18,9 @@ import secnet.contract as contract
 from secnet.agent.fragments import backend_faults, driver_faults
 from secnet.agent.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from secnet.agent.validation import Validator
-from secnet.contract import BackendInfo, DriverInfo, IPAMBackend, NetworkDriver, SecnetError
+from secnet.contract import BackendInfo, DriverInfo, HostContext, IPAMBackend, NetworkDriver, SecnetError
 
-from .suite import Suite
+from .suite import Suite, applies
 
 __all__ = ["Inspection", "Package", "inspected"]
 
@@ -172,6 +172,18 @@ class Package(Suite):
             known = getattr(contract, bad.reason, None)
             assert isinstance(known, type), f"{bad}: {bad.reason} is no error of the contract"
             assert issubclass(known, SecnetError), f"{bad}: {bad.reason} is no error of the contract"
+
+    @applies(lambda case: "" if case.not_ready else "the case does not say not_ready")
+    def test_it_is_still_not_ready(self, tmp_path: Path) -> None:
+        """What the case excuses is still so."""
+        node = getattr(self.case, "node", {})
+        plugin = self.plugin()(HostContext(node_name="node1", run_dir=tmp_path, config=node))
+        try:
+            report = plugin.probe()
+        finally:
+            plugin.close()
+        assert not report.ready, "the probe says ready: take not_ready out of the case"
+        assert self.case.not_ready in report.message
 
 
 def _without_fault(plugin: type) -> Inspection:

@@ -42,7 +42,7 @@ class Boundaries:
 class Crash(BackendTests):
     """Each point around each step of allocate and release, by a kill and by a failure."""
 
-    group = "crash"
+    group = "crashes"
 
     @staticmethod
     def why_not(case: Any) -> str:

@@ -23,7 +23,7 @@ _HANG = 15.0
 class Deadline(BackendTests):
     """Nobody waits for ever."""
 
-    group = "deadline"
+    group = "deadlines"
 
     def test_an_expired_deadline_leaves_nothing_after_release(self, lab: BackendLab) -> None:
         before, request = lab.picture(), lab.request()
