@@ -98,6 +98,7 @@ class Keeper:
     """Lends one host to test after test. A host that does not look as it did in the beginning is not lent again.
 
     case: the host's. prepared: the host as the case made it, before `start`. not_ready: why no test can run on it.
+    patient: no wait was in vain yet.
     """
 
     def __init__(self, suite: type[Suite]) -> None:
@@ -108,6 +109,7 @@ class Keeper:
         self.case: Any = None
         self.prepared: HostSnapshot | None = None
         self.not_ready = ""
+        self.patient = True
 
     @property
     def children(self) -> Children:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secnet.contract import Attachment, Finding, Gone, NetworkDriver
 
@@ -14,7 +14,7 @@ __all__ = ["Checks"]
 
 
 class Checks(DriverTests):
-    """Each breakage of the case, and those that can befall any link."""
+    """Each breakage of the case, and those that can befall any link. What is `repairable` must go by detach and a new attach."""
 
     group = "checks"
 
@@ -66,20 +66,24 @@ def _break(lab: DriverLab, how: Callable[[Namespace, Attachment], object], code:
     lab.clean_check(driver, attachment, "check of what nobody broke")
     how(pod, attachment)
     findings = driver.check(attachment, lab.call()).findings
+    _require_findings(findings, code)
+    driver.detach(attachment, lab.call())
+    if not all(finding.repairable for finding in findings):
+        return  # the driver says that making it anew would not help
+    anew = lab.plan(driver, attachment.request)
+    driver.attach(anew, lab.call())
+    lab.up(anew, result)
+    lab.clean_check(driver, anew, "check after a breakage that is repairable was mended by detach and a new attach")
+    driver.detach(anew, lab.call())
+
+
+def _require_findings(findings: Sequence[Finding], code: str) -> None:
     assert findings, "check finds nothing"
     for finding in findings:
         assert isinstance(finding, Finding), f"check reported {finding!r}"
         assert finding.code, f"a finding without a code: {finding.message}"
         assert finding.message, f"a finding without a message: {finding.code}"
     assert code in ("", *(finding.code for finding in findings)), f"found was {[item.code for item in findings]}"
-    driver.detach(attachment, lab.call())
-    if not all(finding.repairable for finding in findings):
-        return  # the core does not make it anew either
-    attachment = lab.plan(driver, attachment.request)  # as the core does: what the plan stood on may be another now
-    result = driver.attach(attachment, lab.call())
-    lab.up(attachment, result)
-    lab.clean_check(driver, attachment, "check after detach and a new attach")
-    driver.detach(attachment, lab.call())
 
 
 def _findings(lab: DriverLab, driver: NetworkDriver, attachment: Attachment) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -44,6 +44,7 @@ IFNAME = "eth1"
 _CALL_SECONDS = 30.0
 _CLEAN_SECONDS = 10.0
 _SETTLE_SECONDS = 5.0
+_IMPATIENT_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 
 
@@ -166,11 +167,8 @@ class DriverLab:
 
     def clean_check(self, driver: NetworkDriver, attachment: Attachment, what: str = "check") -> None:
         """Check until nothing is found, as the core does; fail with the findings if it never comes true."""
-        limit = time.monotonic() + _CLEAN_SECONDS
+        self._wait(lambda: driver.check(attachment, self.call()).clean, _CLEAN_SECONDS)
         report = driver.check(attachment, self.call())
-        while not report.clean and time.monotonic() < limit:
-            time.sleep(_POLL_SECONDS)
-            report = driver.check(attachment, self.call())
         assert isinstance(report, CheckReport), f"{what} returned {report!r}"
         assert report.clean, f"{what}: {[f'{item.code}: {item.message}' for item in report.findings]}"
 
@@ -185,10 +183,17 @@ class DriverLab:
 
     def settled(self, before: HostSnapshot, what: str, *pods: Namespace) -> None:
         """Like `unchanged`, for the time after a sandbox ended: the kernel takes its links away a little later."""
-        limit = time.monotonic() + _SETTLE_SECONDS
-        while diff(before, self.picture(*pods)) and time.monotonic() < limit:
-            time.sleep(_POLL_SECONDS)
+        self._wait(lambda: not diff(before, self.picture(*pods)), _SETTLE_SECONDS)
         unchanged(before, self.picture(*pods), what)
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait for a condition. Once in vain is long enough for a class: after that the waits are short."""
+        limit = time.monotonic() + (seconds if self.keeper.patient else _IMPATIENT_SECONDS)
+        while not condition():
+            if time.monotonic() > limit:
+                self.keeper.patient = False
+                return
+            time.sleep(_POLL_SECONDS)
 
     def end(self) -> None:
         """Close what the test opened."""

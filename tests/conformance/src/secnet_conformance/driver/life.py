@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from secnet.contract import Attachment, AttachResult, Gone, Retryable, from_json, to_json
+from secnet.contract import Attachment, AttachResult, Gone, NetworkDriver, Retryable, from_json, to_json
 from secnet.linux.rtnl import host_rtnl
 from secnet.linux.snapshot import diff
 
@@ -15,6 +16,8 @@ from .lab import IFNAME, DriverLab, DriverTests, unchanged
 
 __all__ = ["Life"]
 
+_BACK_SECONDS = 10.0
+_POLL_SECONDS = 0.05
 _WISHES: Mapping[str, Any] = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
 
 
@@ -152,14 +155,16 @@ class Life(DriverTests):
         unchanged(before, lab.picture(pod), "after detach")
 
 
-def _until_free(lab: DriverLab, driver: Any, attachment: Attachment) -> None:
+def _until_free(lab: DriverLab, driver: NetworkDriver, attachment: Attachment) -> None:
     """Detach; a device that is still on its way back from a dead netns is Busy, and then it is tried again (R3)."""
-    call = lab.call()
+    limit = time.monotonic() + _BACK_SECONDS
     while True:
         try:
-            return driver.detach(attachment, lab.call())  # type: ignore[no-any-return]
+            return driver.detach(attachment, lab.call())
         except Retryable:
-            call.sleep(0.1)
+            if time.monotonic() > limit:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _require_true(lab: DriverLab, attachment: Attachment, result: AttachResult) -> None:
