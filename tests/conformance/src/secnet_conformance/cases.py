@@ -133,7 +133,10 @@ class DriverCase(_Case):
 
 
 class BackendCase(_Case):
-    """What the kit must know of an IPAM backend."""
+    """What the kit must know of an IPAM backend. Its object store is `host.objects`; the run directory is `host.folder / "run"`.
+
+    `snapshot` names what the backend records outside of the store; the objects of its kinds are in the picture anyway.
+    """
 
     backend: ClassVar[type[IPAMBackend]]
 
@@ -144,7 +147,7 @@ class BackendCase(_Case):
     """Manifests that are in the object store before each test, such as IPPools."""
 
     small: ClassVar[tuple[Mapping[str, Any], int] | None] = None
-    """`ipam` keys that are exhausted after that many leases; not for a backend that allocates nothing."""
+    """`ipam` keys, and the number of leases after which they are exhausted: 2 or more. Not for a backend that allocates nothing."""
 
     ips: ClassVar[Sequence[str]] = ()
     """For the capability `ips`: two addresses, as an annotation names them, that the first `good` can give."""
