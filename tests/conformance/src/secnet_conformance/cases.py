@@ -147,7 +147,7 @@ class BackendCase(_Case):
     """Manifests that are in the object store before each test, such as IPPools."""
 
     small: ClassVar[tuple[Mapping[str, Any], int] | None] = None
-    """`ipam` keys, and the number of leases after which they are exhausted: 2 or more. Not for a backend that allocates nothing."""
+    """`ipam` keys, and the number of leases after which they are exhausted, 2 or more; not for one that allocates nothing."""
 
     ips: ClassVar[Sequence[str]] = ()
     """For the capability `ips`: two addresses, as an annotation names them, that the first `good` can give."""
