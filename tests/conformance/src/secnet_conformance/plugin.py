@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from .report import Report, Row  # noqa: E402
 from .suite import Suite, group_of, not_applicable  # noqa: E402
 
 _NONE = "none in the case"
+_CAPABILITIES = ("honoured", "undeclared")
+"""Arguments of tests that are about one capability."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +76,8 @@ def _row(item: pytest.Item) -> Row | None:
         note = _NONE
     if suite.case.not_ready and part.needs_life:
         note = f"not ready: {suite.case.not_ready}"
-    return Row(plugin=suite.title(), group=part.group, test=item.originalname, note=note)
+    capability = next((str(params[key]) for key in _CAPABILITIES if params.get(key)), "")
+    return Row(plugin=suite.title(), group=part.group, test=item.originalname, capability=capability, note=note)
 
 
 class Conformance:
@@ -98,6 +101,12 @@ class Conformance:
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item, row in rows if row is None or not row.note]
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Whoever picks tests wants to read of these only."""
+        for item in items:
+            if (row := _row(item)) is not None and not row.note:
+                self._report.forget(item.nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -15,11 +15,16 @@ _RANK = ("failed", "skipped", "passed", "not ready", "n/a", "not run")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One test of one plugin. note: why it does not run (`not ready: ...`, or why it does not apply); empty if it does."""
+    """One test of one plugin.
+
+    capability: the one that the test is about, or empty. note: why it does not run (`not ready: ...`, or why it does not
+    apply); empty if it does.
+    """
 
     plugin: str
     group: str
     test: str
+    capability: str = ""
     note: str = ""
 
     @property
@@ -44,6 +49,11 @@ class Report:
         self._outcomes[nodeid] = row.outcome
         if row.note:
             self._add_note(row, row.note)
+
+    def forget(self, nodeid: str) -> None:
+        """A test that was not asked for."""
+        self._rows.pop(nodeid, None)
+        self._outcomes.pop(nodeid, None)
 
     def note(self, nodeid: str, outcome: str, reason: str, *, is_call: bool) -> None:
         """The outcome of a phase of a test: `passed` counts only for the test itself."""
@@ -82,21 +92,21 @@ class Report:
     def markdown(self) -> str:
         """Every test as a row, every plugin as a column; then why something did not run."""
         plugins = list(dict.fromkeys(row.plugin for row in self._rows.values()))
-        tests = list(dict.fromkeys((row.group, row.test) for row in self._rows.values()))
-        lines = [f"| group | test | {' | '.join(plugins)} |", f"|---|---|{'---|' * len(plugins)}"]
-        for group, test in tests:
-            cells = [self._cell(plugin, group, test) for plugin in plugins]
+        tests = list(dict.fromkeys((row.group, row.test, row.capability) for row in self._rows.values()))
+        lines = [f"| group | test | capability | {' | '.join(plugins)} |", f"|---|---|---|{'---|' * len(plugins)}"]
+        for group, test, capability in tests:
+            cells = [self._cell(plugin, group, test, capability) for plugin in plugins]
             name = test.removeprefix("test_").replace("_", " ")
-            lines.append(f"| {group} | {name} | {' | '.join(cells)} |")
+            lines.append(f"| {group} | {name} | {capability} | {' | '.join(cells)} |")
         for plugin in plugins:
             lines += ["", f"{plugin}:", *(f"- {note}" for note in self._notes[plugin])] if plugin in self._notes else []
         return "\n".join(lines) + "\n"
 
-    def _cell(self, plugin: str, group: str, test: str) -> str:
+    def _cell(self, plugin: str, group: str, test: str, capability: str) -> str:
         counts = Counter(
             self._outcomes[nodeid]
             for nodeid, row in self._rows.items()
-            if (row.plugin, row.group, row.test) == (plugin, group, test)
+            if (row.plugin, row.group, row.test, row.capability) == (plugin, group, test, capability)
         )
         worst = next((outcome for outcome in _RANK if counts[outcome]), "")
         times = f" ({counts.total()})" if counts.total() > 1 and worst == "passed" else ""

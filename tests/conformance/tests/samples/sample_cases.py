@@ -23,7 +23,7 @@ from secnet_samples import wrong_backends, wrong_drivers
 from secnet_samples.leases import ListBackend
 from secnet_samples.pair import FREE, LOCK, PairDriver
 
-_SLOTS = 20
+_SLOTS = 10
 
 
 @contextmanager
@@ -34,6 +34,9 @@ def hold_lock(host: Host) -> Iterator[None]:
         yield
 
 
+STALLS = (Stall("somebody holds the lock", hold_lock),)
+
+
 def host_end_down(host: Host, attachment: Attachment) -> None:
     host.run(f"ip link set {attachment.names['host']} down")
 
@@ -41,14 +44,12 @@ def host_end_down(host: Host, attachment: Attachment) -> None:
 class PairCase(DriverCase):
     """What all drivers here have in common."""
 
-    driver = PairDriver
-    good = ({}, {"colour": "red"})
+    good = ({},)
     bad = (
         Bad({"colour": "RED"}, reason="InvalidConfig"),
         Bad({}, reason="InvalidConfig", request={"mtu": 9216}, match="9000 at most"),
     )
     breakages = (Breakage("host end down", host_end_down, code="LinkMissing"),)
-    stalls = (Stall("somebody holds the lock", hold_lock),)
 
     def prepare(self, host: Host) -> None:
         self.numbers = itertools.count()
@@ -68,8 +69,7 @@ def lose_entry(host: Host, lease: IpamLease) -> None:
 class ListCase(BackendCase):
     """What all backends here have in common."""
 
-    backend = ListBackend
-    good = ({"pool": "blue"}, {"pool": "blue", "size": 50})
+    good = ({"pool": "blue"},)
     bad = (
         Bad({}, reason="InvalidConfig"),
         Bad({"pool": "default"}, reason="InvalidConfig", match="another name"),
@@ -91,19 +91,34 @@ class ListCase(BackendCase):
 class TestPair(DriverSuite):
     """The right driver."""
 
-    case = PairCase
+    class case(PairCase):
+        driver = PairDriver
+        good = ({}, {"colour": "red"})
+        stalls = STALLS
 
 
 class TestList(BackendSuite):
     """The right backend."""
 
-    case = ListCase
+    class case(ListCase):
+        backend = ListBackend
+        good = ({"pool": "blue"}, {"pool": "blue", "size": 50})
+
+
+class TestSleeps(DriverSuite):
+    """The one wrong driver that a stalled dependency shows."""
+
+    class case(PairCase):
+        driver = wrong_drivers.Sleeps
+        stalls = STALLS
 
 
 def _suites(module: Any, base: type, suite: type, key: str) -> Mapping[str, type]:
     """A suite for each wrong plugin of a module, over the same case as the right one."""
     made = {}
     for name in module.__all__:
+        if f"Test{name}" in globals():
+            continue
         case = type(f"{name}Case", (base,), {key: getattr(module, name)})
         made[f"Test{name}"] = type(f"Test{name}", (suite,), {"case": case, "__module__": __name__})
     return made

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from secnet.contract import NetworkDriver
+from secnet.linux.netns import setns
 
 from ..held import held, left_of
 from ..netns import Namespace
@@ -11,6 +15,7 @@ from .lab import DriverLab, DriverTests
 __all__ = ["Resources"]
 
 _LIVES = 10
+_OWN_NETNS = "/proc/thread-self/ns/net"
 
 
 class Resources(DriverTests):
@@ -38,6 +43,34 @@ class Resources(DriverTests):
         _live(lab, driver, pod, _LIVES)
         left = left_of(before)
         assert len(left) < _LIVES, f"{_LIVES} attachments left {len(left)}: {', '.join(left)}"
+
+    def test_calls_leave_their_thread_in_its_namespace(self, lab: DriverLab) -> None:
+        """Whatever else that thread of the agent does next would happen in the Pod."""
+        driver, pod = lab.driver(), lab.pod()
+        attachment = lab.plan(driver, lab.request(pod))
+        calls: dict[str, Callable[[], object]] = {
+            "probe": driver.probe,
+            "plan": lambda: driver.plan(attachment.request, lab.call()),
+            "attach": lambda: driver.attach(attachment, lab.call()),
+            "check": lambda: driver.check(attachment, lab.call()),
+            "inventory": lambda: driver.inventory(lab.call()),
+            "detach": lambda: driver.detach(attachment, lab.call()),
+        }
+        moved = [name for name, call in calls.items() if _moves(call)]
+        assert not moved, f"called in the node's namespace, these came back in another: {', '.join(moved)}"
+
+
+def _moves(call: Callable[[], object]) -> bool:
+    """Whether a call ends in another network namespace than it began in. The thread is put back."""
+    home = os.open(_OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        call()
+        if os.stat(_OWN_NETNS).st_ino == os.fstat(home).st_ino:
+            return False
+        setns(home)
+        return True
+    finally:
+        os.close(home)
 
 
 def _live(lab: DriverLab, driver: NetworkDriver, pod: Namespace, times: int) -> None:

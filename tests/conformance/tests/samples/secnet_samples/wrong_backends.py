@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ __all__ = [
     "TakesInTwoWrites",
     "WritesUnseen",
 ]
+
+
+_PAUSE_SECONDS = 0.05
 
 
 class ForgetsOwner(ListBackend):
@@ -55,6 +59,7 @@ class DoublesWhenRaced(ListBackend):
     ipam_type = "doubles-when-raced"
 
     def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
+        time.sleep(_PAUSE_SECONDS)  # long enough for another to decide on the same address
         while super().write(pool, entries, step, call):
             assert self.objects is not None
             pool = self.objects.get("IPPool", pool["metadata"]["name"])
