@@ -1,5 +1,6 @@
 # Each target sets up by itself what it needs. `make help` lists them.
 #   ARGS   goes to the program behind the target: make test ARGS='-k vlan -x', make bench ARGS=--help
+#   JOBS   how many tests run at once: make test JOBS=0 to see them one after the other
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
@@ -7,7 +8,10 @@
 
 ARGS ?=
 FRESH ?= bookworm trixie
+JOBS ?= 4
 PROMISE := unit,kernel,ovs,nodes
+# Tests of one file stay together, as they may share what is dear to make. More workers than cores: most tests wait.
+SHARED := -n $(JOBS) --dist loadfile
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +23,7 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 	@examples/demo/run $(ARGS)
 
 test: setup ## all tests but those that need a package mirror; nothing may be skipped
-	.venv/bin/pytest -m 'not fresh' --promise=$(PROMISE) $(ARGS)
+	.venv/bin/pytest -m 'not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint

@@ -3,7 +3,14 @@
 from hypothesis import settings
 
 # pytester is what the tests of the tiers themselves run pytest with.
-pytest_plugins = ["tiers", "secnet_testing.netns", "secnet_testing.ovs", "secnet_testing.node", "pytester"]
+pytest_plugins = [
+    "tiers",
+    "secnet_testing.netns",
+    "secnet_testing.ovs",
+    "secnet_testing.node",
+    "secnet_testing.pointcount",
+    "pytester",
+]
 
 # A deadline per example measures how busy the machine is, not how good the code is.
 settings.register_profile("secnet", deadline=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from secnet_testing.pointcount import CountPoints
 
-from .conftest import CountPoints
 from .points import run_points
 from .scenarios import SCENARIOS, Scenario
 

@@ -15,8 +15,8 @@ from secnet_testing import kernelshot
 from secnet_testing.killable import program, read_steps
 from secnet_testing.netns import run_in
 from secnet_testing.node import Node
+from secnet_testing.pointcount import CountPoints
 
-from .conftest import CountPoints
 from .scene import Scene, play_scene, wait_equal
 
 pytestmark = pytest.mark.ovs

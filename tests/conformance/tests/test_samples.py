@@ -1,4 +1,4 @@
-"""Each sample plugin fails the tests of its fault and no other: a kit that fails too little misses faults, too much blames the sound.
+"""Each sample plugin fails the tests of its fault and no other: a kit failing less misses faults, one that fails more is noisy.
 
 The first test of each list is the one that is made for the fault; the others see the same fault from elsewhere.
 """

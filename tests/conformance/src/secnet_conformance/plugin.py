@@ -20,6 +20,7 @@ from .report import Report, Row  # noqa: E402
 from .suite import Suite, group_of, not_applicable  # noqa: E402
 
 _NONE = "none in the case"
+_WORKER_KEY = "secnet_conformance"
 _CAPABILITIES = ("honoured", "undeclared")
 """Arguments of tests that are about one capability."""
 
@@ -121,6 +122,17 @@ class Conformance:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         self._report.note(report.nodeid, report.outcome, reason, is_call=report.when == "call")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A worker of pytest-xdist hands over what it knows."""
+        if (output := getattr(session.config, "workeroutput", None)) is not None:
+            output[_WORKER_KEY] = self._report.to_json()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Its answer, where the tests are shared out. A worker that died has none."""
+        if (data := getattr(node, "workeroutput", {}).get(_WORKER_KEY)) is not None:
+            self._report.merge(data)
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         for line in self._report.lines():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Report", "Row"]
 
@@ -67,6 +69,24 @@ class Report:
 
     def _add_note(self, row: Row, note: str) -> None:
         self._notes.setdefault(row.plugin, {})[note if note.startswith("not ready") else f"{row.test}: {note}"] = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON data, for another process to `merge`."""
+        rows = {nodeid: dataclasses.asdict(row) for nodeid, row in self._rows.items()}
+        return {
+            "rows": rows,
+            "outcomes": self._outcomes,
+            "notes": {key: list(notes) for key, notes in self._notes.items()},
+        }
+
+    def merge(self, data: Mapping[str, Any]) -> None:
+        """Add what another process knows. Each of them collects every test and runs some."""
+        for nodeid, fields in data["rows"].items():
+            self._rows.setdefault(nodeid, Row(**fields))
+            if self._outcomes.get(nodeid, "not run") == "not run":
+                self._outcomes[nodeid] = data["outcomes"][nodeid]
+        for plugin, notes in data["notes"].items():
+            self._notes.setdefault(plugin, {}).update(dict.fromkeys(notes))
 
     def lines(self) -> Iterator[str]:
         """One line for each plugin and group, for the terminal."""

@@ -1,4 +1,4 @@
-"""Counts the kill points of the run and says how many there were at its end."""
+"""Counts the kill points of the run and says how many there were at its end. A pytest plugin; the root conftest.py loads it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 CountPoints = Callable[[str, int], None]
+_WORKER_KEY = "kill_points"
 _KEY = pytest.StashKey[Counter[str]]()
 
 
@@ -20,6 +21,18 @@ def count_points(request: pytest.FixtureRequest) -> CountPoints:
         request.config.stash.setdefault(_KEY, Counter())[name] += number
 
     return count
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands over what it counted."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output[_WORKER_KEY] = dict(session.config.stash.get(_KEY, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if counted := getattr(node, "workeroutput", {}).get(_WORKER_KEY):
+        node.config.stash.setdefault(_KEY, Counter()).update(counted)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
