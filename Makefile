@@ -11,7 +11,7 @@ FRESH ?= bookworm trixie
 JOBS ?= 4
 PROMISE := unit,kernel,ovs,nodes
 # Tests of one file stay together, as they may share what is dear to make. More workers than cores: most tests wait.
-SHARED := -n $(JOBS) --dist loadfile
+SHARED := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
