@@ -29,7 +29,9 @@ def test_an_address_that_another_record_holds_is_not_given_again(rig: Rig) -> No
     rig.script.pool = "blue"
     first = rig.attach()
     rig.script.log.clear()
-    with pytest.raises(Busy, match=r"IPPool blue gave 10\.0\.0\.2/24, which Pod default/web interface eth1 still uses"):
+    with pytest.raises(
+        Busy, match=r"the pool blue gave 10\.0\.0\.2/24, which Pod default/web interface eth1 still uses"
+    ):
         rig.attach(toy_work("eth2"))
     # The wrong entry is given back, the holder looked after, and the undo finds nothing more to do; nothing was attached.
     assert rig.script.log == ["plan", "allocate", "release", "check_lease", "detach", "release"]

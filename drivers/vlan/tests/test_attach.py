@@ -212,14 +212,14 @@ def test_inventory_reports_halves_and_strangers(lab: Lab) -> None:
     port_only, link_only = lab.attach(driver, one), lab.attach(driver, two)
     run_in(lab.node, ["ip", "link", "del", port_only.names["host"]])
     lab.switch.vsctl("del-port", link_only.names["host"])
-    run_in(lab.node, ["ip", "link", "add", "half", "group", str(LINK_GROUP), "type", "veth", "peer", "name", "other"])
+    run_in(lab.node, ["ip", "link", "add", "snhalf", "group", str(LINK_GROUP), "type", "veth", "peer", "name", "other"])
     run_in(lab.node, ["ip", "link", "add", "plain", "type", "veth", "peer", "name", "plain2"])
     inventory = driver.inventory(lab.call())
     assert {(each.attachment.key, each.complete) for each in inventory.owned} == {
         (port_only.key, False),
         (link_only.key, False),
     }
-    assert [(each.kind, each.name) for each in inventory.foreign] == [("link", "half")]
+    assert [(each.kind, each.name) for each in inventory.foreign] == [("link", "snhalf")]
     for each in inventory.owned:
         driver.detach(each.attachment, lab.call())
     assert driver.inventory(lab.call()).owned == ()

@@ -22,7 +22,6 @@ from secnet.ovs import KEY_ID, OWNER_ID, PortState
 from secnet_vlan import VlanDriver
 from secnet_vlan.config import NodeConfig
 from secnet_vlan.owner import from_port, ids_for
-from secnet_vlan.privileges import missing_privileges
 
 INFO = VlanDriver.describe()
 
@@ -139,15 +138,6 @@ def test_an_attachment_survives_in_the_external_ids(pod: PodRef | None) -> None:
         external_ids=ids,
     )
     assert from_port(port) == attachment
-
-
-def test_missing_capabilities_are_named(tmp_path: Path) -> None:
-    (tmp_path / "self").mkdir()
-    status = tmp_path / "self/status"
-    status.write_text("Name:\tx\nCapEff:\t0000000000001000\n")
-    assert missing_privileges(tmp_path) == ("CAP_SYS_ADMIN",)
-    status.write_text("CapEff:\t000001ffffffffff\n")
-    assert missing_privileges(tmp_path) == ()
 
 
 def test_making_a_driver_touches_nothing_and_probing_says_what_is_missing(tmp_path: Path) -> None:

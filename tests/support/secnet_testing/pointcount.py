@@ -13,12 +13,16 @@ _WORKER_KEY = "kill_points"
 _KEY = pytest.StashKey[Counter[str]]()
 
 
+def _counts(config: pytest.Config) -> Counter[str]:
+    return config.stash.setdefault(_KEY, Counter())
+
+
 @pytest.fixture
 def count_points(request: pytest.FixtureRequest) -> CountPoints:
     """Call it with the name of a scenario and how many of its points were tried."""
 
     def count(name: str, number: int) -> None:
-        request.config.stash.setdefault(_KEY, Counter())[name] += number
+        _counts(request.config)[name] += number
 
     return count
 
@@ -26,17 +30,17 @@ def count_points(request: pytest.FixtureRequest) -> CountPoints:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist hands over what it counted."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output[_WORKER_KEY] = dict(session.config.stash.get(_KEY, Counter()))
+        output[_WORKER_KEY] = dict(_counts(session.config))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     if counted := getattr(node, "workeroutput", {}).get(_WORKER_KEY):
-        node.config.stash.setdefault(_KEY, Counter()).update(counted)
+        _counts(node.config).update(counted)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    counts = config.stash.get(_KEY, Counter())
+    counts = _counts(config)
     if counts:
         parts = ", ".join(f"{name} {number}" for name, number in counts.items())
         terminalreporter.write_line(f"kill points: {counts.total()} ({parts})")

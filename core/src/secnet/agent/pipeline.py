@@ -126,7 +126,8 @@ class Pipeline:
         report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
         if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
             return report.findings
-        in_use = tuple(item.address for item in lease.addresses if item.pool)
+        pooled = tuple(item.address for item in lease.addresses if item.pool)
+        in_use = pooled or tuple(item.address for item in lease.addresses)  # not every backend has pools with names
         try:
             self._allocate(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
         except SecnetError as exc:
@@ -206,7 +207,7 @@ class Pipeline:
                 self._plugins.ask(ipam_type, "release", type(None), request, call)
                 self.check_lease(holder, call)
                 raise Busy(
-                    f"IPPool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
+                    f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
                     hint="the pool had lost its entry; it is listed again, and this is tried again",
                 )
 

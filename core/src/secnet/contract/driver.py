@@ -103,7 +103,10 @@ class NetworkDriver(ABC):
 
     @abstractmethod
     def inventory(self, call: Call) -> Inventory:
-        """Everything on the host with our tag, rebuilt into Attachments, plus foreign objects in our way. Read-only."""
+        """Everything on the host that this driver made, rebuilt into Attachments, plus foreign objects in our way. Read-only.
+
+        The owner tag is the agent's, and all its drivers share it: tell your objects from theirs, by a name prefix of your own.
+        """
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod."""

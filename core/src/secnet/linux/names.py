@@ -9,13 +9,16 @@ import hashlib
 
 from secnet.contract import InvalidConfig, Key
 
-__all__ = ["ALIAS_MAX", "IFNAME_MAX", "LINK_GROUP", "alias_for", "host_ifname", "mac_for", "parse_alias"]
+__all__ = ["ALIAS_MAX", "HOST_PREFIX", "IFNAME_MAX", "LINK_GROUP", "alias_for", "host_ifname", "mac_for", "parse_alias"]
 
 IFNAME_MAX = 15
 """Longest interface name in bytes (IFNAMSIZ less the final zero)."""
 
 ALIAS_MAX = 254
 """Longest link alias in bytes: IFALIASZ is 256 and the message carries a final zero."""
+
+HOST_PREFIX = "sn"
+"""How names of host-side links begin unless a driver chooses otherwise. Drivers that make links there tell them apart by it."""
 
 LINK_GROUP = 0x5EC
 """Link group of every host-side link of ours (1516). It is set by the message that creates the link, the alias only after it."""
@@ -26,8 +29,8 @@ def _digest(key: Key, purpose: str) -> bytes:
     return hashlib.sha256(f"{purpose}\0{key.container_id}\0{key.ifname}".encode()).digest()
 
 
-def host_ifname(key: Key, prefix: str = "sn") -> str:
-    """Name of the host-side link: the prefix, then hexadecimal digits of a hash, IFNAME_MAX characters in all.
+def host_ifname(key: Key, prefix: str = HOST_PREFIX) -> str:
+    """Name of the host-side link: the driver's own prefix, then hexadecimal digits of a hash, IFNAME_MAX characters in all.
 
     With the default prefix 52 bits remain: two of 10000 attachments on one host meet with a chance of about one in 10^8, and
     the second then fails with a Conflict. A prefix of more than 5 characters is a ValueError.

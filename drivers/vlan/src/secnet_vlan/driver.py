@@ -26,6 +26,7 @@ from secnet.contract import (
     load_fragment,
 )
 from secnet.linux.names import host_ifname, mac_for
+from secnet.linux.privileges import lacking
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState
 
@@ -34,7 +35,6 @@ from .config import Bridge, NodeConfig
 from .inventory import take_inventory
 from .node import NodeWork
 from .owner import NETWORK_TYPE, ids_for
-from .privileges import missing_privileges
 from .verify import link_findings, port_findings
 
 __all__ = ["VlanDriver"]
@@ -68,12 +68,8 @@ class VlanDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with privileges, a configured bridge and an OVSDB server that answers."""
-        try:
-            missing = missing_privileges(self.host.proc_root)
-        except OSError as exc:
-            return ProbeReport(ready=False, message=f"the process's own status cannot be read: {exc}; mount /proc")
-        if missing:
-            return ProbeReport(ready=False, message=f"{', '.join(missing)} missing; run the agent as root")
+        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=trouble)
         if not self._config.bridges:
             return ProbeReport(ready=False, message="no bridge is configured; add ovsBridges to the node configuration")
         try:

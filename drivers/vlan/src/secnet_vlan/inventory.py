@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secnet.contract import Call, ForeignObject, Inventory, Owned
-from secnet.linux.names import LINK_GROUP, parse_alias
+from secnet.linux.names import HOST_PREFIX, LINK_GROUP, host_ifname, parse_alias
 from secnet.linux.rtnl import Link, host_rtnl
 from secnet.ovs import OvsClient, ready
 
@@ -32,11 +32,14 @@ def take_inventory(owner_tag: str, ovs: OvsClient, call: Call) -> Inventory:
 
 
 def _sort_link(link: Link, owner_tag: str, owned: list[Owned], foreign: list[ForeignObject]) -> None:
-    """A link without port: ours by its alias, or one whose maker died before it could write the alias."""
+    """A link without port: ours by alias and name, or one whose maker died before it could write the alias.
+
+    Drivers share the tag and the group, and each has a prefix of its own: another one's link is none of our business.
+    """
     marked = parse_alias(link.alias)
-    if marked is not None and marked[0] == owner_tag:
+    if marked is not None and marked[0] == owner_tag and link.name == host_ifname(marked[1]):
         owned.append(Owned(attachment=from_key(marked[1], link.name), complete=False))
-    elif not link.alias:
+    elif not link.alias and link.name.startswith(HOST_PREFIX):
         foreign.append(
             ForeignObject(
                 kind="link",

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from secnet.contract import Attachment, Conflict, NetworkDriver
+from secnet.contract import Attachment, Conflict, Key, NetworkDriver
+from secnet.linux.names import LINK_GROUP, alias_for
 from secnet.linux.snapshot import HostSnapshot
 
 from ..cases import Foreign
@@ -46,6 +47,20 @@ class ForeignObjects(DriverTests):
         attachment = lab.plan(driver, lab.request(pod))
         _require_refused(
             lab, driver, pod, attachment, lambda: lab.host.run_in(pod, f"ip link add {IFNAME} type bridge")
+        )
+
+    def test_a_link_of_another_driver_is_none_of_ours(self, lab: DriverLab) -> None:
+        """All drivers of an agent share tag and group; what one takes for its own, it might remove."""
+        key = Key(container_id="of-another-driver", ifname=IFNAME)
+        lab.host.run(f"ip link add zz-other group {LINK_GROUP} type veth peer name zz-end")
+        lab.host.run(f"ip link set zz-other alias {alias_for(lab.context.owner_tag, key)}")
+        try:
+            found = lab.driver().inventory(lab.call())
+        finally:
+            lab.host.run("ip link del zz-other")
+        assert key not in {item.attachment.key for item in found.owned}, "the inventory lists another driver's link"
+        assert "zz-other" not in {item.name for item in found.foreign}, (
+            "the inventory calls another driver's link foreign"
         )
 
     def test_what_else_has_our_name_is_a_conflict_and_survives(self, lab: DriverLab, foreign: Foreign) -> None:

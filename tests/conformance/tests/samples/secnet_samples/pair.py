@@ -39,6 +39,8 @@ FREE = "free"
 LOCK = "pair.lock"
 """File in the run directory that is held while a pair is made."""
 
+PREFIX = "pr"
+
 OPTIONS: Mapping[str, Any] = {
     "$schema": DIALECT,
     "title": "Pair options",
@@ -83,7 +85,7 @@ class PairDriver(NetworkDriver):
         slot = self.slot(request)
         attachment = Attachment(
             request=request,
-            names={"host": host_ifname(request.key)},
+            names={"host": host_ifname(request.key, PREFIX)},
             prior=self.prior(slot),
             mac=request.mac or mac_for(request.key),
             mtu=mtu,
@@ -195,7 +197,11 @@ class PairDriver(NetworkDriver):
     def inventory(self, call: Call) -> Inventory:
         with host_rtnl() as kernel:
             links = kernel.links(group=LINK_GROUP)
-        return Inventory(owned=tuple(self.rebuilt(link) for link in links if parse_alias(link.alias)))
+        return Inventory(owned=tuple(self.rebuilt(link) for link in links if self.is_made_here(link)))
+
+    def is_made_here(self, link: Link) -> bool:
+        parsed = parse_alias(link.alias)
+        return parsed is not None and link.name == host_ifname(parsed[1], PREFIX)
 
     def rebuilt(self, link: Link) -> Owned:
         parsed = parse_alias(link.alias)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from secnet.contract import (
@@ -20,14 +19,13 @@ from secnet.contract import (
     VerifyFailed,
     load_fragment,
 )
+from secnet.linux.privileges import lacking
 from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 
 from . import link as macvlan
 from .master import PASSTHRU, mac_on, mode_of, mtu_on, usable_master
 
 __all__ = ["MacvlanDriver"]
-
-_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # bits of linux/capability.h
 
 
 class MacvlanDriver(NetworkDriver):
@@ -47,15 +45,8 @@ class MacvlanDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with its privileges. The masters are no question of the node: each network has its own."""
-        try:
-            status = (self.host.proc_root / "self/status").read_text()
-        except OSError as exc:
-            return ProbeReport(ready=False, message=f"cannot read the process's capabilities: {exc}")
-        found = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
-        effective = int(found[1], 16) if found else 0
-        missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
-        if missing:
-            return ProbeReport(ready=False, message=f"{', '.join(missing)} missing; run the agent as root")
+        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=trouble)
         return ProbeReport(ready=True)
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
