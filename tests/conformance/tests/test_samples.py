@@ -1,4 +1,4 @@
-"""Each sample plugin fails the tests of its fault and no other: a kit failing less misses faults, one that fails more is noisy."""
+"""Each sample plugin fails the tests of its fault and no other: a kit failing less misses faults, one failing more is noisy."""
 
 from __future__ import annotations
 
