@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock wheels test-fresh docs clean clean-packages
+.PHONY: help setup demo test test-guide lint format bench lock wheels test-fresh docs clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
@@ -25,6 +25,9 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 test: setup ## all tests but those that need a package mirror; nothing may be skipped
 	.venv/bin/pytest -m 'not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
+test-guide: setup ## docs/writing-a-driver.md as its reader follows it, with packages from an index
+	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py $(ARGS)
+
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
 
@@ -42,7 +45,7 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-test-fresh: ## make demo and make test in new chroots of Debian 12 and 13, as a newcomer would run them
+test-fresh: ## demo, test and test-guide in new chroots of Debian 12 and 13, as a newcomer would run them
 	@tools/test-fresh $(FRESH)
 
 docs: setup ## write the generated parts of docs/ again
