@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,16 @@ from .steps import StepPoint
 
 __all__ = ["Children", "Outcome"]
 
+_GRACE_SECONDS = 15.0
+"""What a process may take longer than the deadline of its Call."""
+
+_IMPATIENT_SECONDS = 5.0
+"""What each gets in all, once one of a plugin's did not end."""
+
+_START_SECONDS = 60.0
+"""To import the plugin."""
+
+_END_SECONDS = 10.0
 _PATHS = ("run_dir", "sysfs_root", "proc_root")
 
 
@@ -47,9 +59,21 @@ class Children:
     """
 
     def __init__(self, plugin: type) -> None:
-        argv = [sys.executable, "-m", "secnet_conformance.zygote", f"{plugin.__module__}:{plugin.__qualname__}"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._zygote = subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._plugin = plugin
+        self._patient = True
+        self._running: subprocess.Popen[str] | None = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        """The process that forks the others: a new one if there is none, or it died."""
+        if self._running is None or self._running.poll() is not None:
+            self.close()
+            name = f"{self._plugin.__module__}:{self._plugin.__qualname__}"
+            argv = [sys.executable, "-m", "secnet_conformance.zygote", name]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            self._running = subprocess.Popen(
+                argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        return self._running
 
     def call(self, host: HostContext, method: str, *arguments: Any, **how: Any) -> Outcome:
         """Call a method with contract objects, then `plain` JSON values, then a Call. `how`: see `call_each`."""
@@ -70,8 +94,9 @@ class Children:
         """Call a method once with each of these arguments, all at once, each in a process of its own.
 
         namespace: where the processes live. objects: directory of the object store that the instances are given. kill: the point
-        at which each dies. seconds: the deadline of the Call.
+        at which each dies. seconds: the deadline of the Call; a process that ends much later is killed: its outcome is an error.
         """
+        limit = max(seconds, 0.0) + _GRACE_SECONDS if self._patient else _IMPATIENT_SECONDS
         common = {
             "host": _host_json(host),
             "netns": namespace.path if namespace else "",
@@ -80,25 +105,46 @@ class Children:
             "objects": str(objects) if objects else "",
             "kill": str(kill) if kill else "",
             "seconds": seconds,
+            "limit": limit,
         }
         tasks = [
             {**common, "arguments": [(type(item).__name__, to_json(item)) for item in arguments]} for arguments in calls
         ]
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(tasks) + "\n")
-        self._zygote.stdin.flush()
-        line = self._zygote.stdout.readline()
-        assert line, f"the process that imports the plugin ended (status {self._zygote.poll()}); its messages are above"
-        return [_outcome(answer) for answer in json.loads(line)]
+        answers = json.loads(self._ask(json.dumps(tasks), limit + _START_SECONDS))
+        self._patient = self._patient and not any(answer.pop("late", False) for answer in answers)
+        return [_outcome(answer) for answer in answers]
+
+    def _ask(self, line: str, seconds: float) -> str:
+        """Send a line and wait for the answer. Without one the process is ended, so that the next call has a new one."""
+        running = self._start()
+        assert running.stdin is not None
+        assert running.stdout is not None
+        with suppress(BrokenPipeError):
+            running.stdin.write(line + "\n")
+            running.stdin.flush()
+        ready, _, _ = select.select([running.stdout], [], [], seconds)
+        answer = running.stdout.readline() if ready else ""
+        if answer:
+            return answer
+        self.close()
+        how = f"ended (status {running.returncode})" if ready else f"gave no answer in {seconds:.0f} s"
+        raise AssertionError(f"the process that imports the plugin {how}; its messages are above")
 
     def close(self) -> None:
         """End the process that forks the others."""
-        if self._zygote.stdin is not None:
-            self._zygote.stdin.close()
-        self._zygote.wait(10)
-        if self._zygote.stdout is not None:
-            self._zygote.stdout.close()
+        running, self._running = self._running, None
+        if running is None:
+            return
+        with suppress(BrokenPipeError):
+            if running.stdin is not None:
+                running.stdin.close()
+        try:
+            running.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+        if running.stdout is not None:
+            running.stdout.close()
 
 
 def _host_json(host: HostContext) -> dict[str, Any]:

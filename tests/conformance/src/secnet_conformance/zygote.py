@@ -2,7 +2,7 @@
 
 A JSON line on stdin is a list of tasks, which run at once; the line on stdout is the list of their outcomes (`Outcome` of
 `secnet_conformance.children`). A child makes a new instance, as the agent does after a restart, and ends with its one call;
-starting Python anew for each would only be slower.
+starting Python anew for each would only be slower. What is not over at its limit is killed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import contextlib
 import importlib
 import json
 import os
+import select
+import signal
 import sys
+import time
 import traceback
+from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -35,46 +39,114 @@ def main(reference: str) -> int:
     os.dup2(2, 1)  # what a plugin prints is for people, not for the protocol
     for line in sys.stdin:
         # All of a list are begun before the first is waited for: they run at once.
-        begun = [_begin(plugin, task) for task in json.loads(line)]
-        print(json.dumps([_finish(pid, reading) for pid, reading in begun]), file=answers, flush=True)
+        begun = [_Child(plugin, task) for task in json.loads(line)]
+        print(json.dumps(_await(begun)), file=answers, flush=True)
     return 0
 
 
-def _begin(plugin: Any, task: dict[str, Any]) -> tuple[int, int]:
-    """Fork a child for a task: its pid, and where its outcome can be read."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        with os.fdopen(writing, "w", encoding="utf-8") as pipe:
-            json.dump(_perform(plugin, task), pipe)
-            pipe.flush()
-            os._exit(0)
-    os.close(writing)
-    return child, reading
+class _Child:
+    """A forked process that does one task; its answer comes through a pipe."""
+
+    def __init__(self, plugin: Any, task: dict[str, Any]) -> None:
+        self.seconds: float = task["limit"]
+        self._end: float = time.monotonic() + self.seconds
+        self._text = b""
+        self.late = False
+        self.reading, writing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.reading)
+            with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+                pipe.write(_perform(plugin, task))
+                pipe.flush()
+                os._exit(0)
+        os.close(writing)
+        os.set_blocking(self.reading, False)
+        self.ended = os.pidfd_open(self.pid)
+
+    def left(self) -> float:
+        """Seconds that it may still take."""
+        return max(self._end - time.monotonic(), 0.0)
+
+    def read(self) -> bool:
+        """Take what is in the pipe; False at its end."""
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self.reading, 1 << 16):
+                self._text += piece
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End what does not end by itself."""
+        self.late = True
+        os.kill(self.pid, signal.SIGKILL)
+
+    def outcome(self) -> dict[str, Any]:
+        """How it ended: by its end and not by that of the pipe, which a helper of the plugin may hold open."""
+        _, status = os.waitpid(self.pid, 0)
+        self.read()
+        os.close(self.reading)
+        os.close(self.ended)
+        if self.late:
+            return {
+                "late": True,
+                "reason": "did not end",
+                "message": f"it did not end in {self.seconds:.0f} s",
+                "signal": 0,
+            }
+        if os.WIFSIGNALED(status):
+            return {"signal": os.WTERMSIG(status)}
+        try:
+            found: dict[str, Any] = json.loads(self._text)
+        except ValueError:
+            code = os.waitstatus_to_exitcode(status)
+            return {"reason": "crash", "message": f"its process ended with status {code} and no answer", "signal": 0}
+        _import(found.pop("loaded", ()))
+        return {**found, "signal": 0}
 
 
-def _finish(child: int, reading: int) -> dict[str, Any]:
-    with os.fdopen(reading, encoding="utf-8") as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(child, 0)
-    outcome: dict[str, Any] = json.loads(text) if text else {}
-    for name in outcome.pop("loaded", ()):
-        # Spares the next child what a plugin imports only when it needs it. Some modules cannot be imported by their name alone.
-        with contextlib.suppress(Exception):
+def _await(children: list[_Child]) -> list[dict[str, Any]]:
+    """Read from all until each has ended, or is over its time."""
+    living = {child.ended: child for child in children}
+    pipes = {child.reading: child for child in children}
+    while living:
+        ready, _, _ = select.select([*living, *pipes], [], [], min(child.left() for child in living.values()))
+        for number in ready:
+            if number in pipes and not pipes[number].read():
+                del pipes[number]
+            elif number in living:
+                pipes.pop(living.pop(number).reading, None)
+        for child in living.values():
+            if not child.left() and not child.late:
+                child.kill()
+    return [child.outcome() for child in children]
+
+
+def _import(names: Iterable[str]) -> None:
+    """Spare the next child what a plugin imports only when it needs it."""
+    for name in names:
+        with contextlib.suppress(Exception):  # some modules cannot be imported by their name alone
             importlib.import_module(name)
-    return {**outcome, "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}
 
 
-def _perform(plugin: Any, task: dict[str, Any]) -> dict[str, Any]:
+def _perform(plugin: Any, task: dict[str, Any]) -> str:
+    """Do a task; the outcome as JSON."""
     recorder, known = Recorder(), set(sys.modules)
     try:
         value = _call(plugin, task, recorder)
-        return {"value": to_json(value), "steps": recorder.names, "loaded": sorted(set(sys.modules) - known)}
+        loaded = sorted(set(sys.modules) - known)
+        return _text(value, {"steps": recorder.names, "loaded": loaded})
     except SecnetError as exc:
-        return {"reason": exc.reason, "message": str(exc), "steps": recorder.names}
+        return json.dumps({"reason": exc.reason, "message": str(exc), "steps": recorder.names})
     except BaseException:
-        return {"reason": "crash", "message": traceback.format_exc(), "steps": recorder.names}
+        return json.dumps({"reason": "crash", "message": traceback.format_exc(), "steps": recorder.names})
+
+
+def _text(value: Any, more: dict[str, Any]) -> str:
+    try:
+        return json.dumps({"value": to_json(value), **more})
+    except Exception as exc:
+        raise TypeError(f"a {type(value).__name__} was returned that cannot be written as JSON: {exc}") from exc
 
 
 def _call(plugin: Any, task: dict[str, Any], recorder: Recorder) -> Any:

@@ -167,9 +167,15 @@ def _until_free(lab: DriverLab, driver: NetworkDriver, attachment: Attachment) -
             time.sleep(_POLL_SECONDS)
 
 
+def _again(result: AttachResult) -> AttachResult:
+    """The result as the agent's journal gives it back."""
+    return from_json(AttachResult, json.loads(json.dumps(to_json(result))))
+
+
 def _require_true(lab: DriverLab, attachment: Attachment, result: AttachResult) -> None:
     """What the driver says is what the kernel says."""
     assert isinstance(result, AttachResult), f"attach returned {result!r}"
+    assert _again(result) == result, "the result read from its JSON differs"
     with host_rtnl() as kernel:
         for item in result.host_interfaces:
             link = kernel.link(item.name)

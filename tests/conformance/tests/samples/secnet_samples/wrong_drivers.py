@@ -6,7 +6,9 @@ import dataclasses
 import fcntl
 import os
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -31,14 +33,17 @@ from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 from .pair import OPTIONS, PairDriver
 
 __all__ = [
+    "BadDetails",
     "ChangesInPlan",
     "DetachNeedsNetns",
     "EatsForeign",
     "ForgetsPrior",
+    "HangsAfterKill",
     "HoldsSocket",
     "IgnoresMac",
     "KeepsPriorInMemory",
     "LeaksAfterFault",
+    "LeaksChild",
     "LeaksPort",
     "LeavesUp",
     "LiesInCheck",
@@ -334,3 +339,40 @@ class NodeNeverSettles(PairDriver):
             with call.step("bridge.create"):
                 kernel.create_link(f"pair-br{number}", "bridge")
         return NodeReport()
+
+
+class HangsAfterKill(PairDriver):
+    """Leaves a mark while it attaches; whoever finds that mark waits for its owner for ever."""
+
+    network_type = "hangs-after-kill"
+
+    def create(self, kernel: Rtnl, attachment: Attachment, fd: int, call: Call) -> Link:
+        mark = self.host.run_dir / f"{attachment.names['host']}.busy"
+        while mark.exists():
+            time.sleep(0.1)
+        mark.touch()
+        try:
+            return super().create(kernel, attachment, fd, call)
+        finally:
+            mark.unlink()
+
+
+class BadDetails(PairDriver):
+    """The result of attach holds what JSON cannot hold."""
+
+    network_type = "bad-details"
+
+    def attach(self, attachment: Attachment, call: Call) -> AttachResult:
+        return dataclasses.replace(super().attach(attachment, call), details={"made": object()})
+
+
+class LeaksChild(PairDriver):
+    """close leaves a process running, for some seconds."""
+
+    network_type = "leaks-child"
+    child: subprocess.Popen[bytes] | None = None
+
+    def attach(self, attachment: Attachment, call: Call) -> AttachResult:
+        if self.child is None:
+            self.child = subprocess.Popen(["sleep", "5"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return super().attach(attachment, call)
