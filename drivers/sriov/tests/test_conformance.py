@@ -10,7 +10,7 @@ class SriovCase(DriverCase):
     """What the three share."""
 
     driver = SriovDriver
-    not_ready = "not implemented"
+    not_ready = "only described in this version of secnet-sriov"
     good = ({"vlan": 100, "spoofchk": "on"}, {})
     bad = (
         Bad({"vlan": 4095}, reason="InvalidConfig"),

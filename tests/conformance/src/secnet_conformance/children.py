@@ -22,7 +22,7 @@ from .steps import StepPoint
 
 __all__ = ["Children", "Outcome"]
 
-_GRACE_SECONDS = 15.0
+_GRACE_SECONDS = 5.0
 """What a process may take longer than the deadline of its Call."""
 
 _IMPATIENT_SECONDS = 5.0
@@ -89,7 +89,7 @@ class Children:
         namespace: Namespace | None = None,
         objects: Path | None = None,
         kill: StepPoint | None = None,
-        seconds: float = 30.0,
+        seconds: float = 15.0,
     ) -> list[Outcome]:
         """Call a method once with each of these arguments, all at once, each in a process of its own.
 

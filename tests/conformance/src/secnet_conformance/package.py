@@ -173,6 +173,20 @@ class Package(Suite):
             assert isinstance(known, type), f"{bad}: {bad.reason} is no error of the contract"
             assert issubclass(known, SecnetError), f"{bad}: {bad.reason} is no error of the contract"
 
+    @applies(lambda case: "the case says not_ready" if case.not_ready else "")
+    def test_the_case_says_all_that_is_due(self) -> None:
+        """What the plugin declares must be tried: an empty case would prove little and pass."""
+        info = self.plugin().describe()
+        due = {"bad": "at least one configuration that must be refused"}
+        if isinstance(info, DriverInfo) or info.allocates:
+            due["breakages"] = "at least one way to break what was made"
+        if isinstance(info, BackendInfo) and info.allocates and info.phase == "before_link":
+            due["small"] = "a configuration that is exhausted after a few leases"
+        if isinstance(info, BackendInfo) and "ips" in info.capabilities and info.phase == "before_link":
+            due["ips"] = "two addresses to ask for"
+        missing = [f"{name}: {what}" for name, what in due.items() if not getattr(self.case, name)]
+        assert not missing, f"the case lacks {'; '.join(missing)}"
+
     @applies(lambda case: "" if case.not_ready else "the case does not say not_ready")
     def test_it_is_still_not_ready(self, tmp_path: Path) -> None:
         """What the case excuses is still so."""
@@ -183,7 +197,7 @@ class Package(Suite):
         finally:
             plugin.close()
         assert not report.ready, "the probe says ready: take not_ready out of the case"
-        assert self.case.not_ready in report.message
+        assert report.message.startswith(self.case.not_ready), f"the probe says something else: {report.message}"
 
 
 def _without_fault(plugin: type) -> Inspection:

@@ -97,6 +97,7 @@ class Conformance:
         for item, row in rows:
             if row is not None:
                 self._report.expect(item.nodeid, row)
+                item.extra_keyword_matches.update(row.group.split())
                 if row.note:
                     left_out.append(item)
         if left_out:

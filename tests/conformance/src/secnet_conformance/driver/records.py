@@ -20,9 +20,9 @@ _NETNS = NetnsRef(path="/run/netns/golden", device=1, inode=2, cookie=3)
 """Stands in a file for the sandbox, which is another one each time."""
 
 
-def golden_files(folder: Path | None) -> Sequence[Path]:
-    """Every record, the oldest version first."""
-    return sorted(folder.glob("contract-*/*.json")) if folder is not None else []
+def golden_files(folder: Path | None, network_type: str) -> Sequence[Path]:
+    """Every record of a type, the oldest version first; other plugins may keep theirs in the same folder."""
+    return sorted(folder.glob(f"contract-*/{network_type}-[0-9]*.json")) if folder is not None else []
 
 
 def missing_golden(folder: Path, network_type: str, count: int) -> dict[int, Path]:
