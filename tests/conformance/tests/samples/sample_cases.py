@@ -74,6 +74,7 @@ class ListCase(BackendCase):
         Bad({}, reason="InvalidConfig"),
         Bad({"pool": "default"}, reason="InvalidConfig", match="another name"),
         Bad({"pool": "none"}, reason="ObjectNotFound"),
+        Bad({"pool": "blue"}, reason="Conflict", request={"ips": ("10.9.0.77",)}, match="not in the pool"),
     )
     objects = (
         {

@@ -3,13 +3,14 @@
 from ..package import Package
 from .crash import Crash
 from .deadline import Deadline
+from .inventory import Inventory
 from .lab import BackendLab, BackendTests
 from .leases import Leases
 from .readonly import ReadOnly
 from .refusals import Ips, Refusals
 from .release import Release
 from .remains import Golden, Resources
-from .sharing import Exhaustion, Inventory, Unique
+from .sharing import Exhaustion, Unique
 
 __all__ = ["BackendLab", "BackendSuite"]
 

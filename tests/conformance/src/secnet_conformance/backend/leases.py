@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from secnet.contract import CheckReport, IpamLease, IpamRequest, LeaseAddress, from_json, thaw, to_json
+from secnet.contract import CheckReport, IpamLease, IpamRequest, from_json, thaw, to_json
 
 from ..cases import Breakage
 from ..suite import applies
+from .addresses import must_be_usable, must_differ
 from .lab import BackendLab, BackendTests, allocating, info_of, unchanged
 from .stores import Asked
 
@@ -29,8 +30,7 @@ class Leases(BackendTests):
         assert isinstance(lease, IpamLease), f"allocate returned {lease!r}"
         assert lease.owner == request.owner, "the lease is for another owner"
         assert lease.addresses, "a lease without an address"
-        for item in lease.addresses:
-            _must_be_usable(item)
+        must_be_usable([lease])
         for route in lease.routes:
             ipaddress.ip_network(route.dst)
         assert all(0 < vlan < 4095 for vlan in lease.vlans), f"VLANs {lease.vlans}"
@@ -52,7 +52,7 @@ class Leases(BackendTests):
     @applies(allocating)
     def test_another_owner_gets_another_address(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
         requests = [lab.request(config) for _ in range(3)]
-        _must_differ([lab.allocate(request) for request in requests])
+        must_differ([lab.allocate(request) for request in requests])
         for request in requests:
             lab.release(request)
 
@@ -60,7 +60,7 @@ class Leases(BackendTests):
     def test_another_interface_of_the_sandbox_gets_another_address(self, lab: BackendLab) -> None:
         one = lab.request()
         two = dataclasses.replace(one, owner=dataclasses.replace(one.owner, ifname="eth2"))
-        _must_differ([lab.allocate(one), lab.allocate(two)])
+        must_differ([lab.allocate(one), lab.allocate(two)])
         lab.release(one)
         lab.release(two)
 
@@ -115,17 +115,3 @@ class Leases(BackendTests):
         backend.release(request, lab.call())
         assert store.kinds, "it declares kinds of objects and never asks for one"
         assert store.kinds <= set(lab.info.kinds), f"it asks for {store.kinds} and declares {lab.info.kinds}"
-
-
-def _must_be_usable(item: LeaseAddress) -> None:
-    assert "/" in item.address, f"{item.address} has no prefix length"
-    interface = ipaddress.ip_interface(item.address)
-    if item.gateway is not None:
-        gateway = ipaddress.ip_address(item.gateway)
-        assert gateway.version == interface.version, f"{item.address} with the gateway {gateway}"
-
-
-def _must_differ(leases: list[IpamLease]) -> None:
-    given = [item.address for lease in leases for item in lease.addresses if item.pool is not None]
-    given = given or [item.address for lease in leases for item in lease.addresses]
-    assert len(set(given)) == len(given), f"an address was given twice: {given}"

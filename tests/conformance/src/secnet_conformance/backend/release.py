@@ -8,6 +8,7 @@ from secnet.linux.snapshot import HostSnapshot
 
 from ..steps import Recorder
 from ..suite import applies
+from .addresses import must_differ
 from .lab import BackendLab, BackendTests, allocating, unchanged
 
 __all__ = ["Release"]
@@ -50,6 +51,38 @@ class Release(BackendTests):
         for request in (other, beside):
             lab.clean(leases[id(request)], request, "the lease of another, after a release")
             lab.release(request)
+
+    @applies(allocating)
+    def test_it_leaves_what_a_new_sandbox_of_the_pod_has(self, lab: BackendLab) -> None:
+        """A Pod keeps its name when its sandbox is made anew, and the old one may be given back later than the new one begins."""
+        before, old, new = lab.picture(), lab.request(), lab.request()
+        new = dataclasses.replace(new, owner=dataclasses.replace(new.owner, pod=old.owner.pod))
+        leases = [lab.allocate(old), lab.allocate(new)]
+        must_differ(leases)
+        lab.release(old)
+        lab.clean(leases[1], new, "the lease of the new sandbox, after a release of the old one")
+        assert lab.allocate(new) == leases[1], "the new sandbox has another lease after the release of the old one"
+        lab.release(new)
+        unchanged(before, lab.picture(), "after both were released")
+
+    @applies(allocating)
+    def test_it_tells_owners_apart_whose_names_begin_alike(self, lab: BackendLab) -> None:
+        """eth1 and eth10; one container id that begins like another; and the same letters, divided elsewhere."""
+        before, mine = lab.picture(), lab.request()
+        container, ifname = mine.owner.container_id, mine.owner.ifname
+        names = ((container, f"{ifname}0"), (f"{container}0", ifname), (container + ifname[0], ifname[1:]))
+        others = [
+            dataclasses.replace(mine, owner=dataclasses.replace(mine.owner, container_id=one, ifname=two))
+            for one, two in names
+        ]
+        leases = [lab.allocate(request) for request in others]
+        held = lab.picture()
+        must_differ([*leases, lab.allocate(mine)])
+        lab.release(mine)
+        unchanged(held, lab.picture(), f"what others hold, after the release of {container} {ifname}")
+        for request in others:
+            lab.release(request)
+        unchanged(before, lab.picture(), "after all were released")
 
     @applies(allocating)
     def test_by_the_owner_alone(self, lab: BackendLab) -> None:

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from secnet.contract import Busy, IpamLease, IpamRequest, NetworkRef, Retryable, SecnetError, from_json
+from secnet.contract import Busy, IpamLease, IpamRequest, Retryable, SecnetError, from_json
 
-from .lab import BackendLab, BackendTests, addresses_of, recording, unchanged
+from .addresses import must_be_usable
+from .lab import BackendLab, BackendTests, recording, unchanged
 
-__all__ = ["Exhaustion", "Inventory", "Unique"]
+__all__ = ["Exhaustion", "Unique"]
 
 T = TypeVar("T")
 
@@ -36,9 +37,10 @@ def at_once(work: Callable[[int], T], workers: int) -> list[T]:
 
 
 def must_all_hold(lab: BackendLab, leases: Sequence[IpamLease], requests: Sequence[IpamRequest]) -> None:
-    """Every lease is noted, and no address stands in two."""
+    """Every lease is noted, no address stands in two, and each can be used."""
     given = [item.address for lease in leases for item in lease.addresses]
     assert len(set(given)) == len(given), f"given twice: {sorted({item for item in given if given.count(item) > 1})}"
+    must_be_usable(leases)
     for lease, request in zip(leases, requests, strict=True):
         assert lease.owner == request.owner
         lab.clean(lease, request, f"the lease of {request.owner.container_id}, after all had theirs")
@@ -189,43 +191,3 @@ class Exhaustion(BackendTests):
         for request in (*racers, *requests):
             lab.release(request)
         unchanged(before, lab.picture(), "after all were released")
-
-
-class Inventory(BackendTests):
-    """What the agent compares with its records after a restart."""
-
-    group = "inventory"
-
-    @staticmethod
-    def why_not(case: Any) -> str:
-        """Only what records can be listed."""
-        return recording(case)
-
-    def test_it_lists_the_leases_of_the_living_with_all_addresses(self, lab: BackendLab) -> None:
-        requests = [lab.request() for _ in range(3)]
-        leases = [lab.allocate(request) for request in requests]
-        found = lab.backend().inventory(lab.call())
-        for lease in leases:
-            wanted = sorted(item.address for item in lease.addresses)
-            assert addresses_of(found, lease.owner) == wanted, f"the inventory misses addresses of {lease.owner}"
-        for request in requests:
-            lab.release(request)
-
-    def test_it_does_not_list_what_was_given_back(self, lab: BackendLab) -> None:
-        kept, gone = lab.request(), lab.request()
-        lease = lab.allocate(kept)
-        lab.allocate(gone)
-        lab.release(gone)
-        owners = {item.owner.container_id for item in lab.backend().inventory(lab.call())}
-        assert gone.owner.container_id not in owners, "it lists a lease that was given back"
-        assert lease.owner.container_id in owners
-        lab.release(kept)
-
-    def test_what_it_lists_can_be_given_back(self, lab: BackendLab) -> None:
-        """The record may be lost: the owner that the inventory names is all that the agent knows then."""
-        before = lab.picture()
-        lab.allocate()
-        nobody = NetworkRef(namespace="", name="")
-        for lease in lab.backend().inventory(lab.call()):
-            lab.release(lab.request({}, owner=lease.owner, network=nobody))
-        unchanged(before, lab.picture(), "after the release of what the inventory lists")

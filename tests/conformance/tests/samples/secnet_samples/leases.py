@@ -27,6 +27,8 @@ from secnet.contract import (
 
 __all__ = ["CONFIG", "ListBackend"]
 
+GATEWAY = "10.8.0.1"
+
 CONFIG: Mapping[str, Any] = {
     "$schema": DIALECT,
     "title": "List options",
@@ -90,14 +92,18 @@ class ListBackend(IPAMBackend):
     def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
         if request.ips:
             wanted = [ip.partition("/")[0] for ip in request.ips]
+            if unknown := sorted(set(wanted).difference(self.known(request))):
+                raise Conflict(f"{', '.join(unknown)} is not in the pool", hint="ask for an address of the pool")
             if doubled := taken.intersection(wanted):
                 raise Conflict(f"{', '.join(sorted(doubled))} is taken", hint="ask for another address")
             return wanted
-        size = request.config.get("size", 100)
-        free = (ip for ip in (f"10.8.0.{number}" for number in range(2, 2 + size)) if ip not in taken)
-        if (first := next(free, None)) is None:
+        if (first := next((ip for ip in self.known(request) if ip not in taken), None)) is None:
             raise Busy("every address is taken", hint="enlarge the pool")
         return [first]
+
+    def known(self, request: IpamRequest) -> list[str]:
+        """All addresses that there are, in the order in which they are given."""
+        return [f"10.8.0.{number}" for number in range(2, 2 + request.config.get("size", 100))]
 
     def read(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         assert self.objects is not None
@@ -117,9 +123,9 @@ class ListBackend(IPAMBackend):
 
     def entry(self, ip: str, owner: IpamOwner) -> dict[str, Any]:
         pod = (
-            {"name": "", "namespace": ""}
+            {"name": "", "namespace": "", "node": ""}
             if owner.pod is None
-            else {"name": owner.pod.name, "namespace": owner.pod.namespace}
+            else {"name": owner.pod.name, "namespace": owner.pod.namespace, "node": owner.pod.node}
         )
         where = {**pod, "containerID": owner.container_id, "ifName": owner.ifname}
         return {"ipAddress": ip, "phase": "Allocated", "owner": {"pod": where}}
@@ -130,7 +136,8 @@ class ListBackend(IPAMBackend):
 
     def lease(self, request: IpamRequest, entries: list[dict[str, Any]]) -> IpamLease:
         addresses = tuple(
-            LeaseAddress(address=f"{entry['ipAddress']}/24", pool=request.config["pool"]) for entry in entries
+            LeaseAddress(address=f"{entry['ipAddress']}/24", gateway=GATEWAY, pool=request.config["pool"])
+            for entry in entries
         )
         return IpamLease(owner=request.owner, addresses=addresses)
 
@@ -160,13 +167,19 @@ class ListBackend(IPAMBackend):
             return
 
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
+        """Leases of this node's Pods, and those of which the entry does not say where the Pod is."""
         assert self.objects is not None
         found = []
         for pool in self.objects.list("IPPool"):
             for entry in pool.get("status", {}).get("ipAddresses", []):
                 pod = entry["owner"]["pod"]
-                ref = PodRef(namespace=pod["namespace"], name=pod["name"], uid="") if pod["name"] else None
+                if pod["node"] not in ("", self.host.node_name):
+                    continue
+                where = {key: pod[key] for key in ("namespace", "name", "node")}
+                ref = PodRef(**where, uid="") if pod["name"] else None
                 owner = IpamOwner(container_id=pod["containerID"], ifname=pod["ifName"], pod=ref)
-                address = LeaseAddress(address=f"{entry['ipAddress']}/24", pool=pool["metadata"]["name"])
+                address = LeaseAddress(
+                    address=f"{entry['ipAddress']}/24", gateway=GATEWAY, pool=pool["metadata"]["name"]
+                )
                 found.append(IpamLease(owner=owner, addresses=(address,)))
         return tuple(found)

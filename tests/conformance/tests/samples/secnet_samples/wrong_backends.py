@@ -16,11 +16,18 @@ __all__ = [
     "DoublesWhenRaced",
     "FindsAllWell",
     "ForgetsOwner",
+    "ForgetsPods",
+    "GivesAnyIp",
+    "GivesBroadcast",
+    "GivesGateway",
+    "GivesNetwork",
     "GivesWhatIsTaken",
     "HidesLeases",
     "IgnoresInterface",
     "IgnoresIps",
+    "KnowsPodsOnly",
     "RefusesSecondRelease",
+    "ReleasesByPrefix",
     "RemembersInMemory",
     "TakesInTwoWrites",
     "WritesUnseen",
@@ -72,8 +79,7 @@ class DoublesWhenFull(ListBackend):
     ipam_type = "doubles-when-full"
 
     def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
-        size = request.config.get("size", 100)
-        return super().choose(request, taken if len(taken) < size else set())
+        return super().choose(request, taken if len(taken) < len(self.known(request)) else set())
 
 
 class GivesWhatIsTaken(ListBackend):
@@ -171,3 +177,75 @@ class IgnoresIps(ListBackend):
 
     def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
         return super().choose(dataclasses.replace(request, ips=()), taken)
+
+
+class GivesGateway(ListBackend):
+    """Takes the gateway for an address like any other."""
+
+    ipam_type = "gives-gateway"
+
+    def known(self, request: IpamRequest) -> list[str]:
+        return ["10.8.0.1", *super().known(request)[:-1]]
+
+
+class GivesNetwork(ListBackend):
+    """Begins with the address of the network itself."""
+
+    ipam_type = "gives-network"
+
+    def known(self, request: IpamRequest) -> list[str]:
+        return ["10.8.0.0", *super().known(request)[:-1]]
+
+
+class GivesBroadcast(ListBackend):
+    """Knows nothing of broadcasts, and comes to that address when others are taken."""
+
+    ipam_type = "gives-broadcast"
+
+    def known(self, request: IpamRequest) -> list[str]:
+        return [*super().known(request)[:-1], "10.8.0.255"]
+
+
+class GivesAnyIp(ListBackend):
+    """An address that a Pod insists on is given, whether it is in the pool or not."""
+
+    ipam_type = "gives-any-ip"
+
+    def known(self, request: IpamRequest) -> list[str]:
+        return [*super().known(request), *(ip.partition("/")[0] for ip in request.ips)]
+
+
+class KnowsPodsOnly(ListBackend):
+    """Two sandboxes of one Pod are the same owner."""
+
+    ipam_type = "knows-pods-only"
+
+    def holds(self, entry: Mapping[str, Any], owner: IpamOwner) -> bool:
+        pod = entry["owner"]["pod"]
+        if owner.pod is None:
+            return super().holds(entry, owner)
+        theirs = (pod["namespace"], pod["name"], pod["ifName"])
+        return bool(theirs == (owner.pod.namespace, owner.pod.name, owner.ifname))
+
+
+class ReleasesByPrefix(ListBackend):
+    """Gives back all whose names begin like the owner's: eth10 with eth1."""
+
+    ipam_type = "releases-by-prefix"
+
+    def drop(self, name: str, owner: IpamOwner, call: Call) -> None:
+        for entry in self.read({"pool": name})[1]:
+            pod = entry["owner"]["pod"]
+            if pod["containerID"].startswith(owner.container_id) and pod["ifName"].startswith(owner.ifname):
+                mine = dataclasses.replace(owner, container_id=pod["containerID"], ifname=pod["ifName"])
+                super().drop(name, mine, call)
+
+
+class ForgetsPods(ListBackend):
+    """The inventory says which sandbox has a lease, and not of which Pod."""
+
+    ipam_type = "forgets-pods"
+
+    def inventory(self, call: Call) -> tuple[IpamLease, ...]:
+        found = super().inventory(call)
+        return tuple(dataclasses.replace(lease, owner=dataclasses.replace(lease.owner, pod=None)) for lease in found)
