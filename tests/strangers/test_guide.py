@@ -1,9 +1,9 @@
 """docs/writing-a-driver.md, done as it is written: its blocks in their order, in the environment of a stranger.
 
 What the guide's fences say: `title="FILE"` is the content of a file, with `append` more of it; `sh` is run, in one shell from
-the first to the last; `exit=1` is the exit status that is right; `setup` makes the environment, which the tests make faster.
-A `text` block is what the commands before it print: its lines in their order, other lines between them, spaces at will, and
-`...` for anything.
+the first to the last; `exit=1` is the exit status that is right; `setup` makes the environment, which the tests make faster;
+a `sketch` is no part of the example and has a test of its own. A `text` block is what the commands before it print: its
+lines in their order, other lines between them, spaces at will, and `...` for anything.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import secnet.contract as contract
+from secnet.linux import names, rtnl
 from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.documents import ROOT, Block, read_document
-from secnet_testing.netns import Namespace
+from secnet_testing.netns import Namespace, run_in
 from secnet_testing.scene import only_one
 
 from .conftest import StrangerVenv
 
 LEFT_BEHIND = ("/run/netns/sn-guide-a", "/run/netns/sn-guide-b", "/run/secnet-guide")
 GUIDE = read_document(ROOT / "docs" / "writing-a-driver.md")
-AFTER_SETUP = [block for block in GUIDE.blocks if "setup" not in block.info]
+AFTER_SETUP = [block for block in GUIDE.blocks if not {"setup", "sketch"} & set(block.info)]
 
 
 class Reader:
@@ -139,6 +143,28 @@ def from_nothing(tmp_path: Path) -> Reader:
 def test_the_guide_begins_with_an_empty_environment(from_nothing: Reader, alone: Namespace) -> None:
     """The same with the first section, which takes the third-party packages from an index."""
     _follow(from_nothing, AFTER_SETUP)
+
+
+@pytest.mark.kernel
+def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(
+    node_netns: Namespace, tmp_path: Path
+) -> None:
+    (sketch,) = [block for block in GUIDE.blocks if "sketch" in block.info]
+    known: dict[str, Any] = {**vars(contract), **vars(names), **vars(rtnl), "NETWORK_TYPE": "mine", "Mapping": Mapping}
+    exec(
+        compile(f"class Sketch:\n{textwrap.indent(sketch.text, '    ')}", f"{GUIDE.name}:{sketch.line}", "exec"), known
+    )
+    driver = known["Sketch"]()
+    driver.host = contract.HostContext(node_name="n", run_dir=tmp_path)
+    assert driver.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+    made = HostSnapshot.take()
+    assert driver.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+    assert diff(made, HostSnapshot.take()) == []
+    run_in(None, ["ip", "link", "add", "br-theirs", "type", "bridge"])
+    before = HostSnapshot.take()
+    (finding,) = driver.reconcile_node({"bridge": "br-theirs"}, contract.Call()).findings
+    assert finding.code == "ForeignLink"
+    assert diff(before, HostSnapshot.take()) == []
 
 
 @pytest.mark.parametrize(
