@@ -124,6 +124,9 @@ class DriverCase(_Case):
 
     foreign: ClassVar[Sequence[Foreign]] = ()
 
+    netdev: ClassVar[bool] = True
+    """False for a driver whose `attach` makes no interface of the Pod: the tests about that interface do not apply then."""
+
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
         """For a driver that `needs_device`: that many devices that nobody uses."""
         raise NotImplementedError("the driver needs devices: the case must give them")

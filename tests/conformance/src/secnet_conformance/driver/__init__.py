@@ -7,12 +7,14 @@ from .foreign import ForeignObjects
 from .golden import Golden
 from .lab import DriverLab
 from .life import Life
+from .neighbours import Neighbours
 from .node import Node
 from .package import Package
 from .parallel import Parallel
 from .readonly import ReadOnly
 from .refusals import Declarations, Refusals
 from .resources import Resources
+from .shared_node import SharedNode
 
 __all__ = ["DriverLab", "DriverSuite"]
 
@@ -20,12 +22,14 @@ __all__ = ["DriverLab", "DriverSuite"]
 class DriverSuite(
     Golden,
     Resources,
+    SharedNode,
     Node,
     Deadlines,
     Checks,
     Refusals,
     Declarations,
     ForeignObjects,
+    Neighbours,
     Parallel,
     Crashes,
     Faults,

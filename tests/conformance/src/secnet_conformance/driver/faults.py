@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from secnet.contract import Attachment
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet.contract import Attachment, NetworkDriver
+from secnet.linux.snapshot import diff
 
 from ..netns import Namespace
 from ..steps import At, Recorder, StepPoint, fail, points_around
 from .lab import DriverLab, DriverTests
+from .watch import Watch
 
 __all__ = ["Crashes", "Faults"]
+
+_Place = tuple[Mapping[str, Any], StepPoint]
+"""Options, and a point in the run of an attach or detach with them."""
 
 
 class Faults(DriverTests):
@@ -26,7 +30,7 @@ class Faults(DriverTests):
         def trial(attachment: Attachment, point: StepPoint) -> str:
             return _faulty(lab, driver.attach, attachment, point)
 
-        _try_all(lab, _steps(lab)[0], trial, lambda attachment: driver.detach(attachment, lab.call()))
+        _try_all(lab, _points(lab, "attach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
     def test_what_failed_anywhere_can_be_detached_and_attached(self, lab: DriverLab) -> None:
         driver = lab.driver()
@@ -39,7 +43,7 @@ class Faults(DriverTests):
             lab.clean_check(driver, attachment)
             return trouble
 
-        _try_all(lab, _steps(lab)[0], trial, lambda attachment: driver.detach(attachment, lab.call()))
+        _try_all(lab, _points(lab, "attach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
     def test_a_detach_that_failed_anywhere_is_finished_by_the_next(self, lab: DriverLab) -> None:
         driver = lab.driver()
@@ -48,17 +52,23 @@ class Faults(DriverTests):
             driver.attach(attachment, lab.call())
             return _faulty(lab, driver.detach, attachment, point)
 
-        _try_all(lab, _steps(lab)[1], trial, lambda attachment: driver.detach(attachment, lab.call()))
+        _try_all(lab, _points(lab, "detach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
     def test_every_change_stands_in_a_step(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
-        attachment = lab.plan(driver, lab.request(pod))
+        found: list[str] = []
+        for options in lab.case.good:
+            found += self._outside(lab, driver, pod, options)
+        assert not found, "\n".join(("changes outside of any step:", *found))
+
+    def _outside(self, lab: DriverLab, driver: NetworkDriver, pod: Namespace, options: Mapping[str, Any]) -> list[str]:
+        attachment = lab.plan(driver, lab.request(pod, options))
         found: list[str] = []
         for name, method in (("attach", driver.attach), ("detach", driver.detach)):
-            watch = _Watch(lambda: lab.picture(pod))
+            watch = Watch(lambda: lab.picture(pod))
             method(attachment, lab.call(watch))
-            found += [f"{name}: {line}" for line in watch.end()]
-        assert not found, "\n".join(("changes outside of any step:", *found))
+            found += [f"{name} with {dict(options)}: {line}" for line in watch.end()]
+        return found
 
 
 class Crashes(DriverTests):
@@ -70,52 +80,32 @@ class Crashes(DriverTests):
         def trial(attachment: Attachment, point: StepPoint) -> str:
             return "" if lab.child("attach", attachment, kill=point).killed else "attach never came to this point"
 
-        _try_all(lab, _steps(lab)[0], trial, lambda item: lab.child("detach", item).expect("detach"))
+        _try_all(lab, _points(lab, "attach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 
     def test_a_process_killed_anywhere_in_detach_is_followed_by_the_next(self, lab: DriverLab) -> None:
         def trial(attachment: Attachment, point: StepPoint) -> str:
             lab.child("attach", attachment).expect("attach")
             return "" if lab.child("detach", attachment, kill=point).killed else "detach never came to this point"
 
-        _try_all(lab, _steps(lab)[1], trial, lambda item: lab.child("detach", item).expect("detach"))
+        _try_all(lab, _points(lab, "detach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 
 
-class _Watch:
-    """Takes a picture at each boundary of the outermost steps and compares those with no step between them."""
-
-    def __init__(self, look: Callable[[], HostSnapshot]) -> None:
-        self._look = look
-        self._last, self._since = look(), "the beginning"
-        self._depth = 0
-        self._found: list[str] = []
-
-    def before(self, name: str, facts: Mapping[str, Any]) -> None:
-        self._depth += 1
-        if self._depth == 1:
-            self._compare(f"the step {name}")
-
-    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._last, self._since = self._look(), f"the step {name}"
-
-    def end(self) -> list[str]:
-        self._compare("the end")
-        return self._found
-
-    def _compare(self, moment: str) -> None:
-        lines = diff(self._last, self._look())
-        self._found += [f"between {self._since} and {moment}: {line}" for line in lines]
-
-
-def _steps(lab: DriverLab) -> tuple[list[StepPoint], list[StepPoint]]:
-    """The points around all steps of an attach and of a detach that nothing disturbs."""
-    driver, pod, forth, back = lab.driver(), lab.pod(), Recorder(), Recorder()
-    attachment = lab.plan(driver, lab.request(pod))
-    driver.attach(attachment, lab.call(forth))
-    driver.detach(attachment, lab.call(back))
-    assert forth.names, "attach makes no step: each change to the host stands in one"
-    return points_around(forth.names), points_around(back.names)
+def _points(lab: DriverLab, method: str) -> list[_Place]:
+    """Around each step of an attach or detach that nothing disturbs: with the first options, and with those that do other steps."""
+    found: list[_Place] = []
+    known: list[set[str]] = []
+    driver, pod = lab.driver(), lab.pod()
+    for options in lab.case.good:
+        steps = {"attach": Recorder(), "detach": Recorder()}
+        attachment = lab.plan(driver, lab.request(pod, options))
+        driver.attach(attachment, lab.call(steps["attach"]))
+        driver.detach(attachment, lab.call(steps["detach"]))
+        assert known or steps["attach"].names, "attach makes no step: each change to the host stands in one"
+        names = set(steps[method].names)
+        if names not in known:
+            known.append(names)
+            found += [(options, point) for point in points_around(steps[method].names)]
+    return found
 
 
 def _faulty(lab: DriverLab, method: Callable[..., object], attachment: Attachment, point: StepPoint) -> str:
@@ -130,33 +120,34 @@ def _faulty(lab: DriverLab, method: Callable[..., object], attachment: Attachmen
 
 def _try_all(
     lab: DriverLab,
-    points: list[StepPoint],
+    places: list[_Place],
     trial: Callable[[Attachment, StepPoint], str],
     detach: Callable[[Attachment], object],
 ) -> None:
     """Each point in turn, in a new sandbox after one that went wrong; then all that went wrong together."""
     found: list[str] = []
     pod: Namespace | None = None
-    for point in points:
+    for options, point in places:
         pod = pod or lab.pod()
         before = lab.picture(pod)
-        lines = _one(lab, point, pod, trial, detach)
+        lines = _one(lab, options, point, pod, trial, detach)
         lines += diff(before, lab.picture(pod))
         if lines:
-            found += [f"{point}: {line}" for line in lines]
+            found += [f"{options} {point}: {line}" for line in lines]
             pod = None
     assert not found, "\n".join(("what is left after detach:", *found))
 
 
 def _one(
     lab: DriverLab,
+    options: Mapping[str, Any],
     point: StepPoint,
     pod: Namespace,
     trial: Callable[[Attachment, StepPoint], str],
     detach: Callable[[Attachment], object],
 ) -> list[str]:
     try:
-        attachment = lab.plan(lab.driver(), lab.request(pod))
+        attachment = lab.plan(lab.driver(), lab.request(pod, options))
         lines = [text] if (text := trial(attachment, point)) else []
         detach(attachment)
     except Exception as exc:  # an AssertionError too: the other points are still to be tried

@@ -13,7 +13,8 @@ from secnet.linux.snapshot import HostSnapshot
 
 from ..cases import Foreign
 from ..netns import Namespace
-from .lab import IFNAME, DriverLab, DriverTests, unchanged
+from ..suite import applies
+from .lab import IFNAME, DriverLab, DriverTests, unchanged, without_netdev
 
 __all__ = ["ForeignObjects"]
 
@@ -42,6 +43,7 @@ class ForeignObjects(DriverTests):
             assert _link(lab.picture(), name) == before, f"detach touched the foreign link {name}"
             lab.host.run(f"ip link del {name}")
 
+    @applies(without_netdev)
     def test_an_interface_that_the_pod_has_is_a_conflict_and_survives(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
         attachment = lab.plan(driver, lab.request(pod))

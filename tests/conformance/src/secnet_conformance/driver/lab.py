@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -32,11 +33,10 @@ from ..cases import Bad, DriverCase
 from ..children import Outcome
 from ..host import Host
 from ..netns import Namespace, remove_namespace
-from ..steps import StepPoint
 from ..suite import Keeper, Parameters, Suite
 from .records import golden_files
 
-__all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "schema_problems", "unchanged"]
+__all__ = ["IFNAME", "DriverLab", "DriverTests", "info_of", "schema_problems", "unchanged", "without_netdev"]
 
 IFNAME = "eth1"
 """The interface that a request asks for."""
@@ -46,6 +46,8 @@ _CLEAN_SECONDS = 10.0
 _SETTLE_SECONDS = 5.0
 _IMPATIENT_SECONDS = 0.5
 _POLL_SECONDS = 0.02
+_STILL_SECONDS = 0.1
+_TAG = "owner tag of the kit"
 
 
 def unchanged(before: HostSnapshot, after: HostSnapshot, what: str) -> None:
@@ -61,6 +63,11 @@ def info_of(case: Any) -> DriverInfo:
     except Exception:
         info = None
     return info if isinstance(info, DriverInfo) else DriverInfo(network_type="", summary="")
+
+
+def without_netdev(case: Any) -> str:
+    """Why a test about the Pod's interface does not apply; empty if it does."""
+    return "" if case.netdev else "attach makes no interface of the Pod"
 
 
 def schema_problems(case: Any, bad: Bad) -> list[Problem]:
@@ -91,12 +98,16 @@ class DriverLab:
 
     @functools.cached_property
     def context(self) -> HostContext:
-        """What each instance is built with."""
-        return self.host.context(self.case.context(self.host), self.case.node)
+        """What each instance is built with. The owner tag is the host's own, so that none can be written into a driver."""
+        if self.case.golden is None:
+            tag = self.host.kept.setdefault(_TAG, f"sn-{secrets.token_hex(3)}")
+        else:
+            tag = "secnet"  # a record may hold the tag that it was written under
+        return self.host.context({"owner_tag": tag, **self.case.context(self.host)}, self.case.node)
 
-    def driver(self) -> NetworkDriver:
+    def driver(self, context: HostContext | None = None) -> NetworkDriver:
         """A new instance; closed with the test."""
-        made = self.case.driver(self.context)
+        made = self.case.driver(context or self.context)
         self._drivers.append(made)
         return made
 
@@ -148,9 +159,9 @@ class DriverLab:
         driver.attach(attachment, self.call())
         return attachment
 
-    def child(self, method: str, *arguments: Any, kill: StepPoint | None = None) -> Outcome:
-        """A call in a new process with a new instance."""
-        return self.keeper.children.call(self.context, method, *arguments, namespace=self.host.namespace, kill=kill)
+    def child(self, method: str, *arguments: Any, **how: Any) -> Outcome:
+        """A call in a new process with a new instance; `kill`, `plain` and more as `Children.call_each` takes them."""
+        return self.keeper.children.call(self.context, method, *arguments, namespace=self.host.namespace, **how)
 
     def link(self, attachment: Attachment) -> Link | None:
         """The Pod's link of an attachment."""
@@ -186,6 +197,33 @@ class DriverLab:
         self._wait(lambda: not diff(before, self.picture(*pods)), _SETTLE_SECONDS)
         unchanged(before, self.picture(*pods), what)
 
+    def made_anew(self, before: HostSnapshot, what: str) -> None:
+        """Like `settled` for what `reconcile_node` made again: links that were not prepared may have other MACs."""
+
+        def look() -> HostSnapshot:
+            return self._without_macs(self.picture())
+
+        wanted = self._without_macs(before)
+        self._wait(lambda: not diff(wanted, look()), _SETTLE_SECONDS)
+        unchanged(wanted, look(), what)
+
+    def _without_macs(self, picture: HostSnapshot) -> HostSnapshot:
+        data, known = picture.to_json(), self.prepared.to_json()["namespaces"]["node"]["links"]
+        for name, link in data["namespaces"]["node"]["links"].items():
+            if name not in known:
+                link["mac"] = ""
+        return HostSnapshot(data=data)
+
+    def still(self) -> HostSnapshot:
+        """The node once it stands still: what a service does after a step is done too."""
+        limit, last = time.monotonic() + _SETTLE_SECONDS, self.picture()
+        while True:
+            time.sleep(_STILL_SECONDS)
+            now = self.picture()
+            if not diff(last, now) or time.monotonic() > limit:
+                return now
+            last = now
+
     def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait for a condition. Once in vain is long enough for a class: after that the waits are short."""
         limit = time.monotonic() + (seconds if self.keeper.patient else _IMPATIENT_SECONDS)
@@ -215,7 +253,7 @@ class DriverTests(Suite):
         "foreign": lambda case: case.foreign,
         "declared": lambda case: sorted(info_of(case).capabilities & DRIVER_CAPABILITIES),
         "undeclared": lambda case: sorted(DRIVER_CAPABILITIES - info_of(case).capabilities),
-        "golden": lambda case: golden_files(case.golden),
+        "golden": lambda case: golden_files(case.golden, info_of(case).network_type),
         "honoured": lambda case: sorted(info_of(case).capabilities & {"mac", "mtu"}),
     }
 

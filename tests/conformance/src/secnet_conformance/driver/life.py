@@ -12,7 +12,8 @@ from secnet.contract import Attachment, AttachResult, Gone, NetworkDriver, Retry
 from secnet.linux.rtnl import host_rtnl
 from secnet.linux.snapshot import diff
 
-from .lab import IFNAME, DriverLab, DriverTests, unchanged
+from ..suite import applies
+from .lab import IFNAME, DriverLab, DriverTests, unchanged, without_netdev
 
 __all__ = ["Life"]
 
@@ -85,6 +86,9 @@ class Life(DriverTests):
         second = lab.driver().attach(attachment, lab.call())
         assert second == first, "the result of the second attach"
         unchanged(made, lab.picture(pod), "after the second attach")
+        third = lab.child("attach", attachment).expect("attach in a new process, where it is attached already")
+        assert from_json(AttachResult, third) == first, "the result of attach in a new process"
+        unchanged(made, lab.picture(pod), "after attach in a new process")
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after detach")
 
@@ -110,6 +114,7 @@ class Life(DriverTests):
         _until_free(lab, driver, attachment)
         lab.settled(before, "after detach without the netns")
 
+    @applies(without_netdev)
     def test_detach_without_the_pods_link(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
@@ -143,6 +148,7 @@ class Life(DriverTests):
         driver.detach(made[1], lab.call())
         unchanged(before, lab.picture(pod), "after both detached")
 
+    @applies(without_netdev)
     def test_a_declared_wish_is_honoured(self, lab: DriverLab, honoured: str) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
@@ -182,9 +188,13 @@ def _require_true(lab: DriverLab, attachment: Attachment, result: AttachResult) 
             assert link is not None, f"the result names the host interface {item.name}, which does not exist"
             assert item.mac in ("", link.mac), f"MAC of {item.name} in the result"
             assert item.mtu in (0, link.mtu), f"MTU of {item.name} in the result"
-    if not result.netdev:
-        return
     found = lab.link(attachment)
+    assert result.netdev == lab.case.netdev, (
+        f"the case says netdev={lab.case.netdev}, the result netdev={result.netdev}"
+    )
+    if not result.netdev:
+        assert found is None, f"the result says netdev=False, and the Pod has {attachment.request.ifname}"
+        return
     assert found is not None, f"the Pod has no {attachment.request.ifname}"
     assert not found.up, "the Pod's link is up: the core brings it up, after the addresses"
     assert attachment.mac in (None, found.mac), "MAC of the link and of the plan"

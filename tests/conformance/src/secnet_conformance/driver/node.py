@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from secnet.contract import NodeReport
 
-from ..steps import At, Recorder, fail, points_around
+from ..steps import At, Recorder, StepPoint, fail, points_around
 from .lab import DriverLab, DriverTests, unchanged
+from .watch import Watch
 
 __all__ = ["Node"]
 
@@ -30,15 +31,22 @@ class Node(DriverTests):
         for times in ("once", "twice"):
             driver.teardown_node(lab.call())
             lab.settled(prepared, f"after teardown_node {times}")
-        report = driver.reconcile_node(lab.context.config, lab.call())
-        assert report.ready, [f"{item.code}: {item.message}" for item in report.findings]
+        _reconcile(lab)
+
+    def test_every_change_of_the_node_stands_in_a_step(self, lab: DriverLab) -> None:
+        driver = lab.driver()
+        watch = Watch(lab.picture, lab.still)
+        driver.teardown_node(lab.call(watch))
+        found = [f"teardown_node: {line}" for line in watch.end()]
+        lab.still()
+        watch = Watch(lab.picture, lab.still)
+        driver.reconcile_node(lab.context.config, lab.call(watch))
+        found += [f"reconcile_node: {line}" for line in watch.end()]
+        assert not found, "\n".join(("changes outside of any step:", *found))
 
     def test_a_reconcile_that_failed_anywhere_is_undone_by_teardown(self, lab: DriverLab) -> None:
         driver, prepared = lab.driver(), lab.prepared
-        driver.teardown_node(lab.call())
-        steps = Recorder()
-        driver.reconcile_node(lab.context.config, lab.call(steps))
-        for point in points_around(steps.names):
+        for point in _points(lab):
             driver.teardown_node(lab.call())
             observer = At(point, fail)
             try:
@@ -49,8 +57,22 @@ class Node(DriverTests):
             assert not ready, f"{point}: the failure of the step was swallowed"
             driver.teardown_node(lab.call())
             lab.settled(prepared, f"{point}: after teardown_node")
-        report = driver.reconcile_node(lab.context.config, lab.call())
-        assert report.ready, [f"{item.code}: {item.message}" for item in report.findings]
+        _reconcile(lab)
+
+    def test_a_reconcile_that_was_killed_anywhere_is_undone_by_the_next_process(self, lab: DriverLab) -> None:
+        for point in _points(lab):
+            _killed(lab, point)
+            lab.child("teardown_node").expect("teardown_node")
+            lab.settled(lab.prepared, f"{point}: after teardown_node in a new process")
+        _reconcile(lab)
+
+    def test_a_reconcile_that_was_killed_anywhere_is_completed_by_the_next_process(self, lab: DriverLab) -> None:
+        whole = lab.picture()
+        for point in _points(lab):
+            _killed(lab, point)
+            report = lab.child("reconcile_node", plain=(dict(lab.case.node),)).expect("reconcile_node")
+            assert report["findings"] == [], f"{point}: findings of reconcile_node in a new process"
+            lab.made_anew(whole, f"{point}: after reconcile_node in a new process")
 
     def test_an_attachment_survives_reconciling(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
@@ -62,3 +84,25 @@ class Node(DriverTests):
         unchanged(before, lab.picture(pod), "after reconcile_node")
         lab.clean_check(driver, attachment, "check after reconcile_node")
         driver.detach(attachment, lab.call())
+
+
+def _points(lab: DriverLab) -> list[StepPoint]:
+    """The points around the steps of a reconcile_node on the host as the case prepared it, which is reconciled then."""
+    driver, steps = lab.driver(), Recorder()
+    driver.teardown_node(lab.call())
+    lab.settled(lab.prepared, "after teardown_node")
+    driver.reconcile_node(lab.context.config, lab.call(steps))
+    return points_around(steps.names)
+
+
+def _killed(lab: DriverLab, point: StepPoint) -> None:
+    """From the host as it was prepared, a process dies at this point of reconcile_node."""
+    lab.child("teardown_node").expect("teardown_node")
+    lab.settled(lab.prepared, f"{point}: after teardown_node")
+    outcome = lab.child("reconcile_node", plain=(dict(lab.case.node),), kill=point)
+    assert outcome.killed, f"{point}: reconcile_node never came to this point"
+
+
+def _reconcile(lab: DriverLab) -> None:
+    report = lab.driver().reconcile_node(lab.context.config, lab.call())
+    assert report.ready, [f"{item.code}: {item.message}" for item in report.findings]

@@ -62,6 +62,8 @@ class ReadOnly(DriverTests):
         request = lab.request(pod)
         first, second = lab.plan(lab.driver(), request), lab.plan(lab.driver(), request)
         assert first == second, "two instances plan differently"
+        other = lab.child("plan", request).expect("plan in a new process")
+        assert other["names"] == dict(first.names), "another process gives other names to the same request"
         assert first.request == request, "the request of the plan"
 
     @applies(lambda case: "a device that is in a Pod cannot be planned for" if info_of(case).needs_device else "")

@@ -15,6 +15,7 @@ from .lab import DriverLab, DriverTests
 __all__ = ["Resources"]
 
 _LIVES = 10
+_FILE_LIVES = 3
 _OWN_NETNS = "/proc/thread-self/ns/net"
 
 
@@ -43,6 +44,16 @@ class Resources(DriverTests):
         _live(lab, driver, pod, _LIVES)
         left = left_of(before)
         assert len(left) < _LIVES, f"{_LIVES} attachments left {len(left)}: {', '.join(left)}"
+
+    def test_lives_leave_no_files(self, lab: DriverLab) -> None:
+        """One file for each sandbox that ever was fills the run directory of an agent."""
+        driver, pod, folder = lab.driver(), lab.pod(), lab.context.run_dir
+        _one_life(lab, driver, pod, "files-first")  # what is made once and kept is there now
+        before = {*folder.rglob("*")}
+        for number in range(_FILE_LIVES):
+            _one_life(lab, driver, pod, f"files-{number}")
+        left = sorted(str(path.relative_to(folder)) for path in {*folder.rglob("*")} - before)
+        assert len(left) < _FILE_LIVES, f"{_FILE_LIVES} attachments left {', '.join(left)}"
 
     def test_calls_leave_their_thread_in_its_namespace(self, lab: DriverLab) -> None:
         """Whatever else that thread of the agent does next would happen in the Pod."""
@@ -78,3 +89,9 @@ def _live(lab: DriverLab, driver: NetworkDriver, pod: Namespace, times: int) -> 
         attachment = lab.attach(driver, pod)
         driver.check(attachment, lab.call())
         driver.detach(attachment, lab.call())
+
+
+def _one_life(lab: DriverLab, driver: NetworkDriver, pod: Namespace, container_id: str) -> None:
+    attachment = lab.plan(driver, lab.request(pod, container_id=container_id))
+    driver.attach(attachment, lab.call())
+    driver.detach(attachment, lab.call())

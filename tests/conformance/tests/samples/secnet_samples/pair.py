@@ -172,7 +172,7 @@ class PairDriver(NetworkDriver):
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         with pod_rtnl(attachment.request.netns) as (_, pod), host_rtnl() as kernel:
             outside, inside = kernel.link(attachment.names["host"]), pod.link(attachment.request.ifname)
-        if outside is None or inside is None or not outside.up:
+        if outside is None or not self.is_ours(outside, attachment) or inside is None or not outside.up:
             return CheckReport(findings=(Finding(code="LinkMissing", message="an end is missing or down"),))
         if (inside.mac, inside.mtu) != (attachment.mac, attachment.mtu):
             return CheckReport(findings=(Finding(code="LinkChanged", message="MAC or MTU are others"),))
@@ -201,7 +201,7 @@ class PairDriver(NetworkDriver):
 
     def is_made_here(self, link: Link) -> bool:
         parsed = parse_alias(link.alias)
-        return parsed is not None and link.name == host_ifname(parsed[1], PREFIX)
+        return parsed is not None and parsed[0] == self.host.owner_tag and link.name == host_ifname(parsed[1], PREFIX)
 
     def rebuilt(self, link: Link) -> Owned:
         parsed = parse_alias(link.alias)
