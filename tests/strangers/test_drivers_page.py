@@ -68,7 +68,10 @@ def test_a_spoilt_example_is_not_valid_and_json_is(venv: StrangerVenv) -> None:
     assert venv.run("secnet", "validate", "-", stdin=spoilt).returncode == 1
 
 
-def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: StrangerVenv) -> None:
+def test_the_page_of_a_driver_says_all_that_it_says_of_itself(
+    venv: StrangerVenv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     text = page(venv, "lanes")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     for line in (

@@ -148,6 +148,8 @@ def test_the_distribution_may_have_another_name(tmp_path: Path) -> None:
         (["my-nic", "--distribution", "Acme"], "is no name of a distribution"),
         (["my-nic", "--distribution", "secnet-vlan"], "a module secnet_vlan is installed already"),
         (["vlan"], "provided by secnet-vlan"),
+        (["network"], "such as my-network"),
+        (["driver"], "such as my-driver"),
     ],
 )
 def test_a_name_that_cannot_work_is_refused_with_a_remedy(
@@ -159,6 +161,15 @@ def test_a_name_that_cannot_work_is_refused_with_a_remedy(
     assert "; " in said.err  # the remedy
     assert said.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_name_needs_no_name_of_a_distribution(tmp_path: Path) -> None:
+    assert main(["new-driver", "x" * 40, "--directory", str(tmp_path / "new")]) == 0
+
+
+def test_a_folder_with_a_repository_in_it_counts_as_empty(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert main(["new-driver", "my-nic", "--directory", str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize("there", ["file", "full"])

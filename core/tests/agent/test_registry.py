@@ -213,6 +213,33 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
     assert told.error.message == silent.error.message.replace("plugin_of_stranger", "plugin_of_told")
 
 
+@pytest.mark.parametrize("version", ["'2'", "2.0", "None", "True"])
+def test_a_described_version_that_is_no_number_is_refused(install: Install, version: str) -> None:
+    problem = only_problem(install(described(contract=version)))
+    assert f"describe() of stranger 1.2 says contract={eval(version)!r}" in problem.error.message
+
+
+def test_metadata_and_description_that_disagree_blame_the_plugin(install: Install) -> None:
+    problem = only_problem(install(described(contract=str(NEWER)), versions=(CONTRACT_VERSION, NEWER)))
+    assert (
+        f"names contract version {CONTRACT_VERSION} in its metadata, but describe() says {NEWER}"
+        in problem.error.message
+    )
+    assert "its authors" in problem.error.hint
+
+
+def test_versions_on_both_sides_ask_for_the_newer_secnet(install: Install) -> None:
+    problem = only_problem(install(GOOD, versions=(OLDER, NEWER, NEWER + 1)))
+    assert f"upgrade it to a release with contract version {NEWER} or {NEWER + 1}, or" in problem.error.hint
+
+
+def test_of_two_providers_the_one_of_our_version_is_used(install: Install) -> None:
+    install(GOOD, dist="misfit", versions=(NEWER,))
+    registry = install(GOOD, dist="fitting", versions=(CONTRACT_VERSION,))
+    assert registry.drivers["slot"].distribution == "fitting"
+    assert [problem.distribution for problem in registry.problems] == ["misfit"]
+
+
 def test_silence_means_the_first_version_for_ever() -> None:
     """A default that grew with the contract would pass an old plugin off as a new one."""
     assert DriverInfo(network_type="a", summary="b").contract == 1

@@ -37,10 +37,23 @@ def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
     return bool(versions)
 
 
-def check_described(entry_point: importlib.metadata.EntryPoint, info: Any) -> None:
-    """Compare what describe() returned, whatever class it is of. Raises ContractViolation."""
-    version = getattr(info, "contract", None)
-    if type(version) is int and version != CONTRACT_VERSION:
+def check_described(entry_point: importlib.metadata.EntryPoint, info: Any, *, declared: bool) -> None:
+    """Compare what describe() returned, whatever class it is of. declared: the metadata names our version.
+
+    Raises ContractViolation.
+    """
+    version = getattr(info, "contract", CONTRACT_VERSION)
+    if type(version) is not int:
+        raise ContractViolation(
+            f"describe() of {_who(entry_point)} says contract={version!r}, which is no contract version",
+            hint=f"its authors must give a whole number there, such as {CONTRACT_VERSION}",
+        )
+    if version != CONTRACT_VERSION and declared:
+        raise ContractViolation(
+            f"{_who(entry_point)} names contract version {CONTRACT_VERSION} in its metadata, but describe() says {version}",
+            hint="its authors must describe it with contract=CONTRACT_VERSION, or name the other version in the metadata",
+        )
+    if version != CONTRACT_VERSION:
         raise _refusal(entry_point, [version])
 
 
@@ -58,14 +71,15 @@ def _refusal(entry_point: importlib.metadata.EntryPoint, versions: Iterable[int]
     """Both versions, the distribution, and what to do: it depends on who is behind."""
     who, ours = _who(entry_point), f"secnet {importlib.metadata.version('secnet')}"
     theirs = " and ".join(map(str, sorted(versions)))
-    if max(versions) < CONTRACT_VERSION:
+    newer = " or ".join(str(version) for version in sorted(versions) if version > CONTRACT_VERSION)
+    if not newer:
         hint = (
             f"{_name(entry_point)} is older: install a release of it for contract version {CONTRACT_VERSION}, "
             f"or go back to a secnet with contract version {theirs}"
         )
     else:
         hint = (
-            f"secnet is older: upgrade it to a release with contract version {theirs}, "
+            f"secnet is older: upgrade it to a release with contract version {newer}, "
             f"or install a release of {_name(entry_point)} for contract version {CONTRACT_VERSION}"
         )
     return ContractViolation(

@@ -173,21 +173,37 @@ def _load_group(
     for entry_point in look_up(kind.group):
         by_name[entry_point.name].append(entry_point)
     for name, entry_points in sorted(by_name.items()):
-        if len(entry_points) > 1:
-            problems.extend(_duplicates(kind, name, entry_points))
+        fitting = list(_of_our_version(kind, entry_points, problems))
+        if len(fitting) > 1:
+            problems.extend(_duplicates(kind, name, fitting))
+        if len(fitting) != 1:
             continue
         try:
-            yield name, _load_one(kind, entry_points[0])
+            yield name, _load_one(kind, fitting[0])
         except ContractViolation as exc:
-            problems.append(_problem(kind, entry_points[0], exc))
+            problems.append(_problem(kind, fitting[0], exc))
+
+
+def _of_our_version(
+    kind: _Kind, entry_points: list[importlib.metadata.EntryPoint], problems: list[PluginProblem]
+) -> Iterator[importlib.metadata.EntryPoint]:
+    """Those whose metadata does not refuse this core: only among them may one be too many."""
+    for entry_point in entry_points:
+        try:
+            check_declared(entry_point)
+        except ContractViolation as exc:
+            problems.append(_problem(kind, entry_point, exc))
+        else:
+            yield entry_point
 
 
 def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> LoadedPlugin[Any]:
     distribution, version = _distribution(entry_point)
-    hint = suspicion(entry_point, declared=check_declared(entry_point))
+    declared = check_declared(entry_point)
+    hint = suspicion(entry_point, declared=declared)
     what = f"{entry_point.value} cannot be loaded"
     cls = _guarded(what, lambda: _Loader(entry_point).extensions[0].plugin, hint)
-    info = _describe(kind, cls, entry_point, hint)
+    info = _describe(kind, cls, entry_point, declared=declared)
     options = info.options if kind is _DRIVER else info.config
     owner = f"{kind.word} {entry_point.name}"
     return LoadedPlugin(
@@ -201,12 +217,13 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
     )
 
 
-def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint, hint: str) -> Any:
-    """What the plugin says of itself, if all of it is true. hint: what to do if it cannot even be asked."""
+def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint, *, declared: bool) -> Any:
+    """What the plugin says of itself, if all of it is true. declared: its metadata names our contract version."""
     if not isinstance(cls, type) or not issubclass(cls, kind.base):
         raise ContractViolation(f"{entry_point.value} is not a subclass of secnet.contract.{kind.base.__name__}")
+    hint = suspicion(entry_point, declared=declared)
     info = _guarded("describe() failed", lambda: cls.describe(), hint)  # type: ignore[attr-defined]
-    check_described(entry_point, info)
+    check_described(entry_point, info, declared=declared)
     if not isinstance(info, kind.info):
         raise ContractViolation(f"describe() returned {info!r} where {kind.info.__name__} was promised")
     said = getattr(info, kind.name_key)
@@ -233,7 +250,8 @@ def _guarded(what: str, function: Callable[[], T], hint: str = "") -> T:
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
     found = entry_point.dist
-    return (found.name, found.version) if found is not None else ("an unknown distribution", "?")
+    name, version = (found.name, found.version) if found is not None else (None, None)
+    return name or "an unknown distribution", version or "?"
 
 
 def _duplicates(kind: _Kind, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> Iterator[PluginProblem]:

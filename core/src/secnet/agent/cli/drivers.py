@@ -99,6 +99,12 @@ def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings,
     found = [tables[group][arguments.name] for group in groups if arguments.name in tables[group]]
     refused = [item for item in registry.problems if item.name == arguments.name and item.group in groups]
     if not found and not refused:
+        elsewhere = next((KINDS[group] for group in tables if arguments.name in tables[group]), None)
+        if elsewhere is not None:
+            raise Unsupported(
+                f"{arguments.name!r} is installed, but its kind is: {elsewhere}",
+                hint=f"leave --kind out, or say --kind {_group_word(elsewhere)}",
+            )
         known = ", ".join(sorted({name for group in groups for name in tables[group]})) or "none"
         raise Unsupported(
             f"no plugin {arguments.name!r} is installed (installed: {known})",
@@ -108,10 +114,13 @@ def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings,
         raise Unsupported(f"{arguments.name} is installed but not usable: {refused[0].error}")
     if arguments.example:
         examples = [nad_example(plugin, registry) for plugin in found]
+        if arguments.json:
+            print_data(examples if len(examples) > 1 else examples[0], "json")
+            return 0
         for example in examples:
-            if len(examples) > 1 and not arguments.json:
+            if len(examples) > 1:
                 print("---")
-            print_data(example, "json" if arguments.json else "yaml")
+            print_data(example, "yaml")
         return 0
     plugins = Plugins(registry, settings, objects)
     try:

@@ -77,14 +77,18 @@ def nad_example(plugin: LoadedPlugin[Any], registry: Registry) -> dict[str, Any]
     config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "antrea"}
     driver: LoadedPlugin[Any] | None = plugin
     if not _is_driver(plugin):
-        choices = sorted(registry.drivers.values(), key=lambda item: (item.info.needs_device, item.name))
+        # A type with VLANs shows most of what a pool can say.
+        choices = sorted(
+            registry.drivers.values(), key=lambda item: (item.info.needs_device, not item.info.vlan, item.name)
+        )
         driver = choices[0] if choices else None
     config["networkType"] = driver.name if driver is not None else _NO_DRIVER
     config |= thaw(driver.info.example) if driver is not None else {}
     if not _is_driver(plugin):
         config["ipam"] = {"type": plugin.name, **thaw(plugin.info.example)}
     name = re.sub("[^a-z0-9]+", "-", plugin.name.lower()).strip("-") or "network"
-    metadata: dict[str, Any] = {"name": f"{name[:50]}-example", "namespace": "default"}
+    kind = "" if _is_driver(plugin) else "-ipam"  # one name may be both, and both are printed then
+    metadata: dict[str, Any] = {"name": f"{name[:50]}{kind}-example", "namespace": "default"}
     if driver is not None and driver.info.needs_device:
         metadata["annotations"] = {RESOURCE_ANNOTATION: f"example.com/{name}"}
     return {

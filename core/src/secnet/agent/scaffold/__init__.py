@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import secnet.contract as contract
 from secnet.contract import CONTRACT_VERSION, Conflict, InvalidConfig, MissingPrivilege
 
-__all__ = ["NAME_PATTERN", "DriverProject"]
+__all__ = ["DriverProject"]
 
-NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
+_LONGEST_DISTRIBUTION = 60
+_KIT_NAMES = ("BackendCase", "DriverCase")
 
 # The file of the project, and the template it is made from.
 _FILES = {
@@ -53,7 +56,13 @@ class DriverProject:
 
     def __post_init__(self) -> None:
         _require_name(self.network_type, "network type", "NAME")
-        _require_name(self.distribution, "distribution", "--distribution")
+        _require_name(self.distribution, "distribution", "--distribution", _LONGEST_DISTRIBUTION)
+        if self.class_name in contract.__all__ or f"{self._case_name}Case" in _KIT_NAMES:
+            raise InvalidConfig(
+                f"the classes of a type {self.network_type} would have names that the contract or the kit uses",
+                hint=f"choose another name, such as my-{self.network_type}",
+                path="NAME",
+            )
         if keyword.iskeyword(self.module) or self.module in sys.stdlib_module_names or self.module == "secnet":
             raise InvalidConfig(
                 f"the distribution {self.distribution} would have the module {self.module}, a name that Python or secnet uses",
@@ -70,6 +79,11 @@ class DriverProject:
         """The driver's class."""
         return "".join(part.capitalize() for part in self.network_type.split("-")) + "Driver"
 
+    @property
+    def _case_name(self) -> str:
+        """What the names of the case and of its suite are made of."""
+        return self.class_name.removesuffix("Driver")
+
     def require_unknown(self) -> None:
         """Raise Conflict if another distribution's module of this name can be imported."""
         if importlib.util.find_spec(self.module) is not None:
@@ -85,7 +99,7 @@ class DriverProject:
             "distribution": self.distribution,
             "module": self.module,
             "class_name": self.class_name,
-            "case_name": self.class_name.removesuffix("Driver"),
+            "case_name": self._case_name,
             "contract": str(CONTRACT_VERSION),
         }
         folder = resources.files(__package__).joinpath("driver")
@@ -98,13 +112,13 @@ class DriverProject:
 
     def write(self, folder: Path) -> list[Path]:
         """Write the project into a folder that is empty or missing; returns the files. Raises Conflict for any other."""
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise Conflict(
-                f"{folder} is there and not an empty folder",
-                hint="name another by --directory; nothing is ever written over",
-            )
         written = []
         try:
+            if folder.exists() and (not folder.is_dir() or any(item.name != ".git" for item in folder.iterdir())):
+                raise Conflict(
+                    f"{folder} is there and not an empty folder",
+                    hint="name another by --directory; nothing is ever written over",
+                )
             for path, text in self.files().items():
                 file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,13 +138,13 @@ def _render(text: str, words: dict[str, str]) -> str:
     return _Template(text).substitute(words)
 
 
-def _require_name(name: str, what: str, where: str) -> None:
-    if len(name) <= _LONGEST and NAME_PATTERN.fullmatch(name):
+def _require_name(name: str, what: str, where: str, longest: int = _LONGEST) -> None:
+    if len(name) <= longest and _NAME_PATTERN.fullmatch(name):
         return
-    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:_LONGEST].strip("-")
-    example = f", such as {suggestion}" if NAME_PATTERN.fullmatch(suggestion) else ""
+    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:longest].strip("-")
+    example = f", such as {suggestion}" if _NAME_PATTERN.fullmatch(suggestion) else ""
     raise InvalidConfig(
         f"{name!r} is no name of a {what}",
-        hint=f"use small letters, digits and single dashes, a letter first, at most {_LONGEST} characters{example}",
+        hint=f"use small letters, digits and single dashes, a letter first, at most {longest} characters{example}",
         path=where,
     )
