@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from secnet.contract import Conflict, InvalidConfig, NotReady, Unsupported
 from secnet.linux.names import LINK_GROUP
@@ -131,3 +133,51 @@ def test_what_the_kernel_refuses_leaves_nothing(wire: Wire) -> None:
         wire.host.create_link("x0", "macvlan", netns_fd=wire.fd, lower=1)  # loopback carries none
     assert caught.value.subject == "x0"
     assert (wire.host.links(), wire.pod.links()) == before
+
+
+NO_NAMES = ("", ".", "..", "rv2%d", "a/b", "a:b", "a b", "a\n", "a\0b", "x" * 16, "\u00e4" * 8, "\ud800")
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_can_be_no_name_is_refused_before_anything_is_made(wire: Wire, name: str) -> None:
+    """The kernel would make `rv20` of `rv2%d`, and nobody would find it again."""
+    requires_link_kind("bridge")
+    before = (wire.host.links(), wire.pod.links())
+    for make in (
+        lambda: wire.host.create_link(name, "bridge"),
+        lambda: wire.host.create_link(name, "bridge", netns_fd=wire.fd),
+        lambda: wire.host.create_veth(name, "rv1", wire.fd),
+        lambda: wire.host.create_veth("rv1", name, wire.fd),
+        lambda: wire.host.set_link(wire.veth.index, name=name),
+        lambda: wire.host.move_link(wire.veth.index, wire.fd, name),
+    ):
+        with pytest.raises(InvalidConfig, match="cannot be the name of an interface") as caught:
+            make()
+        assert caught.value.subject == name
+    assert (wire.host.links(), wire.pod.links()) == before
+
+
+@pytest.mark.parametrize("name", ["x" * 15, "\u00e4" * 7, "a.b-c_d@e", "..."])
+def test_an_odd_name_that_the_kernel_takes_is_taken(wire: Wire, name: str) -> None:
+    requires_link_kind("bridge")
+    assert wire.host.create_link(name, "bridge").name == name
+
+
+@pytest.mark.parametrize("values", [{"mtu": -1}, {"mtu": 2**32}, {"mac": "zz"}, {"mac": "02:00"}, {"group": -1}])
+def test_a_value_that_fits_no_message_is_an_invalid_config(wire: Wire, values: dict[str, Any]) -> None:
+    requires_link_kind("bridge")
+    before = (wire.host.links(), wire.pod.links())
+    for make in (
+        lambda: wire.host.create_link("x0", "bridge", **values),
+        lambda: wire.host.set_link(wire.veth.index, **values),
+    ):
+        with pytest.raises(InvalidConfig, match="a value fits no message"):
+            make()
+    assert (wire.host.links(), wire.pod.links()) == before
+
+
+@pytest.mark.parametrize("mode", ["odd", -1])
+def test_a_wrong_value_among_the_data_of_the_kind_is_an_invalid_config(wire: Wire, mode: object) -> None:
+    with pytest.raises(InvalidConfig, match="creating the macvlan mv0: a value fits no message"):
+        wire.host.create_link("mv0", "macvlan", lower=wire.veth.index, data=[("IFLA_MACVLAN_MODE", mode)])
+    assert wire.host.link("mv0") is None

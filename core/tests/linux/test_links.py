@@ -130,7 +130,7 @@ def test_a_refused_value_is_explained_by_the_kernel(wire: Wire) -> None:
         InvalidConfig, match=f"mtu 99999 of the link with index {wire.veth.index}: mtu greater than device"
     ):
         wire.host.set_link(wire.veth.index, mtu=99999)
-    with pytest.raises(InvalidConfig, match="creating the veth pair"):
+    with pytest.raises(InvalidConfig, match="cannot be the name of an interface"):
         wire.host.create_veth("a-name-that-is-too-long", "eth2", wire.fd)
     with pytest.raises(NotReady, match="index 9999: No such device"):
         wire.host.set_link(9999, up=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from secnet.contract import Unavailable
 from secnet.linux.addresses import Address, parse_address
-from secnet.linux.links import Link, parse_link
+from secnet.linux.link import Link, parse_link
 from secnet.linux.replies import address, attributes, messages, number, refusal, text
 from secnet.linux.routes import KernelRoute, parse_route
 

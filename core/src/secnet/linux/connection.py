@@ -60,6 +60,8 @@ _DUMP_TRIES = 5
 _LAST_SEQUENCE = 0xFFFFFFFF
 _SEQUENCE, _SEQUENCE_AT = struct.Struct("=I"), 8  # where a message header has it
 _QUESTIONS = ("get", "dump")
+_UNENCODABLE = (struct.error, ValueError, TypeError, AttributeError, LookupError, OSError)
+"""What pyroute2 raises for values that are out of range, of another type or ill-formed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,9 @@ def _encoded(thing: str, verb: str, more_flags: int, attrs: Attributes, header: 
     message["header"].update(type=what.new + offset, flags=flags | more_flags, sequence_number=0, pid=_KERNEL)
     message.update(header)
     message["attrs"] = list(attrs)
-    message.encode()
+    try:
+        message.encode()
+    except _UNENCODABLE as exc:
+        raise Fault(errno.EINVAL, f"a value fits no message: {exc}") from exc
     data: bytearray = message.data
     return data

@@ -39,7 +39,7 @@ _READ_ONLY = Meaning(
     error=MissingPrivilege, hint="the file system is read-only for the agent: give its container a writable mount of it"
 )
 _EXISTS = Meaning(error=Conflict, hint="remove the object that has the name or address, or choose another one")
-_INVALID = Meaning(error=InvalidConfig, hint="correct the value that the kernel names")
+_INVALID = Meaning(error=InvalidConfig, hint="correct the value that is named")
 _UNSUPPORTED = Meaning(
     error=Unsupported, hint="this kernel or device cannot do it: load the module or choose another type"
 )

@@ -1,12 +1,10 @@
-"""Links: what the kernel knows of an interface, and the changes to it."""
+"""Requests about links: reading, making, changing, moving and removing them."""
 
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -14,107 +12,20 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from secnet.contract import Conflict, NotReady
 
 from .connection import NO_FIELDS, Connection, Fault, Header, given, open_socket
-from .names import LINK_GROUP
+from .link import IFF_UP, Link, parse_link
+from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
-from .replies import attributes, fields, mac, number, text
 
-__all__ = ["Link", "LinkRequests"]
+__all__ = ["LinkRequests"]
 
-IFF_UP = 0x1
-IFF_RUNNING = 0x40
-IFF_LOWER_UP = 0x10000
-
-_HEADER = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change mask
 _SKIP_STATS = [("IFLA_EXT_MASK", 8)]  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and nobody reads them here
-# Attributes, from linux/if_link.h.
-_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP = 1, 3, 4, 5, 10, 18, 20, 27
-_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS = 50, 51, 54, 56, 57
-_WANTED = frozenset(
-    {_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP}
-    | {_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS}
-)
-_INFO_KIND, _INFO_DATA = 1, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """An interface as it was when it was read.
-
-    mtu, min_mtu, max_mtu: bytes; 0 where the device states no limit. kind: `veth`, `bridge`, ..., empty for a plain device.
-    carrier: the device has a live peer or cable (and is up). group: 0 is the default group.
-    running: the kernel sends too (RFC 2863 oper status up). It follows carrier by up to a second at the end of a veth that was
-    brought up first: until then what is sent there is dropped without an error, while what comes in is received.
-    master, lower: indexes of the bridge it is a port of, and of the device it sits on (a macvlan's parent); 0 if none.
-    peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
-    permanent_mac: the address burnt in, empty if there is none.
-    parent_bus, parent_device: the device under it, such as `pci` and `0000:3b:02.1`; empty for a virtual one.
-    kind_data: what the kernel says of this kind alone, undecoded (see `kind_number`). No part of a comparison: counting timers
-    of a bridge stand in it.
-    """
-
-    index: int
-    name: str
-    mac: str
-    mtu: int
-    up: bool
-    carrier: bool
-    running: bool
-    kind: str
-    group: int
-    alias: str
-    master: int
-    lower: int
-    peer_index: int
-    min_mtu: int
-    max_mtu: int
-    permanent_mac: str
-    parent_bus: str
-    parent_device: str
-    flags: int
-    kind_data: bytes = field(default=b"", compare=False, repr=False)
-
-    def kind_number(self, attribute: int) -> int | None:
-        """A number among the kind's own attributes by its number in linux/if_link.h, such as 1 for IFLA_MACVLAN_MODE.
-
-        None if the kernel did not send it.
-        """
-        payload = attributes(self.kind_data, 0, (attribute,)).get(attribute)
-        return None if payload is None else number(payload)
-
-
-def parse_link(body: bytes) -> Link:
-    """A link from the body of an RTM_NEWLINK message."""
-    _, _, index, flags, _ = fields(_HEADER, body)
-    attrs = attributes(body, _HEADER.size, _WANTED)
-    info = attributes(attrs.get(_INFO, b""), 0, (_INFO_KIND, _INFO_DATA))
-    kind = text(info.get(_INFO_KIND))
-    other = number(attrs.get(_LINK))
-    return Link(
-        index=index,
-        name=text(attrs.get(_NAME)),
-        mac=mac(attrs.get(_MAC)),
-        mtu=number(attrs.get(_MTU)),
-        up=bool(flags & IFF_UP),
-        carrier=bool(flags & IFF_LOWER_UP),
-        running=bool(flags & IFF_RUNNING),
-        kind=kind,
-        group=number(attrs.get(_GROUP)),
-        alias=text(attrs.get(_ALIAS)),
-        master=number(attrs.get(_MASTER)),
-        lower=0 if kind == "veth" else other,
-        peer_index=other if kind == "veth" else 0,
-        min_mtu=number(attrs.get(_MIN_MTU)),
-        max_mtu=number(attrs.get(_MAX_MTU)),
-        permanent_mac=mac(attrs.get(_PERMANENT_MAC)),
-        parent_bus=text(attrs.get(_PARENT_BUS)),
-        parent_device=text(attrs.get(_PARENT_NAME)),
-        flags=flags,
-        kind_data=info.get(_INFO_DATA, b""),
-    )
 
 
 class LinkRequests(Connection):
-    """Requests about links. A change of several properties is not atomic (R4): the kernel stops at the first it refuses."""
+    """Requests about links. A change of several properties is not atomic (R4): the kernel stops at the first it refuses.
+
+    What can be no name of an interface is InvalidConfig before the kernel is asked: it would take `%` as a pattern.
+    """
 
     def link(self, name: str) -> Link | None:
         """The link of this name; None if there is none."""
@@ -155,11 +66,12 @@ class LinkRequests(Connection):
         netns_fd: the namespace to make it in instead of this one: nothing of it ever stands here.
         lower: index, in this namespace, of the device it sits on, for the kinds that need one.
         data: attributes of the kind as pyroute2 names them, such as `("IFLA_MACVLAN_MODE", "bridge")`; else ValueError.
-        The kernel ignores an alias here: set it next. Raises Conflict, whose subject is the name, if a link has it already;
-        Unsupported if the kernel does not know the kind; else what the error number means (`secnet.linux.errors`).
+        A value that fits no message, such as a negative MTU, is InvalidConfig. The kernel ignores an alias here: set it next.
+        Raises Conflict, whose subject is the name, if a link has it already; Unsupported if the kernel does not know the kind;
+        else what the error number means (`secnet.linux.errors`).
         """
         attrs = given(
-            IFLA_IFNAME=name,
+            IFLA_IFNAME=checked_ifname(name),
             IFLA_ADDRESS=mac,
             IFLA_MTU=mtu,
             IFLA_GROUP=group,
@@ -198,9 +110,11 @@ class LinkRequests(Connection):
         Both ends are down; the host end is returned, with the peer's index. The kernel ignores an alias here: set it next.
         Raises Conflict, whose subject is the name taken, if the host or the Pod has a link of that name already.
         """
-        peer = given(IFLA_IFNAME=peer_name, IFLA_MTU=mtu, IFLA_NET_NS_FD=peer_netns_fd, IFLA_ADDRESS=peer_mac)
+        peer = given(
+            IFLA_IFNAME=checked_ifname(peer_name), IFLA_MTU=mtu, IFLA_NET_NS_FD=peer_netns_fd, IFLA_ADDRESS=peer_mac
+        )
         info = _info("veth", [("VETH_INFO_PEER", {"attrs": peer})])
-        attrs = given(IFLA_IFNAME=host_name, IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO=info)
+        attrs = given(IFLA_IFNAME=checked_ifname(host_name), IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO=info)
         try:
             echoed = self._try("link", "add", attrs=attrs, echo=True)
         except Fault as fault:
@@ -226,6 +140,8 @@ class LinkRequests(Connection):
         master: int | None = None,
     ) -> None:
         """Change what is given, by one message. An empty alias removes it; master 0 takes the link out of its bridge."""
+        if name is not None:
+            checked_ifname(name)
         attrs = given(
             IFLA_IFALIAS=alias, IFLA_MTU=mtu, IFLA_ADDRESS=mac, IFLA_IFNAME=name, IFLA_GROUP=group, IFLA_MASTER=master
         )
@@ -250,6 +166,7 @@ class LinkRequests(Connection):
         Raises Conflict, with nothing changed, if the name is taken there. Set first what else may be refused (R4): measured,
         a refused name or MTU leaves the link in the other namespace under its old name.
         """
+        checked_ifname(name)
         with _inside(netns_fd) as there:
             if there.link(name) is not None:
                 raise _taken(name, "in the other namespace")

@@ -1,6 +1,7 @@
-"""Names that follow from an attachment's identity alone (house rule 8): they never change, golden values in the tests.
+"""Names of links, and those that follow from an attachment's identity alone (house rule 8): these never change.
 
-A fresh process finds what an older one made by computing the name again; changing a function here orphans every living link.
+A fresh process finds what an older one made by computing the name again; changing such a function orphans every living link.
+Golden values stand in the tests.
 """
 
 from __future__ import annotations
@@ -9,7 +10,17 @@ import hashlib
 
 from secnet.contract import InvalidConfig, Key
 
-__all__ = ["ALIAS_MAX", "HOST_PREFIX", "IFNAME_MAX", "LINK_GROUP", "alias_for", "host_ifname", "mac_for", "parse_alias"]
+__all__ = [
+    "ALIAS_MAX",
+    "HOST_PREFIX",
+    "IFNAME_MAX",
+    "LINK_GROUP",
+    "alias_for",
+    "checked_ifname",
+    "host_ifname",
+    "mac_for",
+    "parse_alias",
+]
 
 IFNAME_MAX = 15
 """Longest interface name in bytes (IFNAMSIZ less the final zero)."""
@@ -22,6 +33,22 @@ HOST_PREFIX = "sn"
 
 LINK_GROUP = 0x5EC
 """Link group of every host-side link of ours (1516). It is set by the message that creates the link, the alias only after it."""
+
+
+def checked_ifname(name: str) -> str:
+    """The name as it is. Raises InvalidConfig, whose subject is the name, for one that no interface can have.
+
+    `%` is refused too, though the kernel takes it: as a pattern, of which it makes a name nobody asked for.
+    """
+    length = len(name.encode(errors="surrogatepass"))
+    wrong = [char for char in name if char in "/:%\0" or char.isspace() or "\ud800" <= char <= "\udfff"]
+    if wrong or name in (".", "..") or not 1 <= length <= IFNAME_MAX:
+        raise InvalidConfig(
+            f"{name!r} cannot be the name of an interface",
+            hint=f"take one of 1 to {IFNAME_MAX} bytes without white space, /, : and %, and neither . nor ..",
+            subject=name,
+        )
+    return name
 
 
 def _digest(key: Key, purpose: str) -> bytes:

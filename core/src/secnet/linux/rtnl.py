@@ -18,7 +18,8 @@ from secnet.contract import Gone, NetnsRef
 
 from .addresses import Address, AddressRequests
 from .connection import open_socket
-from .links import Link, LinkRequests
+from .link import Link
+from .links import LinkRequests
 from .netns import in_netns, open_netns
 from .routes import KernelRoute, RouteRequests
 

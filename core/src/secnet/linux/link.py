@@ -1,0 +1,101 @@
+"""A link as the kernel describes it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from .replies import attributes, fields, mac, number, text
+
+__all__ = ["IFF_UP", "Link", "parse_link"]
+
+IFF_UP = 0x1
+IFF_RUNNING = 0x40
+IFF_LOWER_UP = 0x10000
+
+_HEADER = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change mask
+# Attributes, from linux/if_link.h.
+_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP = 1, 3, 4, 5, 10, 18, 20, 27
+_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS = 50, 51, 54, 56, 57
+_WANTED = frozenset(
+    {_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP}
+    | {_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS}
+)
+_INFO_KIND, _INFO_DATA = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An interface as it was when it was read.
+
+    mtu, min_mtu, max_mtu: bytes; 0 where the device states no limit. kind: `veth`, `bridge`, ..., empty for a plain device.
+    carrier: the device has a live peer or cable (and is up). group: 0 is the default group.
+    running: the kernel sends too (RFC 2863 oper status up). It follows carrier by up to a second at the end of a veth that was
+    brought up first: until then what is sent there is dropped without an error, while what comes in is received.
+    master, lower: indexes of the bridge it is a port of, and of the device it sits on (a macvlan's parent); 0 if none.
+    peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
+    permanent_mac: the address burnt in, empty if there is none.
+    parent_bus, parent_device: the device under it, such as `pci` and `0000:3b:02.1`; empty for a virtual one.
+    kind_data: what the kernel says of this kind alone, undecoded (see `kind_number`). No part of a comparison: counting timers
+    of a bridge stand in it.
+    """
+
+    index: int
+    name: str
+    mac: str
+    mtu: int
+    up: bool
+    carrier: bool
+    running: bool
+    kind: str
+    group: int
+    alias: str
+    master: int
+    lower: int
+    peer_index: int
+    min_mtu: int
+    max_mtu: int
+    permanent_mac: str
+    parent_bus: str
+    parent_device: str
+    flags: int
+    kind_data: bytes = field(default=b"", compare=False, repr=False)
+
+    def kind_number(self, attribute: int) -> int | None:
+        """A number among the kind's own attributes by its number in linux/if_link.h, such as 1 for IFLA_MACVLAN_MODE.
+
+        None if the kernel did not send it.
+        """
+        payload = attributes(self.kind_data, 0, (attribute,)).get(attribute)
+        return None if payload is None else number(payload)
+
+
+def parse_link(body: bytes) -> Link:
+    """A link from the body of an RTM_NEWLINK message."""
+    _, _, index, flags, _ = fields(_HEADER, body)
+    attrs = attributes(body, _HEADER.size, _WANTED)
+    info = attributes(attrs.get(_INFO, b""), 0, (_INFO_KIND, _INFO_DATA))
+    kind = text(info.get(_INFO_KIND))
+    other = number(attrs.get(_LINK))
+    return Link(
+        index=index,
+        name=text(attrs.get(_NAME)),
+        mac=mac(attrs.get(_MAC)),
+        mtu=number(attrs.get(_MTU)),
+        up=bool(flags & IFF_UP),
+        carrier=bool(flags & IFF_LOWER_UP),
+        running=bool(flags & IFF_RUNNING),
+        kind=kind,
+        group=number(attrs.get(_GROUP)),
+        alias=text(attrs.get(_ALIAS)),
+        master=number(attrs.get(_MASTER)),
+        lower=0 if kind == "veth" else other,
+        peer_index=other if kind == "veth" else 0,
+        min_mtu=number(attrs.get(_MIN_MTU)),
+        max_mtu=number(attrs.get(_MAX_MTU)),
+        permanent_mac=mac(attrs.get(_PERMANENT_MAC)),
+        parent_bus=text(attrs.get(_PARENT_BUS)),
+        parent_device=text(attrs.get(_PARENT_NAME)),
+        flags=flags,
+        kind_data=info.get(_INFO_DATA, b""),
+    )
