@@ -19,7 +19,7 @@ from secnet_conformance import (
     Host,
     Stall,
 )
-from secnet_samples import wrong_backends, wrong_drivers
+from secnet_samples import wrong_backends, wrong_drivers, wrong_neighbours
 from secnet_samples.leases import ListBackend
 from secnet_samples.pair import FREE, LOCK, PairDriver
 
@@ -114,6 +114,14 @@ class TestSleeps(DriverSuite):
         stalls = STALLS
 
 
+class TestSecondOptionLeaks(DriverSuite):
+    """The one wrong driver whose fault shows with its second options."""
+
+    class case(PairCase):
+        driver = wrong_neighbours.SecondOptionLeaks
+        good = ({}, {"colour": "red"})
+
+
 def _suites(module: Any, base: type, suite: type, key: str) -> Mapping[str, type]:
     """A suite for each wrong plugin of a module, over the same case as the right one."""
     made = {}
@@ -126,4 +134,5 @@ def _suites(module: Any, base: type, suite: type, key: str) -> Mapping[str, type
 
 
 globals().update(_suites(wrong_drivers, PairCase, DriverSuite, "driver"))
+globals().update(_suites(wrong_neighbours, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_backends, ListCase, BackendSuite, "backend"))

@@ -91,7 +91,7 @@ class Crashes(DriverTests):
 
 
 def _points(lab: DriverLab, method: str) -> list[_Place]:
-    """Around each step of an attach or detach that nothing disturbs: with the first options, and with those that do other steps."""
+    """Around each step of an undisturbed attach or detach: with the first options, and with those that do other steps."""
     found: list[_Place] = []
     known: list[set[str]] = []
     driver, pod = lab.driver(), lab.pod()
