@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.contract import Attachment, AttachRequest, Busy, Call, NetworkRef
+from secnet.contract import Attachment, AttachRequest, Busy, Call, Conflict, NetworkRef
 from secnet_conformance import Bad, Breakage, DriverCase, DriverSuite, Host, Namespace
 from secnet_conformance.netns import entered
 from secnet_macvlan import MacvlanDriver
@@ -175,3 +175,20 @@ def test_a_mtu_that_cannot_be_had_again_is_not_repaired(host: Host) -> None:
     for wanted, repairable in ((attachment, True), (asked, False)):
         findings = driver.check(wanted, Call.within(20)).findings
         assert [(finding.code, finding.repairable) for finding in findings] == [("WrongMtu", repairable)]
+
+
+def test_a_renamed_interface_gets_no_twin_of_the_same_mac(host: Host) -> None:
+    driver, attachment = planned(host)
+    driver.attach(attachment, Call.within(20))
+    pod = host.pod_of(attachment.request.netns)
+    host.run_in(pod, "ip link set net1 name other0")
+    for again in (
+        lambda: driver.attach(attachment, Call.within(20)),
+        lambda: driver.plan(attachment.request, Call.within(20)),
+    ):
+        with pytest.raises(Conflict, match="renamed net1 to other0"):
+            again()
+    assert host.run_in(pod, "ip -d -o link show").count("macvlan") == 1
+    driver.detach(attachment, Call.within(20))
+    driver.attach(attachment, Call.within(20))
+    assert driver.check(attachment, Call.within(20)).clean

@@ -29,15 +29,26 @@ def is_ours(link: Link, owner_tag: str, attachment: Attachment) -> bool:
 
 
 def find(pod: Rtnl, owner_tag: str, attachment: Attachment) -> Link | None:
-    """The interface, None if there is none. Raises Conflict if the Pod has another one of its name."""
-    link = pod.link(attachment.request.ifname)
-    if link is not None and not is_ours(link, owner_tag, attachment):
-        raise Conflict(
-            f"the Pod has an interface {link.name} already",
-            hint="ask for another interface name",
-            subject=f"Pod {attachment.request.pod or attachment.request.container_id}",
-        )
-    return link
+    """The interface under its name, None if there is none.
+
+    Raises Conflict if the Pod has another one of its name, or has given ours another name: a second one would have its MAC.
+    """
+    ifname = attachment.request.ifname
+    found = None
+    for link in pod.links():
+        ours = is_ours(link, owner_tag, attachment)
+        if ours and link.name == ifname:
+            found = link
+        elif ours or link.name == ifname:
+            message = (
+                f"the Pod has renamed {ifname} to {link.name}" if ours else f"the Pod has an interface {ifname} already"
+            )
+            raise Conflict(
+                message,
+                hint=f"rename {link.name} back, or remove it" if ours else "ask for another interface name",
+                subject=f"Pod {attachment.request.pod or attachment.request.container_id}",
+            )
+    return found
 
 
 def create(netns_fd: int, attachment: Attachment, call: Call) -> Link:
