@@ -129,14 +129,19 @@ class VlanDriver(NetworkDriver):
                 subject=f"Pod {request.pod or request.container_id}",
             )
 
-    def _require_free_port(self, attachment: Attachment, call: Call) -> None:
+    def _require_free_port(self, attachment: Attachment, call: Call) -> PortState | None:
+        """Our port, None if there is none. Raises Conflict if somebody else's has its name."""
         port = self._ovs.port(attachment.names["host"], call)
-        if port is not None and (port.owner, port.key) != (self.host.owner_tag, str(attachment.key)):
+        if port is not None and not self._is_ours(port, attachment):
             raise Conflict(
                 f"{port.bridge} has a port of this name that is not ours",
                 hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
                 subject=f"OVS port {port.name}",
             )
+        return port
+
+    def _is_ours(self, port: PortState, attachment: Attachment) -> bool:
+        return (port.owner, port.key) == (self.host.owner_tag, str(attachment.key))
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
@@ -146,8 +151,7 @@ class VlanDriver(NetworkDriver):
             if link is None or not veth.joined(link, pod.link(request.ifname)):
                 # A port serves whatever link has its name: somebody else's would get the Pod's frames, one of ours that outlived
                 # its link would go on serving the old device.
-                self._require_free_port(attachment, call)
-                self._remove_port(attachment, call)
+                self._delete_port(self._require_free_port(attachment, call), attachment, call)
                 link = veth.create(kernel, attachment, link, fd, call)
             host_end = veth.finish(kernel, self.host, attachment, link, call)
             pod_end = pod.link(request.ifname)
@@ -201,13 +205,17 @@ class VlanDriver(NetworkDriver):
         veth.remove(self.host, attachment, call)
 
     def _remove_port(self, attachment: Attachment, call: Call) -> None:
-        name = attachment.names["host"]
-        port = self._ovs.port(name, call)
-        if port is not None and (port.owner, port.key) == (self.host.owner_tag, str(attachment.key)):
-            with call.step("port.delete", bridge=port.bridge, port=name):
-                self._ovs.delete_port(name, self.host.owner_tag, call, key=str(attachment.key))
-        elif port is not None:
-            call.log.warning("the OVS port %s on %s is not ours and stays", name, port.bridge)
+        port = self._ovs.port(attachment.names["host"], call)
+        if port is None or self._is_ours(port, attachment):
+            self._delete_port(port, attachment, call)
+        else:
+            call.log.warning("the OVS port %s on %s is not ours and stays", port.name, port.bridge)
+
+    def _delete_port(self, port: PortState | None, attachment: Attachment, call: Call) -> None:
+        """Delete a port that was found to be ours. The delete itself asks again whose it is."""
+        if port is not None:
+            with call.step("port.delete", bridge=port.bridge, port=port.name):
+                self._ovs.delete_port(port.name, self.host.owner_tag, call, key=str(attachment.key))
 
     def inventory(self, call: Call) -> Inventory:
         """Ports and links with our tag, joined by name."""
