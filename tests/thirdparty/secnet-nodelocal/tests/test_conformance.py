@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.contract import Busy, Call, HostContext, IpamLease, IpamOwner, IpamRequest, NetworkRef, PodRef
+from secnet.contract import (
+    Busy,
+    Call,
+    Conflict,
+    HostContext,
+    IpamLease,
+    IpamOwner,
+    IpamRequest,
+    NetworkRef,
+    PodRef,
+    SecnetError,
+)
 from secnet_conformance import BackendCase, BackendSuite, Bad, Breakage, Host, Stall
 from secnet_nodelocal import NodeLocalBackend
 
@@ -68,6 +80,9 @@ class TestNodeLocal(BackendSuite):
             Bad({}, reason="InvalidConfig", match="subnet"),
             Bad({"subnet": "10.9.0.0/24", "range": "x"}, reason="InvalidConfig", match="unknown key"),
             Bad({"subnet": "here"}, reason="InvalidConfig", match="$.ipam.subnet"),
+            Bad({"subnet": "fe80::%eth0/64"}, reason="InvalidConfig", match="names an interface"),
+            Bad({"subnet": "224.1.0.0/16"}, reason="InvalidConfig", match="multicast"),
+            Bad({"subnet": "ff02::/64"}, reason="InvalidConfig", match="multicast"),
             Bad({"subnet": "10.9.0.0"}, reason="InvalidConfig", match="prefix length"),
             Bad({"subnet": "10.9.0.7/24"}, reason="InvalidConfig", match="write 10.9.0.0/24"),
             Bad({"subnet": "10.9.0.0/31"}, reason="InvalidConfig", match="no address for Pods"),
@@ -193,3 +208,33 @@ def test_it_is_not_ready_without_a_run_directory(tmp_path: Path) -> None:
     report = NodeLocalBackend(HostContext(node_name="node1", run_dir=tmp_path / "none")).probe()
     assert not report.ready
     assert "none" in report.message
+
+
+def test_a_subnet_that_overlaps_one_in_use_is_refused(backend: NodeLocalBackend) -> None:
+    wide, narrow = {"subnet": "2001:db8::/64"}, {"subnet": "2001:db8::/120"}
+    backend.allocate(request("a", wide), Call())
+    with pytest.raises(Conflict, match="2001:db8::/120 overlaps 2001:db8::/64"):
+        backend.allocate(request("b", narrow), Call())
+    backend.release(request("a", wide), Call())
+    backend.allocate(request("b", narrow), Call())
+
+
+def test_a_link_that_nests_too_deep_is_foreign(backend: NodeLocalBackend) -> None:
+    backend.allocate(request("a", V4), Call())
+    (backend.host.run_dir / "ipam-node-local" / "10.9.0.0_24" / "10.9.0.11").symlink_to("[" * 2000)
+    assert texts(backend.allocate(request("b", V4), Call())) == ["10.9.0.12/24"]
+
+
+def test_a_lease_that_cannot_be_read_is_not_given_back(
+    backend: NodeLocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.allocate(request("a", V4), Call())
+
+    def fail(path: Path) -> str:  # a disk that fails cannot be had
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "readlink", fail)
+        with pytest.raises(SecnetError, match="Input/output error"):
+            backend.release(request("a", V4), Call())
+    assert len(backend.inventory(Call())) == 1

@@ -25,7 +25,7 @@ from secnet.contract import (
 )
 
 from .config import Address, Plan, read_config, read_requested
-from .ledger import FOLDER, Ledger, same_owner, subnets
+from .ledger import FOLDER, Ledger, held_in, same_owner, subnets
 
 __all__ = ["NodeLocalBackend"]
 
@@ -70,8 +70,11 @@ class NodeLocalBackend(IPAMBackend):
         requested = read_requested(request.ips, plan)
         ledger = Ledger(self._root, plan.subnet)
         with ledger.locked(call):
-            held = ledger.held_by(request.owner)
-            given = self._choose(ledger, plan, request.owner, requested, held)
+            entries = ledger.entries()
+            held = held_in(entries, request.owner)
+            given = self._choose(entries, plan, request.owner, requested, held)
+            if set(given) - set(held):
+                self._require_no_overlap(ledger)
             self._write(ledger, request.owner, given, held, call)
         return IpamLease(
             owner=request.owner,
@@ -123,10 +126,24 @@ class NodeLocalBackend(IPAMBackend):
     def _root(self) -> Path:
         return self.host.run_dir / FOLDER
 
+    def _require_no_overlap(self, ledger: Ledger) -> None:
+        """Raise Conflict if another subnet, of which somebody has an address, holds addresses of this one."""
+        for other in subnets(self._root):
+            if other.subnet != ledger.subnet and other.subnet.overlaps(ledger.subnet) and any(other.entries().values()):
+                raise Conflict(
+                    f"the subnet {ledger.subnet} overlaps {other.subnet}, which is in use on this node",
+                    hint="give both networks the same subnet, or subnets apart",
+                    subject=f"subnet {ledger.subnet}",
+                )
+
     def _choose(
-        self, ledger: Ledger, plan: Plan, owner: IpamOwner, requested: Sequence[Address], held: Sequence[Address]
+        self,
+        taken: Mapping[Address, IpamOwner | None],
+        plan: Plan,
+        owner: IpamOwner,
+        requested: Sequence[Address],
+        held: Sequence[Address],
     ) -> list[Address]:
-        taken = ledger.entries()
         for address in requested:
             if address in taken and address not in held:
                 raise _taken(address, taken[address], owner)
@@ -156,6 +173,8 @@ class NodeLocalBackend(IPAMBackend):
                     call.checkpoint()
                     begun.append(address)
                     ledger.take(address, owner, call)
+            if begun:  # again: whoever writes in the other subnet holds another lock, and one of the two sees the other
+                self._require_no_overlap(ledger)
             for address in held:
                 if address not in given:
                     ledger.drop(address, owner, call)

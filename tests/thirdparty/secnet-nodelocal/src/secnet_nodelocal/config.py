@@ -97,6 +97,8 @@ def read_requested(ips: Sequence[str], plan: Plan) -> tuple[Address, ...]:
 
 def _subnet(text: str) -> Network:
     path = "$.ipam.subnet"
+    if "%" in text:
+        raise InvalidConfig(f"{text} names an interface", hint="leave out the % and what follows it", path=path)
     try:
         interface = ipaddress.ip_interface(text)
     except ValueError as exc:
@@ -105,6 +107,8 @@ def _subnet(text: str) -> Network:
     if "/" not in text or interface.ip != network.network_address:
         hint = f"write {network}" if "/" in text else "add its prefix length"
         raise InvalidConfig(f"{text} is an address, not a subnet", hint=hint, path=path)
+    if network.is_multicast:
+        raise InvalidConfig(f"{network} is a multicast range", hint="take a subnet of unicast addresses", path=path)
     lowest, highest = _hosts(network)
     if int(lowest) > int(highest):
         raise InvalidConfig(f"{network} has no address for Pods", hint="take a larger subnet", path=path)

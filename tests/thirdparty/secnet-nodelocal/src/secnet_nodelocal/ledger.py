@@ -24,7 +24,7 @@ from secnet.contract import Call, IpamOwner, MissingPrivilege, SecnetError, Unav
 
 from .config import Address, Network
 
-__all__ = ["FOLDER", "Ledger", "same_owner", "subnets"]
+__all__ = ["FOLDER", "Ledger", "held_in", "same_owner", "subnets"]
 
 FOLDER = "ipam-node-local"
 """Below the run directory."""
@@ -36,6 +36,11 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 def same_owner(one: IpamOwner | None, other: IpamOwner) -> bool:
     """Sandbox and interface decide; a Pod's name comes again."""
     return one is not None and (one.container_id, one.ifname) == (other.container_id, other.ifname)
+
+
+def held_in(entries: Mapping[Address, IpamOwner | None], owner: IpamOwner) -> list[Address]:
+    """What an owner has of these entries, lowest first."""
+    return sorted((item for item, holder in entries.items() if same_owner(holder, owner)), key=int)
 
 
 def subnets(root: Path) -> Iterator[Ledger]:
@@ -63,7 +68,7 @@ class Ledger:
                     self.folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            while not _try_lock(fd):
+            while not _try_lock(fd, self.folder):
                 call.sleep(_POLL_SECONDS)
             yield
         finally:
@@ -89,7 +94,7 @@ class Ledger:
 
     def held_by(self, owner: IpamOwner) -> list[Address]:
         """What an owner has, lowest first."""
-        return sorted((item for item, holder in self.entries().items() if same_owner(holder, owner)), key=int)
+        return held_in(self.entries(), owner)
 
     def take(self, address: Address, owner: IpamOwner, call: Call) -> None:
         """Write a lease down. The caller holds the lock and knows that the address is free."""
@@ -108,19 +113,28 @@ class Ledger:
         return {"address": str(address), "container_id": owner.container_id, "ifname": owner.ifname}
 
     def _read(self, name: str) -> IpamOwner | None:
+        """Raises FileNotFoundError if it is gone; another failure to read must not pass for an address without owner."""
+        path = self.folder / name
         try:
-            return from_json(IpamOwner, json.loads(os.readlink(self.folder / name)))
-        except (OSError, ValueError) as exc:
-            if isinstance(exc, FileNotFoundError):
-                raise
-            return None  # no link, or one of somebody else
+            target = os.readlink(path)
+        except FileNotFoundError:
+            raise
+        except OSError as exc:
+            if exc.errno == errno.EINVAL:  # no symbolic link
+                return None
+            raise _error(exc, path) from exc
+        try:
+            return from_json(IpamOwner, json.loads(target))
+        except (ValueError, RecursionError):
+            return None  # a link of somebody else
 
 
-def _try_lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+def _try_lock(fd: int, folder: Path) -> bool:
+    with _translated(folder):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
 
 
