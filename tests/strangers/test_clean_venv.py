@@ -62,3 +62,12 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     assert (done.returncode, "left alone" in done.stderr) == (1, True)
     assert tool("--add", tmp_path, tmp_path).returncode == 1
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_environment_or_wheels_of_others_are_left_alone(tmp_path: Path) -> None:
+    for file in (tmp_path / "one" / "pyvenv.cfg", tmp_path / "two-wheels" / "thesis.txt"):
+        file.parent.mkdir()
+        file.write_text("years of work")
+        done = tool(tmp_path / file.parent.name.removesuffix("-wheels"))
+        assert (done.returncode, "left alone" in done.stderr) == (1, True)
+        assert file.read_text() == "years of work"
