@@ -107,9 +107,10 @@ class Package(Suite):
         assert len(found) <= 1, f"the type {type_name(self.plugin())} is provided more than once: {', '.join(found)}"
 
     def test_the_core_accepts_it(self) -> None:
-        """What the agent does at its start."""
-        registry, plugin = Registry.load(), self.plugin()
+        """What the agent does at its start, with this plugin alone."""
+        plugin = self.plugin()
         name, group = type_name(plugin), group_name(plugin)
+        registry = Registry.load(lambda asked: self._entry_points() if asked == group else [])
         problem = registry.problem(group, name)
         assert problem is None, str(problem)
         taken: Mapping[str, Any] = registry.drivers if group == DRIVERS_GROUP else registry.backends

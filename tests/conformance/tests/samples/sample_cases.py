@@ -19,7 +19,7 @@ from secnet_conformance import (
     Host,
     Stall,
 )
-from secnet_samples import wrong_backends, wrong_drivers, wrong_neighbours
+from secnet_samples import wrong_backends, wrong_drivers, wrong_neighbours, wrong_pieces
 from secnet_samples.leases import ListBackend
 from secnet_samples.pair import FREE, LOCK, PairDriver
 
@@ -134,5 +134,6 @@ def _suites(module: Any, base: type, suite: type, key: str) -> Mapping[str, type
 
 
 globals().update(_suites(wrong_drivers, PairCase, DriverSuite, "driver"))
+globals().update(_suites(wrong_pieces, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_neighbours, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_backends, ListCase, BackendSuite, "backend"))
