@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from secnet.contract import Call, Cancelled, Conflict, NotReady, Timeout, Unavailable
 from secnet.ovs import KEY_ID, OWNER_ID, BridgeSpec, OvsClient, PortSpec
+from secnet.ovs.target import read_schema
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.ovs import OvsFactory, PrivateOvs
 
@@ -223,6 +226,83 @@ def test_a_hung_server_is_noticed_by_reads_and_writes(switch: PrivateOvs, bridge
     finally:
         switch.resume_server()
         quick.close()
+
+
+def _ends_with(client: OvsClient, limit: Call) -> Exception | None:
+    try:
+        client.bridge("br-a", limit)
+    except Exception as exc:
+        return exc
+    return None
+
+
+def _two_callers(client: OvsClient) -> tuple[Exception | None, Exception | None]:
+    """How they end when the first connects and is withdrawn, and the second waits behind it and has a deadline."""
+    withdrawn = call(3600)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_ends_with, client, withdrawn)
+        until(client._connecting.locked, "the first connects")
+        second = pool.submit(_ends_with, client, call(0.5))
+        try:
+            expired = second.result(30)
+            assert not first.done()
+        finally:
+            withdrawn.cancel.set()
+        return first.result(30), expired
+
+
+def _held() -> tuple[int, int]:
+    """Threads, sockets and pipes. Not files: libuuid keeps one open for each thread that ever asked it."""
+    kinds = (
+        stat.S_IFMT(os.fstat(number).st_mode) for number in range(1024) if os.path.lexists(f"/proc/self/fd/{number}")
+    )
+    return threading.active_count(), sum(kind in (stat.S_IFSOCK, stat.S_IFIFO) for kind in kinds)
+
+
+def _require_stalled_connect_ends(target: str) -> None:
+    """The timeout is far beyond the limits in here: only the calls' own circumstances can end the waiting."""
+    before = _held()
+    client = OvsClient(target, timeout=60)
+    cancelled, expired = _two_callers(client)
+    assert isinstance(cancelled, Cancelled)
+    assert isinstance(expired, Timeout)
+    with ThreadPoolExecutor(1) as pool:
+        last = pool.submit(_ends_with, client, call(3600))
+        until(client._connecting.locked, "the last connects")
+        client.close()
+        assert "closed" in str(last.result(30))
+    assert _held() == before
+
+
+def test_a_first_connect_that_stalls_ends_with_each_call(switch: PrivateOvs) -> None:
+    switch.pause_server()  # the kernel accepts, nobody answers
+    try:
+        _require_stalled_connect_ends(switch.target)
+    finally:
+        switch.resume_server()
+
+
+def test_a_first_connect_that_stalls_after_the_schema_ends_with_each_call(
+    switch: PrivateOvs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The answer to the first request stands ready: a server cannot be paused right behind it on cue.
+    schema = read_schema(switch.target, 20)
+    monkeypatch.setattr("secnet.ovs.target.read_schema", lambda *_: schema)
+    switch.pause_server()
+    try:
+        _require_stalled_connect_ends(switch.target)
+    finally:
+        switch.resume_server()
+
+
+def test_a_connect_to_a_full_backlog_ends_with_each_call(node_netns: Namespace) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as filling:
+        address = server.getsockname()
+        for _ in range(3):
+            waiting = filling.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        _require_stalled_connect_ends(f"tcp:127.0.0.1:{address[1]}")
 
 
 def test_a_hung_switch_is_noticed_when_a_port_is_added_and_not_when_it_is_removed(

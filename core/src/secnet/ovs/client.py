@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OvsClient"]
 
+_PAUSE = 0.1  # seconds between two looks whether the call that waits was withdrawn
+
 
 class OvsClient:
     """Bridges and ports of one Open vSwitch. Thread-safe; connects at the first call and again after the server was away.
@@ -31,7 +34,7 @@ class OvsClient:
         server.check_target(target)
         self._target = target
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._connecting = threading.Lock()  # held while connecting, so that one caller at a time does
         self._session: Session | None = None
         self._closed = False
 
@@ -125,22 +128,45 @@ class OvsClient:
 
     def close(self) -> None:
         """Leave no thread and no descriptor. May be called twice; the client cannot be used afterwards."""
-        with self._lock:
-            self._closed = True
+        self._closed = True
+        with self._connecting:  # whoever connects now notices soon and gives up
             session, self._session = self._session, None
         if session is not None:
             session.close()
 
     def _open(self, call: Call) -> Session:
-        with self._lock:
-            if self._closed:
-                raise Unavailable("the OVS client is closed", hint="make a new one", subject=self._target)
+        """The session, connected by the first caller; the others wait for it no longer than their calls allow."""
+        session = self._session
+        if session is not None:
+            return session
+
+        def checkpoint() -> None:
+            call.checkpoint()
+            self._require_open()
+
+        deadline = time.monotonic() + call.remaining(self._timeout)
+        while not self._connecting.acquire(timeout=_PAUSE):
+            checkpoint()
+            if time.monotonic() >= deadline:
+                raise Unavailable(
+                    "another call is still connecting to the OVSDB server",
+                    hint="it is tried again; look whether ovsdb-server hangs",
+                    subject=self._target,
+                )
+        try:
+            self._require_open()
             if self._session is None:
                 _commands()
                 from .session import Session
 
-                self._session = Session(self._target, self._timeout, call)
+                self._session = Session(self._target, self._timeout, call, checkpoint)
             return self._session
+        finally:
+            self._connecting.release()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the OVS client is closed", hint="make a new one", subject=self._target)
 
 
 def _commands() -> ModuleType:

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from ovs.db.idl import Idl, SchemaHelper
 from ovsdbapp import exceptions
-from ovsdbapp.backend.ovs_idl import connection, transaction
+from ovsdbapp.backend.ovs_idl import connection, idlutils, transaction
 
-from secnet.contract import Call, Timeout, Unavailable
+from secnet.contract import Call, SecnetError, Timeout, Unavailable
 
 from . import target as server
 from .errors import from_text
@@ -77,13 +77,17 @@ class _Api:
 
 
 class Session:
-    """An open connection. Thread-safe. timeout: seconds that the server may take to answer one request."""
+    """An open connection. Thread-safe.
 
-    def __init__(self, target: str, timeout: float, call: Call) -> None:
+    timeout: seconds that the server may take to answer one request. checkpoint: called again and again while it connects;
+    what it raises ends the connecting.
+    """
+
+    def __init__(self, target: str, timeout: float, call: Call, checkpoint: Callable[[], object]) -> None:
         self._target = target
         self._timeout = timeout
-        limit = call.remaining(timeout)
-        helper = SchemaHelper(schema_json=server.read_schema(target, limit))
+        deadline = time.monotonic() + call.remaining(timeout)
+        helper = SchemaHelper(schema_json=server.read_schema(target, call.remaining(timeout), checkpoint))
         for table, columns in COLUMNS.items():
             helper.register_columns(table, columns)
         self._copy = _Copy(target, helper, probe_interval=_PROBE_MS, leader_only=False)
@@ -95,15 +99,32 @@ class Session:
         self.api = _Api(self._copy)
         self._group = GroupCommit(self._run)
         try:
+            self._fill(deadline, checkpoint)
             self._connection.start()
-        except Exception as exc:
+        except BaseException as exc:
             self._copy.close()
             self._connection.txns.close()
+            if isinstance(exc, SecnetError) or not isinstance(exc, Exception):
+                raise
             raise Unavailable(
                 f"the contents of the OVS database could not be read: {exc}",
                 hint="it is tried again; look at ovsdb-server's log",
                 subject=target,
             ) from exc
+
+    def _fill(self, deadline: float, checkpoint: Callable[[], object]) -> None:
+        """Read the database into the copy. The library would do it at its start, but deaf until the timeout."""
+        seqno = self._copy.change_seqno
+        while True:
+            checkpoint()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the server does not send them")
+            try:
+                idlutils.wait_for_change(self._copy, min(left, _CANCEL_PAUSE), seqno)
+            except exceptions.TimeoutException:
+                continue
+            return
 
     def read(self, function: Callable[[Any], T], call: Call) -> T:
         """What `function` finds in the tables, at a moment when they are the server's."""

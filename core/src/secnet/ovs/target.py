@@ -6,7 +6,10 @@ hang goes this way.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -51,9 +54,9 @@ def echo(target: str, timeout: float, checkpoint: Callable[[], object] = lambda:
     _request(target, "echo", [], timeout, checkpoint)
 
 
-def read_schema(target: str, timeout: float) -> dict[str, Any]:
-    """The schema of the database Open_vSwitch."""
-    schema: dict[str, Any] = _request(target, "get_schema", ["Open_vSwitch"], timeout)
+def read_schema(target: str, timeout: float, checkpoint: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """The schema of the database Open_vSwitch. Raises as `echo` does, and waits like it."""
+    schema: dict[str, Any] = _request(target, "get_schema", ["Open_vSwitch"], timeout, checkpoint)
     return schema
 
 
@@ -64,8 +67,8 @@ def _request(
     deadline = time.monotonic() + timeout
     try:
         with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
+            _connect(sock, address, deadline, checkpoint)
             sock.settimeout(timeout)
-            sock.connect(address)
             sock.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
             reply = _read(sock, deadline, checkpoint)
     except TimeoutError as exc:
@@ -83,6 +86,25 @@ def _request(
             subject=target,
         )
     return reply.get("result")
+
+
+def _connect(sock: socket.socket, address: Any, deadline: float, checkpoint: Callable[[], object]) -> None:
+    """Connect in slices: a server with a full backlog leaves a TCP connect without any answer."""
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        while True:
+            checkpoint()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if poll.poll(min(left, _PAUSE) * 1000):
+                break
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
 
 
 def _read(sock: socket.socket, deadline: float, checkpoint: Callable[[], object]) -> dict[str, Any]:
