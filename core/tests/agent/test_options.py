@@ -84,3 +84,27 @@ def test_a_chain_of_references_that_ends_nowhere() -> None:
     loop = {"anyOf": [{"$ref": "#/$defs/loop"}, {"type": "string"}]}
     (option,) = options_of({"properties": {"a": {"$ref": "#/$defs/loop"}}, "$defs": {"loop": loop}})
     assert option.type.endswith("string")
+
+
+INTEGER = {"type": "integer", "description": "B"}
+REFERENCES = {
+    "chain": ("#/$defs/first", {"first": {"$ref": "#/$defs/second"}, "second": {"$ref": "#/$defs/b"}, "b": INTEGER}),
+    "anchor": ("#b", {"x": {"oneOf": [{"$anchor": "b", **INTEGER}]}}),
+    "slash and tilde": ("#/$defs/a~1b~0c", {"a/b~c": INTEGER}),
+    "percent": ("#/$defs/a%20b", {"a b": INTEGER}),
+    "list": ("#/$defs/x/oneOf/1", {"x": {"oneOf": [{}, INTEGER]}}),
+}
+
+
+@pytest.mark.parametrize(("ref", "defs"), REFERENCES.values(), ids=REFERENCES)
+def test_a_reference_is_followed_to_its_end(ref: str, defs: dict[str, Any]) -> None:
+    (option,) = options_of({"properties": {"a": {"$ref": ref}}, "$defs": defs})
+    assert (option.type, option.meaning) == ("integer", "B")
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/a", "#none", "#/$defs/a/oneOf/9", "https://example.com/other"])
+def test_a_reference_that_leads_nowhere_leaves_the_key(ref: str) -> None:
+    loop = {"$ref": "#/$defs/b", "oneOf": [{}]}
+    defs = {"a": loop, "b": {"$ref": "#/$defs/a", "description": "B"}}
+    (option,) = options_of({"properties": {"a": {"$ref": ref}}, "$defs": defs})
+    assert option.key == "a"

@@ -219,6 +219,71 @@ def test_a_described_version_that_is_no_number_is_refused(install: Install, vers
     assert f"describe() of stranger 1.2 says contract={eval(version)!r}" in problem.error.message
 
 
+@pytest.mark.parametrize("said", ["1" * 5000, "10**5000", "-10**5000"])
+def test_a_version_of_5000_digits_is_refused(install: Install, said: str) -> None:
+    declared = said.isdecimal()
+    problem = only_problem(
+        install(GOOD if declared else described(contract=said), versions=(said,) if declared else ())
+    )
+    assert "which is no contract version" in problem.error.message
+    assert "stranger 1.2" in problem.error.message
+    assert len(problem.error.message) < 200
+
+
+def test_a_description_that_raises_when_it_is_looked_at(install: Install) -> None:
+    vicious = driver("return type('Info', (), {'contract': property(lambda self: 1 / 0)})()")
+    assert "ZeroDivisionError" in only_problem(install(vicious)).error.message
+
+
+@pytest.mark.parametrize("cls", ["", "A B"])
+def test_an_entry_point_that_names_no_class_is_said_to(install: Install, cls: str) -> None:
+    problem = only_problem(install(GOOD, cls=cls))
+    assert problem.error.message.endswith("which does not name a class as MODULE:CLASS")
+    assert 'slot = "MODULE:CLASS"' in problem.error.hint
+
+
+def spoil(folder: Path, entry_points: str) -> None:
+    """A distribution whose entry_points.txt has one line that is none."""
+    info = folder / "spoilt-3.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spoilt\nVersion: 3.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
+def test_a_line_that_is_no_entry_point_is_a_problem_of_its_distribution(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(GOOD)
+    spoil(tmp_path / "spoilt", f"[{DRIVERS}]\njust words\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "spoilt"))
+    registry = Registry.load()
+    assert "slot" in registry.drivers
+    (problem,) = [item for item in registry.problems if item.distribution == "spoilt"]
+    assert (problem.group, problem.name, problem.version) == (DRIVERS, "entry_points.txt", "3.0")
+    assert "spoilt 3.0 has an entry_points.txt that cannot be read" in problem.error.message
+
+
+def test_a_spoilt_distribution_without_plugins_is_not_ours_to_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(tmp_path, "[console_scripts]\njust words\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "spoilt" not in {item.distribution for item in Registry.load().problems}
+
+
+def test_a_distribution_without_metadata_is_an_unknown_one(install: Install, tmp_path: Path) -> None:
+    install(GOOD, dist="first")
+    (tmp_path / "first" / "first-1.2.dist-info" / "METADATA").unlink()
+    registry = install(GOOD.replace("SlotDriver", "WireDriver"), "vlan", dist="second", versions=(NEWER,))
+    assert registry.drivers["slot"].distribution == "an unknown distribution"
+    (tmp_path / "second" / "second-1.2.dist-info" / "METADATA").unlink()
+    problem = only_problem(Registry.load(only_from([str(tmp_path / "second")])))
+    assert problem.error.message.startswith("an unknown distribution is made for contract version")
+    assert "None" not in str(problem.error)
+    refusal = Registry(problems=(problem,)).unusable(DRIVERS, "vlan", "network type")
+    assert "?" not in str(refusal)
+
+
 def test_metadata_and_description_that_disagree_blame_the_plugin(install: Install) -> None:
     problem = only_problem(install(described(contract=str(NEWER)), versions=(CONTRACT_VERSION, NEWER)))
     assert (

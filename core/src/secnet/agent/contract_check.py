@@ -9,14 +9,20 @@ docs/contract-versions.md has the policy.
 from __future__ import annotations
 
 import importlib.metadata
+import re
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 from secnet.contract import CONTRACT_VERSION, ContractViolation
 
+from .discovery import identity, who
+
 __all__ = ["VERSIONS_GROUP", "check_declared", "check_described", "suspicion"]
 
 VERSIONS_GROUP = "secnet.contract"
+_TOO_MUCH = 10**9  # Python refuses to print or read a number of some thousand digits
+_VERSION = re.compile("[0-9]{1,9}")
 
 
 def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
@@ -25,10 +31,11 @@ def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
     names = (
         sorted({item.name for item in dist.entry_points if item.group == VERSIONS_GROUP}) if dist is not None else []
     )
-    wrong = [name for name in names if not (name.isascii() and name.isdigit())]
+    wrong = [name for name in names if not _VERSION.fullmatch(name)]
     if wrong:
         raise ContractViolation(
-            f"{_who(entry_point)} names {wrong[0]!r} in the entry-point group {VERSIONS_GROUP}, which is no contract version",
+            f"{_who(entry_point)} names {_short(wrong[0])} in the entry-point group {VERSIONS_GROUP}, "
+            "which is no contract version",
             hint=f"its pyproject.toml must name whole numbers there, such as {CONTRACT_VERSION}",
         )
     versions = [int(name) for name in names]
@@ -43,9 +50,9 @@ def check_described(entry_point: importlib.metadata.EntryPoint, info: Any, *, de
     Raises ContractViolation.
     """
     version = getattr(info, "contract", CONTRACT_VERSION)
-    if type(version) is not int:
+    if type(version) is not int or abs(version) >= _TOO_MUCH:
         raise ContractViolation(
-            f"describe() of {_who(entry_point)} says contract={version!r}, which is no contract version",
+            f"describe() of {_who(entry_point)} says contract={_short(version)}, which is no contract version",
             hint=f"its authors must give a whole number there, such as {CONTRACT_VERSION}",
         )
     if version != CONTRACT_VERSION and declared:
@@ -69,7 +76,7 @@ def suspicion(entry_point: importlib.metadata.EntryPoint, *, declared: bool) -> 
 
 def _refusal(entry_point: importlib.metadata.EntryPoint, versions: Iterable[int]) -> ContractViolation:
     """Both versions, the distribution, and what to do: it depends on who is behind."""
-    who, ours = _who(entry_point), f"secnet {importlib.metadata.version('secnet')}"
+    ours = f"secnet {importlib.metadata.version('secnet')}"
     theirs = " and ".join(map(str, sorted(versions)))
     newer = " or ".join(str(version) for version in sorted(versions) if version > CONTRACT_VERSION)
     if not newer:
@@ -83,14 +90,19 @@ def _refusal(entry_point: importlib.metadata.EntryPoint, versions: Iterable[int]
             f"or install a release of {_name(entry_point)} for contract version {CONTRACT_VERSION}"
         )
     return ContractViolation(
-        f"{who} is made for contract version {theirs}; this {ours} has contract version {CONTRACT_VERSION}", hint=hint
+        f"{_who(entry_point)} is made for contract version {theirs}; this {ours} has contract version {CONTRACT_VERSION}",
+        hint=hint,
     )
 
 
 def _name(entry_point: importlib.metadata.EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist is not None else "the plugin"
+    return identity(entry_point.dist)[0]
 
 
 def _who(entry_point: importlib.metadata.EntryPoint) -> str:
-    dist = entry_point.dist
-    return f"{dist.name} {dist.version}" if dist is not None else "the plugin"
+    return who(entry_point.dist)
+
+
+def _short(value: Any) -> str:
+    """What somebody wrote, however long; no repr() of it raises here."""
+    return "a number of more than 9 digits" if type(value) is int else reprlib.repr(value)

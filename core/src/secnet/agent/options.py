@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from secnet.contract import thaw
 
@@ -80,14 +81,30 @@ class _Walk:
                 yield from self._below(choice, at, above)
 
     def _resolved(self, schema: Any) -> Mapping[str, Any]:
-        """A schema with its reference into the same fragment followed; nothing where there is none to follow."""
+        """A schema with its references into the same fragment followed to their end; nothing where there is none to follow."""
         if not isinstance(schema, Mapping):
             return {}  # true and false are schemas too
+        own: dict[str, Any] = dict(schema)
+        seen: set[str] = set()
+        while isinstance(ref := own.pop("$ref", None), str) and ref not in seen:
+            seen.add(ref)
+            found = self._at(ref)
+            own = {**found, **own} if isinstance(found, Mapping) else own
+        return own
+
+    def _at(self, ref: str) -> Any:
+        """What a reference within the fragment points to: a JSON pointer or an anchor. None if nothing is there."""
+        fragment = unquote(ref.removeprefix("#"))
+        if fragment and not fragment.startswith("/"):
+            return next((item for item in _schemas(self.root) if item.get("$anchor") == fragment), None)
         found: Any = self.root
-        for part in str(schema.get("$ref", "")).removeprefix("#").split("/")[1:]:
-            found = found.get(part, {}) if isinstance(found, Mapping) else {}
-        own = {key: value for key, value in schema.items() if key != "$ref"}
-        return {**found, **own} if "$ref" in schema and isinstance(found, Mapping) else own
+        for part in fragment.split("/")[1:]:
+            word = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, list) and word.isdecimal() and int(word) < len(found):
+                found = found[int(word)]
+            else:
+                found = found.get(word) if isinstance(found, Mapping) else None
+        return found
 
     def _type(self, schema: Mapping[str, Any], depth: int = 0) -> str:
         if "enum" in schema:
@@ -106,6 +123,16 @@ class _Walk:
     def _pattern(self, schema: Mapping[str, Any]) -> str:
         pattern = str(schema.get("pattern", ""))
         return pattern if len(pattern) <= _MAX_PATTERN else ""
+
+
+def _schemas(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object within a fragment, itself first."""
+    if isinstance(value, Mapping):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _schemas(item)
 
 
 def _limits(schema: Mapping[str, Any]) -> str:

@@ -1,8 +1,7 @@
-"""The installed drivers and IPAM backends, found through entry points and loaded through stevedore.
+"""The installed drivers and IPAM backends.
 
 Loading is loud: whatever is broken, duplicate or of another contract version is a problem with its distribution's name, and
-the rest works on. stevedore's own cache of entry points is not used: it drops the distribution, leaves out one of two equal
-entries, and can be stale after an editable install.
+the rest works on.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
-
-from stevedore import ExtensionManager
 
 from secnet.contract import (
     BackendInfo,
@@ -30,6 +28,7 @@ from secnet.contract import (
 )
 
 from .contract_check import check_declared, check_described, suspicion
+from .discovery import NOBODY, Unreadable, identity, installed, load, require_class, who
 from .fragments import backend_faults, driver_faults
 from .validation import Validator
 
@@ -46,8 +45,8 @@ DRIVERS_GROUP = "secnet.network_types"
 BACKENDS_GROUP = "secnet.ipam"
 
 T = TypeVar("T")
-EntryPointSource = Callable[[str], Iterable[importlib.metadata.EntryPoint]]
-"""Gives the entry points of a group; `importlib.metadata` unless a test brings its own."""
+EntryPointSource = Callable[[str], Iterable[importlib.metadata.EntryPoint | Unreadable]]
+"""Gives the entry points of a group; those that are installed unless a test brings its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,7 @@ class Registry:
     @classmethod
     def load(cls, source: EntryPointSource | None = None) -> Registry:
         """Load every plugin of both groups. Never raises because of a plugin."""
-        look_up = source or (lambda group: importlib.metadata.entry_points(group=group))
+        look_up = source or installed
         problems: list[PluginProblem] = []
         drivers = dict(_load_group(_DRIVER, look_up, problems))
         backends = dict(_load_group(_BACKEND, look_up, problems))
@@ -105,8 +104,8 @@ class Registry:
         broken = self.problem(group, name)
         if broken is None:
             return None
-        who = f"{broken.distribution} {broken.version}"
-        told = broken.error.message if who in broken.error.message else f"{who}: {broken.error.message}"
+        by = broken.distribution if broken.distribution == NOBODY else f"{broken.distribution} {broken.version}"
+        told = broken.error.message if by in broken.error.message else f"{by}: {broken.error.message}"
         return Unsupported(
             f"{what} {name} is installed but not usable: {told}", hint=broken.error.hint, subject=subject, path=path
         )
@@ -119,21 +118,6 @@ class Registry:
             what = f"IPAM backend {ipam_type} of {plugin.distribution} {plugin.version}: its constructor failed"
             self._offline[ipam_type] = _guarded(what, lambda: plugin.cls(host, None))
         return self._offline[ipam_type]
-
-
-class _Loader(ExtensionManager[Any]):
-    """stevedore's loading of one given entry point; a failure is raised instead of logged."""
-
-    def __init__(self, entry_point: importlib.metadata.EntryPoint) -> None:
-        self._entry_point = entry_point
-        super().__init__(entry_point.group, on_load_failure_callback=_raise)
-
-    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
-        return [self._entry_point]
-
-
-def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
-    raise error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +154,11 @@ def _load_group(
     kind: _Kind, look_up: EntryPointSource, problems: list[PluginProblem]
 ) -> Iterator[tuple[str, LoadedPlugin[Any]]]:
     by_name: dict[str, list[importlib.metadata.EntryPoint]] = defaultdict(list)
-    for entry_point in look_up(kind.group):
-        by_name[entry_point.name].append(entry_point)
+    for found in look_up(kind.group):
+        if isinstance(found, Unreadable):
+            problems.append(_unreadable(kind, found))
+        else:
+            by_name[found.name].append(found)
     for name, entry_points in sorted(by_name.items()):
         fitting = list(_of_our_version(kind, entry_points, problems))
         if len(fitting) > 1:
@@ -179,7 +166,7 @@ def _load_group(
         if len(fitting) != 1:
             continue
         try:
-            yield name, _load_one(kind, fitting[0])
+            yield name, _judged(partial(_load_one, kind, fitting[0]))
         except ContractViolation as exc:
             problems.append(_problem(kind, fitting[0], exc))
 
@@ -190,7 +177,7 @@ def _of_our_version(
     """Those whose metadata does not refuse this core: only among them may one be too many."""
     for entry_point in entry_points:
         try:
-            check_declared(entry_point)
+            _judged(partial(check_declared, entry_point))
         except ContractViolation as exc:
             problems.append(_problem(kind, entry_point, exc))
         else:
@@ -198,11 +185,12 @@ def _of_our_version(
 
 
 def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> LoadedPlugin[Any]:
-    distribution, version = _distribution(entry_point)
+    distribution, version = identity(entry_point.dist)
     declared = check_declared(entry_point)
     hint = suspicion(entry_point, declared=declared)
+    require_class(entry_point)
     what = f"{entry_point.value} cannot be loaded"
-    cls = _guarded(what, lambda: _Loader(entry_point).extensions[0].plugin, hint)
+    cls = _guarded(what, lambda: load(entry_point), hint)
     info = _describe(kind, cls, entry_point, declared=declared)
     options = info.options if kind is _DRIVER else info.config
     owner = f"{kind.word} {entry_point.name}"
@@ -239,6 +227,16 @@ def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint,
     return info
 
 
+def _judged(function: Callable[[], T]) -> T:
+    """For what looks at a plugin: its metadata or its objects may raise anything when they are touched."""
+    try:
+        return function()
+    except ContractViolation:
+        raise
+    except Exception as exc:
+        raise ContractViolation(f"what it says of itself cannot be read: {type(exc).__name__}: {exc}") from exc
+
+
 def _guarded(what: str, function: Callable[[], T], hint: str = "") -> T:
     try:
         return function()
@@ -248,15 +246,9 @@ def _guarded(what: str, function: Callable[[], T], hint: str = "") -> T:
         raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}", hint=hint) from exc
 
 
-def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    found = entry_point.dist
-    name, version = (found.name, found.version) if found is not None else (None, None)
-    return name or "an unknown distribution", version or "?"
-
-
 def _duplicates(kind: _Kind, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> Iterator[PluginProblem]:
     """All of them are refused: which one wins would depend on the order of sys.path."""
-    providers = ", ".join(sorted(f"{_distribution(item)[0]} ({item.value})" for item in entry_points))
+    providers = ", ".join(sorted(f"{identity(item.dist)[0]} ({item.value})" for item in entry_points))
     error = ContractViolation(
         f"{kind.word} {name} is provided more than once: {providers}",
         hint="uninstall all but one of these distributions",
@@ -266,17 +258,27 @@ def _duplicates(kind: _Kind, name: str, entry_points: list[importlib.metadata.En
 
 
 def _problem(kind: _Kind, entry_point: importlib.metadata.EntryPoint, error: ContractViolation) -> PluginProblem:
-    distribution, version = _distribution(entry_point)
-    subject = f"{kind.word} {entry_point.name} of {distribution} {version}"
+    return _refused(kind, entry_point.name, entry_point.dist, error)
+
+
+def _unreadable(kind: _Kind, found: Unreadable) -> PluginProblem:
+    """Which types it would give is not known, so the problem is named after the file."""
+    return _refused(kind, "entry_points.txt", found.dist, ContractViolation(found.message))
+
+
+def _refused(
+    kind: _Kind, name: str, dist: importlib.metadata.Distribution | None, error: ContractViolation
+) -> PluginProblem:
+    distribution, version = identity(dist)
     return PluginProblem(
         group=kind.group,
-        name=entry_point.name,
+        name=name,
         distribution=distribution,
         version=version,
         error=ErrorInfo(
             reason=error.reason,
             message=error.message,
             hint=error.hint or "report it to the authors of that distribution, or uninstall it",
-            subject=subject,
+            subject=f"{kind.word} {name} of {who(dist)}",
         ),
     )

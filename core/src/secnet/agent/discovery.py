@@ -1,0 +1,102 @@
+"""The entry points of the installed distributions: found one distribution at a time, loaded through stevedore.
+
+`importlib.metadata.entry_points` raises for all of them when a single entry_points.txt has a line that is none. stevedore's own
+cache of entry points is not used: it drops the distribution, leaves out one of two equal entries, and can be stale after an
+editable install.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Any
+
+from stevedore import ExtensionManager
+
+from secnet.contract import ContractViolation
+
+__all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "require_class", "who"]
+
+NOBODY = "an unknown distribution"
+_VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A distribution that may have entry points of a group, which nobody can read. message: why."""
+
+    dist: Distribution
+    message: str
+
+
+def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
+    """The entry points of one group. Of several distributions of one name the first on sys.path counts."""
+    seen: set[str] = set()
+    for dist in distributions():
+        name = re.sub(r"[-_.]+", "-", identity(dist)[0]).lower()
+        if name in seen:
+            continue
+        if name != NOBODY:
+            seen.add(name)
+        try:
+            found = list(dist.entry_points)
+        except Exception as exc:  # what is raised for a line that is none depends on the Python
+            if _names(dist, group):
+                why = f"{who(dist)} has an entry_points.txt that cannot be read: {type(exc).__name__}: {exc}"
+                yield Unreadable(dist=dist, message=why)
+            continue
+        yield from (item for item in found if item.group == group)
+
+
+def identity(dist: Distribution | None) -> tuple[str, str]:
+    """Name and version. What a distribution without METADATA does not tell is NOBODY and `?`."""
+    try:
+        name, version = (dist.metadata["Name"], dist.metadata["Version"]) if dist is not None else (None, None)
+    except Exception:  # newer Pythons raise for what is missing, each its own
+        name = version = None
+    return name or NOBODY, version or "?"
+
+
+def who(dist: Distribution | None) -> str:
+    """Name and version in one, for messages."""
+    name, version = identity(dist)
+    return name if name == NOBODY else f"{name} {version}"
+
+
+def require_class(entry_point: EntryPoint) -> None:
+    """Raise ContractViolation if it cannot name a class."""
+    if not _VALUE.fullmatch(entry_point.value):
+        raise ContractViolation(
+            f"its entry point is {entry_point.value!r}, which does not name a class as MODULE:CLASS",
+            hint=f'its authors must write {entry_point.name} = "MODULE:CLASS" in the group {entry_point.group}',
+        )
+
+
+def load(entry_point: EntryPoint) -> Any:
+    """The object that it names. Raises whatever its module raises."""
+    return _Loader(entry_point).extensions[0].plugin
+
+
+class _Loader(ExtensionManager[Any]):
+    """stevedore's loading of one given entry point; a failure is raised instead of logged."""
+
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self._entry_point = entry_point
+        super().__init__(entry_point.group, on_load_failure_callback=_raise)
+
+    def list_entry_points(self) -> list[EntryPoint]:
+        return [self._entry_point]
+
+
+def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
+    raise error
+
+
+def _names(dist: Distribution, group: str) -> bool:
+    """Whether its entry_points.txt names the group: the fault of a distribution that has none for us is not ours to tell."""
+    try:
+        return f"[{group}]" in (dist.read_text("entry_points.txt") or "").replace(" ", "")
+    except (OSError, ValueError):
+        return True
