@@ -17,7 +17,7 @@ SKIPS = """
 @pytest.fixture
 def inner(pytester: pytest.Pytester) -> pytest.Pytester:
     """A project of its own that uses the plugin under test."""
-    pytester.makeini("[pytest]\nmarkers =\n    unit\n    kernel\n    ovs\n    nodes\n    fresh\n")
+    pytester.makeini("[pytest]\nmarkers =\n    unit\n    kernel\n    ovs\n    nodes\n    kit\n    fresh\n")
     pytester.makeconftest("pytest_plugins = ['tiers']")
     return pytester
 
@@ -113,5 +113,5 @@ def _selected(inner: pytest.Pytester, tier: str) -> str:
 
 def test_a_misspelt_tier_is_refused(inner: pytest.Pytester) -> None:
     result = inner.runpytest("--promise=kernal")
-    result.stderr.fnmatch_lines(["*--promise: kernal is none of unit, kernel, ovs, nodes, fresh"])
+    result.stderr.fnmatch_lines(["*--promise: kernal is none of unit, kernel, ovs, nodes, kit, fresh"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR

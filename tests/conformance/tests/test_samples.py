@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kit, pytest.mark.timeout(900)]
 
 RIGHT = ("Pair", "List")
 WRONG: Mapping[str, list[str]] = tomllib.loads((Path(__file__).parent / "samples/failing.toml").read_text())
