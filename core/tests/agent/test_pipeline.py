@@ -20,6 +20,7 @@ from secnet.contract import (
     Finding,
     HostContext,
     Inventory,
+    NotReady,
     SecnetError,
     Unsupported,
     VerifyFailed,
@@ -135,7 +136,18 @@ def test_a_remade_attachment_keeps_its_lease(rig: Rig) -> None:
     record = rig.attach()
     rig.script.log.clear()
     rig.pipeline.remake(record, toy_work(), Call.within(5))
-    assert rig.script.log == ["detach", "plan", "allocate", "attach", "check"]
+    assert rig.script.log == ["plan", "detach", "plan", "allocate", "attach", "check"]
+
+
+def test_what_cannot_be_remade_yet_is_left_with_its_lease(rig: Rig) -> None:
+    """An attach that failed after the detach would give the addresses of a living Pod to the next one."""
+    record = rig.attach()
+    rig.script.log.clear()
+    rig.script.instead["plan"] = fail(NotReady("the bridge is missing"))
+    with pytest.raises(NotReady):
+        rig.pipeline.remake(record, toy_work(), Call.within(5))
+    assert rig.script.log == ["plan"]
+    assert rig.journal.records() == (record,)
 
 
 def test_the_vlan_of_the_nad_wins_over_that_of_the_pools(rig: Rig) -> None:

@@ -98,14 +98,27 @@ class Pipeline:
             self._remove(record, call)
 
     def remake(self, record: Record, work: Work, call: Call) -> Record:
-        """Make a damaged attachment anew without giving its addresses up."""
+        """Make a damaged attachment anew without giving its addresses up.
+
+        Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
+        """
         with self._locks.hold(record.locks, call):
             if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
                 self._remove(record, call)
             else:
+                self._require_ready(work, call)
                 record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
                 self._take_away(record, call)
         return self.attach(work, call)
+
+    def _require_ready(self, work: Work, call: Call) -> None:
+        """Ask for a plan before anything is taken away: an attach that fails would release the addresses of a living Pod."""
+        try:
+            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        except NotReady:
+            raise
+        except SecnetError:
+            return  # whatever the damage is that it met (a device held by the old record, say), the real plan comes later
 
     def check(self, record: Record, call: Call) -> CheckReport:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""

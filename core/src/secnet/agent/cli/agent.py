@@ -60,4 +60,6 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
             _log.info("stopping")
     finally:
         cluster.close()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
     return 0
