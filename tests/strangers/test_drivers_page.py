@@ -39,8 +39,8 @@ def venv(stranger_venv: StrangerVenv, tmp_path_factory: pytest.TempPathFactory) 
         yield stranger_venv
 
 
-def page(venv: StrangerVenv, *args: str) -> str:
-    done = venv.run("secnet", "drivers", *args)
+def page(venv: StrangerVenv, *args: str, columns: int = 120) -> str:
+    done = venv.run("secnet", "drivers", *args, columns=columns)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -68,10 +68,7 @@ def test_a_spoilt_example_is_not_valid_and_json_is(venv: StrangerVenv) -> None:
     assert venv.run("secnet", "validate", "-", stdin=spoilt).returncode == 1
 
 
-def test_the_page_of_a_driver_says_all_that_it_says_of_itself(
-    venv: StrangerVenv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: StrangerVenv) -> None:
     text = page(venv, "lanes")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     for line in (
@@ -115,7 +112,11 @@ def test_a_name_that_is_both_shows_both(venv: StrangerVenv) -> None:
     assert "a stranger's network type" not in page(venv, "twin", "--kind", "ipam")
     done = venv.run("secnet", "validate", "-", stdin=page(venv, "twin", "--kind", "networkType", "--example"))
     assert done.returncode == 0
-    assert page(venv, "twin", "--example").count("---\n") == 2
+    both_nads = page(venv, "twin", "--example")
+    assert both_nads.count("---\n") == 2
+    assert venv.run("secnet", "validate", "-", stdin=both_nads).returncode == 0, "their names differ"
+    as_data = json.loads(page(venv, "twin", "--example", "--json"))
+    assert [nad["metadata"]["name"] for nad in as_data] == ["twin-example", "twin-ipam-example"]
 
 
 def test_the_example_of_a_backend_names_a_driver_that_is_there(venv: StrangerVenv) -> None:
@@ -130,19 +131,19 @@ def test_a_name_that_nobody_has(venv: StrangerVenv) -> None:
     done = venv.run("secnet", "drivers", "lnaes")
     assert (done.returncode, done.stdout) == (1, "")
     assert "no plugin 'lnaes' is installed (installed: antrea, lanes, " in done.stderr
-    assert venv.run("secnet", "drivers", "vlan", "--kind", "ipam").returncode == 1
+    other_kind = venv.run("secnet", "drivers", "vlan", "--kind", "ipam")
+    assert other_kind.returncode == 1
+    assert "vlan is installed as a network type, not as an IPAM type" in other_kind.stderr
+    assert venv.run("secnet", "drivers", "").returncode == 2
     assert venv.run("secnet", "drivers", "--example").returncode == 2
 
 
-@pytest.mark.parametrize("columns", ["40", "80", "200"])
-def test_the_page_keeps_to_the_width_of_the_terminal(
-    venv: StrangerVenv, columns: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    text = page(venv, "lanes").partition("apiVersion")[0]
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_page_keeps_to_the_width_of_the_terminal(venv: StrangerVenv, columns: int) -> None:
+    text = page(venv, "lanes", columns=columns).partition("apiVersion")[0]
     widest = max(len(line) for line in text.splitlines() if "--example" not in line)
     # The columns before the last one, and the least that is left to that one, take their room on any terminal.
-    assert widest <= max(int(columns), 90)
+    assert widest <= max(columns, 90)
 
 
 def test_validate_reads_standard_input_beside_files(venv: StrangerVenv, tmp_path: Path) -> None:

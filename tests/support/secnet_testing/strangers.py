@@ -71,19 +71,31 @@ class StrangerVenv:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program of this environment runs with: its own programs first, nothing that leads back to this tree."""
+        """What a program of this environment runs with: its own programs first, nothing that leads back to this tree.
+
+        COLUMNS is fixed: a worker of pytest-xdist has another one than a terminal.
+        """
         unwanted = ("PYTHON", "PYTEST", "VIRTUAL_ENV")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        return kept | {"PATH": f"{self.bin}:{os.environ['PATH']}", "VIRTUAL_ENV": str(self.folder)}
+        return kept | {"PATH": f"{self.bin}:{os.environ['PATH']}", "VIRTUAL_ENV": str(self.folder), "COLUMNS": "120"}
 
     def run(
-        self, program: str, *args: str | Path, cwd: Path | None = None, stdin: str | None = None, timeout: float = 120
+        self,
+        program: str,
+        *args: str | Path,
+        cwd: Path | None = None,
+        stdin: str | None = None,
+        timeout: float = 120,
+        columns: int = 120,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of this environment, outside of the tree unless `cwd` says where; the caller looks at the exit code."""
+        """Run a program of this environment, outside of the tree unless `cwd` says where; the caller looks at the exit code.
+
+        columns: the width of the terminal that it is told of.
+        """
         return subprocess.run(
             [str(self.bin / program), *map(str, args)],
             cwd=cwd or self.folder,
-            env=self.environment,
+            env=self.environment | {"COLUMNS": str(columns)},
             input=stdin,
             capture_output=True,
             text=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secnet.contract import ObjectStore, Unsupported
@@ -19,6 +19,8 @@ from .plugin_page import KINDS, fragment_of, nad_example, plugin_facts, plugin_s
 __all__ = ["add_parser", "run"]
 
 _GROUPS = {"networkType": DRIVERS_GROUP, "ipam": BACKENDS_GROUP}
+_OTHER = {"networkType": "ipam", "ipam": "networkType"}
+_KIND_WORDS = {DRIVERS_GROUP: "a network type", BACKENDS_GROUP: "an IPAM type"}
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +31,9 @@ def add_parser(commands: Any) -> None:
         description="Without NAME: every network type and IPAM backend with its distribution, version and whether it can work on "
         "this host. With NAME: what it needs and honours, its options and node configuration, from its schemas, and a "
         "NetworkAttachmentDefinition to start from.",
-        epilog="exit status: 0 all is usable; 1 something installed is not usable, or nothing has that NAME.",
+        epilog="exit status: 0 nothing of what is shown is refused, whether or not it is ready on this host; 1 something shown "
+        "is refused (it cannot be loaded, breaks the contract, is of another contract version, or two distributions provide it), "
+        "nothing has that NAME, or the node configuration is wrong; 2 the command line is wrong.",
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a networkType or an ipam.type")
     parser.add_argument(
@@ -47,13 +51,16 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or one plugin in full."""
-    if arguments.example and not arguments.name:
+    if arguments.name == "":
+        arguments.refuse("NAME is empty")
+    if arguments.example and arguments.name is None:
         arguments.refuse("--example needs the NAME of a network type or an IPAM type")
-    registry, settings = load_all(arguments, tell=not arguments.name)
+    registry, settings = load_all(arguments, tell=arguments.name is None)
     objects = FileStore(settings.state_dir)
-    if arguments.name:
+    if arguments.name is not None:
         return _show(arguments, registry, settings, objects)
-    rows = [row for row in _rows(registry, settings, objects) if arguments.kind in (None, _group_word(row["kind"]))]
+    groups = _groups(arguments)
+    rows = [row for row in _rows(registry, settings, objects) if row["kind"] in [KINDS[group] for group in groups]]
     if arguments.json:
         print_data(rows, "json")
     else:
@@ -61,7 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
         print_table(
             header, [tuple(_text(row[key.lower()]) for key in header) for row in rows], empty="no plugin is installed"
         )
-    return 1 if registry.problems else 0
+    return 1 if any(problem.group in groups for problem in registry.problems) else 0
+
+
+def _groups(arguments: argparse.Namespace) -> list[str]:
+    return [group for word, group in _GROUPS.items() if arguments.kind in (None, word)]
 
 
 def _rows(registry: Registry, settings: Settings, objects: ObjectStore) -> Iterator[Mapping[str, Any]]:
@@ -94,36 +105,19 @@ def _row(group: str, item: LoadedPlugin[Any] | PluginProblem, options: list[str]
 
 def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings, objects: ObjectStore) -> int:
     """Everything of that name: one plugin, or a network type and an IPAM type; usable or not."""
-    groups = [group for word, group in _GROUPS.items() if arguments.kind in (None, word)]
+    groups = _groups(arguments)
     tables = _tables(registry)
     found = [tables[group][arguments.name] for group in groups if arguments.name in tables[group]]
     refused = [item for item in registry.problems if item.name == arguments.name and item.group in groups]
     if not found and not refused:
-        elsewhere = next((KINDS[group] for group in tables if arguments.name in tables[group]), None)
-        if elsewhere is not None:
-            raise Unsupported(
-                f"{arguments.name!r} is installed, but its kind is: {elsewhere}",
-                hint=f"leave --kind out, or say --kind {_group_word(elsewhere)}",
-            )
-        known = ", ".join(sorted({name for group in groups for name in tables[group]})) or "none"
-        raise Unsupported(
-            f"no plugin {arguments.name!r} is installed (installed: {known})",
-            hint="install the distribution that provides it",
-        )
+        raise _nobody(arguments.name, groups, registry)
     if arguments.example and not found:
         raise Unsupported(f"{arguments.name} is installed but not usable: {refused[0].error}")
-    if arguments.example:
-        examples = [nad_example(plugin, registry) for plugin in found]
-        if arguments.json:
-            print_data(examples if len(examples) > 1 else examples[0], "json")
-            return 0
-        for example in examples:
-            if len(examples) > 1:
-                print("---")
-            print_data(example, "yaml")
-        return 0
     plugins = Plugins(registry, settings, objects)
     try:
+        if arguments.example:
+            _print_examples([nad_example(plugin, registry, plugins) for plugin in found], as_json=arguments.json)
+            return 0
         facts = [plugin_facts(plugin, registry, plugins) for plugin in found]
     finally:
         plugins.close()
@@ -137,13 +131,36 @@ def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings,
     return 1 if refused else 0
 
 
+def _nobody(name: str, groups: Sequence[str], registry: Registry) -> Unsupported:
+    """The error for a name that no plugin of these groups has; one of the other kind may have it."""
+    tables = _tables(registry)
+    for word, group in _GROUPS.items():
+        if name in tables[group] or registry.problem(group, name) is not None:
+            other = _KIND_WORDS[_GROUPS[_OTHER[word]]]
+            return Unsupported(
+                f"{name} is installed as {_KIND_WORDS[group]}, not as {other}",
+                hint=f"leave --kind out, or say --kind {word}",
+            )
+    known = ", ".join(sorted({name for group in groups for name in tables[group]})) or "none"
+    return Unsupported(
+        f"no plugin {name!r} is installed (installed: {known})", hint="install the distribution that provides it"
+    )
+
+
+def _print_examples(examples: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """One NAD; or both of a name that is a network type and an IPAM type, as one array or as two YAML documents."""
+    if as_json:
+        print_data(examples if len(examples) > 1 else examples[0], "json")
+        return
+    for example in examples:
+        if len(examples) > 1:
+            print("---")
+        print_data(example, "yaml")
+
+
 def _refusal(problem: PluginProblem) -> dict[str, Any]:
     row = _row(problem.group, problem, [], f"refused: {problem.error.message}")
     return {**row, "reason": problem.error.reason, "hint": problem.error.hint}
-
-
-def _group_word(kind: str) -> str:
-    return next(word for word, group in _GROUPS.items() if KINDS[group] == kind)
 
 
 def _text(value: Any) -> str:

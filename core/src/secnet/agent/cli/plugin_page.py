@@ -68,20 +68,14 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
         facts |= {"phase": info.phase, "kinds": list(info.kinds), "allocates": info.allocates}
         facts |= {"options": thaw(info.config), "keys": _keys(info.config)}
     facts["coreKeys"] = list(load_fragment("secnet.agent.schemas", "nad.json")["properties"])
-    facts["example"] = nad_example(plugin, registry)
+    facts["example"] = nad_example(plugin, registry, plugins)
     return facts
 
 
-def nad_example(plugin: LoadedPlugin[Any], registry: Registry) -> dict[str, Any]:
-    """A whole NetworkAttachmentDefinition. A backend's is of an installed network type, one without devices if there is any."""
+def nad_example(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins) -> dict[str, Any]:
+    """A whole NetworkAttachmentDefinition. A backend's is of an installed network type, one that works here if there is any."""
     config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "antrea"}
-    driver: LoadedPlugin[Any] | None = plugin
-    if not _is_driver(plugin):
-        # A type with VLANs shows most of what a pool can say.
-        choices = sorted(
-            registry.drivers.values(), key=lambda item: (item.info.needs_device, not item.info.vlan, item.name)
-        )
-        driver = choices[0] if choices else None
+    driver = plugin if _is_driver(plugin) else _partner(registry, plugins)
     config["networkType"] = driver.name if driver is not None else _NO_DRIVER
     config |= thaw(driver.info.example) if driver is not None else {}
     if not _is_driver(plugin):
@@ -97,6 +91,22 @@ def nad_example(plugin: LoadedPlugin[Any], registry: Registry) -> dict[str, Any]
         "metadata": metadata,
         "spec": {"config": json.dumps(config, indent=2) + "\n"},
     }
+
+
+def _partner(registry: Registry, plugins: Plugins) -> LoadedPlugin[Any] | None:
+    """The network type to show a backend with: one without devices that is ready, our own `vlan` among them, else the first."""
+
+    def rank(item: LoadedPlugin[Any]) -> tuple[Any, ...]:
+        device = item.info.needs_device
+        return (
+            device or plugin_state(plugins, item) != "ready",
+            device,
+            item.name != "vlan",
+            not item.info.vlan,
+            item.name,
+        )
+
+    return min(registry.drivers.values(), key=rank, default=None)
 
 
 def print_page(facts: Mapping[str, Any]) -> None:
