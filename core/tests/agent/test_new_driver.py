@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,7 +18,16 @@ from typing import Any
 import pytest
 from secnet.agent.cli.program import main
 from secnet.agent.fragments import driver_faults
-from secnet.contract import CONTRACT_VERSION, Call, HostContext, NetworkDriver, Unsupported
+from secnet.agent.scaffold import DriverProject
+from secnet.contract import (
+    CONTRACT_VERSION,
+    Call,
+    HostContext,
+    InvalidConfig,
+    MissingPrivilege,
+    NetworkDriver,
+    Unsupported,
+)
 
 FILES = [
     "pyproject.toml",
@@ -121,6 +132,44 @@ def test_the_project_keeps_the_styles_of_this_one(project: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
+def kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+def names_in(source: str) -> tuple[set[str], set[str]]:
+    """What a module imports from elsewhere, and the classes it defines."""
+    tree = ast.parse(source)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    return imported, {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+def test_no_class_has_the_name_of_something_imported() -> None:
+    """Every imported name is tried as the driver's, the case's and the suite's; a name is refused or makes no clash."""
+    files = DriverProject(network_type="my-nic", distribution="secnet-my-nic").files()
+    modules = [path for path in files if path.endswith(".py")]
+    every = {name for path in modules for name in names_in(files[path])[0]}
+    assert {"NetworkDriver", "NoReturn", "DriverCase", "DriverSuite"} <= every
+    stems = {name.removesuffix(suffix) for name in every for suffix in ("", "Driver", "Case", "Suite")} | {
+        "Driver",
+        "Case",
+    }
+    accepted = 0
+    for stem in sorted(stems):
+        name = kebab(stem)
+        try:
+            project = DriverProject(network_type=name, distribution=f"secnet-{name}")
+        except InvalidConfig:
+            continue
+        accepted += 1
+        for path, text in project.files().items():
+            if path.endswith(".py"):
+                imported, classes = names_in(text)
+                assert not (imported - {project.class_name}) & classes, name
+                assert not (project.class_name in classes and project.class_name in imported), name
+    assert accepted > 10
+
+
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["new-driver", "my-nic", "--directory", str(tmp_path / "empty")]) == 0
@@ -150,6 +199,8 @@ def test_the_distribution_may_have_another_name(tmp_path: Path) -> None:
         (["vlan"], "provided by secnet-vlan"),
         (["network"], "such as my-network"),
         (["driver"], "such as my-driver"),
+        (["testbed"], "such as my-testbed"),
+        (["y" * 41, "--distribution", "acme"], "is no name of a network type"),
     ],
 )
 def test_a_name_that_cannot_work_is_refused_with_a_remedy(
@@ -186,3 +237,28 @@ def test_nothing_is_written_over(there: str, tmp_path: Path, capsys: pytest.Capt
 def test_a_folder_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-driver", "my-nic", "--directory", "/proc/new"]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["sub", "sub/deeper"])
+def test_a_folder_below_a_file_is_said(below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main(["new-driver", "my-nic", "--directory", str(tmp_path / "file" / below)]) == 1
+    assert f"{tmp_path}/file is not a folder, so there can be no {tmp_path}/file/{below}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["", "new"])
+def test_a_folder_that_nobody_may_read_is_said(where: str, tmp_path: Path) -> None:
+    """As a user who is not root, who may not even look; root may."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    else:
+        closed.chmod(0)
+    try:
+        with pytest.raises(MissingPrivilege, match="cannot be written: Permission denied"):
+            DriverProject(network_type="my-nic", distribution="secnet-my-nic").write(closed / where)
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o700)

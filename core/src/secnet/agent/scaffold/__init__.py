@@ -63,6 +63,12 @@ class DriverProject:
                 hint=f"choose another name, such as my-{self.network_type}",
                 path="NAME",
             )
+        if self.network_type.startswith("test"):
+            raise InvalidConfig(
+                f"pytest would take the driver's class {self.class_name} for tests",
+                hint=f"choose a name that does not begin with test, such as my-{self.network_type}",
+                path="NAME",
+            )
         if keyword.iskeyword(self.module) or self.module in sys.stdlib_module_names or self.module == "secnet":
             raise InvalidConfig(
                 f"the distribution {self.distribution} would have the module {self.module}, a name that Python or secnet uses",
@@ -114,6 +120,7 @@ class DriverProject:
         """Write the project into a folder that is empty or missing; returns the files. Raises Conflict for any other."""
         written = []
         try:
+            _require_folders(folder)
             if folder.exists() and (not folder.is_dir() or any(item.name != ".git" for item in folder.iterdir())):
                 raise Conflict(
                     f"{folder} is there and not an empty folder",
@@ -136,6 +143,13 @@ class DriverProject:
 
 def _render(text: str, words: dict[str, str]) -> str:
     return _Template(text).substitute(words)
+
+
+def _require_folders(folder: Path) -> None:
+    """Raise Conflict if a folder cannot be made because something above it is a file."""
+    above = next((item for item in folder.parents if item.exists()), None)
+    if above is not None and not above.is_dir():
+        raise Conflict(f"{above} is not a folder, so there can be no {folder}", hint="name another by --directory")
 
 
 def _require_name(name: str, what: str, where: str, longest: int = _LONGEST) -> None:
