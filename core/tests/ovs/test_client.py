@@ -106,7 +106,8 @@ def test_a_bridge_goes_only_when_it_is_empty(client: OvsClient, switch: PrivateO
     client.delete_port("p1", "secnet", call())
     assert client.delete_bridge(bridge, "secnet", call()) is True
     assert client.delete_bridge(bridge, "secnet", call()) is True
-    assert switch.rows() == {"Bridge": {}, "Port": {}, "Interface": {}}
+    rows = switch.rows()
+    assert not any(rows[table] for table in ("Bridge", "Port", "Interface"))
 
 
 def test_a_bridge_named_like_a_port_is_a_conflict(client: OvsClient, bridge: str) -> None:

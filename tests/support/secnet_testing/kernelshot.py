@@ -32,7 +32,7 @@ def take(node: Node) -> HostSnapshot:
     """The picture of a node and its Pods as they are now."""
     namespaces: dict[str, int | str] = {_NODE: node.namespace.path}
     namespaces |= {f"Pod {name}": pod.path for name, pod in node.pods.items()}
-    rows = node.ovs.rows()
+    rows = {table: found for table, found in node.ovs.rows().items() if table != "Open_vSwitch"}
     kernel = HostSnapshot.take(namespaces, current=False, netns_dir=node.folder / "none").to_json()["namespaces"]
     _forget_random_macs(kernel[_NODE]["links"], rows)
     return HostSnapshot(

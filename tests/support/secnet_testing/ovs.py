@@ -30,10 +30,21 @@ _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 
 _COLUMNS = {
-    "Bridge": ["_uuid", "name", "ports", "datapath_type", "mcast_snooping_enable", "fail_mode", "external_ids"],
-    "Port": ["_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids"],
-    "Interface": ["_uuid", "name", "type", "ofport", "error", "external_ids"],
+    "Open_vSwitch": ["_uuid", "external_ids", "other_config"],
+    "Bridge": [
+        *("_uuid", "name", "ports", "mirrors", "datapath_type", "mcast_snooping_enable", "fail_mode"),
+        *("external_ids", "other_config"),
+    ],
+    "Port": ["_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "qos", "external_ids", "other_config"],
+    "Interface": [
+        *("_uuid", "name", "type", "ofport", "error", "options", "ingress_policing_rate", "external_ids"),
+        "other_config",
+    ],
+    "QoS": ["_uuid", "type", "queues", "external_ids", "other_config"],
+    "Queue": ["_uuid", "external_ids", "other_config"],
+    "Mirror": ["_uuid", "name", "select_all", "output_port", "external_ids"],
 }
+"""What a picture holds: whatever one may leave behind, and nothing that changes by itself."""
 
 
 class PrivateOvs:
@@ -102,8 +113,9 @@ class PrivateOvs:
         return self._run("ovs-appctl", "--timeout=10", "-t", str(self.folder / "ovs-vswitchd.ctl"), *args)
 
     def rows(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Bridges, ports and interfaces: table -> name -> column -> value, references as names, to be compared.
+        """The rows of all tables that a driver may write: table -> name -> column -> value, to be compared.
 
+        References are names; a row that has none goes by its UUID, and the one of Open_vSwitch by its table.
         The number of a port in its bridge is left out, as it changes with each start; `open` says whether it has one.
         """
         request = [
@@ -115,8 +127,9 @@ class PrivateOvs:
             table: [{key: _plain(value) for key, value in row.items()} for row in part["rows"]]
             for table, part in zip(_COLUMNS, answer, strict=True)
         }
-        names = {row["_uuid"]: row["name"] for rows in plain.values() for row in rows}
-        return {table: {row["name"]: _stable(row, names) for row in rows} for table, rows in plain.items()}
+        plain["Open_vSwitch"] = [{**row, "name": "Open_vSwitch"} for row in plain["Open_vSwitch"]]
+        names = {row["_uuid"]: row.get("name", row["_uuid"]) for rows in plain.values() for row in rows}
+        return {table: {names[row["_uuid"]]: _stable(row, names) for row in rows} for table, rows in plain.items()}
 
     def _run(self, *argv: str) -> str:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=self._environment())
