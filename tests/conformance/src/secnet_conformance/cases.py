@@ -131,6 +131,10 @@ class DriverCase(_Case):
         """For a driver that `needs_device`: that many devices that nobody uses."""
         raise NotImplementedError("the driver needs devices: the case must give them")
 
+    def lose_device(self, host: Host, device: DeviceRef) -> None:
+        """For a driver that `needs_device`: take a device away from the host for good, wherever it is by now."""
+        raise NotImplementedError("the driver needs devices: the case must be able to take one away")
+
     def inside(self, host: Host, pod: Namespace, attachment: Attachment) -> None:
         """Look at a finished attachment, with the Pod's link up: raise AssertionError if the options had not their effect."""
 

@@ -52,11 +52,14 @@ class Namespace:
             yield fd
 
 
-def new_namespace() -> Namespace:
-    """Make one; `remove_namespace` ends it. Skips the test without root or iproute2, which tests look into it with."""
+def new_namespace(name: str = "") -> Namespace:
+    """Make one; `remove_namespace` ends it. Skips the test without root or iproute2, which tests look into it with.
+
+    name: one that is free; random unless given.
+    """
     requires_root()
     requires_command("ip")
-    ns = Namespace(name=f"sn-{secrets.token_hex(4)}")
+    ns = Namespace(name=name or f"sn-{secrets.token_hex(4)}")
     _require_mount_point()
     os.close(os.open(ns.path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     with open("/proc/thread-self/ns/net") as here:

@@ -17,10 +17,11 @@ pytest.register_assert_rewrite(
 )
 
 from .report import Report, Row  # noqa: E402
-from .suite import Suite, group_of, not_applicable  # noqa: E402
+from .suite import NOT_HERE, Suite, group_of, not_applicable  # noqa: E402
 
 _NONE = "none in the case"
 _WORKER_KEY = "secnet_conformance"
+_NOTE_KEY = "secnet_not_applicable"
 _CAPABILITIES = ("honoured", "undeclared")
 """Arguments of tests that are about one capability."""
 
@@ -97,6 +98,8 @@ class Conformance:
         for item, row in rows:
             if row is not None:
                 self._report.expect(item.nodeid, row)
+                for lack in item.cls.lacks():  # type: ignore[attr-defined]
+                    self._report.lacks(row.plugin, lack)
                 item.extra_keyword_matches.update(row.group.split())
                 if row.note:
                     left_out.append(item)
@@ -110,11 +113,14 @@ class Conformance:
             if (row := _row(item)) is not None and not row.note:
                 self._report.forget(item.nodeid)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before anybody else counts a skip
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A test of a suite that skips has failed, if nothing may be left out."""
+        """A test of a suite that skips has failed, if nothing may be left out; one that does not apply is no skip."""
         report = yield
-        if self._strict and report.skipped and _row(item) is not None:
+        if report.skipped and isinstance(report.longrepr, tuple) and NOT_HERE in report.longrepr[2]:
+            setattr(report, _NOTE_KEY, report.longrepr[2].partition(NOT_HERE)[2])
+            report.outcome, report.longrepr = "passed", None
+        elif self._strict and report.skipped and _row(item) is not None:
             report.outcome = "failed"
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
             report.longrepr = f"--secnet-strict: {reason}"
@@ -122,7 +128,10 @@ class Conformance:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        self._report.note(report.nodeid, report.outcome, reason, is_call=report.when == "call")
+        note = getattr(report, _NOTE_KEY, "")
+        self._report.note(
+            report.nodeid, "n/a" if note else report.outcome, note or reason, is_call=report.when == "call"
+        )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A worker of pytest-xdist hands over what it knows."""

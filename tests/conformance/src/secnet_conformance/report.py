@@ -44,6 +44,7 @@ class Report:
         self._rows: dict[str, Row] = {}
         self._outcomes: dict[str, str] = {}
         self._notes: dict[str, dict[str, None]] = {}
+        self._lacks: dict[str, dict[str, None]] = {}
 
     def expect(self, nodeid: str, row: Row) -> None:
         """A test that belongs to a suite, whether it will run or not."""
@@ -51,6 +52,10 @@ class Report:
         self._outcomes[nodeid] = row.outcome
         if row.note:
             self._add_note(row, row.note)
+
+    def lacks(self, plugin: str, what: str) -> None:
+        """What no test shows of a plugin, as its case does not say how."""
+        self._lacks.setdefault(plugin, {})[what] = None
 
     def forget(self, nodeid: str) -> None:
         """A test that was not asked for."""
@@ -64,7 +69,7 @@ class Report:
             return
         if is_call or outcome != "passed":
             self._outcomes[nodeid] = outcome
-        if outcome == "skipped":
+        if outcome in ("skipped", "n/a"):
             self._add_note(row, reason.removeprefix("Skipped: "))
 
     def _add_note(self, row: Row, note: str) -> None:
@@ -101,6 +106,7 @@ class Report:
         for (plugin, group), counts in cells.items():
             if plugin != shown:
                 yield f"  {plugin}"
+                yield from (f"    not shown: {what}" for what in self._lacks.get(plugin, ()))
                 shown = plugin
             words = ", ".join(f"{counts[outcome]} {outcome}" for outcome in (*_RANK,) if counts[outcome])
             yield f"    {group:<{width}}  {words}{self._why(plugin) if counts['not ready'] else ''}"
@@ -119,7 +125,8 @@ class Report:
             name = test.removeprefix("test_").replace("_", " ")
             lines.append(f"| {group} | {name} | {capability} | {' | '.join(cells)} |")
         for plugin in plugins:
-            lines += ["", f"{plugin}:", *(f"- {note}" for note in self._notes[plugin])] if plugin in self._notes else []
+            notes = [f"not shown: {what}" for what in self._lacks.get(plugin, ())] + list(self._notes.get(plugin, ()))
+            lines += ["", f"{plugin}:", *(f"- {note}" for note in notes)] if notes else []
         return "\n".join(lines) + "\n"
 
     def _cell(self, plugin: str, group: str, test: str, capability: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import pytest
 from secnet.contract import DriverInfo, IPAMBackend, NetworkDriver
@@ -14,13 +14,21 @@ from .children import Children
 from .host import Host
 from .netns import entered
 
-__all__ = ["Keeper", "Parameters", "Suite", "applies", "group_of", "not_applicable"]
+__all__ = ["NOT_HERE", "Keeper", "Parameters", "Suite", "applies", "group_of", "not_applicable", "not_here"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Parameters = Mapping[str, Callable[[Any], Sequence[Any]]]
 """Name of a test's argument -> the values it takes for a case. No value: the test does not apply."""
 
 _APPLIES = "_secnet_applies"
+
+
+NOT_HERE = "does not apply: "
+
+
+def not_here(reason: str) -> NoReturn:
+    """For a test that finds out on the host that it does not apply: `n/a` in the report, and no skip of any kind."""
+    pytest.skip(f"{NOT_HERE}{reason}")
 
 
 def applies(why_not: Callable[[Any], str]) -> Callable[[F], F]:
@@ -60,6 +68,11 @@ class Suite:
     def why_not(case: Any) -> str:
         """Why the whole group does not apply to a case; empty if it does."""
         return ""
+
+    @classmethod
+    def lacks(cls) -> Sequence[str]:
+        """What no test shows, as the case leaves out what a test of it needs. The closing lines say it."""
+        return ()
 
     @classmethod
     def more(cls, host: Host, case: Any) -> Mapping[str, Any]:

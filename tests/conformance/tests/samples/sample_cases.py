@@ -16,12 +16,13 @@ from secnet_conformance import (
     Breakage,
     DriverCase,
     DriverSuite,
+    Foreign,
     Host,
     Stall,
 )
-from secnet_samples import wrong_backends, wrong_drivers, wrong_neighbours, wrong_pieces
+from secnet_samples import wrong_backends, wrong_drivers, wrong_ends, wrong_neighbours, wrong_pieces, wrong_sights
 from secnet_samples.leases import ListBackend
-from secnet_samples.pair import FREE, LOCK, PairDriver
+from secnet_samples.pair import LOCK, PairDriver
 
 _SLOTS = 10
 
@@ -41,6 +42,10 @@ def host_end_down(host: Host, attachment: Attachment) -> None:
     host.run(f"ip link set {attachment.names['host']} down")
 
 
+def write_note(host: Host, attachment: Attachment) -> None:
+    (host.folder / "run" / f"note-{attachment.names['host']}").write_text("theirs")
+
+
 class PairCase(DriverCase):
     """What all drivers here have in common."""
 
@@ -55,10 +60,13 @@ class PairCase(DriverCase):
         self.numbers = itertools.count()
         for number in range(_SLOTS):
             host.run(f"ip link add slot{number} type bridge")
-            host.run(f"ip link set slot{number} alias {FREE}")
+            host.run(f"ip link set slot{number} alias free-{number}")  # another one each: none can be guessed
 
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
         return [DeviceRef(id=f"slot{next(self.numbers) % _SLOTS}") for _ in range(count)]
+
+    def lose_device(self, host: Host, device: DeviceRef) -> None:
+        host.run(f"ip link del {device.id}")
 
 
 def lose_entry(host: Host, lease: IpamLease) -> None:
@@ -107,15 +115,58 @@ class TestList(BackendSuite):
 
 
 class TestSleeps(DriverSuite):
-    """The one wrong driver that a stalled dependency shows."""
+    """Shown by a stalled dependency."""
 
     class case(PairCase):
         driver = wrong_drivers.Sleeps
         stalls = STALLS
 
 
+class TestDetachSwallows(DriverSuite):
+    """Shown by a stalled dependency, and by a call that ended."""
+
+    class case(PairCase):
+        driver = wrong_ends.DetachSwallows
+        stalls = STALLS
+
+
+class TestLooksHang(DriverSuite):
+    """Shown by a stalled dependency."""
+
+    class case(PairCase):
+        driver = wrong_sights.LooksHang
+        stalls = STALLS
+
+
+class TestTakesForeignNote(DriverSuite):
+    """Shown by a file of somebody else; the notes belong to the picture."""
+
+    class case(PairCase):
+        driver = wrong_sights.TakesForeignNote
+        foreign = (Foreign("note", write_note),)
+
+        def snapshot(self, host: Host) -> Mapping[str, Any]:
+            return {path.name: path.read_text() for path in (host.folder / "run").glob("note-*")}
+
+
+class TestExpectsAnotherRefusal(DriverSuite):
+    """A right driver, and a case that waits for words that no refusal of its schema has."""
+
+    class case(PairCase):
+        driver = PairDriver
+        bad = (Bad({"colour": "RED"}, reason="InvalidConfig", match="too loud"),)
+
+
+class TestSecondOptionSameStep(DriverSuite):
+    """Its fault shows with its second options, whose steps have no name of their own."""
+
+    class case(PairCase):
+        driver = wrong_ends.SecondOptionSameStep
+        good = ({}, {"colour": "red"})
+
+
 class TestSecondOptionLeaks(DriverSuite):
-    """The one wrong driver whose fault shows with its second options."""
+    """Its fault shows with its second options, whose steps have names of their own."""
 
     class case(PairCase):
         driver = wrong_neighbours.SecondOptionLeaks
@@ -136,4 +187,6 @@ def _suites(module: Any, base: type, suite: type, key: str) -> Mapping[str, type
 globals().update(_suites(wrong_drivers, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_pieces, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_neighbours, PairCase, DriverSuite, "driver"))
+globals().update(_suites(wrong_ends, PairCase, DriverSuite, "driver"))
+globals().update(_suites(wrong_sights, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_backends, ListCase, BackendSuite, "backend"))

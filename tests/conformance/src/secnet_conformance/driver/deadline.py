@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from secnet.contract import Call, Cancelled, Retryable
+from secnet.contract import Call, Cancelled, Retryable, SecnetError
 
 from ..cases import Stall
 from .lab import DriverLab, DriverTests, unchanged
@@ -19,7 +21,7 @@ _GRACE_SECONDS = 10.0
 
 
 class Deadlines(DriverTests):
-    """Attach and detach, as they can take long."""
+    """Attach and detach, as they can take long, and what only looks, as it goes on all the time."""
 
     group = "deadlines"
 
@@ -53,14 +55,38 @@ class Deadlines(DriverTests):
         unchanged(before, lab.picture(pod), "after the stall, and detach")
 
     def test_detach_during_a_stall_ends_with_the_deadline(self, lab: DriverLab, stall: Stall) -> None:
-        """It may succeed without the dependency; if not, it must be possible afterwards."""
+        """It may succeed without the dependency; if not, it says so, as the record is dropped after a success."""
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
         attachment = lab.attach(driver, pod)
         error = _stalled(lab, stall, lambda: driver.detach(attachment, lab.call(seconds=_DEADLINE_SECONDS)))
         assert error is None or isinstance(error, Retryable), f"detach during a stall ended with {error!r}"
+        if error is None:
+            lab.settled(before, "after detach during a stall, which said that all is done", pod)
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after the stall, and another detach")
+
+    def test_what_looks_during_a_stall_ends_with_the_deadline(self, lab: DriverLab, stall: Stall) -> None:
+        """With a value or an error. A probe gets no deadline, and must have one of its own."""
+        driver, pod = lab.driver(), lab.pod()
+        attachment = lab.attach(driver, pod)
+
+        def call() -> Call:
+            return lab.call(seconds=_DEADLINE_SECONDS)
+
+        looks: dict[str, Callable[[], object]] = {
+            "probe": driver.probe,
+            "plan": lambda: driver.plan(attachment.request, call()),
+            "check": lambda: driver.check(attachment, call()),
+            "inventory": lambda: driver.inventory(call()),
+            "reconcile_node": lambda: driver.reconcile_node(lab.context.config, call()),
+        }
+        ended = _all_stalled(lab, stall, looks)
+        hanging = [name for name in looks if name not in ended]
+        assert not hanging, f"{', '.join(hanging)}: goes on {_GRACE_SECONDS:.0f} s after it was to end"
+        raised = {name: error for name, error in ended.items() if not isinstance(error, SecnetError | None)}
+        assert not raised, f"errors that are none of the contract's: {raised!r}"
+        driver.detach(attachment, lab.call())
 
     def test_a_deadline_that_passed_leaves_nothing_after_detach(self, lab: DriverLab) -> None:
         _try_ended(lab, lambda: lab.call(seconds=-1.0))
@@ -73,27 +99,41 @@ class Deadlines(DriverTests):
 
 def _stalled(lab: DriverLab, stall: Stall, call: Callable[[], object]) -> BaseException | None:
     """Make the call while the dependency hangs: what it raised. It must end before the stall does."""
-    raised: list[BaseException] = []
+    ended = _all_stalled(lab, stall, {"the call": call})
+    assert ended, f"the call goes on {_GRACE_SECONDS:.0f} s after it was to end"
+    return ended["the call"]
 
-    def run() -> None:
+
+def _all_stalled(
+    lab: DriverLab, stall: Stall, calls: Mapping[str, Callable[[], object]]
+) -> dict[str, BaseException | None]:
+    """Make calls at once while the dependency hangs: what each raised that ended before the stall did."""
+    ended: dict[str, BaseException | None] = {}
+
+    def run(name: str, call: Callable[[], object]) -> None:
         try:
             call()
         except BaseException as exc:
-            raised.append(exc)
+            ended[name] = exc
+        else:
+            ended[name] = None
 
-    # In a thread: a call that nothing ends would else hold up the end of the stall, and so itself, for ever.
-    thread = threading.Thread(target=run, daemon=True)
+    # In threads: a call that nothing ends would else hold up the end of the stall, and so itself, for ever.
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in calls.items()]
+    limit = time.monotonic() + _DEADLINE_SECONDS + _GRACE_SECONDS
     with stall.how(lab.host):
-        thread.start()
-        thread.join(_DEADLINE_SECONDS + _GRACE_SECONDS)
-        hangs = thread.is_alive()
-    thread.join(_GRACE_SECONDS)
-    assert not hangs, f"the call goes on {_GRACE_SECONDS:.0f} s after it was to end"
-    return raised[0] if raised else None
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(limit - time.monotonic(), 0.0))
+        found = dict(ended)
+    for thread in threads:
+        thread.join(_GRACE_SECONDS)
+    return found
 
 
 def _try_ended(lab: DriverLab, ended: Callable[[], Call]) -> None:
-    """Plan and attach with a call that is at its end already: they may raise or have finished."""
+    """Plan, attach and detach with a call that is at its end already: they may raise or have finished."""
     driver, pod = lab.driver(), lab.pod()
     before = lab.picture(pod)
     attachment = lab.plan(driver, lab.request(pod))
@@ -104,3 +144,9 @@ def _try_ended(lab: DriverLab, ended: Callable[[], Call]) -> None:
             continue
     driver.detach(attachment, lab.call())
     unchanged(before, lab.picture(pod), "after detach")
+    driver.attach(attachment, lab.call())
+    with suppress(Cancelled, Retryable):
+        driver.detach(attachment, ended())
+        unchanged(before, lab.picture(pod), "after detach by a call that had ended, which said that all is done")
+    driver.detach(attachment, lab.call())
+    unchanged(before, lab.picture(pod), "after another detach")

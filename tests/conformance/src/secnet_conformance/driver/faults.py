@@ -10,6 +10,7 @@ from secnet.linux.snapshot import diff
 
 from ..netns import Namespace
 from ..steps import At, Recorder, StepPoint, fail, points_around
+from .halves import files_of, inventory_trouble
 from .lab import DriverLab, DriverTests
 from .watch import Watch
 
@@ -28,7 +29,7 @@ class Faults(DriverTests):
         driver = lab.driver()
 
         def trial(attachment: Attachment, point: StepPoint) -> str:
-            return _faulty(lab, driver.attach, attachment, point)
+            return _faulty(lab, driver.attach, attachment, point) or inventory_trouble(lab, attachment)
 
         _try_all(lab, _points(lab, "attach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
@@ -50,7 +51,7 @@ class Faults(DriverTests):
 
         def trial(attachment: Attachment, point: StepPoint) -> str:
             driver.attach(attachment, lab.call())
-            return _faulty(lab, driver.detach, attachment, point)
+            return _faulty(lab, driver.detach, attachment, point) or inventory_trouble(lab, attachment)
 
         _try_all(lab, _points(lab, "detach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
@@ -78,14 +79,16 @@ class Crashes(DriverTests):
 
     def test_a_process_killed_anywhere_in_attach_is_undone_by_the_next(self, lab: DriverLab) -> None:
         def trial(attachment: Attachment, point: StepPoint) -> str:
-            return "" if lab.child("attach", attachment, kill=point).killed else "attach never came to this point"
+            killed = lab.child("attach", attachment, kill=point).killed
+            return inventory_trouble(lab, attachment) if killed else "attach never came to this point"
 
         _try_all(lab, _points(lab, "attach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 
     def test_a_process_killed_anywhere_in_detach_is_followed_by_the_next(self, lab: DriverLab) -> None:
         def trial(attachment: Attachment, point: StepPoint) -> str:
             lab.child("attach", attachment).expect("attach")
-            return "" if lab.child("detach", attachment, kill=point).killed else "detach never came to this point"
+            killed = lab.child("detach", attachment, kill=point).killed
+            return inventory_trouble(lab, attachment) if killed else "detach never came to this point"
 
         _try_all(lab, _points(lab, "detach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 
@@ -93,7 +96,7 @@ class Crashes(DriverTests):
 def _points(lab: DriverLab, method: str) -> list[_Place]:
     """Around each step of an undisturbed attach or detach: with the first options, and with those that do other steps."""
     found: list[_Place] = []
-    known: list[set[str]] = []
+    known: list[list[str]] = []
     driver, pod = lab.driver(), lab.pod()
     for options in lab.case.good:
         steps = {"attach": Recorder(), "detach": Recorder()}
@@ -101,7 +104,8 @@ def _points(lab: DriverLab, method: str) -> list[_Place]:
         driver.attach(attachment, lab.call(steps["attach"]))
         driver.detach(attachment, lab.call(steps["detach"]))
         assert known or steps["attach"].names, "attach makes no step: each change to the host stands in one"
-        names = set(steps[method].names)
+        # By name and number of times: what is done with other options may have the steps' old names.
+        names = sorted(steps[method].names)
         if names not in known:
             known.append(names)
             found += [(options, point) for point in points_around(steps[method].names)]
@@ -124,14 +128,18 @@ def _try_all(
     trial: Callable[[Attachment, StepPoint], str],
     detach: Callable[[Attachment], object],
 ) -> None:
-    """Each point in turn, in a new sandbox after one that went wrong; then all that went wrong together."""
+    """Each point in turn, in a new sandbox after one that went wrong; then all that went wrong together.
+
+    Files in the run directory are no part of the picture, as some are made once and stay; here all of those are there already.
+    """
     found: list[str] = []
     pod: Namespace | None = None
     for options, point in places:
         pod = pod or lab.pod()
-        before = lab.picture(pod)
+        before, files = lab.picture(pod), files_of(lab)
         lines = _one(lab, options, point, pod, trial, detach)
         lines += diff(before, lab.picture(pod))
+        lines += [f"+ file in the run directory: {name}" for name in sorted(files_of(lab) - files)]
         if lines:
             found += [f"{options} {point}: {line}" for line in lines]
             pod = None

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from secnet.contract import Attachment, AttachResult, Gone, NetworkDriver, Retryable, from_json, to_json
+from secnet.contract import Attachment, AttachResult, Gone, Retryable, from_json, to_json
 from secnet.linux.rtnl import host_rtnl
 from secnet.linux.snapshot import diff
 
 from ..suite import applies
-from .lab import IFNAME, DriverLab, DriverTests, unchanged, without_netdev
+from .lab import IFNAME, DriverLab, DriverTests, info_of, unchanged, without_netdev
+from .sandboxes import until_free
 
 __all__ = ["Life"]
 
-_BACK_SECONDS = 10.0
-_POLL_SECONDS = 0.05
 _WISHES: Mapping[str, Any] = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
 
 
@@ -51,7 +49,9 @@ class Life(DriverTests):
         lab.clean_check(driver, attachment)
         owned = {item.attachment.key: item for item in lab.driver().inventory(lab.call()).owned}
         if not marked and not owned:
-            driver.detach(attachment, lab.call())  # it lives in the sandbox alone, and ends with it
+            # It lives in the sandbox alone, and ends with it.
+            driver.detach(attachment, lab.call())
+            unchanged(before, lab.picture(pod), "after detach")
             return
         assert set(owned) == {attachment.key}, "the keys that inventory found"
         found = owned[attachment.key]
@@ -111,8 +111,22 @@ class Life(DriverTests):
         before = lab.picture()
         attachment = lab.attach(driver, pod)
         lab.remove(pod)
-        _until_free(lab, driver, attachment)
+        until_free(lab, driver, attachment)
         lab.settled(before, "after detach without the netns")
+
+    @applies(lambda case: "" if info_of(case).needs_device else "the driver needs no device")
+    def test_detach_without_the_device(self, lab: DriverLab) -> None:
+        """A card may be pulled out, or its functions taken away: what else was made goes all the same."""
+        driver, pod = lab.driver(), lab.pod()
+        device = lab.devices(1)[0]
+        assert device is not None
+        before = lab.picture(pod)
+        attachment = lab.plan(driver, lab.request(pod, device=device))
+        driver.attach(attachment, lab.call())
+        lab.case.lose_device(lab.host, device)
+        until_free(lab, driver, attachment)
+        left = [line for line in diff(before, lab.picture(pod)) if not line.startswith("- ")]
+        assert not left, "\n".join(("after detach, beside the device that is gone:", *left))
 
     @applies(without_netdev)
     def test_detach_without_the_pods_link(self, lab: DriverLab) -> None:
@@ -130,7 +144,7 @@ class Life(DriverTests):
         lab.remove(pod)
         with pytest.raises((Gone, Retryable)):
             driver.attach(attachment, lab.call())
-        _until_free(lab, driver, attachment)
+        until_free(lab, driver, attachment)
         lab.settled(before, "after attach without the netns, then detach")
 
     def test_one_pod_takes_two_interfaces(self, lab: DriverLab) -> None:
@@ -159,18 +173,6 @@ class Life(DriverTests):
         _require_true(lab, attachment, result)
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after detach")
-
-
-def _until_free(lab: DriverLab, driver: NetworkDriver, attachment: Attachment) -> None:
-    """Detach; a device that is still on its way back from a dead netns is Busy, and then it is tried again (R3)."""
-    limit = time.monotonic() + _BACK_SECONDS
-    while True:
-        try:
-            return driver.detach(attachment, lab.call())
-        except Retryable:
-            if time.monotonic() > limit:
-                raise
-            time.sleep(_POLL_SECONDS)
 
 
 def _again(result: AttachResult) -> AttachResult:

@@ -9,6 +9,7 @@ from secnet.contract import HostContext, SecnetError
 
 from ..suite import applies
 from .lab import IFNAME, DriverLab, DriverTests, info_of, unchanged
+from .sandboxes import replace_pod, until_free
 
 __all__ = ["Neighbours"]
 
@@ -47,6 +48,23 @@ class Neighbours(DriverTests):
         driver.inventory(lab.call())
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after detach")
+
+    def test_a_detach_leaves_the_sandbox_that_has_the_path_by_now(self, lab: DriverLab) -> None:
+        """A runtime may use a path again: the sandbox is known by its identity."""
+        driver, pod = lab.driver(), lab.pod()
+        one, two = lab.devices(2)
+        before = lab.picture()
+        first = lab.plan(driver, lab.request(pod, device=one))
+        driver.attach(first, lab.call())
+        again = replace_pod(pod)
+        second = lab.plan(driver, lab.request(again, container_id=f"{pod.name}-next", device=two))
+        driver.attach(second, lab.call())
+        lab.up(second)
+        lab.clean_check(driver, second)
+        until_free(lab, driver, first)
+        lab.clean_check(driver, second, "check of the next sandbox of the path after detach from the one before")
+        driver.detach(second, lab.call())
+        lab.settled(before, "after both are detached")
 
     @applies(lambda case: "" if info_of(case).needs_device else "the driver needs no device")
     def test_a_late_detach_leaves_the_device_with_its_next_owner(self, lab: DriverLab) -> None:

@@ -5,19 +5,32 @@ A service may take the links of a bridge away a little after it was told to, so 
 
 from __future__ import annotations
 
-from secnet.contract import NodeReport
+from typing import Any
+
+from secnet.contract import NetworkDriver, NodeReport
 
 from ..steps import At, Recorder, StepPoint, fail, points_around
 from .lab import DriverLab, DriverTests, unchanged
 from .watch import Watch
 
-__all__ = ["Node"]
+__all__ = ["Node", "without_node_state"]
+
+
+def without_node_state(case: Any) -> str:
+    """Why the tests of the node do not apply; empty if they do."""
+    methods = ("reconcile_node", "teardown_node")
+    own = any(getattr(case.driver, name) is not getattr(NetworkDriver, name) for name in methods)
+    return "" if own else "the driver keeps no state of the node"
 
 
 class Node(DriverTests):
     """reconcile_node and teardown_node."""
 
     group = "node"
+
+    @staticmethod
+    def why_not(case: Any) -> str:
+        return without_node_state(case)
 
     def test_reconciling_again_changes_nothing(self, lab: DriverLab) -> None:
         driver, before = lab.driver(), lab.picture()
@@ -74,6 +87,31 @@ class Node(DriverTests):
             assert report["findings"] == [], f"{point}: findings of reconcile_node in a new process"
             lab.made_anew(whole, f"{point}: after reconcile_node in a new process")
 
+    def test_a_teardown_that_failed_anywhere_is_finished_by_the_next(self, lab: DriverLab) -> None:
+        driver = lab.driver()
+        for point in _teardown_points(lab):
+            _reconcile(lab)
+            observer = At(point, fail)
+            try:
+                driver.teardown_node(lab.call(observer))
+                raised = False
+            except Exception:  # the fault, or an error of the contract made of it
+                raised = True
+            assert observer.reached, f"{point}: the step never came"
+            assert raised, f"{point}: the failure of the step was swallowed"
+            driver.teardown_node(lab.call())
+            lab.settled(lab.prepared, f"{point}: after another teardown_node")
+        _reconcile(lab)
+
+    def test_a_teardown_that_was_killed_anywhere_is_finished_by_the_next_process(self, lab: DriverLab) -> None:
+        for point in _teardown_points(lab):
+            _reconcile(lab)
+            outcome = lab.child("teardown_node", kill=point)
+            assert outcome.killed, f"{point}: teardown_node never came to this point"
+            lab.child("teardown_node").expect("teardown_node")
+            lab.settled(lab.prepared, f"{point}: after teardown_node in a new process")
+        _reconcile(lab)
+
     def test_an_attachment_survives_reconciling(self, lab: DriverLab) -> None:
         driver, pod = lab.driver(), lab.pod()
         attachment = lab.attach(driver, pod)
@@ -92,6 +130,14 @@ def _points(lab: DriverLab) -> list[StepPoint]:
     driver.teardown_node(lab.call())
     lab.settled(lab.prepared, "after teardown_node")
     driver.reconcile_node(lab.context.config, lab.call(steps))
+    return points_around(steps.names)
+
+
+def _teardown_points(lab: DriverLab) -> list[StepPoint]:
+    """The points around the steps of a teardown_node of the reconciled host, which is torn down then."""
+    steps = Recorder()
+    lab.driver().teardown_node(lab.call(steps))
+    lab.settled(lab.prepared, "after teardown_node")
     return points_around(steps.names)
 
 

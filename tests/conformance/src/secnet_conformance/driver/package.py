@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from secnet.agent.validation import Validator
 
 from .. import package
-from .lab import DriverTests
+from ..cases import DriverCase
+from .lab import DriverTests, info_of
 
 __all__ = ["Package"]
 
@@ -15,6 +18,16 @@ class Package(DriverTests, package.Package):
 
     group = "package"
     needs_life = False
+
+    @classmethod
+    def lacks(cls) -> Sequence[str]:
+        """Nothing is asked of a case that is not ready: it leaves out all of this."""
+        if cls.case.not_ready:
+            return ()
+        found = [] if cls.case.stalls else ["that calls end with their deadline (no stalls in the case)"]
+        if info_of(cls.case).options.get("properties") and cls.case.inside is DriverCase.inside:
+            found.append("that options have their effect (no inside in the case)")
+        return found
 
     def test_the_node_configuration_of_the_case_is_valid(self) -> None:
         """By the driver's own schema."""

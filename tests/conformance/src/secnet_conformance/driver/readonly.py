@@ -92,6 +92,12 @@ class ReadOnly(DriverTests):
         assert keys == lab.driver().lock_keys(request), "the keys depend on something else than the request"
         assert len(set(keys)) == len(keys), "a key stands there twice"
 
+    @applies(lambda case: "" if info_of(case).needs_device else "the driver needs no device")
+    def test_two_requests_for_one_device_share_a_lock(self, lab: DriverLab) -> None:
+        driver, device = lab.driver(), lab.devices(1)[0]
+        one, two = (set(driver.lock_keys(lab.request(lab.pod(), device=device))) for _ in range(2))
+        assert one & two, f"two sandboxes may work on the device {device} at once: their keys are {one} and {two}"
+
     def test_long_identities_give_names_that_fit(self, lab: DriverLab) -> None:
         """What a runtime may ask: 64 characters of container id, 15 of interface name."""
         driver, pod = lab.driver(), lab.pod()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
-from secnet.contract import NetworkDriver
+from secnet.contract import Attachment, NetworkDriver
 from secnet.linux.netns import setns
 
 from ..held import held, left_of
 from ..netns import Namespace
+from ..steps import At, Recorder, StepPoint, fail, points_around
 from .lab import DriverLab, DriverTests
 
 __all__ = ["Resources"]
 
 _LIVES = 10
 _FILE_LIVES = 3
+_FAILING_ROUNDS = 3
 _OWN_NETNS = "/proc/thread-self/ns/net"
 
 
@@ -44,6 +47,20 @@ class Resources(DriverTests):
         _live(lab, driver, pod, _LIVES)
         left = left_of(before)
         assert len(left) < _LIVES, f"{_LIVES} attachments left {len(left)}: {', '.join(left)}"
+
+    def test_what_fails_leaves_nothing_open(self, lab: DriverLab) -> None:
+        """A failure before each step: what was opened before it is closed."""
+        driver, pod, steps = lab.driver(), lab.pod(), Recorder()
+        attachment = lab.plan(driver, lab.request(pod))
+        driver.attach(attachment, lab.call(steps))
+        driver.detach(attachment, lab.call())
+        points = [point for point in points_around(steps.names) if point.moment == "before"]
+        _fail(lab, driver, attachment, points)  # what is opened once and kept is there now
+        before = held()
+        for _ in range(_FAILING_ROUNDS):
+            _fail(lab, driver, attachment, points)
+        left = left_of(before)
+        assert len(left) < _FAILING_ROUNDS, f"{_FAILING_ROUNDS * len(points)} failures left {', '.join(left)}"
 
     def test_lives_leave_no_files(self, lab: DriverLab) -> None:
         """One file for each sandbox that ever was fills the run directory of an agent."""
@@ -88,6 +105,14 @@ def _live(lab: DriverLab, driver: NetworkDriver, pod: Namespace, times: int) -> 
     for _ in range(times):
         attachment = lab.attach(driver, pod)
         driver.check(attachment, lab.call())
+        driver.detach(attachment, lab.call())
+
+
+def _fail(lab: DriverLab, driver: NetworkDriver, attachment: Attachment, points: list[StepPoint]) -> None:
+    for point in points:
+        # Any error: that it is raised is for the tests of faults.
+        with suppress(Exception):
+            driver.attach(attachment, lab.call(At(point, fail)))
         driver.detach(attachment, lab.call())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from secnet.contract import NodeReport, SecnetError
 
 from .lab import DriverLab, DriverTests
+from .node import without_node_state
 
 __all__ = ["SharedNode"]
 
@@ -22,6 +23,10 @@ class SharedNode(DriverTests):
     """What reconcile_node made is used, deleted, or in somebody's way."""
 
     group = "node"
+
+    @staticmethod
+    def why_not(case: Any) -> str:
+        return without_node_state(case)
 
     def test_teardown_leaves_what_is_in_use_and_is_completed_later(self, lab: DriverLab) -> None:
         driver, pod, pristine = lab.driver(), lab.pod(), lab.picture()

@@ -1,10 +1,13 @@
-"""A right driver: a veth pair, a device of the host that is given back as it was, and a lock file that somebody else may hold."""
+"""A right driver: a veth pair, a device of the host that is given back as it was, and a lock file that somebody else may hold.
+
+What the device was before stands in the plan, and on the device itself: the inventory has no other record.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,6 +23,7 @@ from secnet.contract import (
     Finding,
     InvalidConfig,
     Inventory,
+    Key,
     NetnsRef,
     NetworkDriver,
     NetworkRef,
@@ -31,15 +35,14 @@ from secnet.contract import (
 from secnet.linux.names import LINK_GROUP, alias_for, host_ifname, mac_for, parse_alias
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
-__all__ = ["FREE", "LOCK", "OPTIONS", "PairDriver"]
-
-FREE = "free"
-"""Alias of a device that nobody has."""
+__all__ = ["LOCK", "OPTIONS", "PairDriver"]
 
 LOCK = "pair.lock"
 """File in the run directory that is held while a pair is made."""
 
 PREFIX = "pr"
+_WAS = " was "
+"""In the alias of a device that is taken: between who has it and the alias that it had before."""
 
 OPTIONS: Mapping[str, Any] = {
     "$schema": DIALECT,
@@ -91,10 +94,13 @@ class PairDriver(NetworkDriver):
             mtu=mtu,
         )
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
-            left, inside = self.find(kernel, attachment), pod.link(request.ifname)
-        if inside is not None and (left is None or inside.peer_index != left.index):
-            raise Conflict("the Pod has such an interface", hint="ask for another name", subject=request.ifname)
+            self.require_free(self.find(kernel, attachment), pod.link(request.ifname))
         return attachment
+
+    def require_free(self, left: Link | None, inside: Link | None) -> None:
+        """Raises Conflict if the Pod's interface of this name is not the other end of our link."""
+        if inside is not None and (left is None or inside.peer_index != left.index):
+            raise Conflict("the Pod has such an interface", hint="ask for another name", subject=inside.name)
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         return (request.device.id,) if request.device else ()
@@ -164,10 +170,18 @@ class PairDriver(NetworkDriver):
         if link.alias != alias or not link.up:
             with call.step("pair.mark", host=link.name):
                 kernel.set_link(link.index, alias=alias, up=True)
-        slot = self.slot(attachment.request)
-        if slot.alias != alias:
+        self.take(kernel, attachment, call)
+
+    def take(self, kernel: Rtnl, attachment: Attachment, call: Call) -> None:
+        """Write onto the device who has it, and what it was before."""
+        slot, mark = self.slot(attachment.request), self.mark_of(attachment.key)
+        if not slot.alias.startswith(mark):
             with call.step("slot.take", slot=slot.name):
-                kernel.set_link(slot.index, alias=alias)
+                kernel.set_link(slot.index, alias=f"{mark}{attachment.prior.get('alias', '')}")
+
+    def mark_of(self, key: Key) -> str:
+        """How the alias of a device begins that an attachment has."""
+        return f"{alias_for(self.host.owner_tag, key)}{_WAS}"
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         with pod_rtnl(attachment.request.netns) as (_, pod), host_rtnl() as kernel:
@@ -176,36 +190,48 @@ class PairDriver(NetworkDriver):
             return CheckReport(findings=(Finding(code="LinkMissing", message="an end is missing or down"),))
         if (inside.mac, inside.mtu) != (attachment.mac, attachment.mtu):
             return CheckReport(findings=(Finding(code="LinkChanged", message="MAC or MTU are others"),))
-        return CheckReport()
+        return CheckReport(findings=self.check_device(attachment))
+
+    def check_device(self, attachment: Attachment) -> tuple[Finding, ...]:
+        """Whether the device is the attachment's."""
+        mark = self.mark_of(attachment.key)
+        with host_rtnl() as kernel:
+            taken = any(slot.alias.startswith(mark) for slot in kernel.links())
+        return () if taken else (Finding(code="SlotMissing", message="no device says that this has it"),)
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         with host_rtnl() as kernel:
+            # The pair goes last: while anything is left, the inventory finds it by the pair.
+            self.restore(kernel, attachment, call)
             link = kernel.link(attachment.names["host"])
             if link is not None and self.is_ours(link, attachment):
                 with call.step("pair.delete", host=link.name):
                     kernel.delete_link(link.index)
-            self.restore(kernel, attachment, call)
 
     def restore(self, kernel: Rtnl, attachment: Attachment, call: Call) -> None:
         """Give the device back as it was, unless it is gone or has another owner by now."""
-        mine = alias_for(self.host.owner_tag, attachment.key)
+        mark = self.mark_of(attachment.key)
         for slot in kernel.links():
-            if slot.alias == mine:
+            if slot.alias.startswith(mark):
                 with call.step("slot.restore", slot=slot.name):
-                    kernel.set_link(slot.index, alias=attachment.prior["alias"])
+                    kernel.set_link(slot.index, alias=attachment.prior.get("alias", ""))
 
     def inventory(self, call: Call) -> Inventory:
         with host_rtnl() as kernel:
-            links = kernel.links(group=LINK_GROUP)
-        return Inventory(owned=tuple(self.rebuilt(link) for link in links if self.is_made_here(link)))
+            links = kernel.links()
+        ours = [link for link in links if link.group == LINK_GROUP and self.is_made_here(link)]
+        return Inventory(owned=tuple(self.rebuilt(link, links) for link in ours))
 
     def is_made_here(self, link: Link) -> bool:
         parsed = parse_alias(link.alias)
         return parsed is not None and parsed[0] == self.host.owner_tag and link.name == host_ifname(parsed[1], PREFIX)
 
-    def rebuilt(self, link: Link) -> Owned:
+    def rebuilt(self, link: Link, links: Sequence[Link]) -> Owned:
+        """What stands on the host end and on the device that it has, if it has one yet."""
         parsed = parse_alias(link.alias)
         assert parsed is not None
+        mark = self.mark_of(parsed[1])
+        found = [slot.alias.removeprefix(mark) for slot in links if slot.alias.startswith(mark)]
         request = AttachRequest(
             container_id=parsed[1].container_id,
             ifname=parsed[1].ifname,
@@ -213,6 +239,9 @@ class PairDriver(NetworkDriver):
             network_type=self.network_type,
             netns=NetnsRef(path="", device=0, inode=0),
         )
-        return Owned(
-            attachment=Attachment(request=request, names={"host": link.name}, prior={"alias": FREE}), complete=link.up
-        )
+        attachment = Attachment(request=request, names={"host": link.name}, prior={"alias": found[0]} if found else {})
+        return Owned(attachment=attachment, complete=link.up and self.is_whole(found))
+
+    def is_whole(self, priors: Sequence[str]) -> bool:
+        """Whether a pair has all that belongs to it, given what the devices were that it has."""
+        return bool(priors)

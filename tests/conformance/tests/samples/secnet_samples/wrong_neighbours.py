@@ -121,7 +121,7 @@ class SecondOptionLeaks(PairDriver):
                         kernel.delete_link(link.index)
 
 
-class _WithBridge(PairDriver):
+class WithBridge(PairDriver):
     """A right one: a bridge on the node, which its links use in name only."""
 
     @classmethod
@@ -155,7 +155,7 @@ class _WithBridge(PairDriver):
                     kernel.delete_link(link.index)
 
 
-class NodeTakesForeign(_WithBridge):
+class NodeTakesForeign(WithBridge):
     """Marks a bridge of its name as its own, whoever made it, and removes it at the end."""
 
     network_type = "node-takes-foreign"
@@ -164,7 +164,7 @@ class NodeTakesForeign(_WithBridge):
         return True
 
 
-class NodeWithoutSteps(_WithBridge):
+class NodeWithoutSteps(WithBridge):
     """Makes and removes its bridge outside of any step."""
 
     network_type = "node-without-steps"
