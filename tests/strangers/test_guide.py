@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import secnet.contract as contract
-from secnet.linux import names, rtnl
+from secnet.linux import names, rtnl, sysctl
 from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.documents import ROOT, Block, read_document
@@ -145,26 +145,82 @@ def test_the_guide_begins_with_an_empty_environment(from_nothing: Reader, alone:
     _follow(from_nothing, AFTER_SETUP)
 
 
-@pytest.mark.kernel
-def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(
-    node_netns: Namespace, tmp_path: Path
-) -> None:
-    (sketch,) = [block for block in GUIDE.blocks if "sketch" in block.info]
-    known: dict[str, Any] = {**vars(contract), **vars(names), **vars(rtnl), "NETWORK_TYPE": "mine", "Mapping": Mapping}
-    exec(
-        compile(f"class Sketch:\n{textwrap.indent(sketch.text, '    ')}", f"{GUIDE.name}:{sketch.line}", "exec"), known
-    )
+class Steps:
+    """Names of the steps, and at each what a person would look at."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.silent_at_up: bool | None = None
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Nothing goes up that speaks."""
+        self.names.append(name)
+        if name == "bridge.up":
+            self.silent_at_up = sysctl.read(f"ipv6/conf/{facts['bridge']}/disable_ipv6") == "1"
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        """Nothing to note."""
+
+
+@pytest.fixture
+def sketch(node_netns: Namespace, tmp_path: Path) -> Any:
+    """The driver of the guide's sketch, in a node of its own."""
+    (block,) = [block for block in GUIDE.blocks if "sketch" in block.info]
+    modules = (contract, names, rtnl)
+    known: dict[str, Any] = {name: value for module in modules for name, value in vars(module).items()}
+    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping, "Iterator": Iterator, "sysctl": sysctl}
+    source = f"class Sketch:\n{textwrap.indent(block.text, '    ')}"
+    exec(compile(source, f"{GUIDE.name}:{block.line}", "exec"), known)
     driver = known["Sketch"]()
     driver.host = contract.HostContext(node_name="n", run_dir=tmp_path)
-    assert driver.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+    return driver
+
+
+@pytest.mark.kernel
+def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(sketch: Any) -> None:
+    steps = Steps()
+    assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call(observers=(steps,))).ready
+    assert (steps.names, steps.silent_at_up) == (
+        ["bridge.create", "bridge.mark", "bridge.silence", "bridge.up"],
+        True,
+    )
     made = HostSnapshot.take()
-    assert driver.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+    assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
     assert diff(made, HostSnapshot.take()) == []
     run_in(None, ["ip", "link", "add", "br-theirs", "type", "bridge"])
+    run_in(None, ["ip", "link", "del", "br-mine"])
     before = HostSnapshot.take()
-    (finding,) = driver.reconcile_node({"bridge": "br-theirs"}, contract.Call()).findings
+    (finding,) = sketch.reconcile_node({"bridge": "br-theirs"}, contract.Call()).findings
     assert finding.code == "ForeignLink"
     assert diff(before, HostSnapshot.take()) == []
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("section", [{}, {"bridge": "br-new"}])
+def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
+    sketch: Any, section: Mapping[str, str]
+) -> None:
+    assert sketch.reconcile_node(section, contract.Call()).ready
+    assert sketch.reconcile_node({"bridge": "br-old"}, contract.Call()).ready
+    run_in(None, ["ip", "link", "add", "pod0", "master", "br-old", "type", "veth", "peer", "name", "pod1"])
+    (finding,) = sketch.reconcile_node(section, contract.Call()).findings
+    assert finding.code == "BridgeDraining"
+    run_in(None, ["ip", "link", "del", "pod0"])
+    assert sketch.reconcile_node(section, contract.Call()).ready
+    assert [name for name in _links() if name.startswith("br-")] == [*section.values()]
+
+
+@pytest.mark.kernel
+def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
+    before = HostSnapshot.take()
+    assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+    sketch.teardown_node(contract.Call())
+    assert diff(before, HostSnapshot.take()) == []
+
+
+def _links() -> list[str]:
+    with rtnl.host_rtnl() as host:
+        return [link.name for link in host.links()]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 
 from secnet.contract import Call, ErrorInfo, NodeReport, ProbeReport, SecnetError
 
+from .cluster.oserrors import translated
 from .plugins import Plugins
 from .reports import NodeState, Reports
 from .settings import Settings
@@ -26,6 +29,7 @@ class NodeKeeper:
         self._settings = settings
         self._reports = reports
         self._on_ready = on_ready
+        self._marks = _Marks(settings)
         self._states: dict[str, NodeState] = {}
 
     def reconcile(self, call: Call) -> bool:
@@ -45,9 +49,13 @@ class NodeKeeper:
     def _one(self, network_type: str, call: Call) -> NodeState:
         try:
             desired = self._settings.drivers.get(network_type, {})
-            if not desired and not self._plugins.drive(network_type, "probe", ProbeReport).ready:
-                return NodeState(network_type=network_type)  # not configured and not usable here: nothing to keep
+            if desired:
+                self._marks.set(network_type)
+            elif not self._has_work(network_type):
+                return NodeState(network_type=network_type)
             report = self._plugins.drive(network_type, "reconcile_node", NodeReport, desired, call)
+            if report.ready and not desired:
+                self._marks.clear(network_type)
             return NodeState(network_type=network_type, report=report)
         except SecnetError as exc:
             return NodeState(network_type=network_type, error=exc.info)
@@ -56,6 +64,44 @@ class NodeKeeper:
             return NodeState(
                 network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True)
             )
+
+    def _has_work(self, network_type: str) -> bool:
+        """Whether a driver without a section is to be called: it may have something to take away, or it can work here.
+
+        A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
+        """
+        return self._marks.has(network_type) or self._plugins.drive(network_type, "probe", ProbeReport).ready
+
+
+class _Marks:
+    """Which network types had a section, and have not yet taken away what they made for it: a file for each.
+
+    They lie in stateDir, for what is made may outlive a reboot (OVSDB rows), and by node, for nodes may share that directory.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.state_dir / "configured" / _file(settings.node_name) / _file(settings.owner_tag)
+
+    def has(self, network_type: str) -> bool:
+        return self._path(network_type).exists()
+
+    def set(self, network_type: str) -> None:
+        """Before the driver is called: afterwards may never come."""
+        path = self._path(network_type)
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    def clear(self, network_type: str) -> None:
+        with translated(self._path(network_type)):
+            self._path(network_type).unlink(missing_ok=True)
+
+    def _path(self, network_type: str) -> Path:
+        return self._folder / _file(network_type)
+
+
+def _file(name: str) -> str:
+    return urllib.parse.quote(name, safe="")
 
 
 def _announce(state: NodeState) -> None:

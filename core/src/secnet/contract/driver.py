@@ -31,7 +31,8 @@ class DriverInfo:
 
     contract: the contract version it is made for. Silence means version 1, in every later version of the contract too.
     options: schema fragment of its own NAD keys; node: fragment of its section in the node configuration. Both are closed
-    draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`).
+    draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`). An absent
+    section is `{}` and is not checked by `node`.
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     privileges: what it needs from the host, as words for people and for `secnet doctor`.
@@ -109,7 +110,12 @@ class NetworkDriver(ABC):
         """
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
-        """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod."""
+        """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod.
+
+        Takes away what was configured before and is no more, as far as it carries our tag and nothing uses it. An absent section
+        is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
+        away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
+        """
         return NodeReport()
 
     def teardown_node(self, call: Call) -> None:
