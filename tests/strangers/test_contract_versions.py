@@ -16,7 +16,7 @@ from secnet_testing.netns import Namespace, NetnsFactory
 from secnet_testing.objects import as_manifest, nad, pod
 from secnet_testing.strangers import StrangerVenv, write_project
 
-NEWER, OLDER = CONTRACT_VERSION + 1, CONTRACT_VERSION - 1
+NEWER = CONTRACT_VERSION + 1
 OURS = {"secnet-vlan", "secnet-sriov", "secnet-ipam"}
 SECNET = metadata.version("secnet")
 
@@ -35,21 +35,20 @@ def words(name: str, version: int) -> str:
 
 @pytest.fixture(scope="module")
 def venv(stranger_venv: StrangerVenv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StrangerVenv]:
-    """With a driver of the next version and one of the one before, each in both ways of saying it, and silent ones."""
+    """With a driver of the next version, in both ways of saying it, and silent ones. No version came before the first."""
     folder = tmp_path_factory.mktemp("projects")
     with stranger_venv.having(
         write_project(folder, "newer", versions=[NEWER], head=FOREIGN_NAME),
-        write_project(folder, "older", versions=[OLDER], said=FOREIGN_FIELD),
+        write_project(folder, "field", versions=[NEWER], said=FOREIGN_FIELD),
         write_project(folder, "newsay", said=f"contract={NEWER}, options=[]"),
-        write_project(folder, "oldsay", said=f"contract={OLDER}"),
         write_project(folder, "silent", head=FOREIGN_NAME),
         write_project(folder, "current", versions=[CONTRACT_VERSION]),
-        write_project(folder, "bridging", versions=[OLDER, CONTRACT_VERSION, NEWER], said="contract=CONTRACT_VERSION"),
+        write_project(folder, "bridging", versions=[CONTRACT_VERSION, NEWER], said="contract=CONTRACT_VERSION"),
     ):
         yield stranger_venv
 
 
-REFUSED = {"newer": NEWER, "older": OLDER, "newsay": NEWER, "oldsay": OLDER}
+REFUSED = {"newer": NEWER, "field": NEWER, "newsay": NEWER}
 
 
 OUR_VERSIONS = """
@@ -80,10 +79,9 @@ def test_drivers_lists_them_as_refused_and_the_others_as_ready(venv: StrangerVen
     assert words("newer", NEWER) in venv.run("secnet", "drivers").stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "what_to_do"), [("newer", "secnet is older: upgrade it"), ("older", "is older: install")]
-)
-def test_drivers_with_its_name_says_why_and_what_to_do(venv: StrangerVenv, name: str, what_to_do: str) -> None:
+@pytest.mark.parametrize("name", ["newer", "field"])
+def test_drivers_with_its_name_says_why_and_what_to_do(venv: StrangerVenv, name: str) -> None:
+    what_to_do = "secnet is older: upgrade it"
     done = venv.run("secnet", "drivers", name)
     said = " ".join(done.stdout.split())
     assert done.returncode == 1
@@ -131,19 +129,19 @@ def test_apply_and_the_status_of_a_pod_give_that_reason(
 ) -> None:
     config, pods = settings(tmp_path), tmp_path / "pods"
     pods.mkdir()
-    networks = [nad(name, network_type=name) for name in ("newer", "older", "current")]
-    web = pod("web", netns_factory().path, "newer,older,current")
+    networks = [nad(name, network_type=name) for name in ("newer", "field", "current")]
+    web = pod("web", netns_factory().path, "newer,field,current")
     (pods / "all.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [*networks, web]}))
     done = venv.run("secnet", "apply", pods, "--config", config, "--timeout", "30")
     assert done.returncode == 1, done.stderr
-    for ifname, name in (("eth1", "newer"), ("eth2", "older")):
+    for ifname, name in (("eth1", "newer"), ("eth2", "field")):
         assert f"{ifname} on default/{name}: Failed: Unsupported" in done.stdout
         assert words(name, REFUSED[name]) in done.stdout
     assert "eth3 on default/current: Attached" in done.stdout
     errors = network_errors(venv, config)
     assert set(errors) == {"eth1", "eth2"}
     assert words("newer", NEWER) in errors["eth1"]["message"]
-    assert errors["eth2"]["hint"].startswith("secnet-older is older")
+    assert errors["eth2"]["hint"].startswith("secnet is older")
     assert venv.run("secnet", "delete", pods, "--config", config).returncode == 0
 
 

@@ -16,11 +16,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import secnet_conformance
 from secnet.agent.cli.program import main
 from secnet.agent.fragments import driver_faults
 from secnet.agent.scaffold import DriverProject
 from secnet.contract import (
     CONTRACT_VERSION,
+    Attachment,
     Call,
     HostContext,
     InvalidConfig,
@@ -89,6 +91,32 @@ def test_the_todos_are_numbered_without_a_gap(project: Path) -> None:
     texts = [path.read_text() for path in project.rglob("*") if path.is_file()]
     found = {number for number in range(1, 20) for text in texts if f"TODO {number}:" in text}
     assert found == set(range(1, 11))
+
+
+def test_what_the_case_suggests_is_python_with_names_that_exist(project: Path) -> None:
+    """Its comments, uncommented."""
+    text = (project / "tests" / "test_conformance.py").read_text()
+    code = "\n".join(
+        re.sub("^    #   ?", "    ", line)
+        for line in text.splitlines()
+        if re.match("    #   |class .*Case|    (good|driver)", line)
+    )
+    names = {name: getattr(secnet_conformance, name) for name in secnet_conformance.__all__}
+    known: dict[str, Any] = names | {
+        "Attachment": Attachment,
+        "Path": Path,
+        "MyNicDriver": NetworkDriver,
+        "__file__": "a",
+    }
+    exec(compile(code, "test_conformance.py", "exec"), known)
+    case = known["MyNicCase"]
+    assert [item.reason for item in case.bad] == ["NotReady"]
+    assert len(case.breakages) == 2
+    assert {"prepare", "inside", "golden"} <= set(vars(case))
+
+
+def test_what_a_run_leaves_is_ignored(project: Path) -> None:
+    assert "/report.md" in (project / ".gitignore").read_text().splitlines()
 
 
 def test_the_driver_is_one_that_the_registry_takes(module: ModuleType) -> None:
@@ -195,7 +223,11 @@ def test_the_distribution_may_have_another_name(tmp_path: Path) -> None:
         (["my-nic", "--distribution", "class"], "a name that Python or secnet uses"),
         (["my-nic", "--distribution", "secnet"], "a name that Python or secnet uses"),
         (["my-nic", "--distribution", "Acme"], "is no name of a distribution"),
-        (["my-nic", "--distribution", "secnet-vlan"], "a module secnet_vlan is installed already"),
+        (["my-nic", "--distribution", "secnet-vlan"], "secnet-vlan is a distribution of secnet itself"),
+        (["ipam"], "secnet-ipam is a distribution of secnet itself"),
+        (["conformance"], "--distribution my-conformance"),
+        (["my-nic", "--distribution", ""], "'' is no name of a distribution"),
+        (["my-nic", "--distribution", "secnet-testing"], "a module secnet_testing is installed already"),
         (["vlan"], "provided by secnet-vlan"),
         (["network"], "such as my-network"),
         (["driver"], "such as my-driver"),

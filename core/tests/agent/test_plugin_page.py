@@ -93,12 +93,23 @@ def test_a_name_of_another_kind_and_no_name(tmp_path: Path, capsys: pytest.Captu
     assert "NAME is empty" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "near"), [("VLAN", "vlan"), ("statik", "static")])
+def test_a_mistyped_name_is_told_the_nearest(
+    name: str, near: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["drivers", name, "--state-dir", str(tmp_path)]) == 1
+    assert f"did you mean '{near}'?" in capsys.readouterr().err
+
+
 def test_without_any_driver_the_example_says_what_to_fill_in(capsys: pytest.CaptureFixture[str]) -> None:
     registry = only()
     nad = example(registry.backends["pools"], registry)
     assert not no_problems(nad, registry)
     print_page(FACTS | {"example": nad})
-    assert "# No network type is installed: put one in place of the capitals below.\n" in capsys.readouterr().out
+    assert (
+        "# No network type that can be used is installed: put one in place of the capitals below.\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_driver_of_devices_is_shown_with_the_resource_of_its_devices() -> None:

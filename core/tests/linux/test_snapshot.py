@@ -86,6 +86,15 @@ def test_a_change_of_one_thing_is_one_line(wire: Wire) -> None:
     assert diff(before, take(wire)) == [f"~ {LINK} > mtu: 1400 -> 1300"]
 
 
+def test_a_link_that_came_is_one_line(wire: Wire) -> None:
+    before = take(wire)
+    wire.host.create_link("extra0", "bridge")
+    (line,) = diff(before, take(wire))
+    assert line.startswith("+ namespaces > current > links > extra0: kind=bridge")
+    (line,) = diff(take(wire), before)
+    assert line.startswith("- namespaces > current > links > extra0: kind=bridge")
+
+
 def test_an_address_that_is_up_adds_no_route_of_the_local_table(wire: Wire) -> None:
     before = take(wire)
     wire.pod.add_address(1, "10.1.0.6/32")

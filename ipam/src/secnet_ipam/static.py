@@ -31,7 +31,7 @@ class StaticBackend(IPAMBackend):
             config=static_fragment(),
             capabilities=frozenset({"ips"}),
             allocates=False,
-            example={"addresses": [{"address": "148.14.25.111/24", "gateway": "148.14.25.1"}]},
+            example={"addresses": [{"address": "192.0.2.111/24", "gateway": "192.0.2.1"}]},
         )
 
     def probe(self) -> ProbeReport:

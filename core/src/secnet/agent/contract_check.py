@@ -22,7 +22,7 @@ __all__ = ["VERSIONS_GROUP", "check_declared", "check_described", "suspicion"]
 
 VERSIONS_GROUP = "secnet.contract"
 _TOO_MUCH = 10**9  # Python refuses to print or read a number of some thousand digits
-_VERSION = re.compile("[0-9]{1,9}")
+_VERSION = re.compile("[1-9][0-9]{0,8}")
 
 
 def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
@@ -36,7 +36,7 @@ def check_declared(entry_point: importlib.metadata.EntryPoint) -> bool:
         raise ContractViolation(
             f"{_who(entry_point)} names {_short(wrong[0])} in the entry-point group {VERSIONS_GROUP}, "
             "which is no contract version",
-            hint=f"its pyproject.toml must name whole numbers there, such as {CONTRACT_VERSION}",
+            hint=f"its pyproject.toml must name whole numbers from 1 there, such as {CONTRACT_VERSION}",
         )
     versions = [int(name) for name in names]
     if versions and CONTRACT_VERSION not in versions:
@@ -50,10 +50,10 @@ def check_described(entry_point: importlib.metadata.EntryPoint, info: Any, *, de
     Raises ContractViolation.
     """
     version = getattr(info, "contract", CONTRACT_VERSION)
-    if type(version) is not int or abs(version) >= _TOO_MUCH:
+    if type(version) is not int or not 1 <= version < _TOO_MUCH:
         raise ContractViolation(
             f"describe() of {_who(entry_point)} says contract={_short(version)}, which is no contract version",
-            hint=f"its authors must give a whole number there, such as {CONTRACT_VERSION}",
+            hint=f"its authors must give a whole number from 1 there, such as {CONTRACT_VERSION}",
         )
     if version != CONTRACT_VERSION and declared:
         raise ContractViolation(
@@ -105,4 +105,4 @@ def _who(entry_point: importlib.metadata.EntryPoint) -> str:
 
 def _short(value: Any) -> str:
     """What somebody wrote, however long; no repr() of it raises here."""
-    return "a number of more than 9 digits" if type(value) is int else reprlib.repr(value)
+    return "a number of more than 9 digits" if type(value) is int and abs(value) >= _TOO_MUCH else reprlib.repr(value)

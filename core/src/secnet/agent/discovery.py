@@ -8,6 +8,7 @@ editable install.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -17,7 +18,7 @@ from stevedore import ExtensionManager
 
 from secnet.contract import ContractViolation
 
-__all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "require_class", "who"]
+__all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "place_of", "require_class", "who"]
 
 NOBODY = "an unknown distribution"
 _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
@@ -77,6 +78,18 @@ def require_class(entry_point: EntryPoint) -> None:
 def load(entry_point: EntryPoint) -> Any:
     """The object that it names. Raises whatever its module raises."""
     return _Loader(entry_point).extensions[0].plugin
+
+
+def place_of(exc: BaseException, entry_point: EntryPoint) -> str:
+    """Where in the plugin's own code it was raised or passed through last: `FILE, line N`; empty if nowhere."""
+    if isinstance(exc, SyntaxError) and exc.filename:
+        return f"{exc.filename}, line {exc.lineno}"
+    top = entry_point.value.partition(":")[0].partition(".")[0].strip()
+    found = ""
+    for frame, line in traceback.walk_tb(exc.__traceback__):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == top:
+            found = f"{frame.f_code.co_filename}, line {line}"
+    return found
 
 
 class _Loader(ExtensionManager[Any]):

@@ -28,7 +28,7 @@ from secnet.contract import (
 )
 
 from .contract_check import check_declared, check_described, suspicion
-from .discovery import NOBODY, Unreadable, identity, installed, load, require_class, who
+from .discovery import NOBODY, Unreadable, identity, installed, load, place_of, require_class, who
 from .fragments import backend_faults, driver_faults
 from .validation import Validator
 
@@ -190,7 +190,7 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
     hint = suspicion(entry_point, declared=declared)
     require_class(entry_point)
     what = f"{entry_point.value} cannot be loaded"
-    cls = _guarded(what, lambda: load(entry_point), hint)
+    cls = _guarded(what, lambda: load(entry_point), hint, entry_point)
     info = _describe(kind, cls, entry_point, declared=declared)
     options = info.options if kind is _DRIVER else info.config
     owner = f"{kind.word} {entry_point.name}"
@@ -210,7 +210,7 @@ def _describe(kind: _Kind, cls: Any, entry_point: importlib.metadata.EntryPoint,
     if not isinstance(cls, type) or not issubclass(cls, kind.base):
         raise ContractViolation(f"{entry_point.value} is not a subclass of secnet.contract.{kind.base.__name__}")
     hint = suspicion(entry_point, declared=declared)
-    info = _guarded("describe() failed", lambda: cls.describe(), hint)  # type: ignore[attr-defined]
+    info = _guarded("describe() failed", lambda: cls.describe(), hint, entry_point)  # type: ignore[attr-defined]
     check_described(entry_point, info, declared=declared)
     if not isinstance(info, kind.info):
         raise ContractViolation(f"describe() returned {info!r} where {kind.info.__name__} was promised")
@@ -237,13 +237,18 @@ def _judged(function: Callable[[], T]) -> T:
         raise ContractViolation(f"what it says of itself cannot be read: {type(exc).__name__}: {exc}") from exc
 
 
-def _guarded(what: str, function: Callable[[], T], hint: str = "") -> T:
+def _guarded(
+    what: str, function: Callable[[], T], hint: str = "", entry_point: importlib.metadata.EntryPoint | None = None
+) -> T:
+    """entry_point: whose code is run; the message then says where in it the trouble is."""
     try:
         return function()
     except KeyboardInterrupt:
         raise
     except BaseException as exc:  # a plugin may even call sys.exit() while it is imported
-        raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}", hint=hint) from exc
+        place = place_of(exc, entry_point) if entry_point is not None else ""
+        where = f" ({place})" if place else ""
+        raise ContractViolation(f"{what}: {type(exc).__name__}: {exc}{where}", hint=hint) from exc
 
 
 def _duplicates(kind: _Kind, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> Iterator[PluginProblem]:

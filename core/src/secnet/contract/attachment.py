@@ -105,7 +105,8 @@ class AttachResult:
     """What `attach` made and read back.
 
     netdev: False when no interface was moved into the Pod (a userspace device); the core then skips its layer-3 step.
-    late_carrier: True when carrier may come long after link-up, so that the kernel's own announcement would be lost.
+    late_carrier: True when carrier may come long after link-up, so that the kernel's own announcement would be lost. The core
+    then waits for carrier, up to 3 s, and announces the addresses itself: without carrier the attach takes that much longer.
     device_info: the Device Information Spec object for network-status, or None.
     details: facts for people (`secnet status`), for example `{"bridge": "br-secondary", "port": "sn0a1b.."}`.
     """

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from .errors import ContractViolation
+
 __all__ = ["DIALECT", "EMPTY_FRAGMENT", "VLAN_PROPERTY", "load_fragment"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -37,6 +39,16 @@ VLAN_PROPERTY: Mapping[str, Any] = {
 
 
 def load_fragment(package: str, filename: str) -> Mapping[str, Any]:
-    """A fragment shipped as package data: `load_fragment("secnet_vlan", "options.json")`."""
-    data: Mapping[str, Any] = json.loads(resources.files(package).joinpath(filename).read_text(encoding="utf-8"))
+    """A fragment shipped as package data: `load_fragment("secnet_vlan", "options.json")`.
+
+    Raises ContractViolation, which names package and file, if it cannot be read or is no JSON object.
+    """
+    hint = "its authors must ship it as package data: one JSON object"
+    try:
+        data = json.loads(resources.files(package).joinpath(filename).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise ContractViolation(f"{filename} of the package {package} cannot be read: {why}", hint=hint) from exc
+    if not isinstance(data, dict):
+        raise ContractViolation(f"{filename} of the package {package} is no JSON object", hint=hint)
     return data

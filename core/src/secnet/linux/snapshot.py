@@ -97,10 +97,30 @@ class HostSnapshot:
 
 
 def diff(before: HostSnapshot, after: HostSnapshot) -> list[str]:
-    """One readable line for each thing added (+), removed (-) or changed (~); empty if nothing differs."""
+    """One readable line for each thing added (+), removed (-) or changed (~); empty if nothing differs.
+
+    The sysctls of a link that is itself added or removed come and go with it, and are not told one by one.
+    """
     lines: list[str] = []
-    _compare("", before.data, after.data, lines)
+    _compare("", *_without_followers(before.data, after.data), lines)
     return lines
+
+
+def _without_followers(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Both without the sysctls of links that only one of them has."""
+    old, new = thaw(before), thaw(after)
+    places, others = old.get("namespaces", {}), new.get("namespaces", {})
+    for label in {*places} & {*others}:
+        one, other = places[label], others[label]
+        followers = {
+            key.format(link) for link in {*one.get("links", ())} ^ {*other.get("links", ())} for key in LINK_SYSCTLS
+        }
+        for place in (one, other):
+            if "sysctls" in place:
+                place["sysctls"] = {key: value for key, value in place["sysctls"].items() if key not in followers}
+    return old, new
 
 
 def _compare(where: str, old: Any, new: Any, lines: list[str]) -> None:

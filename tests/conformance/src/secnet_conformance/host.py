@@ -65,9 +65,10 @@ class Host:
         """Run a program in the node's namespace; returns what it printed. A failure is an AssertionError with its messages."""
         return run_in(self.namespace, shlex.split(command), check=check)
 
-    def run_in(self, pod: Namespace, command: str, *, check: bool = True) -> str:
-        """Run a program in a sandbox."""
-        return run_in(pod, shlex.split(command), check=check)
+    def run_in(self, pod: Namespace | NetnsRef, command: str, *, check: bool = True) -> str:
+        """Run a program in a sandbox: `inside` is given one, a breakage has `attachment.request.netns`."""
+        place = self.pod_of(pod) if isinstance(pod, NetnsRef) else pod
+        return run_in(place, shlex.split(command), check=check)
 
     def at_end(self, undo: Callable[[], object]) -> None:
         """Call this when the host ends, before its namespaces go; last come, first served."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,28 +90,24 @@ class Conformance:
         self._file: Path | None = config.getoption("secnet_report")
         self._report = Report()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Take out what does not apply or cannot be yet; the report says why."""
-        rows = [(item, _row(item)) for item in items]
-        left_out = []
-        for item, row in rows:
-            if row is not None:
-                self._report.expect(item.nodeid, row)
-                for lack in item.cls.lacks():  # type: ignore[attr-defined]
-                    self._report.lacks(row.plugin, lack)
-                item.extra_keyword_matches.update(row.group.split())
-                if row.note:
-                    left_out.append(item)
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item, row in rows if row is None or not row.note]
-
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Whoever picks tests wants to read of these only."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Of what was asked for, take out what does not apply or cannot be yet; the report says why."""
+        rows = {item: row for item in items if (row := _row(item)) is not None}
+        for item, row in rows.items():
+            item.extra_keyword_matches.update(row.group.split())
+        yield  # here pytest picks by -k and -m
         for item in items:
-            if (row := _row(item)) is not None and not row.note:
-                self._report.forget(item.nodeid)
+            if item in rows:
+                self._report.expect(item.nodeid, rows[item])
+                for lack in item.cls.lacks():  # type: ignore[attr-defined]
+                    self._report.lacks(rows[item].plugin, lack)
+        left_out = [item for item in items if item in rows and rows[item].note]
+        if left_out:
+            items[:] = [item for item in items if item not in rows or not rows[item].note]
+            config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # before anybody else counts a skip
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -57,11 +57,6 @@ class Report:
         """What no test shows of a plugin, as its case does not say how."""
         self._lacks.setdefault(plugin, {})[what] = None
 
-    def forget(self, nodeid: str) -> None:
-        """A test that was not asked for."""
-        self._rows.pop(nodeid, None)
-        self._outcomes.pop(nodeid, None)
-
     def note(self, nodeid: str, outcome: str, reason: str, *, is_call: bool) -> None:
         """The outcome of a phase of a test: `passed` counts only for the test itself."""
         row = self._rows.get(nodeid)

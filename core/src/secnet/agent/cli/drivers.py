@@ -10,6 +10,7 @@ from typing import Any
 from secnet.contract import ObjectStore, Unsupported
 
 from ..cluster.store import FileStore
+from ..jsontext import nearest
 from ..plugins import Plugins
 from ..registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
 from ..settings import Settings
@@ -141,9 +142,13 @@ def _nobody(name: str, groups: Sequence[str], registry: Registry) -> Unsupported
                 f"{name} is installed as {_KIND_WORDS[group]}, not as {other}",
                 hint=f"leave --kind out, or say --kind {word}",
             )
-    known = ", ".join(sorted({name for group in groups for name in tables[group]})) or "none"
+    known = sorted({name for group in groups for name in tables[group]})
+    refused = sorted({item.name for item in registry.problems if item.group in groups} - {*known})
+    near = nearest(name, [*known, *refused])
+    listed = f"installed: {', '.join(known) or 'none'}" + (f"; refused: {', '.join(refused)}" if refused else "")
     return Unsupported(
-        f"no plugin {name!r} is installed (installed: {known})", hint="install the distribution that provides it"
+        f"no plugin {name!r} is installed ({listed})",
+        hint=f"did you mean {near!r}?" if near is not None else "install the distribution that provides it",
     )
 
 

@@ -35,8 +35,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the project, and say what to do next."""
-    name = arguments.name
-    project = DriverProject(network_type=name, distribution=arguments.distribution or f"secnet-{name}")
+    name, given = arguments.name, arguments.distribution
+    project = DriverProject(network_type=name, distribution=f"secnet-{name}" if given is None else given)
     _require_free(name)
     project.require_unknown()
     folder = arguments.directory or Path(project.distribution)

@@ -74,7 +74,7 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
 
 def nad_example(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins) -> dict[str, Any]:
     """A whole NetworkAttachmentDefinition. A backend's is of an installed network type, one that works here if there is any."""
-    config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "antrea"}
+    config: dict[str, Any] = {"cniVersion": "1.1.0", "type": "secnet"}
     driver = plugin if _is_driver(plugin) else _partner(registry, plugins)
     config["networkType"] = driver.name if driver is not None else _NO_DRIVER
     config |= thaw(driver.info.example) if driver is not None else {}
@@ -131,7 +131,7 @@ def print_page(facts: Mapping[str, Any]) -> None:
         f"\nA NetworkAttachmentDefinition to start from; `secnet drivers {facts['name']} --example` prints it alone:\n"
     )
     if _NO_DRIVER in facts["example"]["spec"]["config"]:
-        print("# No network type is installed: put one in place of the capitals below.")
+        print("# No network type that can be used is installed: put one in place of the capitals below.")
     print_data(facts["example"], "yaml")
 
 

@@ -48,17 +48,35 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors go to stderr as one line that says what to do."""
-    arguments = build_parser().parse_args(argv)
     try:
-        code = arguments.run(arguments)
-        sys.stdout.flush()
-        return int(code)
+        return _run(argv)
     except SecnetError as exc:
         print(f"secnet: {exc}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) left: not our failure
+    except OSError as exc:
+        if exc.filename is not None:
+            raise  # a fault of ours: what works on files translates its errors. Those of stdout name none.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+        if not isinstance(exc, BrokenPipeError):  # the reader (`| head`) left: nobody's failure
+            print(f"secnet: the output cannot be written: {exc.strerror or exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("secnet: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """The exit status, once all output is written."""
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit:  # after --help and --version too
+        _flush()
+        raise
+    code = int(arguments.run(arguments))
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # closed by the shell: `>&-`
+        sys.stdout.flush()

@@ -23,6 +23,7 @@ __all__ = ["DriverProject"]
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
 _LONGEST_DISTRIBUTION = 60
+_OURS = frozenset({"secnet-vlan", "secnet-sriov", "secnet-ipam", "secnet-conformance"})
 _KIT_NAMES = ("BackendCase", "DriverCase")
 
 # The file of the project, and the template it is made from.
@@ -91,7 +92,12 @@ class DriverProject:
         return self.class_name.removesuffix("Driver")
 
     def require_unknown(self) -> None:
-        """Raise Conflict if another distribution's module of this name can be imported."""
+        """Raise Conflict if the distribution is one of secnet's own, or another one's module of this name can be imported."""
+        if self.distribution in _OURS:
+            raise Conflict(
+                f"{self.distribution} is a distribution of secnet itself: one environment cannot have both",
+                hint=f"choose another name, or another distribution, such as --distribution my-{self.network_type}",
+            )
         if importlib.util.find_spec(self.module) is not None:
             raise Conflict(
                 f"a module {self.module} is installed already",
