@@ -57,6 +57,12 @@ class VlanCase(DriverCase):
             {"bridgeName": "br-two", "physicalInterfaces": ["up0"]},
         ]
     }
+    other_node: Mapping[str, Any] = {
+        "ovsBridges": [
+            {"bridgeName": "br-one", "physicalInterfaces": ["up0"], "enableMulticastSnooping": True},
+            {"bridgeName": "br-new"},
+        ]
+    }
     bad = (
         Bad({"vlan": 4095}, reason="InvalidConfig", match="$.vlan"),
         Bad({"vlan": -1}, reason="InvalidConfig", match="$.vlan"),

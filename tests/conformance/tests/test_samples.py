@@ -11,7 +11,7 @@ from secnet_conformance import DriverSuite
 
 pytestmark = [pytest.mark.kit, pytest.mark.timeout(900)]
 
-RIGHT = ("Pair", "List")
+RIGHT = ("Pair", "List", "Bridged")
 WRONG: Mapping[str, list[str]] = tomllib.loads((Path(__file__).parent / "samples/failing.toml").read_text())
 
 _PACKAGE = "the same test serves backends: its wrong samples are not drivers, or it is about the files of a project"

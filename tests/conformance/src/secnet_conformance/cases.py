@@ -122,6 +122,9 @@ class DriverCase(_Case):
     node: ClassVar[Mapping[str, Any]] = {}
     """The driver's section of the node configuration; `reconcile_node` makes it true before the first attach."""
 
+    other_node: ClassVar[Mapping[str, Any] | None] = None
+    """Another section, which leads to other objects than `node`: nothing is left of the one when the other takes its place."""
+
     foreign: ClassVar[Sequence[Foreign]] = ()
 
     netdev: ClassVar[bool] = True

@@ -20,7 +20,15 @@ from secnet_conformance import (
     Host,
     Stall,
 )
-from secnet_samples import wrong_backends, wrong_drivers, wrong_ends, wrong_neighbours, wrong_pieces, wrong_sights
+from secnet_samples import (
+    wrong_backends,
+    wrong_drivers,
+    wrong_ends,
+    wrong_neighbours,
+    wrong_pieces,
+    wrong_sections,
+    wrong_sights,
+)
 from secnet_samples.leases import ListBackend
 from secnet_samples.pair import LOCK, PairDriver
 
@@ -67,6 +75,13 @@ class PairCase(DriverCase):
 
     def lose_device(self, host: Host, device: DeviceRef) -> None:
         host.run(f"ip link del {device.id}")
+
+
+class SectionCase(PairCase):
+    """For drivers with a section of the node configuration."""
+
+    node: Mapping[str, Any] = {"bridge": "pair-br0"}
+    other_node: Mapping[str, Any] = {"bridge": "pair-br1"}
 
 
 def lose_entry(host: Host, lease: IpamLease) -> None:
@@ -189,4 +204,5 @@ globals().update(_suites(wrong_pieces, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_neighbours, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_ends, PairCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_sights, PairCase, DriverSuite, "driver"))
+globals().update(_suites(wrong_sections, SectionCase, DriverSuite, "driver"))
 globals().update(_suites(wrong_backends, ListCase, BackendSuite, "backend"))

@@ -14,6 +14,7 @@ from .parallel import Parallel
 from .readonly import ReadOnly
 from .refusals import Declarations, Refusals
 from .resources import Resources
+from .sections import NodeSections
 from .shared_node import SharedNode
 
 __all__ = ["DriverLab", "DriverSuite"]
@@ -22,6 +23,7 @@ __all__ = ["DriverLab", "DriverSuite"]
 class DriverSuite(
     Golden,
     Resources,
+    NodeSections,
     SharedNode,
     Node,
     Deadlines,
