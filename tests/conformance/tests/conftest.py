@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from secnet_conformance.needs import requires_command, requires_root
+from secnet_conformance.suite import Suite
 
 SAMPLES = Path(__file__).parent / "samples"
+FILES = sorted(SAMPLES.glob("*_cases.py"))
 _RUNS = 4
 """More than cores: what fails waits first."""
 
@@ -24,7 +27,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, frozenset[
     requires_root()
     requires_command("ip")
     suites = _collected()
-    parts = [suites[number::_RUNS] for number in range(_RUNS)]
+    parts = [list(suites.values())[number::_RUNS] for number in range(_RUNS)]
     folder = tmp_path_factory.mktemp("samples")
     with ThreadPoolExecutor(_RUNS) as threads:
         results = threads.map(lambda item: _run(item[1], folder / f"{item[0]}.xml"), enumerate(parts))
@@ -35,9 +38,22 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, frozenset[
     return found
 
 
-def _collected() -> list[str]:
+def _collected() -> dict[str, str]:
+    """Suite -> what pytest is told to run it. No two files have a suite of one name."""
     lines = _pytest("--collect-only", "-q").stdout.splitlines()
-    return list(dict.fromkeys(line.split("::")[1] for line in lines if "::" in line))
+    targets = list(dict.fromkeys(line.rpartition("::")[0] for line in lines if "::" in line))
+    found = {target.rpartition("::")[2]: str(SAMPLES / target) for target in targets}
+    assert len(found) == len(targets), f"two suites of one name: {targets}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def suites() -> Mapping[str, type[Suite]]:
+    """Each sample suite by its name; not run, only looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SAMPLES))
+        modules = [importlib.import_module(file.stem) for file in FILES]
+    return {name: item for module in modules for name, item in vars(module).items() if name.startswith("Test")}
 
 
 def _run(suites: list[str], file: Path) -> dict[str, frozenset[str]]:
@@ -53,8 +69,7 @@ def _run(suites: list[str], file: Path) -> dict[str, frozenset[str]]:
 
 
 def _pytest(*options: str, targets: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    file = str(SAMPLES / "sample_cases.py")
-    paths = [f"{file}::{suite}" for suite in targets] if targets else [file]
+    paths = targets or [str(file) for file in FILES]
     argv = [
         sys.executable,
         "-m",

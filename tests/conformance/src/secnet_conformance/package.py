@@ -215,13 +215,12 @@ def _signature_faults(name: str, promised: Any, given: Any) -> list[str]:
         return []
     theirs = list(inspect.signature(getattr(given, "__func__", given)).parameters.values())
     wanted = list(inspect.signature(getattr(promised, "__func__", promised)).parameters.values())
-    if any(item.kind is item.VAR_POSITIONAL for item in theirs):
-        return []
+    places = [item for item in theirs if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
+    by_name = [item for item in theirs if item.kind is item.KEYWORD_ONLY]
     faults = []
-    names, wanted_names = [item.name for item in theirs], [item.name for item in wanted]
-    if names[: len(wanted)] != wanted_names:
+    names, wanted_names = [item.name for item in places], [item.name for item in wanted]
+    takes_any = any(item.kind is item.VAR_POSITIONAL for item in theirs)
+    if names[: len(wanted)] != (wanted_names[: len(names)] if takes_any else wanted_names):
         faults.append(f"{name}({', '.join(names)}) where the contract has {name}({', '.join(wanted_names)})")
-    extra = [
-        item.name for item in theirs[len(wanted) :] if item.default is item.empty and item.kind is not item.VAR_KEYWORD
-    ]
+    extra = [item.name for item in (*places[len(wanted) :], *by_name) if item.default is item.empty]
     return faults + ([f"{name} requires {', '.join(extra)}, which the core does not give"] if extra else [])

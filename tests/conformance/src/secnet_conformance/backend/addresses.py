@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from secnet.contract import IpamLease, LeaseAddress
 
-__all__ = ["must_be_usable", "must_differ"]
+__all__ = ["must_be_usable", "must_differ", "unusable"]
 
 _NO_ENDS = 31
 """From this prefix length on an IPv4 subnet has no network and no broadcast address (RFC 3021)."""
@@ -27,6 +27,15 @@ def must_differ(leases: Sequence[IpamLease]) -> None:
     given = [item.address for lease in leases for item in lease.addresses if item.pool is not None]
     given = given or [item.address for lease in leases for item in lease.addresses]
     assert len(set(given)) == len(given), f"an address was given twice: {given}"
+
+
+def unusable(item: LeaseAddress) -> list[str]:
+    """What can be no Pod's in the subnet of an address, with the prefix length."""
+    subnet = ipaddress.ip_interface(item.address).network
+    found = [] if item.gateway is None else [item.gateway]
+    if subnet.version == 4 and subnet.prefixlen < _NO_ENDS:
+        found += [str(subnet.network_address), str(subnet.broadcast_address)]
+    return [f"{ip}/{subnet.prefixlen}" for ip in found]
 
 
 def _must_be_host(item: LeaseAddress) -> None:

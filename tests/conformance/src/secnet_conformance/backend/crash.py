@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,7 @@ from secnet.linux.snapshot import HostSnapshot, diff
 from ..steps import At, Recorder, StepPoint, fail, points_around
 from ..suite import applies
 from .lab import BackendLab, BackendTests, addresses_of, info_of, recording, unchanged
-from .stores import Deaf
+from .stores import Counted, Deaf
 
 __all__ = ["Crash"]
 
@@ -56,6 +57,14 @@ class Crash(BackendTests):
             work(request, boundaries)
             boundaries.look()
             assert not boundaries.faults, "\n".join(boundaries.faults)
+
+    @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
+    def test_each_step_makes_one_change_of_the_store(self, lab: BackendLab) -> None:
+        """Only so a crash before and after each step is a crash before and after each write."""
+        request, store = lab.request(), Counted(lab.host.objects)
+        lab.backend(store).allocate(request, lab.call(store))
+        lab.backend(store).release(request, lab.call(store))
+        assert not store.faults, "\n".join(store.faults)
 
     def test_an_allocation_that_was_killed_is_released(self, lab: BackendLab) -> None:
         before = lab.picture()
@@ -111,25 +120,51 @@ class Crash(BackendTests):
             for point in _points(lab, "release"):
                 request, at = lab.request(), At(point, fail)
                 lab.allocate(request)
-                with suppress(Exception):
+                try:
                     lab.release(request, at)
-                faults.unless(at.reached, point, "it never came there")
+                except Exception:  # whatever it makes of the fault
+                    faults.unless(at.reached, point, "it never came there")
+                else:
+                    faults.compare(before, lab.picture(), point)
                 lab.release(request)
                 faults.compare(before, lab.picture(), point)
 
     @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
     def test_a_write_whose_answer_was_lost_leaves_nothing_after_release(self, lab: BackendLab) -> None:
-        """The store did it and the connection ended: the backend cannot know."""
-        before, request, store = lab.picture(), lab.request(), Deaf(lab.host.objects)
-        try:
-            lease = lab.backend(store).allocate(request, lab.call())
-        except SecnetError:
-            pass
-        else:
-            lab.clean(lease, request, "a lease in spite of a lost answer")
-        assert store.lost, "it never wrote"
-        lab.release(request)
-        unchanged(before, lab.picture(), "after release")
+        """The store did it and the connection ended: the backend cannot know. Each write in turn."""
+        before = lab.picture()
+        for number in itertools.count(1):
+            request, store = lab.request(), Deaf(lab.host.objects, number)
+            try:
+                lease = lab.backend(store).allocate(request, lab.call())
+            except SecnetError:
+                pass
+            else:
+                lab.clean(lease, request, f"a lease in spite of a lost answer to write {number}")
+            lab.release(request)
+            unchanged(before, lab.picture(), f"after write {number} had no answer, and release")
+            if not store.lost:
+                break
+        assert number > 1, "it never wrote"
+
+    @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
+    def test_a_release_whose_answer_was_lost_is_completed_by_the_next(self, lab: BackendLab) -> None:
+        """Each write in turn; success must mean that all was given back."""
+        before = lab.picture()
+        for number in itertools.count(1):
+            request, store = lab.request(), Deaf(lab.host.objects, number)
+            lab.allocate(request)
+            try:
+                lab.backend(store).release(request, lab.call())
+            except SecnetError:
+                assert store.lost
+            else:
+                unchanged(before, lab.picture(), f"after a release that reports success, write {number} without answer")
+            lab.release(request)
+            unchanged(before, lab.picture(), "after another release")
+            if not store.lost:
+                break
+        assert number > 1, "it never wrote"
 
 
 class Faults:

@@ -11,6 +11,8 @@ from .lab import BackendLab, BackendTests, addresses_of, recording, unchanged
 
 __all__ = ["Inventory"]
 
+_MANY = 20
+
 
 class Inventory(BackendTests):
     """What the agent compares with its records after a restart."""
@@ -23,12 +25,18 @@ class Inventory(BackendTests):
         return recording(case)
 
     def test_it_lists_the_leases_of_the_living_with_all_addresses(self, lab: BackendLab) -> None:
-        requests = [lab.request() for _ in range(3)]
+        """Many of them, of which two are of one sandbox, and nobody else."""
+        known = {item.owner for item in lab.backend().inventory(lab.call())}
+        requests = [lab.request() for _ in range(_MANY)]
+        first = requests[0].owner
+        requests.append(lab.request(owner=dataclasses.replace(first, ifname="eth2")))
         leases = [lab.allocate(request) for request in requests]
         found = lab.backend().inventory(lab.call())
         for lease in leases:
             wanted = sorted(item.address for item in lease.addresses)
             assert addresses_of(found, lease.owner) == wanted, f"the inventory misses addresses of {lease.owner}"
+        names = {(item.owner.container_id, item.owner.ifname) for item in found if item.owner not in known}
+        assert names == {(item.owner.container_id, item.owner.ifname) for item in leases}, "it lists somebody else"
         for request in requests:
             lab.release(request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import pytest
@@ -33,7 +33,17 @@ from ..steps import StepPoint
 from ..suite import Keeper, Parameters, Suite
 from .golden import golden_files
 
-__all__ = ["IFNAME", "BackendLab", "BackendTests", "addresses_of", "allocating", "info_of", "recording", "unchanged"]
+__all__ = [
+    "IFNAME",
+    "BackendLab",
+    "BackendTests",
+    "addresses_of",
+    "allocating",
+    "info_of",
+    "next_owners",
+    "recording",
+    "unchanged",
+]
 
 IFNAME = "eth1"
 """The interface that a request is for."""
@@ -166,6 +176,20 @@ class BackendLab:
             # The tests of resources look at close itself.
             with suppress(Exception):
                 backend.close()
+
+
+@contextmanager
+def next_owners(lab: BackendLab) -> Iterator[list[IpamRequest]]:
+    """Others have all that `small` gives: whatever was given back there has its next owner. One other without `small`."""
+    config, count = lab.case.small or (None, 1)
+    requests = [lab.request(config) for _ in range(count)]
+    try:
+        for request in requests:
+            lab.allocate(request)
+        yield requests
+    finally:
+        for request in requests:
+            lab.release(request)
 
 
 class BackendTests(Suite):

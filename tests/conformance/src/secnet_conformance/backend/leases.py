@@ -11,9 +11,10 @@ from typing import Any
 from secnet.contract import CheckReport, IpamLease, IpamRequest, from_json, thaw, to_json
 
 from ..cases import Breakage
+from ..steps import Recorder
 from ..suite import applies
 from .addresses import must_be_usable, must_differ
-from .lab import BackendLab, BackendTests, allocating, info_of, unchanged
+from .lab import BackendLab, BackendTests, allocating, info_of, next_owners, unchanged
 from .stores import Asked
 
 __all__ = ["Leases"]
@@ -90,6 +91,27 @@ class Leases(BackendTests):
         codes = [item.code for item in lab.backend().check(lease, request.config, lab.call()).findings]
         assert codes, f"check finds nothing after: {breakage}"
         assert not breakage.code or breakage.code in codes, f"check says {codes} after: {breakage}"
+
+    @applies(allocating)
+    def test_check_misses_what_was_given_back(self, lab: BackendLab) -> None:
+        """Also when the address has its next owner."""
+        config = lab.case.small[0] if lab.case.small else None
+        request = lab.request(config)
+        lease = lab.allocate(request)
+        lab.release(request)
+        assert lab.backend().check(lease, request.config, lab.call()).findings, "check finds a lease that was released"
+        with next_owners(lab):
+            report = lab.backend().check(lease, request.config, lab.call())
+            assert report.findings, "check finds a lease whose address another owner has"
+
+    @applies(lambda case: "it allocates" if info_of(case).allocates else "")
+    def test_what_declares_that_it_records_nothing_records_nothing(self, lab: BackendLab) -> None:
+        """The agent trusts `allocates=False`: neither release nor inventory can be missed then."""
+        before, recorder, backend = lab.picture(), Recorder(), lab.backend()
+        backend.allocate(lab.request(), lab.call(recorder))
+        assert not recorder.names, f"it did the steps {', '.join(recorder.names)}"
+        unchanged(before, lab.picture(), "after allocate")
+        assert backend.inventory(lab.call()) == (), "its inventory lists leases"
 
     def test_release_and_allocate_can_follow_each_other(self, lab: BackendLab) -> None:
         before, request = lab.picture(), lab.request()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from secnet.contract import (
 from ..cases import Bad
 from ..steps import Recorder
 from ..suite import applies
+from .addresses import must_be_usable, unusable
 from .lab import IFNAME, BackendLab, BackendTests, allocating, info_of, unchanged
 
 __all__ = ["Ips", "Refusals"]
@@ -91,6 +93,19 @@ class Ips(BackendTests):
             unchanged(held, lab.picture(), "after the refusal")
             lab.release(holder)
 
+    @applies(_declares)
+    def test_what_can_be_no_pods_address_is_not_given_to_who_insists(self, lab: BackendLab) -> None:
+        """The gateway, and of an IPv4 subnet its own address and the broadcast address."""
+        usual = lab.request()
+        lease = lab.allocate(usual)
+        lab.release(usual)
+        for ip in dict.fromkeys(ip for item in lease.addresses for ip in unusable(item)):
+            before, request = lab.picture(), lab.request(ips=(ip,))
+            with suppress(SecnetError):
+                must_be_usable([lab.allocate(request)])
+            lab.release(request)
+            unchanged(before, lab.picture(), f"after {ip} was asked for, and release")
+
     @applies(lambda case: _declares(case) or allocating(case))
     def test_an_owner_may_insist_on_what_it_has(self, lab: BackendLab, config: Mapping[str, Any]) -> None:
         """So the core has lost addresses listed again."""
@@ -107,6 +122,7 @@ class Ips(BackendTests):
         lab.release(request)
 
     def test_the_core_lets_pass_exactly_what_is_declared(self, lab: BackendLab) -> None:
+        """A test of the core, by what `describe` says: the backend is not asked."""
         outcome = _built(lab, "148.14.25.3/24")
         if _declares(lab.case):
             assert isinstance(outcome, Refused)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from secnet.linux.snapshot import HostSnapshot
 
 from ..steps import Recorder
 from ..suite import applies
 from .addresses import must_differ
-from .lab import BackendLab, BackendTests, allocating, unchanged
+from .lab import BackendLab, BackendTests, allocating, next_owners, unchanged
 
 __all__ = ["Release"]
 
@@ -29,10 +30,34 @@ class Release(BackendTests):
         unchanged(before, lab.picture(), "after a release by a new instance")
 
     def test_of_nothing_it_changes_nothing(self, lab: BackendLab) -> None:
+        self._of_nothing(lab)
+        others = [lab.request() for _ in range(2)]
+        for request in others:
+            lab.allocate(request)
+        self._of_nothing(lab)
+        for request in others:
+            lab.release(request)
+
+    def _of_nothing(self, lab: BackendLab) -> None:
         before, recorder = lab.picture(), Recorder()
         lab.release(lab.request(), recorder)
         assert not recorder.names, f"a release of nothing did the steps {', '.join(recorder.names)}"
         unchanged(before, lab.picture(), "after a release of nothing")
+
+    @applies(allocating)
+    def test_a_late_second_one_leaves_the_address_with_its_next_owner(self, lab: BackendLab) -> None:
+        """By the instance that gave it first, by a new one, and by a new process."""
+        backend, request = lab.backend(), lab.request(lab.case.small[0] if lab.case.small else None)
+        backend.allocate(request, lab.call())
+        backend.release(request, lab.call())
+        with next_owners(lab):
+            held = lab.picture()
+            backend.release(request, lab.call())
+            unchanged(held, lab.picture(), "what others hold, after a second release by the same instance")
+            lab.release(request)
+            unchanged(held, lab.picture(), "what others hold, after a second release by a new instance")
+            lab.child("release", request).expect("a second release in a new process")
+            unchanged(held, lab.picture(), "what others hold, after a second release by a new process")
 
     def test_by_a_new_process(self, lab: BackendLab) -> None:
         before, request = lab.picture(), lab.request()
@@ -99,7 +124,12 @@ class Release(BackendTests):
         lab.allocate(request)
         lab.host.objects.delete(kind, name, namespace)
         lab.release(request)
-        unchanged(_without(before, gone), _without(lab.picture(), gone), f"after release without {gone}")
+        after = lab.picture()
+        unchanged(_without(before, gone), _without(after, gone), f"after release without {gone}")
+        if (left := _status(after, gone)) is not None:
+            assert left == _status(before, gone), (
+                f"{gone} is going and stays, and still holds what was released: {left}"
+            )
 
     def test_after_its_object_vanished(self, lab: BackendLab, gone: str) -> None:
         kind, namespace, name = _parts(gone)
@@ -114,6 +144,13 @@ def _parts(label: str) -> tuple[str, str, str]:
     """Kind, namespace and name of an object that is written KIND/NAME or KIND/NAMESPACE/NAME."""
     kind, *rest = label.split("/")
     return kind, rest[0] if len(rest) > 1 else "", rest[-1]
+
+
+def _status(picture: HostSnapshot, label: str) -> Any:
+    """The status of one object; None if there is no such object."""
+    kind, namespace, name = _parts(label)
+    found = picture.to_json()["more"]["objects"].get(f"{kind} {namespace}/{name}")
+    return None if found is None else found.get("status", {})
 
 
 def _without(picture: HostSnapshot, label: str) -> HostSnapshot:

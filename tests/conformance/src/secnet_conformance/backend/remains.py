@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.contract import CONTRACT_VERSION, IPAMBackend, IpamOwner, PodRef, thaw
+from secnet.agent.validation import Validator
+from secnet.contract import CONTRACT_VERSION, IPAMBackend, IpamOwner, IpamRequest, PodRef, SecnetError, thaw
 
+from ..cases import Bad
 from ..held import held, left_of
 from ..suite import applies
 from .golden import GoldenFile, golden_files, golden_path, write_golden
@@ -44,6 +47,48 @@ class Resources(BackendTests):
         _live(lab, backend, _LIVES)
         left = left_of(before)
         assert len(left) < _LIVES, f"{_LIVES} leases left {len(left)}: {', '.join(left)}"
+
+    def test_what_refused_calls_open_does_not_add_up(self, lab: BackendLab) -> None:
+        """A full pool is asked again and again."""
+        backend, full = lab.backend(), [lab.case.small[0]] * lab.case.small[1] if lab.case.small else []
+        holders = [lab.request(config) for config in full]
+        for request in holders:
+            lab.allocate(request)
+        refused = [lab.request(bad.config, **bad.request) for bad in lab.case.bad if _reaches(lab, bad)]
+        refused += [lab.request(full[0])] if full else []
+        _refuse(lab, backend, refused)  # what is opened once and kept is there now
+        before = held()
+        for _ in range(_LIVES):
+            _refuse(lab, backend, refused)
+        left = left_of(before)
+        assert len(left) < _LIVES, f"{_LIVES} refusals left {len(left)}: {', '.join(left)}"
+        for request in holders:
+            lab.release(request)
+
+
+def _reaches(lab: BackendLab, bad: Bad) -> bool:
+    """Whether a bad configuration comes as far as `allocate`: neither schema nor validate has anything against it."""
+    if Validator(lab.info.config, "the backend").problems(bad.config):
+        return False
+    try:
+        lab.backend().validate(bad.config)
+    except SecnetError:
+        return False
+    return True
+
+
+def _refuse(lab: BackendLab, backend: IPAMBackend, requests: Sequence[IpamRequest]) -> None:
+    """Ask for what cannot be had, and with a call that is over: for a lease, and to give back."""
+    ended, usual = lab.request(), lab.request()
+    backend.allocate(usual, lab.call())
+    for request in requests:
+        with suppress(SecnetError):
+            backend.allocate(request, lab.call())
+    for work in (lambda call: backend.allocate(ended, call), lambda call: backend.release(usual, call)):
+        with suppress(SecnetError):
+            work(lab.call(seconds=-1))
+    for request in (ended, usual):
+        backend.release(request, lab.call())
 
 
 def _live(lab: BackendLab, backend: IPAMBackend, times: int) -> None:
