@@ -14,6 +14,7 @@ __all__ = [
     "ForgetsGateway",
     "GivesBroadcastLate",
     "HoldsFdAfterRefusal",
+    "KeepsDescriptors",
     "OneForAll",
     "ReadsUndeclared",
     "RecordsUndeclared",
@@ -74,6 +75,20 @@ class HoldsFdAfterRefusal(ListBackend):
         lease = super().allocate(request, call)
         os.close(number)
         return lease
+
+
+class KeepsDescriptors(ListBackend):
+    """Each allocation leaves a descriptor, and close leaves all of them."""
+
+    ipam_type = "keeps-descriptors"
+
+    def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
+        vars(self).setdefault("kept", []).append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        return super().allocate(request, call)
+
+    def __del__(self) -> None:
+        for number in vars(self).get("kept", []):
+            os.close(number)
 
 
 class OneForAll(ListBackend):
