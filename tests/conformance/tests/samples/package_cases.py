@@ -6,7 +6,7 @@ Each runs the one group that is about its fault: with all others the plugin is l
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,14 +14,16 @@ import pytest
 from sample_cases import ListCase, PairCase
 from secnet.agent.registry import Registry
 from secnet.agent.requests import build_work
-from secnet.contract import BACKEND_CAPABILITIES
+from secnet.contract import BACKEND_CAPABILITIES, DRIVER_CAPABILITIES
 from secnet_conformance import Bad
 from secnet_conformance.backend import refusals
 from secnet_conformance.backend.lab import BackendTests
 from secnet_conformance.backend.refusals import Ips
 from secnet_conformance.backend.remains import Golden
+from secnet_conformance.driver import refusals as driver_refusals
 from secnet_conformance.driver.golden import Golden as DriverGolden
 from secnet_conformance.driver.package import Package as DriverPackage
+from secnet_conformance.driver.refusals import Declarations
 from secnet_conformance.package import Package
 from secnet_samples import wrong_packages
 from secnet_samples.leases import ListBackend
@@ -123,6 +125,43 @@ class TestCarelessCore(Ips):
             return build_work(named, pod, sandbox, network_of, dataclasses.replace(registry, backends=declared))
 
         monkeypatch.setattr(refusals, "build_work", build)
+
+
+class TestCarelessDriverCore(Declarations):
+    """The core lets pass what the driver does not declare."""
+
+    class case(PairCase):
+        driver = PairDriver
+
+    @pytest.fixture(autouse=True)
+    def careless(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # There is no such core: this one reads of each driver that it declares all there is.
+        monkeypatch.setattr(driver_refusals, "build_work", _core_that_reads(DRIVER_CAPABILITIES))
+
+
+class TestHarshDriverCore(Declarations):
+    """The core lets nothing pass, whatever the driver declares."""
+
+    class case(PairCase):
+        driver = PairDriver
+
+    @pytest.fixture(autouse=True)
+    def harsh(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Nor is there this one, which reads of no driver that it declares anything.
+        monkeypatch.setattr(driver_refusals, "build_work", _core_that_reads(frozenset()))
+
+
+def _core_that_reads(capabilities: frozenset[str]) -> Callable[..., Any]:
+    """The core, if all drivers declared these capabilities."""
+
+    def build(named: Any, pod: Any, sandbox: Any, network_of: Any, registry: Registry) -> Any:
+        drivers = {
+            name: dataclasses.replace(plugin, info=dataclasses.replace(plugin.info, capabilities=capabilities))
+            for name, plugin in registry.drivers.items()
+        }
+        return build_work(named, pod, sandbox, network_of, dataclasses.replace(registry, drivers=drivers))
+
+    return build
 
 
 class TestNoRecords(Golden):
