@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from sample_cases import ListCase
 from secnet.contract import IpamLease
 from secnet_conformance import BackendSuite, Host, Stall
-from secnet_samples import locked, wrong_looks, wrong_records, wrong_releases
+from secnet_conformance.backend.sharing import Exhaustion, Unique
+from secnet_samples import locked, wrong_looks, wrong_races, wrong_records, wrong_releases
 from secnet_samples.leases import GATEWAY
 
 
@@ -45,3 +46,11 @@ for _case, _module in (
             _made = type(f"{_name}Case", (_case,), {"backend": _plugin})
             _title = f"Test{_name.removesuffix('Backend')}"
             globals()[_title] = type(_title, (BackendSuite,), {"case": _made, "__module__": __name__})
+
+
+class TestDoublesWhenRaced(Exhaustion, Unique):
+    """Where one owner asks alone it waits in vain: only tests of many at once, and few addresses."""
+
+    class case(ListCase):
+        backend = wrong_races.DoublesWhenRaced
+        small = ({"pool": "blue", "size": 2}, 2)

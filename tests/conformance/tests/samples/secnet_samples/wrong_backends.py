@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from .leases import ListBackend
 
 __all__ = [
     "DoublesWhenFull",
-    "DoublesWhenRaced",
     "FindsAllWell",
     "ForgetsOwner",
     "ForgetsPods",
@@ -34,7 +32,6 @@ __all__ = [
 ]
 
 
-_PAUSE_SECONDS = 0.05
 
 
 class ForgetsOwner(ListBackend):
@@ -58,19 +55,6 @@ class IgnoresInterface(ListBackend):
 
     def holds(self, entry: Mapping[str, Any], owner: IpamOwner) -> bool:
         return bool(entry["owner"]["pod"]["containerID"] == owner.container_id)
-
-
-class DoublesWhenRaced(ListBackend):
-    """Writes over what another wrote meanwhile."""
-
-    ipam_type = "doubles-when-raced"
-
-    def write(self, pool: dict[str, Any], entries: list[dict[str, Any]], step: str, call: Call) -> bool:
-        time.sleep(_PAUSE_SECONDS)  # long enough for another to decide on the same address
-        while super().write(pool, entries, step, call):
-            assert self.objects is not None
-            pool = self.objects.get("IPPool", pool["metadata"]["name"])
-        return False
 
 
 class DoublesWhenFull(ListBackend):
