@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from ovs.poller import Poller
 from secnet.contract import Call, Cancelled, Conflict, NotReady, Timeout, Unavailable
 from secnet.ovs import KEY_ID, OWNER_ID, BridgeSpec, OvsClient, PortSpec
 from secnet.ovs.target import read_schema
@@ -108,6 +109,36 @@ def test_a_bridge_goes_only_when_it_is_empty(client: OvsClient, switch: PrivateO
     assert client.delete_bridge(bridge, "secnet", call()) is True
     rows = switch.rows()
     assert not any(rows[table] for table in ("Bridge", "Port", "Interface"))
+
+
+class Standing(Poller):  # type: ignore[misc]  # ovs has no types
+    """Keeps the library's thread from its next turn. On the real machine only a great load does that, now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = threading.Event()
+        self.go_on = threading.Event()
+
+    def block(self) -> None:
+        self.arrived.set()
+        self.go_on.wait(30)
+        super().block()
+
+
+def test_a_read_sees_what_was_there_when_it_began(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    session, standing = client._session, Standing()
+    assert session is not None
+    try:
+        session._connection.poller = standing
+        switch.vsctl("set", "port", "p1", "tag=200")
+        assert standing.arrived.wait(20)
+        switch.vsctl("set", "port", "p1", "trunks=5")
+        port = client.port("p1", call())
+    finally:
+        standing.go_on.set()
+    assert port is not None
+    assert (port.tag, port.trunks) == (200, (5,))
 
 
 def test_a_bridge_named_like_a_port_is_a_conflict(client: OvsClient, bridge: str) -> None:

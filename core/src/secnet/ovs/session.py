@@ -132,6 +132,9 @@ class Session:
         deadline = time.monotonic() + call.remaining(self._timeout)
         while True:
             with self._locked(deadline):
+                # What the server sent before its answer may still lie in the socket: the library's thread had no turn yet.
+                while self._copy.run():
+                    pass
                 if self._live():
                     return function(self.api.tables)
             if time.monotonic() >= deadline:
