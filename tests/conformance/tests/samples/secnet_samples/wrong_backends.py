@@ -32,8 +32,6 @@ __all__ = [
 ]
 
 
-
-
 class ForgetsOwner(ListBackend):
     """The same owner gets another address each time."""
 
