@@ -106,13 +106,17 @@ def alone(node_netns: Namespace) -> Iterator[Namespace]:
             subprocess.run(["rm", "-rf", "/run/secnet-guide"], check=True)
 
 
+def _picture() -> HostSnapshot:
+    """The host as it is now, without the names in /run/netns: other tests make some there."""
+    return HostSnapshot.take(netns_dir=Path("/nonexistent"))
+
+
 def _follow(reader: Reader, blocks: list[Block]) -> None:
     """The whole guide; afterwards the host looks as before."""
-    elsewhere = Path("/nonexistent")  # for the names in /run/netns: other tests make some there
-    before = HostSnapshot.take(netns_dir=elsewhere)
+    before = _picture()
     for block in blocks:
         reader.follow(block)
-    assert diff(before, HostSnapshot.take(netns_dir=elsewhere)) == []
+    assert diff(before, _picture()) == []
     assert [name for name in LEFT_BEHIND if Path(name).exists()] == []
 
 
@@ -184,15 +188,15 @@ def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(sketch
         ["bridge.create", "bridge.mark", "bridge.silence", "bridge.up"],
         True,
     )
-    made = HostSnapshot.take()
+    made = _picture()
     assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
-    assert diff(made, HostSnapshot.take()) == []
+    assert diff(made, _picture()) == []
     run_in(None, ["ip", "link", "add", "br-theirs", "type", "bridge"])
     run_in(None, ["ip", "link", "del", "br-mine"])
-    before = HostSnapshot.take()
+    before = _picture()
     (finding,) = sketch.reconcile_node({"bridge": "br-theirs"}, contract.Call()).findings
     assert finding.code == "ForeignLink"
-    assert diff(before, HostSnapshot.take()) == []
+    assert diff(before, _picture()) == []
 
 
 @pytest.mark.kernel
@@ -212,10 +216,10 @@ def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
 
 @pytest.mark.kernel
 def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
-    before = HostSnapshot.take()
+    before = _picture()
     assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
     sketch.teardown_node(contract.Call())
-    assert diff(before, HostSnapshot.take()) == []
+    assert diff(before, _picture()) == []
 
 
 def _links() -> list[str]:
