@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from .jsontext import json_path, show, suggest
 from .registry import DRIVERS_GROUP, Registry
 from .validation import Problem, Validator
 
-__all__ = ["SETTINGS_KEYS", "Settings", "examine_settings", "load_settings"]
+__all__ = ["SETTINGS_KEYS", "CniSettings", "KubernetesSettings", "Settings", "examine_settings", "load_settings"]
+
+_RUN_DIR = Path("/run/secnet")
+_HTTP_LISTEN = "127.0.0.1:9465"
 
 _NODE = Validator(load_fragment("secnet.agent.schemas", "node.json"), "node configuration")
 _BRIDGES = "ovsBridges"
@@ -31,19 +34,44 @@ SETTINGS_KEYS = frozenset(_NODE.schema["properties"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSettings:
+    """kubeconfig: None for the service account of the agent's Pod. shared_namespaces: None when all are shared."""
+
+    kubeconfig: Path | None = None
+    shared_namespaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CniSettings:
+    """conf_dir: None when somebody else chains the plugin into the runtime's configuration."""
+
+    socket: Path
+    conf_dir: Path | None = None
+    bin_dir: Path = Path("/opt/cni/bin")
+    pass_namespaces: frozenset[str] = frozenset({"kube-system"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
+    kubernetes: how the Kubernetes API is reached; None when manifests are the source.
+    cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
+    http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
     """
 
     node_name: str
-    run_dir: Path = Path("/run/secnet")
+    run_dir: Path = _RUN_DIR
     state_dir: Path = Path("/var/lib/secnet")
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
     datapath_type: str = "system"
     owner_tag: str = "secnet"
     manifests: Path | None = None
+    kubernetes: KubernetesSettings | None = None
+    cri_socket: Path = Path("/run/containerd/containerd.sock")
+    cni: CniSettings | None = None
+    http_listen: str | None = None
     drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str = "info"
     log_format: str = "console"
@@ -86,7 +114,7 @@ def examine_settings(data: Any, registry: Registry) -> list[Problem]:
     problems = _NODE.problems(data)
     if problems:
         return problems
-    return [*_alias_problems(data), *_driver_problems(data, registry)]
+    return [*_source_problems(data), *_alias_problems(data), *_driver_problems(data, registry)]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -127,6 +155,12 @@ def _given_bridges(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             value = value.get(key) if isinstance(value, Mapping) else None
         if value is not None:
             yield place
+
+
+def _source_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if data.get("kubernetes") is not None and data.get("manifests") is not None:
+        message = "objects come either from manifests or from the Kubernetes API"
+        yield Problem(path="$.manifests", message=message, hint="remove manifests, or the section kubernetes")
 
 
 def _alias_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -179,10 +213,15 @@ def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
     log, workers = data.get("log", {}), data.get("workers", {})
+    run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
     given = {
         "run_dir": _directory(data.get("runDir"), folder),
         "state_dir": _directory(data.get("stateDir"), folder),
         "manifests": _directory(data.get("manifests"), folder),
+        "kubernetes": _kubernetes(data.get("kubernetes"), folder),
+        "cri_socket": _directory(data.get("cri", {}).get("socket"), folder),
+        "cni": _cni(data.get("cni"), folder, run_dir),
+        "http_listen": _http_listen(data.get("http")),
         "ovsdb": data.get("ovsdb"),
         "datapath_type": data.get("datapathType"),
         "owner_tag": data.get("ownerTag"),
@@ -198,6 +237,34 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         drivers=_sections(data),
         **{key: value for key, value in given.items() if value is not None},
     )
+
+
+def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSettings | None:
+    if data is None:
+        return None
+    shared = data.get("sharedNamespaces")
+    return KubernetesSettings(
+        kubeconfig=_directory(data.get("kubeconfig"), folder),
+        shared_namespaces=None if shared is None else frozenset(shared),
+    )
+
+
+def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
+    if data is None:
+        return None
+    made = CniSettings(
+        socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
+        conf_dir=_directory(data.get("confDir"), folder),
+    )
+    if "binDir" in data:
+        made = replace(made, bin_dir=folder / data["binDir"])
+    if "passNamespaces" in data:
+        made = replace(made, pass_namespaces=frozenset(data["passNamespaces"]))
+    return made
+
+
+def _http_listen(data: Mapping[str, Any] | None) -> str | None:
+    return None if data is None else str(data.get("listen", _HTTP_LISTEN))
 
 
 def _directory(text: str | None, folder: Path) -> Path | None:
