@@ -7,11 +7,16 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+from secnet.contract import Call
 
 __all__ = ["WorkQueue"]
 
 _log = logging.getLogger(__name__)
+
+_HOLD_POLL_SECONDS = 0.2  # a cancellation wakes nobody who waits for a key
 
 
 class WorkQueue:
@@ -23,7 +28,8 @@ class WorkQueue:
 
     def __init__(self, handle: Callable[[Hashable], None], workers: int) -> None:
         self._handle = handle
-        self._condition = threading.Condition()
+        lock = threading.Lock()
+        self._condition, self._freed = threading.Condition(lock), threading.Condition(lock)
         self._due: list[tuple[float, int, Hashable]] = []
         self._when: dict[Hashable, float] = {}
         self._running: set[Hashable] = set()
@@ -49,6 +55,24 @@ class WorkQueue:
             self._when[key] = when
             heapq.heappush(self._due, (when, next(self._order), key))
             self._condition.notify()
+
+    @contextmanager
+    def hold(self, key: Hashable, call: Call) -> Iterator[None]:
+        """Do the caller's own work for a key while no worker has it; what is added meanwhile is handled afterwards.
+
+        Raises Timeout or Cancelled when the call ends before the key comes free.
+        """
+        with self._condition:
+            while key in self._running:
+                self._freed.wait(call.remaining(_HOLD_POLL_SECONDS))
+            call.checkpoint()
+            self._running.add(key)
+            if self._when.pop(key, None) is not None:
+                self._again[key] = time.monotonic()  # it was due: afterwards
+        try:
+            yield
+        finally:
+            self._done(key)
 
     def __len__(self) -> int:
         """Keys waiting or being handled."""
@@ -95,5 +119,6 @@ class WorkQueue:
         with self._condition:
             self._running.discard(key)
             again = self._again.pop(key, None)
+            self._freed.notify_all()
         if again is not None:
             self.add(key, max(0.0, again - time.monotonic()))
