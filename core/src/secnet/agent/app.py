@@ -26,12 +26,14 @@ from .pipeline import Pipeline
 from .plugins import Plugins
 from .pod_sync import PodSync
 from .pod_table import PodTable
+from .publisher import Publisher
 from .registry import Registry
 from .reports import Reports
 from .run_dir import RunDirInUse, RunDirLock, bind_store, current_boot_id
 from .sandbox import NamedNetns
 from .settings import Settings
 from .sweep import Sweeper
+from .wanted import Wanted
 
 __all__ = ["Agent"]
 
@@ -146,8 +148,7 @@ class Agent:
         sync = PodSync(
             pipeline=pipeline,
             journal=journal,
-            registry=self._registry,
-            nads=nads,
+            wanted=Wanted(nads, self._registry),
             source=source,
             claims=Claims(held),
             sweeper=self._sweeper,
@@ -161,8 +162,7 @@ class Agent:
             pods=pods,
             sync=sync,
             source=source,
-            reports=reports,
-            owner_tag=settings.owner_tag,
+            publisher=Publisher(cluster=self._cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag),
             workers=settings.workers,
         )
         self._node = NodeKeeper(

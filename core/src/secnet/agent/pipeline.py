@@ -80,6 +80,13 @@ class Pipeline:
                 self._undo(record.key)
                 raise
 
+    def rehearse(self, work: Work, call: Call) -> None:
+        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+        self._require_device(work)
+        network_type = work.request.network_type
+        with self._locks.hold(self._plugins.drive(network_type, "lock_keys", tuple, work.request), call):
+            self._plugins.drive(network_type, "plan", Attachment, work.request, call)
+
     def _require_device(self, work: Work) -> None:
         request = work.request
         if request.device is not None or not self._plugins.driver_plugin(request.network_type).info.needs_device:
@@ -169,6 +176,7 @@ class Pipeline:
             ipam_type=work.ipam_type,
             locks=locks,
             nad_generation=work.nad_generation,
+            via=work.via,
         )
         return self._write(record, "journal.plan", call)
 

@@ -19,6 +19,7 @@ from secnet.contract import (
 )
 
 from .annotation import Selection
+from .journal import Via
 from .nad import NetworkConfig
 from .naming import ElementId, Named
 from .registry import Registry
@@ -37,6 +38,7 @@ class Work:
     ipam: IpamRequest | None = None
     ipam_type: str | None = None
     nad_generation: int = 0
+    via: Via = Via.ANNOTATION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wish", freeze(self.wish))
