@@ -145,3 +145,20 @@ def test_nobody_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
         pass
     gate.set()
     assert queue.stop(10)
+
+
+def test_it_tells_who_waits_and_who_holds_a_worker() -> None:
+    gate = threading.Event()
+    queue = WorkQueue(lambda key: gate.wait(10) and None, 1)
+    assert (queue.age(), queue.held(0)) == (0, [])
+    queue.add("later", 60)
+    assert queue.age() == 0, "not due yet"
+    queue.start()
+    queue.add("a")
+    _wait(lambda: queue.held(0) == ["a"])
+    queue.add("b")
+    _wait(lambda: queue.age() > 0)
+    assert queue.held(60) == []
+    gate.set()
+    _wait(lambda: queue.held(0) == [] and queue.age() == 0)
+    assert queue.stop(10)

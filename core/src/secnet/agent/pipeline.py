@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from secnet.contract import (
     Attachment,
@@ -30,6 +31,7 @@ from secnet.contract import (
 from .journal import Journal, Phase, Record
 from .layer3 import Layer3
 from .locks import KeyLocks
+from .metrics import Metrics
 from .plugins import Plugins, blame
 from .requests import Work
 from .vlan import resolve_vlan
@@ -47,6 +49,7 @@ class Pipeline:
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
+    metrics: told about every operation and its phases; None for nobody.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Pipeline:
         layer3: Layer3,
         undo_call: Callable[[Record], Call],
         verify_seconds: float = 5.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -65,20 +69,22 @@ class Pipeline:
         self._layer3 = layer3
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
+        self._metrics = metrics or Metrics()
         self._locks = KeyLocks()
 
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
         network_type = work.request.network_type
-        self._require_device(work)
-        locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
-        with self._locks.hold(locks, call):
-            record = self._plan(work, locks, call)
-            try:
-                return self._realise(record, call)
-            except BaseException:
-                self._undo(record.key)
-                raise
+        with self._metrics.operation("attach", network_type):
+            self._require_device(work)
+            locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
+            with self._locks.hold(locks, call):
+                record = self._plan(work, locks, call)
+                try:
+                    return self._realise(record, call)
+                except BaseException:
+                    self._undo(record.key)
+                    raise
 
     def rehearse(self, work: Work, call: Call) -> None:
         """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
@@ -101,7 +107,7 @@ class Pipeline:
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
-        with self._locks.hold(record.locks, call):
+        with self._metrics.operation("detach", _type(record)), self._locks.hold(record.locks, call):
             self._remove(record, call)
 
     def remake(self, record: Record, work: Work, call: Call) -> Record:
@@ -129,11 +135,12 @@ class Pipeline:
 
     def check(self, record: Record, call: Call) -> CheckReport:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
-        attachment = record.attachment
-        report = self._plugins.drive(attachment.request.network_type, "check", CheckReport, attachment, call)
-        if record.result is not None and not record.result.netdev:
-            return report
-        return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
+        with self._metrics.operation("check", _type(record)):
+            attachment = record.attachment
+            report = self._plugins.drive(attachment.request.network_type, "check", CheckReport, attachment, call)
+            if record.result is not None and not record.result.netdev:
+                return report
+            return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
@@ -163,7 +170,8 @@ class Pipeline:
                 hint="it comes free when that Pod's interface is removed",
             )
         plugin = self._plugins.driver_plugin(work.request.network_type)
-        attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        with self._phase("plan", work.request.network_type):
+            attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
         if attachment.request != work.request:
             raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
         record = Record(
@@ -183,18 +191,21 @@ class Pipeline:
     def _realise(self, record: Record, call: Call) -> Record:
         request = record.attachment.request
         phase = self._ipam_phase(record)
-        lease = self._allocate(record.ipam, record.ipam_type, call) if phase == "before_link" else None
+        lease = self._lease(record, call) if phase == "before_link" else None
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
-        result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
+        with self._phase("attach", request.network_type):
+            result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
         record = record.replace(result=result)
         if result.netdev:
-            prior = self._layer3.prior(record.attachment, record.wish)
-            if prior:
-                record = self._write(record.replace(layer3=prior), "journal.layer3", call)
-            self._layer3.apply(record.attachment, result, record.wish, call)
+            with self._phase("layer3", request.network_type):
+                prior = self._layer3.prior(record.attachment, record.wish)
+                if prior:
+                    record = self._write(record.replace(layer3=prior), "journal.layer3", call)
+                self._layer3.apply(record.attachment, result, record.wish, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
-        self._verify(record, call)
+        with self._phase("verify", request.network_type):
+            self._verify(record, call)
         return self._write(record.replace(phase=Phase.ATTACHED), "journal.attached", call)
 
     def _allocate_after_link(self, record: Record, result: AttachResult, call: Call) -> Record:
@@ -208,9 +219,13 @@ class Pipeline:
             mac=result.mac,
         )
         record = record.replace(ipam=request)
-        record = self._write(self._bind(record, self._allocate(request, record.ipam_type, call)), "journal.lease", call)
+        record = self._write(self._bind(record, self._lease(record, call)), "journal.lease", call)
         self._layer3.apply(record.attachment, result, record.wish, call)
         return record
+
+    def _lease(self, record: Record, call: Call) -> IpamLease | None:
+        with self._phase("allocate", _type(record)):
+            return self._allocate(record.ipam, record.ipam_type, call)
 
     def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         if request is None or ipam_type is None:
@@ -258,7 +273,8 @@ class Pipeline:
             return
         call = self._undo_call(record)
         try:
-            self._remove(record, call)
+            with self._metrics.operation("undo", _type(record)):
+                self._remove(record, call)
         except SecnetError as exc:
             call.log.warning("what a failed attach had begun could not be removed yet, it is tried again: %s", exc)
 
@@ -288,3 +304,10 @@ class Pipeline:
         with call.step(step, key=str(record.key)):
             self._journal.write(record)
         return record
+
+    def _phase(self, phase: str, network_type: str) -> AbstractContextManager[object]:
+        return self._metrics.phase("attach", network_type, phase)
+
+
+def _type(record: Record) -> str:
+    return record.attachment.request.network_type

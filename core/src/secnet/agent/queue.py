@@ -32,7 +32,7 @@ class WorkQueue:
         self._condition, self._freed = threading.Condition(lock), threading.Condition(lock)
         self._due: list[tuple[float, int, Hashable]] = []
         self._when: dict[Hashable, float] = {}
-        self._running: set[Hashable] = set()
+        self._running: dict[Hashable, float] = {}
         self._again: dict[Hashable, float] = {}
         self._order = itertools.count()
         self._stopping = False
@@ -79,6 +79,17 @@ class WorkQueue:
         with self._condition:
             return len(self._when) + len(self._running)
 
+    def age(self) -> float:
+        """Seconds for which the key that is due for longest has waited for a worker; 0 when none waits."""
+        with self._condition:
+            return max(0.0, time.monotonic() - min(self._when.values(), default=float("inf")))
+
+    def held(self, seconds: float) -> list[Hashable]:
+        """Keys that a worker has handled for longer than this."""
+        now = time.monotonic()
+        with self._condition:
+            return [key for key, since in self._running.items() if now - since > seconds]
+
     def stop(self, timeout: float) -> bool:
         """Take no more work, let what runs finish; False if something still runs after `timeout` seconds."""
         with self._condition:
@@ -110,14 +121,14 @@ class WorkQueue:
                         if self._when.get(key) != when:
                             continue  # an earlier date replaced this entry
                         del self._when[key]
-                        self._running.add(key)
+                        self._running[key] = time.monotonic()
                         return key
                 self._condition.wait(wait)
             return None
 
     def _done(self, key: Hashable) -> None:
         with self._condition:
-            self._running.discard(key)
+            self._running.pop(key, None)
             again = self._again.pop(key, None)
             self._freed.notify_all()
         if again is not None:

@@ -100,6 +100,10 @@ class Cluster(ABC):
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the source of the objects now."""
 
+    def unreachable(self) -> str:
+        """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
+        return ""
+
     @abstractmethod
     def close(self) -> None:
         """Close every watch and leave no thread or file descriptor behind. May be called twice."""
