@@ -16,9 +16,12 @@ from secnet.contract import AttachRequest, Call, ObjectNotFound, ProbeReport, Se
 from .claims import Claims
 from .cluster.base import Cluster, Problem
 from .controller import Controller
+from .health import Heartbeats, serve_health
 from .journal import Journal, Record
 from .layer3 import Layer3
 from .logs import attachment_log
+from .metrics import make_metrics
+from .monitoring import Monitoring
 from .nads import Nads
 from .node import NodeKeeper
 from .object_problems import ObjectProblems
@@ -72,6 +75,8 @@ class Agent:
         self._observers = observers
         self._lock = RunDirLock(settings.run_dir)
         self._drained = True
+        self._metrics = make_metrics(settings.http_listen is not None)
+        self._beats = Heartbeats()
         self._stop = threading.Event()
         self._first_round = threading.Event()
         self._problems: tuple[Problem, ...] = ()
@@ -133,6 +138,7 @@ class Agent:
             boot_id=boot_id,
             layer3=Layer3(),
             undo_call=self._undo_call,
+            metrics=self._metrics,
         )
         self._sweeper = Sweeper(
             plugins=plugins,
@@ -171,6 +177,9 @@ class Agent:
             reports=reports,
             on_ready=lambda _: self._controller.retry_waiting(),
         )
+        watched = Monitoring(self._cluster, journal, reports, self._controller, self._node, self._beats, settings)
+        self._metrics.observe(watched.sources())
+        stack.callback(serve_health(settings.http_listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
 
     def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
         thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
@@ -209,6 +218,7 @@ class Agent:
         first, last = _NODE_RETRY_SECONDS
         delay = first
         while True:
+            self._beats.beat("keep_node", self._settings.check_interval + 600)
             ready = self._guard(lambda: self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
             self._first_round.set()
             if self._stop.wait(self._settings.check_interval if ready else delay):
@@ -218,6 +228,7 @@ class Agent:
     def _look_around(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
         while not self._stop.wait(_LOOK_SECONDS):
+            self._beats.beat("look_around", 300)
             self._guard(self._controller.look_at_namespaces, default=None)
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
@@ -252,6 +263,7 @@ class Agent:
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due = 0.0
         while not self._stop.wait(due):
+            self._beats.beat("keep_true", self._settings.check_interval + 600)
             started = time.monotonic()
             if due:
                 self._guard(self._controller.verify_all, default=None)

@@ -148,6 +148,16 @@ class Controller:
             if key not in before or before[key] != glance:
                 self._queue.add(key)
 
+    @property
+    def queue(self) -> WorkQueue:
+        """The queue, to be looked at."""
+        return self._queue
+
+    @property
+    def started(self) -> bool:
+        """Whether recovery is over: everything that existed is known and queued."""
+        return self._started
+
     def sandboxes(self) -> dict[PodKey, str | None]:
         """The container id of every Pod of this node, None where it cannot be told."""
         return {key: self._sandbox_id(pod) for key, pod in self._pods.all().items()}
