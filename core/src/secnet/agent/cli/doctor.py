@@ -1,0 +1,64 @@
+"""`secnet doctor`: what would keep the agent from working on this node, and what mends it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+from typing import Any
+
+from secnet.contract import Unsupported, to_json
+
+from ..doctor import ApiReader, Host, Level, run_checks
+from ..settings import Settings
+from .common import add_config_options, add_json_option, load_all, print_data
+
+__all__ = ["add_parser", "run"]
+
+_API_MODULE = "secnet.agent.cluster.reader"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="look for what would keep the agent from working here",
+        description="Look at this node and, with the section kubernetes, at the cluster: privileges, mounts, link kinds, Open "
+        "vSwitch, drivers, sockets, the CNI configuration, conflicting agents, CRDs and access rules. One line each, with what "
+        "mends it. Run it where the agent runs, in its container. It changes nothing.",
+        epilog="exit status: 0 nothing failed; 1 something did, on a line that begins with FAIL.",
+    )
+    add_json_option(parser)
+    add_config_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every result as it is found."""
+    registry, settings = load_all(arguments, tell=False)
+    host = Host(settings=settings, registry=registry, api=open_api(settings), environment=os.environ)
+    results = []
+    for result in run_checks(host):
+        results.append(result)
+        if not arguments.json:
+            print(result, flush=True)
+    if arguments.json:
+        print_data(to_json(tuple(results)), "json")
+    return int(any(result.level == Level.FAIL for result in results))
+
+
+def open_api(settings: Settings) -> ApiReader | None:
+    """The Kubernetes API, None when manifests are the source. Raises Unsupported where its client is not installed."""
+    if settings.kubernetes is None:
+        return None
+    try:
+        module = importlib.import_module(_API_MODULE)
+    except ModuleNotFoundError as exc:
+        raise Unsupported(
+            f"the Kubernetes API cannot be asked: there is no module {exc.name}",
+            hint="install secnet with the extra `cluster`",
+            subject="node configuration",
+            path="$.kubernetes",
+        ) from exc
+    reader: ApiReader = module.open_reader(settings.kubernetes)
+    return reader
