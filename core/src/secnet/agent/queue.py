@@ -66,9 +66,10 @@ class WorkQueue:
             while key in self._running:
                 self._freed.wait(call.remaining(_HOLD_POLL_SECONDS))
             call.checkpoint()
-            self._running.add(key)
-            if self._when.pop(key, None) is not None:
-                self._again[key] = time.monotonic()  # it was due: afterwards
+            self._running[key] = time.monotonic()
+            when = self._when.pop(key, None)
+            if when is not None:
+                self._again[key] = when
         try:
             yield
         finally:
