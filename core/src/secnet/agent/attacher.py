@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -40,7 +40,6 @@ from .pipeline import Pipeline
 from .pod_sync import MakeCall, PodSync
 from .pod_table import PodKey, PodTable
 from .registry import Registry
-from .reports import PodReport
 from .requests import Refused, Work, build_work
 from .sandbox import Sandbox, pod_ref
 from .synchronous import SandboxAttach
@@ -71,7 +70,6 @@ class NodeAttacher:
         journal: Journal,
         registry: Registry,
         make_call: MakeCall,
-        publish_failure: Callable[[PodKey, Mapping[str, Any], PodReport], None],
         deadline: float,
     ) -> None:
         self._cluster = cluster
@@ -84,7 +82,6 @@ class NodeAttacher:
         self._journal = journal
         self._registry = registry
         self._make_call = make_call
-        self._publish_failure = publish_failure
         self._deadline = deadline
 
     @property
@@ -118,7 +115,7 @@ class NodeAttacher:
             except BaseException as exc:
                 self._told.forget(found.container_id)
                 if isinstance(exc, SecnetError):
-                    self._publish_failure(key, pod, PodReport(pod=ref, error=exc.info))
+                    self._controller.tell_failure(key, pod, exc)
                 raise
             result = self._sync.sync(key, pod, cancel)
             made = tuple(record for record in records if record.key not in before)

@@ -31,7 +31,9 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     if report is None or (report.error is None and not report.networks):
         had = any(c.get("type") == CONDITION_TYPE for c in (pod.get("status") or {}).get("conditions") or [])
         return _condition("True", "NoSecondaryNetworks", "") if had or has_gate(pod) else None
-    errors = [(network.interface, network.error) for network in report.networks if network.error and not _works(network)]
+    errors = [
+        (network.interface, network.error) for network in report.networks if network.error and not _works(network)
+    ]
     if report.error is not None:
         return _condition("False", report.error.reason, str(report.error))
     if errors:

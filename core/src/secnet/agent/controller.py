@@ -23,8 +23,10 @@ from .pod_sync import PodSync, SyncResult
 from .pod_table import PodKey, PodTable, pod_key
 from .publisher import Publisher
 from .queue import WorkQueue
+from .reports import PodReport
 from .retry import next_delay
-from .sandbox import SandboxSource
+from .sandbox import SandboxSource, pod_ref
+from .wanted import asks_for_networks
 
 __all__ = ["Controller"]
 
@@ -93,7 +95,7 @@ class Controller:
             if self._stop.is_set():
                 return
         self._publisher.forget_absent()
-        recorded = {(r.pod.namespace, r.pod.name) for r in self._journal.records() if r.pod and r.via == Via.ANNOTATION}
+        recorded = self._recorded()
         with self._lock:
             self._unrecovered = set(recorded)
         self._note_recovered()
@@ -127,8 +129,7 @@ class Controller:
 
     def verify_all(self) -> None:
         """Queue every Pod with a check of its living attachments."""
-        recorded = ((r.pod.namespace, r.pod.name) for r in self._journal.records() if r.pod and r.via == Via.ANNOTATION)
-        for key in {*self._pods.all(), *recorded}:
+        for key in {*self._pods.all(), *self._recorded()}:
             with self._lock:
                 self._verify.add(key)
             self._queue.add(key)
@@ -142,7 +143,7 @@ class Controller:
 
     def look_at_namespaces(self) -> None:
         """Queue Pods whose namespace appeared, vanished or was replaced since the last look (cheap: one stat a Pod)."""
-        glances = {key: self._source.glance(pod) for key, pod in self._pods.all().items()}
+        glances = {key: self._source.glance(pod) for key, pod in self._pods_with_networks()}
         before, self._glances = self._glances, glances
         for key, glance in glances.items():
             if key not in before or before[key] != glance:
@@ -159,8 +160,18 @@ class Controller:
         return self._started
 
     def sandboxes(self) -> dict[PodKey, str | None]:
-        """The container id of every Pod of this node, None where it cannot be told."""
-        return {key: self._sandbox_id(pod) for key, pod in self._pods.all().items()}
+        """Every Pod of this node with the container id of its sandbox, None where it cannot be told or nobody need know it."""
+        known = {key: self._sandbox_id(pod) for key, pod in self._pods_with_networks()}
+        return dict.fromkeys(self._pods.all()) | known
+
+    def _pods_with_networks(self) -> list[tuple[PodKey, Mapping[str, Any]]]:
+        recorded = self._recorded()
+        return [(key, pod) for key, pod in self._pods.all().items() if key in recorded or asks_for_networks(pod)]
+
+    def _recorded(self) -> set[PodKey]:
+        """The Pods whose annotations records answer, also those that are gone."""
+        found = (r.pod for r in self._journal.records() if r.via == Via.ANNOTATION)
+        return {(pod.namespace, pod.name) for pod in found if pod is not None}
 
     def _sandbox_id(self, pod: Mapping[str, Any]) -> str | None:
         try:
@@ -275,6 +286,18 @@ class Controller:
         self._schedule(key, errors)
         for other in result.released:
             self._queue.add(other)
+
+    def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
+        """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
+        report = PodReport(pod=pod_ref(pod), error=error.info)
+        try:
+            self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
+        except OSError as exc:
+            _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
+
+    def look_at(self, key: PodKey) -> None:
+        """Queue a Pod: something about it changed."""
+        self._queue.add(key)
 
     def _schedule(self, key: PodKey, errors: list[ErrorInfo]) -> None:
         with self._lock:

@@ -91,7 +91,7 @@ def wish_of(selection: Selection) -> dict[str, Any]:
 
 
 def build_work(
-    named: Named, pod: PodRef, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
+    named: Named, pod: PodRef | None, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
 ) -> Work | Refused | Foreign:
     """The work for one named selection, or why there is none."""
     config: NetworkConfig | None = None
@@ -113,7 +113,7 @@ def build_work(
     return _work(named, config, pod, sandbox)
 
 
-def _work(named: Named, config: NetworkConfig, pod: PodRef, sandbox: Sandbox) -> Work:
+def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sandbox) -> Work:
     selection = named.selection
     owner = IpamOwner(container_id=sandbox.container_id, ifname=named.ifname, pod=pod)
     ipam = None

@@ -43,9 +43,13 @@ class KubernetesSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CniSettings:
-    """conf_dir: None when somebody else chains the plugin into the runtime's configuration."""
+    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`.
+    """
 
     socket: Path
+    program: Path | None = None
     conf_dir: Path | None = None
     bin_dir: Path = Path("/opt/cni/bin")
     pass_namespaces: frozenset[str] = frozenset({"kube-system"})
@@ -255,6 +259,7 @@ def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSett
     made = CniSettings(
         socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
         conf_dir=_directory(data.get("confDir"), folder),
+        program=_directory(data.get("program"), folder),
     )
     if "binDir" in data:
         made = replace(made, bin_dir=folder / data["binDir"])

@@ -1,7 +1,7 @@
 """All networks of one Pod in one go, before its containers start: what the chained CNI plugin's ADD asks for.
 
-Unlike the asynchronous path, one network that fails fails all of them, and the sandbox with it (multi-net-spec 7.2). So everything
-is parsed, looked up and planned before the first address is taken (ARCHITECTURE R7), and what was made is removed again.
+Unlike the asynchronous path, one network that fails fails all of them, and the sandbox with it (multi-net-spec 7.2). So all are
+parsed, looked up and planned before the first address is taken (ARCHITECTURE R7), and what was made is removed again.
 """
 
 from __future__ import annotations

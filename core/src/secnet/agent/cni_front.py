@@ -1,0 +1,65 @@
+"""The CNI socket of a running agent, and the plugin's place in the runtime's configuration."""
+
+from __future__ import annotations
+
+import logging
+
+from secnet.contract import SecnetError
+
+from .attacher import NodeAttacher
+from .cni.install import CniInstallation
+from .cni.server import CniServer
+from .cni.service import CniService
+from .settings import CniSettings
+
+__all__ = ["CniFront"]
+
+_log = logging.getLogger(__name__)
+
+
+class CniFront:
+    """Serves CNI calls from `start` to `close`. A call that comes before recovery is complete waits for it.
+
+    The entry in the runtime's configuration outlives the agent: Pods that start while it is away shall wait for it, not go
+    without their networks. `secnet cni-uninstall` takes it out.
+    """
+
+    def __init__(self, settings: CniSettings, attacher: NodeAttacher, *, ready_timeout: float) -> None:
+        self._attacher = attacher
+        self._server = CniServer(settings.socket, CniService(attacher, ready_timeout=ready_timeout).answer)
+        self._installation = installation(settings)
+        self._last_problem = ""
+
+    def start(self) -> None:
+        """Take calls."""
+        self._server.start()
+
+    def tend(self) -> None:
+        """Install the plugin once the agent is ready, and again when somebody wrote the configuration anew. Never raises."""
+        if not self._attacher.ready:
+            return
+        try:
+            self._installation.ensure()
+        except SecnetError as exc:
+            if str(exc) != self._last_problem:
+                _log.warning("the CNI plugin is not in the runtime's configuration: %s", exc)
+            self._last_problem = str(exc)
+            return
+        if self._last_problem:
+            _log.info("the CNI plugin is in the runtime's configuration")
+        self._last_problem = ""
+
+    def close(self, drain: float) -> bool:
+        """Take no more calls, let those that run finish for `drain` seconds, then cancel them."""
+        return self._server.close(drain)
+
+
+def installation(settings: CniSettings) -> CniInstallation:
+    """What the settings say is to be installed."""
+    return CniInstallation(
+        program=settings.program,
+        bin_dir=settings.bin_dir,
+        conf_dir=settings.conf_dir,
+        socket=settings.socket,
+        pass_namespaces=settings.pass_namespaces,
+    )
