@@ -56,7 +56,15 @@ class Watch(ABC):
 
 
 class Cluster(ABC):
-    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe."""
+    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
+
+    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
+    trusts_annotations: whether `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author
+    is root on the node anyway: else he could name the host's namespace, or another Pod's device.
+    """
+
+    watched: tuple[str, ...]
+    trusts_annotations: bool
 
     @abstractmethod
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
@@ -94,6 +102,22 @@ class Cluster(ABC):
         """Call `handler`, one event at a time in a thread of the watch, for what exists and then for every change.
 
         Changes of one object arrive in order; several that follow closely may arrive as one. A handler that raises is logged.
+        Raises Unsupported for a kind that is not in `watched`.
+        """
+
+    @abstractmethod
+    def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
+        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+
+        reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
+        """
+
+    @abstractmethod
+    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
+        """Bring one condition into the Pod's status, by its `type`; nothing is written if it is there already.
+
+        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Raises
+        ObjectNotFound when the Pod is gone, StoreConflict when `uid` is not the Pod's.
         """
 
     @abstractmethod
