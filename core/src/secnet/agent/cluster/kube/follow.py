@@ -23,7 +23,7 @@ from secnet.contract import NotReady, SecnetError, Unavailable
 from ..base import Event, Object
 from .api import Api
 from .backoff import Backoff
-from .errors import FOREIGN, Expired, translate_status
+from .errors import Expired, translate_status
 from .requests import Request, resource_info
 from .seen import Seen
 
@@ -136,7 +136,7 @@ class Follower:
         try:
             change = json.loads(line)
             kind, obj = change["type"], change["object"]
-        except (*FOREIGN, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError) as exc:
             message = "a line of the watch is no event"
             raise Unavailable(message, hint="see what stands before it", subject=self._api.server) from exc
         if kind == "ERROR":

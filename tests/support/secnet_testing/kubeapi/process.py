@@ -1,0 +1,145 @@
+"""A test API server as a process, seen by a test: its admin, its faults, its log. A pytest plugin with the fixture `kubeapi`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .admin import Admin, Refused
+from .answers import Object
+from .definitions import IPPOOL, NAD
+
+__all__ = ["KubeApiProcess", "kubeapi"]
+
+ADMIN = "admin-token"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_HTTP_SECONDS = 20.0
+_SUPPORT = Path(__file__).resolve().parents[2]
+
+
+class KubeApiProcess(Admin):
+    """One server, running until `stop`."""
+
+    def __init__(self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0) -> None:
+        argv = [sys.executable, "-m", "secnet_testing.kubeapi", "--admin-token", ADMIN, "--bookmarks", str(bookmarks)]
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=_SUPPORT, text=True)
+        try:
+            ports = json.loads(self._first_line())
+            self.url = f"http://127.0.0.1:{ports['port']}"
+            self._control = f"http://127.0.0.1:{ports['control']}"
+            for crd in crds:
+                self.create(crd)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Its process id, for pausing it."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End it. May be called twice."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def kubeconfig(self, path: Path, token: str = ADMIN) -> Path:
+        """Write a kubeconfig for a token."""
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": self.url}}],
+            "users": [{"name": "test", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+        """See `Admin.request`."""
+        headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type}
+        return _http(method, self.url + path, body, headers)
+
+    def add_token(self, token: str, rules: Sequence[Mapping[str, Any]] | None) -> str:
+        """A token that may do what these rules of a ClusterRole allow; None for everything."""
+        _http("POST", f"{self._control}/tokens", {"token": token, "rules": rules})
+        return token
+
+    def remove_token(self, token: str) -> None:
+        """From now on it is answered 401."""
+        _http("DELETE", f"{self._control}/tokens", {"token": token})
+
+    def compact(self) -> None:
+        """Older resourceVersions are 410 from now on."""
+        _http("POST", f"{self._control}/compact")
+
+    def cut_watches(self) -> int:
+        """Break the connection of each watch; returns how many there were."""
+        return int(_http("POST", f"{self._control}/cut")["cut"])
+
+    def fail(self, **fault: Any) -> None:
+        """See `Fault`."""
+        _http("POST", f"{self._control}/faults", fault)
+
+    def no_faults(self) -> None:
+        """Take back the faults that did not happen yet."""
+        _http("DELETE", f"{self._control}/faults")
+
+    def outage(self, on: bool) -> None:
+        """Refuse every connection; serve again, with all objects as they were."""
+        _http("POST", f"{self._control}/outage", {"on": on})
+
+    def requests(self, token: str = "") -> list[Object]:
+        """What was asked since the start or `forget_requests`, of one token if given; see `Asked`."""
+        found: list[Object] = _http("GET", f"{self._control}/requests")
+        return [item for item in found if not token or item["token"] == token]
+
+    def forget_requests(self) -> None:
+        """Begin the log anew."""
+        _http("DELETE", f"{self._control}/requests")
+
+    @property
+    def watches(self) -> int:
+        """How many watches there are now."""
+        return int(_http("GET", f"{self._control}/watches")["count"])
+
+    def _first_line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the test API server ended at its start ({self._process.wait(_START_SECONDS)})"
+        return line
+
+
+def _http(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, dict(headers or {"Content-Type": "application/json"}), method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as exc:
+        with exc:
+            raise Refused(exc.code, json.loads(exc.read() or b"{}")) from exc
+
+
+@pytest.fixture
+def kubeapi() -> Iterator[KubeApiProcess]:
+    """A server of its own for one test, with the definitions of our kinds and a bookmark every fifth of a second."""
+    server = KubeApiProcess(bookmarks=0.2)
+    yield server
+    server.stop()
