@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
 from secnet.agent.cluster.base import Cluster, Event
-from secnet.contract import ObjectNotFound, StoreConflict
+from secnet.contract import ObjectNotFound, StoreConflict, Unsupported
 
-from .helpers import NETWORKS, STATUS, Recorder, pod, pool, until
+from .helpers import NETWORKS, STATUS, Recorder, nad, pod, pool, until
 
 
 class World(Protocol):
-    """A cluster under test, seen by two clients, and the means to make and remove objects in it."""
+    """A cluster under test, seen by two clients, and the means to make and remove objects in it.
+
+    time: what the clocks of both clients show.
+    """
 
     cluster: Cluster
     second: Cluster
+    time: float
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Make an object, or change the one of this name; returns the live one."""
@@ -26,6 +32,41 @@ class World(Protocol):
     def delete(self, kind: str, name: str, namespace: str = "") -> None:
         """Remove an object."""
         ...
+
+
+_READY = "secnet.io/SecondaryNetworksReady"
+
+
+def _condition(status: str, reason: str = "Attached", message: str = "") -> dict[str, Any]:
+    return {"type": _READY, "status": status, "reason": reason, "message": message}
+
+
+def _at_once(*jobs: Callable[[], object]) -> None:
+    """Run them in threads; fails with what any of them raises."""
+    faults: list[BaseException] = []
+
+    def run(job: Callable[[], object]) -> None:
+        try:
+            job()
+        except BaseException as exc:
+            faults.append(exc)
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _until_no_conflict(change: Callable[[], object]) -> None:
+    while True:
+        try:
+            change()
+        except StoreConflict:
+            continue
+        return
 
 
 class ClusterRules:
@@ -206,3 +247,112 @@ class ClusterRules:
         world.cluster.close()
         world.cluster.close()
         assert set(threading.enumerate()) <= before
+
+    def test_each_kind_that_is_watched_is_told_of(self, world: World) -> None:
+        makers = {"Pod": pod, "NetworkAttachmentDefinition": nad, "IPPool": pool}
+        assert {"Pod", "NetworkAttachmentDefinition"} <= set(world.cluster.watched)
+        early = [world.create(makers[kind]("early")) for kind in world.cluster.watched]
+        recorder = Recorder()
+        assert world.cluster.watch(world.cluster.watched, recorder).synced.wait(20)
+        late = [world.create(makers[kind]("late")) for kind in world.cluster.watched]
+        until(lambda: len(recorder.events) >= len(early + late), "all of them")
+        told = {
+            (event.object["apiVersion"], event.object["kind"], event.object["metadata"]["uid"])
+            for event in recorder.events
+        }
+        assert told == {(obj["apiVersion"], obj["kind"], obj["metadata"]["uid"]) for obj in early + late}
+
+    def test_what_is_not_watched_is_refused(self, world: World) -> None:
+        for kind in {"Pod", "NetworkAttachmentDefinition", "IPPool"} - set(world.cluster.watched):
+            with pytest.raises(Unsupported, match=kind):
+                world.cluster.watch(("Pod", kind), Recorder())
+
+    def test_two_writers_of_a_status_lose_nothing(self, world: World) -> None:
+        world.create(pool("p"))
+
+        def add(cluster: Cluster, address: str) -> None:
+            live = cluster.get("IPPool", "p")
+            taken = (live.get("status") or {}).get("ipAddresses") or []
+            live["status"] = {"ipAddresses": [*taken, {"ipAddress": address}]}
+            cluster.update_status(live)
+
+        def add_all(cluster: Cluster, third: int) -> None:
+            for last in range(10):
+                _until_no_conflict(partial(add, cluster, f"10.10.{third}.{last}"))
+
+        _at_once(lambda: add_all(world.cluster, 1), lambda: add_all(world.second, 2))
+        stored = [item["ipAddress"] for item in world.cluster.get("IPPool", "p")["status"]["ipAddresses"]]
+        assert sorted(stored) == [f"10.10.{third}.{last}" for third in (1, 2) for last in range(10)]
+
+    def test_two_writers_of_an_annotation_lose_nothing(self, world: World) -> None:
+        world.create(pod("a"))
+
+        def add(cluster: Cluster, entry: str) -> None:
+            meta = cluster.get("Pod", "a", "default")["metadata"]
+            text = f"{(meta.get('annotations') or {}).get(STATUS, '')} {entry}".strip()
+            cluster.patch_annotations("Pod", "a", "default", {STATUS: text}, meta["resourceVersion"], meta["uid"])
+
+        def add_all(cluster: Cluster, name: str) -> None:
+            for number in range(10):
+                _until_no_conflict(partial(add, cluster, f"{name}{number}"))
+
+        _at_once(lambda: add_all(world.cluster, "x"), lambda: add_all(world.second, "y"))
+        text = world.cluster.get("Pod", "a", "default")["metadata"]["annotations"][STATUS]
+        assert sorted(text.split()) == [f"{name}{number}" for name in "xy" for number in range(10)]
+
+    def test_a_condition_is_set_beside_the_others(self, world: World) -> None:
+        live = world.create(pod("a"))
+        uid, name = live["metadata"]["uid"], ("a", "default")
+        world.time = 1_700_000_000.0
+        world.cluster.set_condition(*name, uid, _condition("False", "Attaching"))
+        world.second.set_condition(*name, uid, _condition("True") | {"type": "example.com/Other"})
+        first = _conditions(world)
+        assert first[_READY] == _condition("False", "Attaching") | {"lastTransitionTime": "2023-11-14T22:13:20Z"}
+        world.time += 3600
+        world.cluster.set_condition(*name, uid, _condition("False", "Unavailable", "no API"))
+        assert _conditions(world)[_READY]["reason"] == "Unavailable"
+        assert _conditions(world)[_READY]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
+        world.cluster.set_condition(*name, uid, _condition("True"))
+        last = _conditions(world)
+        assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
+        assert last["example.com/Other"] == first["example.com/Other"]
+
+    @pytest.mark.parametrize("watching", [False, True])
+    def test_an_equal_condition_makes_no_new_version(self, world: World, watching: bool) -> None:
+        live = world.create(pod("a"))
+        recorder = Recorder()
+        if watching:
+            assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
+        for _ in range(3):
+            world.time += 60
+            world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("True"))
+            version = world.second.get("Pod", "a", "default")["metadata"]["resourceVersion"]
+            assert int(version) > int(live["metadata"]["resourceVersion"])
+            live["metadata"].setdefault("first", version)
+            assert version == live["metadata"]["first"]
+        world.time += 60
+        if watching:
+            recorder.wait_for("MODIFIED", "a")
+        world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("False"))
+        assert _conditions(world)[_READY]["status"] == "False"
+
+    def test_a_condition_of_a_successor_or_of_nothing(self, world: World) -> None:
+        world.create(pod("a"))
+        with pytest.raises(StoreConflict):
+            world.cluster.set_condition("a", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+        with pytest.raises(ObjectNotFound):
+            world.cluster.set_condition("nobody", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+        assert _READY not in _conditions(world)
+
+    def test_an_event_never_fails(self, world: World) -> None:
+        live = world.create(pod("a"))
+        for odd in (live, {"metadata": {"name": "nobody", "namespace": "nowhere"}}, {}):
+            world.cluster.record_event(odd, warning=True, reason="InvalidConfig", message="x" * 5000)
+        world.cluster.close()
+        world.cluster.record_event(live, warning=False, reason="Attached", message="after the end")
+
+
+def _conditions(world: World) -> dict[str, dict[str, Any]]:
+    """Of the Pod `a`, by type."""
+    found = world.second.get("Pod", "a", "default").get("status", {}).get("conditions") or ()
+    return {item["type"]: item for item in found}

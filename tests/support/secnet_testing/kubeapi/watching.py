@@ -50,12 +50,14 @@ class Watches:
         assert task is not None
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         answer.enable_chunked_encoding()
-        await answer.prepare(request)
         self._tasks.add(task)
         self._wakers.add(waker)
         try:
+            await answer.prepare(request)
             await _Watch(self._store, resource, matches, query, answer, waker, self._bookmarks).run()
             await answer.write_eof()
+        except ConnectionResetError:
+            pass  # the client left
         except asyncio.CancelledError:
             if request.transport is not None:
                 request.transport.abort()

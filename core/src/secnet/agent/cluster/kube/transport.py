@@ -32,6 +32,8 @@ class Transport:
 
     def send(self, request: Request, timeout: tuple[float, float]) -> RESTResponse:
         """The answer, its body not read yet, whatever its status. timeout: seconds to connect, and between two bytes."""
+        if self._closed:
+            raise _closed_error()
         headers = {"Accept": "application/json", "User-Agent": self._client.user_agent}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
@@ -72,9 +74,14 @@ class Transport:
             return [sock for connection in self._open if (sock := connection.sock) is not None]
 
     def _track(self) -> None:
-        """Have each new connection of the one pool remembered."""
-        pool = self._client.rest_client.pool_manager.connection_from_url(self._client.configuration.host)
-        base: Any = pool.ConnectionCls
+        """Have each connection that is ever made remembered."""
+        manager: Any = self._client.rest_client.pool_manager
+        manager.pool_classes_by_scheme = {
+            scheme: type("TrackedPool", (pool,), {"ConnectionCls": self._tracked(pool.ConnectionCls)})
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+
+    def _tracked(self, base: Any) -> Any:
         transport = self
 
         class Tracked(base):  # type: ignore[misc]
@@ -85,6 +92,10 @@ class Transport:
                     closed = transport._closed
                 if closed:
                     self.close()
-                    raise ConnectionAbortedError("the client was closed")
+                    raise _closed_error()
 
-        pool.ConnectionCls = Tracked
+        return Tracked
+
+
+def _closed_error() -> ConnectionAbortedError:
+    return ConnectionAbortedError("the client was closed")

@@ -1,0 +1,41 @@
+"""The cluster behind an API server keeps the rules of every cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet.agent.cluster.kube import RULES
+from secnet_testing.kubeapi.admin import Admin
+from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.kubeapi.real import RealApi, real_api_is_named
+
+from .kube_world import TOKEN, KubeWorld
+from .rules import ClusterRules
+
+# A real one takes part only where there is one, for nothing may be skipped.
+APIS = ["test", *(["real"] if real_api_is_named() else [])]
+
+
+@pytest.fixture(scope="module", params=APIS)
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Admin, Path]]:
+    """An API server, and the kubeconfig of who is to be tested."""
+    folder = tmp_path_factory.mktemp("api")
+    if request.param == "real":
+        real = RealApi(folder)
+        yield real, real.kubeconfig
+        real.stop()
+        return
+    server = KubeApiProcess()
+    server.add_token(TOKEN, RULES)
+    yield server, server.kubeconfig(folder / "kubeconfig", TOKEN)
+    server.stop()
+
+
+class TestKubeCluster(ClusterRules):
+    @pytest.fixture
+    def world(self, api: tuple[Admin, Path]) -> Iterator[KubeWorld]:
+        world = KubeWorld(*api)
+        yield world
+        world.close()
