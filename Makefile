@@ -4,12 +4,12 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs clean clean-packages
+.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs protos clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
 JOBS ?= 4
-PROMISE := unit,kernel,ovs,nodes
+PROMISE := unit,kernel,ovs,nodes,runtime
 # Tests of one file stay together, as they may share what is dear to make. More workers than cores: most tests wait.
 SHARED := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -53,6 +53,9 @@ test-fresh: ## demo, test and test-guide in new chroots of Debian 12 and 13, as 
 
 docs: setup ## write the generated parts of docs/ again
 	.venv/bin/python docs/generate.py
+
+protos: setup ## make the Python modules of the .proto files again
+	.venv/bin/python tools/protos
 
 clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
 	@tools/clean

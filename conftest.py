@@ -8,6 +8,7 @@ pytest_plugins = [
     "secnet_testing.netns",
     "secnet_testing.ovs",
     "secnet_testing.node",
+    "secnet_testing.runtime.plugin",
     "secnet_testing.pointcount",
     "pytester",
 ]
