@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs protos clean clean-packages
+.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs deploy protos clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
@@ -56,6 +56,9 @@ docs: setup ## write the generated parts of docs/ again
 
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos
+
+deploy: setup ## write the generated part of deploy/ again: the ClusterRole
+	.venv/bin/python deploy/render.py
 
 clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
 	@tools/clean
