@@ -16,7 +16,7 @@ from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
 from .cluster.base import Cluster, Problem
 from .cni_front import CniFront
 from .health import Heartbeats, serve_health
-from .metrics import make_metrics
+from .metrics import Metrics, make_metrics
 from .monitoring import Monitoring
 from .parts import assemble
 from .registry import Registry
@@ -42,6 +42,7 @@ class Agent:
 
     role: what this process is called to others that find the run directory taken, such as `secnet agent`.
     observers: see every step of every plugin and of the core; tests inject faults here.
+    metrics: None to keep none, and to serve no HTTP.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Agent:
         *,
         role: str,
         observers: tuple[StepObserver, ...] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -60,7 +62,7 @@ class Agent:
         self._observers = observers
         self._lock = RunDirLock(settings.run_dir)
         self._drained = True
-        self._metrics = make_metrics(settings.http_listen is not None)
+        self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
         self._beats = Heartbeats()
         self._stop = threading.Event()
         self._first_round = threading.Event()
@@ -119,7 +121,8 @@ class Agent:
             self._cluster, parts.journal, parts.reports, parts.controller, parts.node, self._beats, settings
         )
         self._metrics.observe(watched.sources())
-        stack.callback(serve_health(settings.http_listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+        listen = settings.http_listen if self._serves else None
+        stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
 
     def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
         thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)

@@ -16,6 +16,7 @@ from .claims import Claims
 from .cluster.base import Cluster
 from .cni.install import multus_present
 from .controller import Controller
+from .cri import CriSandboxes, RuntimeClient
 from .journal import Journal, Record
 from .layer3 import Layer3
 from .logs import attachment_log
@@ -151,11 +152,9 @@ def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> S
     """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
     if cluster.trusts_annotations:
         return NamedNetns()
-    from .cri import open_sandboxes  # brings grpc, which a node without a cluster need not have
-
-    source, close = open_sandboxes(settings.cri_socket)
-    stack.callback(close)
-    return source
+    client = RuntimeClient(settings.cri_socket)
+    stack.callback(client.close)
+    return CriSandboxes(client)
 
 
 def _shared(settings: Settings) -> frozenset[str] | None:
