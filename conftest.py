@@ -9,6 +9,8 @@ pytest_plugins = [
     "secnet_testing.ovs",
     "secnet_testing.node",
     "secnet_testing.runtime.plugin",
+    "secnet_testing.kubeapi.process",
+    "secnet_testing.clusternode",
     "secnet_testing.pointcount",
     "pytester",
 ]

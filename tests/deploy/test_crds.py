@@ -118,9 +118,7 @@ def test_a_pool_grows_but_keeps_what_it_has() -> None:
 def test_gateway_and_prefix_length_stay_but_the_vlan_may_change() -> None:
     old = pool(vlan=1)
     assert POOLS.problems(pool(vlan=2), old) == []
-    assert POOLS.problems(pool(gateway="10.1.0.2"), old) == [
-        "$.spec.subnetInfo.gateway: the gateway cannot be changed"
-    ]
+    assert POOLS.problems(pool(gateway="10.1.0.2"), old) == ["$.spec.subnetInfo.gateway: the gateway cannot be changed"]
     assert POOLS.problems(pool(length=23), old) == [
         "$.spec.subnetInfo.prefixLength: the prefix length cannot be changed"
     ]

@@ -106,7 +106,10 @@ def test_what_the_configuration_names_is_mounted(built: dict[str, Any], settings
     assert settings.kubernetes.kubeconfig is None
     paths = [settings.run_dir, settings.cri_socket, Path(settings.ovsdb.removeprefix("unix:"))]
     if settings.cni is not None:
-        paths += [settings.cni.socket, *([settings.cni.conf_dir, settings.cni.bin_dir] if settings.cni.conf_dir else [])]
+        paths += [
+            settings.cni.socket,
+            *([settings.cni.conf_dir, settings.cni.bin_dir] if settings.cni.conf_dir else []),
+        ]
     assert [str(path) for path in paths if not _mounted(built, path)] == []
     sockets = [volume["hostPath"] for volume in pod(built)["volumes"] if "hostPath" in volume]
     assert {place["type"] for place in sockets} <= {"Directory", "DirectoryOrCreate"}, "never the socket itself"

@@ -73,5 +73,7 @@ def set_up_logging(level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for chatty in ("kubernetes", "urllib3"):
+        logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
     logging.getLogger("ovsdbapp").setLevel(logging.WARNING)
     logging.getLogger("pyroute2").setLevel(logging.WARNING)

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import json
 import signal
+import socket
 from pathlib import Path
 
 import yaml
 from aiohttp import web
+from secnet.linux.netns import in_netns
 
 from .control import control_app
 from .rbac import rules_of
@@ -20,15 +22,17 @@ _HOST = "127.0.0.1"
 
 
 class _Ports:
-    """The API on one port and its control on another."""
+    """The API on one port, in each network namespace that asks for it, and its control on another."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{tail:.*}", server.handle)
         self._api = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
-        self._control = web.AppRunner(control_app(server, self.set_outage), access_log=None, shutdown_timeout=0.2)
-        self._site: web.TCPSite | None = None
+        control = control_app(server, self.set_outage, self.listen_in)
+        self._control = web.AppRunner(control, access_log=None, shutdown_timeout=0.2)
+        self._sites: list[web.BaseSite] = []
+        self._namespaces: list[str] = []
         self.port = 0
 
     async def start(self, port: int) -> tuple[int, int]:
@@ -40,24 +44,49 @@ class _Ports:
         await web.TCPSite(self._control, _HOST, 0).start()
         return self.port, self._control.addresses[0][1]
 
+    async def listen_in(self, namespace: str) -> None:
+        """Serve at the same address and port of a network namespace as well, given by its path."""
+        self._namespaces.append(namespace)
+        await self._open(namespace)
+
     async def set_outage(self, on: bool) -> None:
         """Refuse connections and cut those there are, or serve again on the same port."""
-        if on and self._site is not None:
-            await self._site.stop()
-            self._site = None
+        if on:
+            for site in self._sites:
+                await site.stop()
+            self._sites.clear()
             for connection in list(self._api.server.connections if self._api.server else ()):
                 if connection.transport is not None:
                     connection.transport.abort()
-        elif not on and self._site is None:
-            self._site = web.TCPSite(self._api, _HOST, self.port, reuse_address=True)
-            await self._site.start()
-            self.port = self._api.addresses[0][1]
+        elif not self._sites:
+            await self._open()
+            for namespace in self._namespaces:
+                await self._open(namespace)
+
+    async def _open(self, namespace: str = "") -> None:
+        """A socket belongs to the namespace in which it is made, whoever listens at it."""
+        if namespace:
+            with open(namespace, "rb") as file:
+                bound = in_netns(file.fileno(), lambda: _bound(self.port))
+        else:
+            bound = _bound(self.port)
+        self.port = bound.getsockname()[1]
+        site = web.SockSite(self._api, bound)
+        await site.start()
+        self._sites.append(site)
 
     async def stop(self) -> None:
         """End."""
         self._server.watches.cut()
         await self._api.cleanup()
         await self._control.cleanup()
+
+
+def _bound(port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((_HOST, port))
+    return made
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

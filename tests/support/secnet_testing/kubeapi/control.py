@@ -13,8 +13,10 @@ from .server import Server
 __all__ = ["control_app"]
 
 
-def control_app(server: Server, set_outage: Callable[[bool], Awaitable[None]]) -> web.Application:
-    """set_outage: makes the API's port refuse connections, and serve again."""
+def control_app(
+    server: Server, set_outage: Callable[[bool], Awaitable[None]], listen_in: Callable[[str], Awaitable[None]]
+) -> web.Application:
+    """set_outage: makes the API's port refuse connections, and serve again. listen_in: serves in a network namespace too."""
 
     async def compact(_: web.Request) -> web.Response:
         server.compact()
@@ -33,6 +35,10 @@ def control_app(server: Server, set_outage: Callable[[bool], Awaitable[None]]) -
 
     async def outage(request: web.Request) -> web.Response:
         await set_outage((await request.json())["on"])
+        return web.json_response({})
+
+    async def listen(request: web.Request) -> web.Response:
+        await listen_in((await request.json())["namespace"])
         return web.json_response({})
 
     async def token(request: web.Request) -> web.Response:
@@ -62,6 +68,7 @@ def control_app(server: Server, set_outage: Callable[[bool], Awaitable[None]]) -
             web.post("/faults", fail),
             web.delete("/faults", no_faults),
             web.post("/outage", outage),
+            web.post("/namespaces", listen),
             web.post("/tokens", token),
             web.delete("/tokens", no_token),
             web.get("/requests", requests),

@@ -58,6 +58,10 @@ class KubeApiProcess(Admin):
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def listen_in(self, namespace: str) -> None:
+        """Serve at `url` inside a network namespace as well, given by its path: a node sees the API as this host does."""
+        _http("POST", f"{self._control}/namespaces", {"namespace": namespace})
+
     def kubeconfig(self, path: Path, token: str = ADMIN) -> Path:
         """Write a kubeconfig for a token."""
         content = {
