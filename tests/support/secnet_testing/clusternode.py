@@ -124,6 +124,19 @@ class ClusterNode:
         for name in names:
             self.wait(lambda name=name: self.is_running(name) and self.is_attached(name), f"Pod {name}", within=within)  # type: ignore[misc]
 
+    def wait_chained(self) -> None:
+        """Wait until the plugin stands in the runtime's configuration, and the runtime has read it."""
+        self.wait(
+            lambda: any("secnet-cni" in path.read_text() for path in self.runtime.cni_conf.glob("*.conflist")),
+            "chained",
+        )
+        self.runtime.restart()  # it reads a changed folder by itself, but does not say when
+
+    def address(self, name: str, interface: str = "eth1") -> str:
+        """The first address in the Pod's network-status."""
+        entries = [entry for entry in self.network_status(name) if entry.get("interface") == interface]
+        return str(entries[0]["ips"][0])
+
     def wait_gone(self, *names: str, within: float = 30) -> None:
         """Wait until no record, sandbox or object of these Pods is left."""
         for name in names:

@@ -6,13 +6,14 @@ work for one Pod, the publisher tells what became of it, and the controller deci
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, ObjectNotFound, SecnetError
+from secnet.contract import Call, ErrorInfo, NotReady, ObjectNotFound, SecnetError
 
 from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
@@ -78,6 +79,7 @@ class Controller:
         self._stop = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
         self._unrecovered: set[PodKey] = set()
+        self._failures: dict[PodKey, PodReport] = {}
         self.recovered = threading.Event()
 
     def start(self) -> None:
@@ -279,7 +281,7 @@ class Controller:
         """Tell what became of a Pod, and decide when it is tried again."""
         errors = list(result.errors)
         try:
-            errors.extend(self._publisher.publish(key, pod, result, revision))
+            errors.extend(self._publisher.publish(key, pod, self._with_failure(key, result), revision))
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
             errors = [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)]
@@ -289,11 +291,20 @@ class Controller:
 
     def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
         """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
-        report = PodReport(pod=pod_ref(pod), error=error.info)
+        report = self._failures[key] = PodReport(pod=pod_ref(pod), error=error.info)
         try:
             self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
+
+    def _with_failure(self, key: PodKey, result: SyncResult) -> SyncResult:
+        """Between two sandboxes there is none, but what the reader wants to know is why the last one failed."""
+        failure, report = self._failures.get(key), result.report
+        waits = report is not None and report.error is not None and report.error.reason == NotReady.__name__
+        if failure is None or report is None or not waits or failure.pod != report.pod:
+            self._failures.pop(key, None)
+            return result
+        return dataclasses.replace(result, report=failure)
 
     def look_at(self, key: PodKey) -> None:
         """Queue a Pod: something about it changed."""
