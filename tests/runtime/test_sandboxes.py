@@ -172,7 +172,7 @@ def test_a_namespace_that_vanished_under_its_sandbox(runtime: Runtime, source: C
     runtime.unmount(path)
     assert runtime.sandboxes() == {sandbox: True}
     assert source.glance(web) != before
-    with pytest.raises(NotReady, match="not a namespace|does not exist"):
+    with pytest.raises(NotReady, match=r"not a namespace|does not exist"):
         source.resolve(web)
 
 
