@@ -13,7 +13,6 @@ import threading
 import uuid as uuids
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +25,15 @@ from .config import bridge_plugin, conflist
 from .cri import RuntimeCalls, messages
 from .daemon import Containerd, remove_folder, unmount, until
 from .images import BUSYBOX_IMAGE, busybox_image, pause_image
+from .state import Exec, PodSandbox, SandboxState
 
-__all__ = ["Exec", "Runtime", "SandboxState", "play_runtime"]
+__all__ = ["Runtime", "play_runtime"]
 
 SUBNET = "10.222.0.0/24"
 _PLUGINS = Path("/usr/lib/cni")
 _CNI_RESULTS = Path("/var/lib/cni/results")  # libcni keeps each result there; containerd has no setting for it
+_SOURCE = "kubernetes.io/config.source"
 _SLEEP = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxState:
-    """One sandbox. pid: of its own process, 0 once that ended. netns: None on the host's network."""
-
-    id: str
-    ready: bool
-    pid: int
-    netns: str | None
-    addresses: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exec:
-    """What a program in a container did."""
-
-    code: int
-    stdout: str
-    stderr: str
 
 
 class Runtime:
@@ -79,6 +60,7 @@ class Runtime:
         self._calls = RuntimeCalls(self.socket)
         self._lock = threading.Lock()
         self._configs: dict[str, messages.SandboxConfig] = {}
+        self._containers: dict[str, dict[str, str]] = {}
 
     # The daemon
 
@@ -175,7 +157,7 @@ class Runtime:
             hostname="" if host_network else name,
             log_directory=str(self.folder / f"logs/{namespace}_{name}_{uid}"),
             labels={f"{label}.name": name, f"{label}.namespace": namespace, f"{label}.uid": uid},
-            annotations={**(annotations or {}), "kubernetes.io/config.source": source},
+            annotations={**(annotations or {}), _SOURCE: source},
             linux=messages.LinuxConfig(
                 cgroup_parent=f"/{self._daemon.cgroup}",
                 security_context=messages.SandboxSecurityContext(namespace_options=modes),
@@ -184,6 +166,7 @@ class Runtime:
         sandbox = self._calls.run(config)
         with self._lock:
             self._configs[sandbox] = config
+            self._containers[sandbox] = {}
         return sandbox
 
     def stop_pod(self, sandbox: str) -> None:
@@ -196,6 +179,7 @@ class Runtime:
         self._calls.remove(sandbox)
         with self._lock:
             self._configs.pop(sandbox, None)
+            self._containers.pop(sandbox, None)
 
     def state(self, sandbox: str) -> SandboxState:
         """A sandbox as it is now. `grpc.RpcError` NOT_FOUND if there is none."""
@@ -213,7 +197,22 @@ class Runtime:
 
     def sandboxes(self) -> dict[str, bool]:
         """The ids of all sandboxes, and whether they live."""
-        return {each.id: each.state == messages.SANDBOX_READY for each in self._calls.list()}
+        return {each.id: each.ready for each in self.pods()}
+
+    def pods(self) -> tuple[PodSandbox, ...]:
+        """All sandboxes with whose they are."""
+        return tuple(
+            PodSandbox(
+                id=each.id,
+                namespace=each.metadata.namespace,
+                name=each.metadata.name,
+                uid=each.metadata.uid,
+                attempt=each.metadata.attempt,
+                ready=each.state == messages.SANDBOX_READY,
+                static=each.annotations.get(_SOURCE) == "file",
+            )
+            for each in self._calls.list()
+        )
 
     def kill_pause(self, sandbox: str) -> None:
         """Kill the process of a sandbox and wait until the runtime has seen it."""
@@ -249,7 +248,14 @@ class Runtime:
         request = messages.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod)
         container = self._calls.create_container(request)
         self._calls.start_container(container)
+        with self._lock:
+            self._containers[sandbox][name] = container
         return container
+
+    def containers(self, sandbox: str) -> dict[str, str]:
+        """The ids of the containers that were started in a sandbox, by name."""
+        with self._lock:
+            return dict(self._containers.get(sandbox, {}))
 
     def exec(self, container: str, *argv: str, timeout: int = 20) -> Exec:
         """Run a program in a container and wait for its end."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$secnet_testing/runtime/sandbox.proto\x12\x16secnet_testing.runtime\"\x07\n\x05\x45mpty\"\x10\n\x0eVersionRequest\"@\n\x0fVersionResponse\x12\x14\n\x0cruntime_name\x18\x02 \x01(\t\x12\x17\n\x0fruntime_version\x18\x03 \x01(\t\"J\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"F\n\rRuntimeStatus\x12\x35\n\nconditions\x18\x01 \x03(\x0b\x32!.secnet_testing.runtime.Condition\"G\n\x0eStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.RuntimeStatus\"\xb1\x01\n\x0fNamespaceOption\x12\x36\n\x07network\x18\x01 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\x12\x32\n\x03pid\x18\x02 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\x12\x32\n\x03ipc\x18\x03 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\"\\\n\x16SandboxSecurityContext\x12\x42\n\x11namespace_options\x18\x01 \x01(\x0b\x32\'.secnet_testing.runtime.NamespaceOption\"n\n\x0bLinuxConfig\x12\x15\n\rcgroup_parent\x18\x01 \x01(\t\x12H\n\x10security_context\x18\x02 \x01(\x0b\x32..secnet_testing.runtime.SandboxSecurityContext\"I\n\x08Metadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"\x93\x03\n\rSandboxConfig\x12\x32\n\x08metadata\x18\x01 \x01(\x0b\x32 .secnet_testing.runtime.Metadata\x12\x10\n\x08hostname\x18\x02 \x01(\t\x12\x15\n\rlog_directory\x18\x03 \x01(\t\x12\x41\n\x06labels\x18\x06 \x03(\x0b\x32\x31.secnet_testing.runtime.SandboxConfig.LabelsEntry\x12K\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32\x36.secnet_testing.runtime.SandboxConfig.AnnotationsEntry\x12\x32\n\x05linux\x18\x08 \x01(\x0b\x32#.secnet_testing.runtime.LinuxConfig\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\nRunRequest\x12\x35\n\x06\x63onfig\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.SandboxConfig\"%\n\x0bRunResponse\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\"(\n\x0eSandboxRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\"8\n\rStatusRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\x12\x0f\n\x07verbose\x18\x02 \x01(\x08\"\x13\n\x05PodIP\x12\n\n\x02ip\x18\x01 \x01(\t\"R\n\rNetworkStatus\x12\n\n\x02ip\x18\x01 \x01(\t\x12\x35\n\x0e\x61\x64\x64itional_ips\x18\x02 \x03(\x0b\x32\x1d.secnet_testing.runtime.PodIP\"\x81\x01\n\rSandboxStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.secnet_testing.runtime.State\x12\x36\n\x07network\x18\x05 \x01(\x0b\x32%.secnet_testing.runtime.NetworkStatus\"\xc2\x01\n\x15SandboxStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.SandboxStatus\x12\x45\n\x04info\x18\x02 \x03(\x0b\x32\x37.secnet_testing.runtime.SandboxStatusResponse.InfoEntry\x1a+\n\tInfoEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x07Sandbox\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x08metadata\x18\x02 \x01(\x0b\x32 .secnet_testing.runtime.Metadata\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.secnet_testing.runtime.State\">\n\x0cListResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.secnet_testing.runtime.Sandbox\"!\n\x11\x43ontainerMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\tImageSpec\x12\r\n\x05image\x18\x01 \x01(\t\"\xb1\x01\n\x0f\x43ontainerConfig\x12;\n\x08metadata\x18\x01 \x01(\x0b\x32).secnet_testing.runtime.ContainerMetadata\x12\x30\n\x05image\x18\x02 \x01(\x0b\x32!.secnet_testing.runtime.ImageSpec\x12\x0f\n\x07\x63ommand\x18\x03 \x03(\t\x12\x0c\n\x04\x61rgs\x18\x04 \x03(\t\x12\x10\n\x08log_path\x18\x0b \x01(\t\"\xa8\x01\n\x16\x43reateContainerRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\x12\x37\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\'.secnet_testing.runtime.ContainerConfig\x12=\n\x0esandbox_config\x18\x03 \x01(\x0b\x32%.secnet_testing.runtime.SandboxConfig\")\n\x11\x43ontainerResponse\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\"(\n\x10\x43ontainerRequest\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\"A\n\x0b\x45xecRequest\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63md\x18\x02 \x03(\t\x12\x0f\n\x07timeout\x18\x03 \x01(\x03\"A\n\x0c\x45xecResponse\x12\x0e\n\x06stdout\x18\x01 \x01(\x0c\x12\x0e\n\x06stderr\x18\x02 \x01(\x0c\x12\x11\n\texit_code\x18\x03 \x01(\x05*1\n\rNamespaceMode\x12\x07\n\x03POD\x10\x00\x12\r\n\tCONTAINER\x10\x01\x12\x08\n\x04NODE\x10\x02*0\n\x05State\x12\x11\n\rSANDBOX_READY\x10\x00\x12\x14\n\x10SANDBOX_NOTREADY\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$secnet_testing/runtime/sandbox.proto\x12\x16secnet_testing.runtime\"\x07\n\x05\x45mpty\"\x10\n\x0eVersionRequest\"@\n\x0fVersionResponse\x12\x14\n\x0cruntime_name\x18\x02 \x01(\t\x12\x17\n\x0fruntime_version\x18\x03 \x01(\t\"J\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"F\n\rRuntimeStatus\x12\x35\n\nconditions\x18\x01 \x03(\x0b\x32!.secnet_testing.runtime.Condition\"G\n\x0eStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.RuntimeStatus\"\xb1\x01\n\x0fNamespaceOption\x12\x36\n\x07network\x18\x01 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\x12\x32\n\x03pid\x18\x02 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\x12\x32\n\x03ipc\x18\x03 \x01(\x0e\x32%.secnet_testing.runtime.NamespaceMode\"\\\n\x16SandboxSecurityContext\x12\x42\n\x11namespace_options\x18\x01 \x01(\x0b\x32\'.secnet_testing.runtime.NamespaceOption\"n\n\x0bLinuxConfig\x12\x15\n\rcgroup_parent\x18\x01 \x01(\t\x12H\n\x10security_context\x18\x02 \x01(\x0b\x32..secnet_testing.runtime.SandboxSecurityContext\"I\n\x08Metadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"\x93\x03\n\rSandboxConfig\x12\x32\n\x08metadata\x18\x01 \x01(\x0b\x32 .secnet_testing.runtime.Metadata\x12\x10\n\x08hostname\x18\x02 \x01(\t\x12\x15\n\rlog_directory\x18\x03 \x01(\t\x12\x41\n\x06labels\x18\x06 \x03(\x0b\x32\x31.secnet_testing.runtime.SandboxConfig.LabelsEntry\x12K\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32\x36.secnet_testing.runtime.SandboxConfig.AnnotationsEntry\x12\x32\n\x05linux\x18\x08 \x01(\x0b\x32#.secnet_testing.runtime.LinuxConfig\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\nRunRequest\x12\x35\n\x06\x63onfig\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.SandboxConfig\"%\n\x0bRunResponse\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\"(\n\x0eSandboxRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\"8\n\rStatusRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\x12\x0f\n\x07verbose\x18\x02 \x01(\x08\"\x13\n\x05PodIP\x12\n\n\x02ip\x18\x01 \x01(\t\"R\n\rNetworkStatus\x12\n\n\x02ip\x18\x01 \x01(\t\x12\x35\n\x0e\x61\x64\x64itional_ips\x18\x02 \x03(\x0b\x32\x1d.secnet_testing.runtime.PodIP\"\x81\x01\n\rSandboxStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.secnet_testing.runtime.State\x12\x36\n\x07network\x18\x05 \x01(\x0b\x32%.secnet_testing.runtime.NetworkStatus\"\xc2\x01\n\x15SandboxStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32%.secnet_testing.runtime.SandboxStatus\x12\x45\n\x04info\x18\x02 \x03(\x0b\x32\x37.secnet_testing.runtime.SandboxStatusResponse.InfoEntry\x1a+\n\tInfoEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf2\x01\n\x07Sandbox\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x08metadata\x18\x02 \x01(\x0b\x32 .secnet_testing.runtime.Metadata\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.secnet_testing.runtime.State\x12\x45\n\x0b\x61nnotations\x18\x06 \x03(\x0b\x32\x30.secnet_testing.runtime.Sandbox.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x0cListResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.secnet_testing.runtime.Sandbox\"!\n\x11\x43ontainerMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\tImageSpec\x12\r\n\x05image\x18\x01 \x01(\t\"\xb1\x01\n\x0f\x43ontainerConfig\x12;\n\x08metadata\x18\x01 \x01(\x0b\x32).secnet_testing.runtime.ContainerMetadata\x12\x30\n\x05image\x18\x02 \x01(\x0b\x32!.secnet_testing.runtime.ImageSpec\x12\x0f\n\x07\x63ommand\x18\x03 \x03(\t\x12\x0c\n\x04\x61rgs\x18\x04 \x03(\t\x12\x10\n\x08log_path\x18\x0b \x01(\t\"\xa8\x01\n\x16\x43reateContainerRequest\x12\x16\n\x0epod_sandbox_id\x18\x01 \x01(\t\x12\x37\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\'.secnet_testing.runtime.ContainerConfig\x12=\n\x0esandbox_config\x18\x03 \x01(\x0b\x32%.secnet_testing.runtime.SandboxConfig\")\n\x11\x43ontainerResponse\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\"(\n\x10\x43ontainerRequest\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\"A\n\x0b\x45xecRequest\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63md\x18\x02 \x03(\t\x12\x0f\n\x07timeout\x18\x03 \x01(\x03\"A\n\x0c\x45xecResponse\x12\x0e\n\x06stdout\x18\x01 \x01(\x0c\x12\x0e\n\x06stderr\x18\x02 \x01(\x0c\x12\x11\n\texit_code\x18\x03 \x01(\x05*1\n\rNamespaceMode\x12\x07\n\x03POD\x10\x00\x12\r\n\tCONTAINER\x10\x01\x12\x08\n\x04NODE\x10\x02*0\n\x05State\x12\x11\n\rSANDBOX_READY\x10\x00\x12\x14\n\x10SANDBOX_NOTREADY\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SANDBOXCONFIG_ANNOTATIONSENTRY']._serialized_options = b'8\001'
   _globals['_SANDBOXSTATUSRESPONSE_INFOENTRY']._loaded_options = None
   _globals['_SANDBOXSTATUSRESPONSE_INFOENTRY']._serialized_options = b'8\001'
-  _globals['_NAMESPACEMODE']._serialized_start=2705
-  _globals['_NAMESPACEMODE']._serialized_end=2754
-  _globals['_STATE']._serialized_start=2756
-  _globals['_STATE']._serialized_end=2804
+  _globals['_SANDBOX_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_SANDBOX_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_NAMESPACEMODE']._serialized_start=2829
+  _globals['_NAMESPACEMODE']._serialized_end=2878
+  _globals['_STATE']._serialized_start=2880
+  _globals['_STATE']._serialized_end=2928
   _globals['_EMPTY']._serialized_start=64
   _globals['_EMPTY']._serialized_end=71
   _globals['_VERSIONREQUEST']._serialized_start=73
@@ -85,24 +87,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SANDBOXSTATUSRESPONSE']._serialized_end=1885
   _globals['_SANDBOXSTATUSRESPONSE_INFOENTRY']._serialized_start=1842
   _globals['_SANDBOXSTATUSRESPONSE_INFOENTRY']._serialized_end=1885
-  _globals['_SANDBOX']._serialized_start=1887
-  _globals['_SANDBOX']._serialized_end=2006
-  _globals['_LISTRESPONSE']._serialized_start=2008
-  _globals['_LISTRESPONSE']._serialized_end=2070
-  _globals['_CONTAINERMETADATA']._serialized_start=2072
-  _globals['_CONTAINERMETADATA']._serialized_end=2105
-  _globals['_IMAGESPEC']._serialized_start=2107
-  _globals['_IMAGESPEC']._serialized_end=2133
-  _globals['_CONTAINERCONFIG']._serialized_start=2136
-  _globals['_CONTAINERCONFIG']._serialized_end=2313
-  _globals['_CREATECONTAINERREQUEST']._serialized_start=2316
-  _globals['_CREATECONTAINERREQUEST']._serialized_end=2484
-  _globals['_CONTAINERRESPONSE']._serialized_start=2486
-  _globals['_CONTAINERRESPONSE']._serialized_end=2527
-  _globals['_CONTAINERREQUEST']._serialized_start=2529
-  _globals['_CONTAINERREQUEST']._serialized_end=2569
-  _globals['_EXECREQUEST']._serialized_start=2571
-  _globals['_EXECREQUEST']._serialized_end=2636
-  _globals['_EXECRESPONSE']._serialized_start=2638
-  _globals['_EXECRESPONSE']._serialized_end=2703
+  _globals['_SANDBOX']._serialized_start=1888
+  _globals['_SANDBOX']._serialized_end=2130
+  _globals['_SANDBOX_ANNOTATIONSENTRY']._serialized_start=1193
+  _globals['_SANDBOX_ANNOTATIONSENTRY']._serialized_end=1243
+  _globals['_LISTRESPONSE']._serialized_start=2132
+  _globals['_LISTRESPONSE']._serialized_end=2194
+  _globals['_CONTAINERMETADATA']._serialized_start=2196
+  _globals['_CONTAINERMETADATA']._serialized_end=2229
+  _globals['_IMAGESPEC']._serialized_start=2231
+  _globals['_IMAGESPEC']._serialized_end=2257
+  _globals['_CONTAINERCONFIG']._serialized_start=2260
+  _globals['_CONTAINERCONFIG']._serialized_end=2437
+  _globals['_CREATECONTAINERREQUEST']._serialized_start=2440
+  _globals['_CREATECONTAINERREQUEST']._serialized_end=2608
+  _globals['_CONTAINERRESPONSE']._serialized_start=2610
+  _globals['_CONTAINERRESPONSE']._serialized_end=2651
+  _globals['_CONTAINERREQUEST']._serialized_start=2653
+  _globals['_CONTAINERREQUEST']._serialized_end=2693
+  _globals['_EXECREQUEST']._serialized_start=2695
+  _globals['_EXECREQUEST']._serialized_end=2760
+  _globals['_EXECRESPONSE']._serialized_start=2762
+  _globals['_EXECRESPONSE']._serialized_end=2827
 # @@protoc_insertion_point(module_scope)
