@@ -165,12 +165,12 @@ def test_api_and_runtime_come_and_go(
     assert runtime.exec(kubelet.container("default", "web-0"), "true").code == 0
 
 
-def test_twenty_pods_at_once(runtime: Runtime, kubeapi: KubeApiProcess, kubelet: Kubelet) -> None:
-    pods = [pod(f"web-{number}") for number in range(20)]
+def test_many_pods_at_once(runtime: Runtime, kubeapi: KubeApiProcess, kubelet: Kubelet) -> None:
+    pods = [pod(f"web-{number}") for number in range(8)]
     for each in pods:
         kubeapi.create(each)
     addresses = {wait_ready(kubeapi, each)["status"]["podIP"] for each in pods}
-    assert len(addresses) == 20
+    assert len(addresses) == 8
     for each in pods:
         kubeapi.delete(each)
     until(lambda: not runtime.sandboxes(), "all sandboxes are gone")

@@ -23,7 +23,7 @@ _MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def until(condition: Callable[[], bool], what: str, *, within: float = 20.0) -> None:
+def until(condition: Callable[[], bool], what: str, *, within: float = 60.0) -> None:
     """Wait for a condition; AssertionError names `what` after `within` seconds."""
     deadline = time.monotonic() + within
     while not condition():
