@@ -103,8 +103,8 @@ def environment(command: str, **changes: str | None) -> dict[str, str]:
         "CNI_IFNAME": "eth0",
         "CNI_ARGS": ARGS,
         "CNI_PATH": "/opt/cni/bin:/usr/lib/cni",
-    } | changes
-    return {key: value for key, value in found.items() if value is not None}
+    }
+    return {key: value for key, value in (found | changes).items() if value is not None}
 
 
 def conf(**changes: Any) -> dict[str, Any]:

@@ -223,6 +223,33 @@ def test_a_silent_caller_holds_nobody_up(directory: Path) -> None:
     assert server.close()
 
 
+def test_only_so_many_are_served_at_once_and_the_rest_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_MAX_CALLS", 2)
+    lock, at_work, most = threading.Lock(), 0, 0
+    both = threading.Barrier(2, timeout=WAIT)
+
+    def counted(raw: RawCall, cancel: threading.Event) -> Answer:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        both.wait()
+        with lock:
+            at_work -= 1
+        return Answer()
+
+    server = serve(directory / "cni.sock", counted)
+    answers: list[bytes] = []
+    callers = [threading.Thread(target=lambda: answers.append(call(directory / "cni.sock"))) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert [answer[:1] for answer in answers] == [b"A"] * 8
+    assert most == 2
+    assert server.close()
+
+
 def test_an_agent_at_work_is_not_given_up(
     hasty: Plugin, attacher: ToyAttacher, service: CniService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

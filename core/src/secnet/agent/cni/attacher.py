@@ -93,7 +93,11 @@ class RecordedAttachment:
 
 
 class Attacher(Protocol):
-    """The agent, as the CNI calls see it. All methods are called from many threads at once, and raise SecnetError."""
+    """The agent, as the CNI calls see it. All methods are called from many threads at once, and raise SecnetError.
+
+    Calls about one sandbox may overlap: a runtime that gave up on ADD sends DEL while the cancelled `attach_pod` still cleans
+    up. They must then act one after the other.
+    """
 
     @property
     def ready(self) -> bool:

@@ -185,7 +185,12 @@ class CniServer:
         connection.thread = threading.Thread(target=self._serve, args=(connection,), name="cni-call", daemon=True)
         with self._lock:
             self._connections.add(connection)
-        connection.thread.start()
+        try:
+            connection.thread.start()
+        except RuntimeError:  # no more threads: the caller is told to come again, by itself
+            _log.exception("a CNI call cannot be taken")
+            connection.thread = None
+            self._forget(connection)
 
     def _is_allowed(self, sock: socket.socket) -> bool:
         pid, uid, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
@@ -205,7 +210,10 @@ class CniServer:
         except Exception:
             _log.exception("a CNI call fails within the agent")
         finally:
-            with self._lock:
-                self._connections.discard(connection)
-            connection.close()
+            self._forget(connection)
             self._wake()
+
+    def _forget(self, connection: _Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+        connection.close()
