@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -52,6 +53,19 @@ def test_it_serves_its_routes_and_nothing_else(server: HttpServer) -> None:
     assert _ask(server, "/broken")[0] == 500
     for method in ("POST", "PUT", "DELETE"):
         assert _ask(server, "/ok", method)[0] == 501
+
+
+@pytest.mark.parametrize(
+    "text", [b"\x00\xff\r\n\r\n", b"GET /ok\r\n", b"GET /ok HTTP/9.9\r\n\r\n", b"GET " + b"x" * 70000 + b"\r\n\r\n"]
+)
+def test_garbage_harms_nobody(server: HttpServer, text: bytes) -> None:
+    with _connect(server) as client:
+        client.sendall(text)
+        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(4096):
+                pass
+    assert _ask(server, "/ok")[0] == 200
 
 
 def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:

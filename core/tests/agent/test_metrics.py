@@ -69,9 +69,14 @@ def test_failures_are_counted_by_reason_and_not_timed(rig: Rig, metrics: Prometh
     assert _count(metrics, "attach", "attach") is None
 
 
+def test_no_series_tells_when_it_began(rig: Rig, metrics: PrometheusMetrics) -> None:
+    rig.attach()
+    assert b"_created" not in metrics.page()
+
+
 def test_calls_to_the_api_are_counted(metrics: PrometheusMetrics) -> None:
     metrics.on_call("patch", "Pod", 409, 0.01)
-    metrics.on_call("get", "Pod", "timeout", 5)
+    metrics.on_call("get", "Pod", 0, 5)
     assert _value(metrics, "secnet_api_calls_total", verb="patch", kind="Pod", status="409") == 1
     assert _value(metrics, "secnet_api_call_duration_seconds_sum", verb="get", kind="Pod") == 5
 

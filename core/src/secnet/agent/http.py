@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 _CONNECTIONS = 16
 _CONNECTION_SECONDS = 10.0
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
 
 
@@ -123,13 +123,15 @@ class _Server(HTTPServer):
             self.finish_request(request, client_address)
         except OSError as exc:
             _log.debug("a client of the HTTP server went away: %s", exc)
+        except Exception:
+            _log.exception("an HTTP request failed by a fault of the agent itself")
         finally:
             with self._lock:
                 del self._open[request]
             self.shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Cut connections that are overdue; called every half second."""
+        """Cut connections that are overdue; called a few times a second."""
         self._cut(time.monotonic())
 
     def server_close(self) -> None:

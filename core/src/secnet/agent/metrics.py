@@ -44,10 +44,10 @@ class Metrics:
         """Put this around a part of an operation."""
         return nullcontext()
 
-    def on_call(self, verb: str, kind: str, status: int | str, seconds: float) -> None:
+    def on_call(self, verb: str, kind: str, status: int, seconds: float) -> None:
         """One request to the Kubernetes API is over.
 
-        verb: as in RBAC, such as `get`. status: the HTTP status, or a word such as `timeout` where there was no answer.
+        verb: as in RBAC, such as `get`. status: the HTTP status, 0 without an answer.
         """
 
     def observe(self, sources: Sources) -> None:

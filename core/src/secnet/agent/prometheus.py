@@ -88,7 +88,7 @@ class PrometheusMetrics(Metrics):
         yield
         self._seconds.labels(operation, network_type, phase).observe(time.perf_counter() - start)
 
-    def on_call(self, verb: str, kind: str, status: int | str, seconds: float) -> None:
+    def on_call(self, verb: str, kind: str, status: int, seconds: float) -> None:
         """See Metrics."""
         self._calls.labels(verb, kind, str(status)).inc()
         self._call_seconds.labels(verb, kind).observe(seconds)
@@ -99,11 +99,23 @@ class PrometheusMetrics(Metrics):
 
     def page(self) -> bytes:
         """See Metrics."""
-        return bytes(prom.generate_latest(self.registry))
+        return bytes(prom.generate_latest(_WithoutCreated(self.registry)))
 
     def close(self) -> None:
         """See Metrics."""
         self._state.close()
+
+
+class _WithoutCreated(Collector):
+    """Leaves out the time at which each series began: a fifth of the page, which nobody reads."""
+
+    def __init__(self, registry: prom.CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class _State(Collector):

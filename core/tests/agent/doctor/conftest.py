@@ -25,12 +25,15 @@ def registry() -> Registry:
 def make_host(registry: Registry, tmp_path: Path) -> MakeHost:
     """`make_host(cni=..., api=...)`: keys of Host, and of Settings; the vlan driver is configured."""
 
-    def make(*, root: Path | None = None, api: Any = None, environment: Any = None, **settings: Any) -> Host:
+    def make(
+        *, root: Path | None = None, api: Any = None, rules: Any = (), environment: Any = None, **settings: Any
+    ) -> Host:
         drivers = settings.pop("drivers", {"vlan": {"ovsBridges": [{"bridgeName": "br-secondary"}]}})
         return Host(
             settings=Settings(node_name="node-1", drivers=drivers, **settings),
             registry=registry,
             api=api,
+            rules=rules,
             root=root or tmp_path,
             environment=environment or {},
         )

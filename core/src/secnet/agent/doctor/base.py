@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -54,7 +54,7 @@ def fail(what: str, finding: str, mend: str) -> Result:
 class ApiReader(Protocol):
     """The Kubernetes API as far as the doctor needs it. `path` begins with `/api`; answers are plain dicts.
 
-    Raises ObjectNotFound for 404, MissingPrivilege for 401 and 403, Unavailable for everything else.
+    Raises ObjectNotFound for 404, MissingPrivilege for 403, another SecnetError for everything else.
     """
 
     def get(self, path: str) -> dict[str, Any]:
@@ -71,13 +71,14 @@ class Host:
     """The node as the checks see it.
 
     root: what stands for `/` in front of every path but those of OVSDB; tests put a folder of their own there.
-    api: None when manifests are the source of the objects.
+    api: None when manifests are the source of the objects. rules: of the agent's ClusterRole.
     environment: of the process.
     """
 
     settings: Settings
     registry: Registry
     api: ApiReader | None = None
+    rules: Sequence[Mapping[str, Sequence[str]]] = ()
     root: Path = Path("/")
     environment: Mapping[str, str]
 

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import MissingPrivilege, ObjectNotFound, SecnetError
 
 from .base import ApiReader, Host, Result, fail, ok, warn
 
-__all__ = ["ACCESS", "FIELDS", "Access", "check_access", "check_api", "check_kinds"]
+__all__ = ["FIELDS", "check_access", "check_api", "check_kinds"]
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _NADS = "network-attachment-definitions.k8s.cni.cncf.io"
 _POOLS = "ippools.crd.antrea.io"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """What must be allowed. resource: with its subresource after a slash. kind: of a backend that needs it; empty for all."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    kind: str = ""
-
-
-_WATCH = ("get", "list", "watch")
-
-ACCESS = (
-    Access(group="", resource="pods", verbs=_WATCH),
-    Access(group="", resource="pods/status", verbs=("patch",)),
-    Access(group="", resource="nodes", verbs=("get",)),
-    Access(group="events.k8s.io", resource="events", verbs=("create", "patch")),
-    Access(group="k8s.cni.cncf.io", resource="network-attachment-definitions", verbs=_WATCH),
-    Access(group="crd.antrea.io", resource="ippools", verbs=("get", "list"), kind="IPPool"),
-    Access(group="crd.antrea.io", resource="ippools/status", verbs=("update",), kind="IPPool"),
-)
 
 # CRD -> version, whether its status is a subresource, and each field that we read or write. The API server drops the others.
 FIELDS: Mapping[str, tuple[str, bool, tuple[str, ...]]] = {
@@ -78,7 +55,8 @@ def check_api(host: Host) -> Iterator[Result]:
             "Kubernetes API", f"there is no node {name!r}", "correct nodeName: it is the name of the Node object"
         )
     except MissingPrivilege as exc:
-        yield fail("Kubernetes API", exc.message, "allow the agent to get nodes, or correct its credentials")
+        mend = f"see by `kubectl get node {name}` whether nodeName is right, or allow the agent to get nodes"
+        yield warn("Kubernetes API", f"answers, but the node cannot be looked up: {exc.message}", mend)
     except SecnetError as exc:
         yield fail("Kubernetes API", exc.message, exc.hint or "see whether the API server answers from this node")
     else:
@@ -97,24 +75,24 @@ def check_kinds(host: Host) -> Iterator[Result]:
 
 
 def check_access(host: Host) -> Iterator[Result]:
-    """Each rule of `ACCESS`, asked with the agent's own credentials."""
+    """Each of the agent's rules, asked with its own credentials."""
     if host.api is None:
         return
-    kinds = _backend_kinds(host)
-    for access in ACCESS:
-        if access.kind and access.kind not in kinds:
-            continue
-        where = f"{access.resource}{'.' + access.group if access.group else ''}"
-        what = f"access to {where}"
-        try:
-            denied = [verb for verb in access.verbs if not _allowed(host.api, access, verb)]
-        except SecnetError as exc:
-            yield warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
-            continue
-        if denied:
-            yield fail(what, f"{', '.join(denied)} is not allowed", "apply the ClusterRole of deploy/ and its binding")
-        else:
-            yield ok(what, f"{', '.join(access.verbs)} allowed")
+    for rule in host.rules:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield _access(host.api, group, resource, rule["verbs"])
+
+
+def _access(api: ApiReader, group: str, resource: str, verbs: Sequence[str]) -> Result:
+    what = f"access to {resource}{'.' + group if group else ''}"
+    try:
+        denied = [verb for verb in verbs if not _allowed(api, group, resource, verb)]
+    except SecnetError as exc:
+        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+    if denied:
+        return fail(what, f"{', '.join(denied)} is not allowed", "apply the ClusterRole of deploy/ and its binding")
+    return ok(what, f"{', '.join(verbs)} allowed")
 
 
 def _kind(api: ApiReader, crd: str, version: str, subresource: bool, fields: Sequence[str]) -> Result:
@@ -170,9 +148,9 @@ def _has(schema: Mapping[str, Any], field: str) -> bool:
     return True
 
 
-def _allowed(api: ApiReader, access: Access, verb: str) -> bool:
-    resource, _, subresource = access.resource.partition("/")
-    attributes = {"group": access.group, "resource": resource, "subresource": subresource, "verb": verb}
+def _allowed(api: ApiReader, group: str, resource: str, verb: str) -> bool:
+    name, _, subresource = resource.partition("/")
+    attributes = {"group": group, "resource": name, "subresource": subresource, "verb": verb}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
