@@ -61,7 +61,7 @@ def _config(bundle: Path, arguments: list[str], capabilities: list[str]) -> dict
     config: dict[str, Any] = json.loads((bundle / "config.json").read_text())
     process, linux = config["process"], config["linux"]
     process |= {"terminal": False, "args": arguments, "cwd": "/", "noNewPrivileges": False}
-    process["capabilities"] = {name: capabilities for name in ("bounding", "effective", "permitted")}
+    process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), capabilities)
     process.pop("rlimits", None)
     linux["namespaces"] = [item for item in linux["namespaces"] if item["type"] != "network"]
     assert "/proc/sys" in linux["readonlyPaths"]

@@ -6,6 +6,7 @@ Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBr
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,21 @@ from typing import Any
 
 from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 
+from .antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
 from .documents import parse_yaml
 from .jsontext import json_path, show, suggest
 from .registry import DRIVERS_GROUP, Registry
 from .validation import Problem, Validator
 
-__all__ = ["SETTINGS_KEYS", "CniSettings", "KubernetesSettings", "Settings", "examine_settings", "load_settings"]
+__all__ = [
+    "SETTINGS_KEYS",
+    "CniSettings",
+    "KubernetesSettings",
+    "Settings",
+    "examine_settings",
+    "load_settings",
+    "settings_notes",
+]
 
 _RUN_DIR = Path("/run/secnet")
 _HTTP_LISTEN = "127.0.0.1:9465"
@@ -29,8 +39,10 @@ _BRIDGES = "ovsBridges"
 _BRIDGES_TYPE = "vlan"
 _BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
 
-SETTINGS_KEYS = frozenset(_NODE.schema["properties"])
-"""The keys at the top of a node configuration."""
+SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
+"""The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
+
+_NODE_NAME = "NODE_NAME"  # a DaemonSet can give each Pod the name of its node, but not a file of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,7 @@ class Settings:
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
+    notes: what the file has that has no effect, for the log.
     """
 
     node_name: str
@@ -83,6 +96,7 @@ class Settings:
     attach_timeout: float = 30.0
     check_interval: float = 60.0
     drain_seconds: float = 10.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
@@ -108,13 +122,19 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
     if problems:
         first = problems[0]
         raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
-    return _settings(_without_empty(data), path.absolute().parent)
+    notes = tuple(": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data))
+    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent), notes=notes)
+
+
+def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
+    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    return list(antrea_notes(_without_empty(data)))
 
 
 def examine_settings(data: Any, registry: Registry) -> list[Problem]:
     """Everything wrong with a node configuration, the most telling first."""
     if isinstance(data, Mapping):
-        data = _without_empty(data)
+        data = without_antrea(_without_empty(data))
     problems = _NODE.problems(data)
     if problems:
         return problems
@@ -237,7 +257,7 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         "drain_seconds": workers.get("drainSeconds"),
     }
     return Settings(
-        node_name=data.get("nodeName") or socket.gethostname(),
+        node_name=data.get("nodeName") or os.environ.get(_NODE_NAME) or socket.gethostname(),
         drivers=_sections(data),
         **{key: value for key, value in given.items() if value is not None},
     )
