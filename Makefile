@@ -28,8 +28,8 @@ test: setup ## all tests but test-kit, test-guide and test-fresh; nothing may be
 test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
-test-guide: setup ## docs/writing-a-driver.md as its reader follows it, with packages from an index
-	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py $(ARGS)
+test-guide: setup ## docs/writing-a-driver.md as its reader follows it, and the image's commands, with packages from an index
+	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
