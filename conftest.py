@@ -6,6 +6,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tiers",
     "secnet_testing.netns",
+    "secnet_testing.kubeapi.process",
     "secnet_testing.ovs",
     "secnet_testing.node",
     "secnet_testing.runtime.plugin",

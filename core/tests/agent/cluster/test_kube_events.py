@@ -17,9 +17,9 @@ from .kube_world import NODE, TOKEN, agent
 class Scene:
     """An API server with the Pod `a`, and a cluster with a clock in hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, api: KubeApiProcess, folder: Path) -> None:
         self.time = 1_700_000_000.0
-        self.api = KubeApiProcess()
+        self.api = api
         self.cluster: KubeCluster = agent(self.api, folder, clock=lambda: self.time)
         self.pod = self.api.create(pod("a"))
 
@@ -38,11 +38,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(kubeapi: KubeApiProcess, tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(kubeapi, tmp_path)
     yield scene
     scene.cluster.close()
-    scene.api.stop()
 
 
 def test_an_event_as_kubectl_reads_it(scene: Scene) -> None:

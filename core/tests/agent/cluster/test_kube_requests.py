@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,8 @@ CONDITION = {"type": "secnet.io/SecondaryNetworksReady", "status": "True", "reas
 
 
 @pytest.fixture
-def api() -> Iterator[KubeApiProcess]:
-    server = KubeApiProcess()
-    yield server
-    server.stop()
+def api(kubeapi: KubeApiProcess) -> KubeApiProcess:
+    return kubeapi
 
 
 @pytest.fixture
@@ -89,9 +88,9 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
     ]
     assert cluster.watch(cluster.watched, Recorder()).synced.wait(20)
     until(lambda: api.watches == 2, "the watches")
-    for _ in range(2):
+    for answer in (("create", "Event", 201), ("patch", "Event", 200)):
         cluster.record_event(live, warning=False, reason="Attached", message="net1")
-        until(lambda: calls.count(("create", "Event", 201)) + calls.count(("patch", "Event", 200)) > _, "the Event")
+        until(partial(calls.count, answer), f"{answer}")
     asked = {(item["verb"], item["resource"]) for item in api.requests(TOKEN)}
     assert asked == {(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]}
 

@@ -18,19 +18,21 @@ from .rules import ClusterRules
 APIS = ["test", *(["real"] if real_api_is_named() else [])]
 
 
-@pytest.fixture(scope="module", params=APIS)
-def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Admin, Path]]:
+@pytest.fixture(scope="module")
+def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
+    api = RealApi(tmp_path_factory.mktemp("api"))
+    yield api
+    api.stop()
+
+
+@pytest.fixture(params=APIS)
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Admin, Path]:
     """An API server, and the kubeconfig of who is to be tested."""
-    folder = tmp_path_factory.mktemp("api")
     if request.param == "real":
-        real = RealApi(folder)
-        yield real, real.kubeconfig
-        real.stop()
-        return
-    server = KubeApiProcess()
-    server.add_token(TOKEN, RULES)
-    yield server, server.kubeconfig(folder / "kubeconfig", TOKEN)
-    server.stop()
+        real: RealApi = request.getfixturevalue("real_api")
+        return real, real.kubeconfig
+    server: KubeApiProcess = request.getfixturevalue("kubeapi")
+    return server, server.kubeconfig(tmp_path / "kubeconfig", server.add_token(TOKEN, RULES))
 
 
 class TestKubeCluster(ClusterRules):

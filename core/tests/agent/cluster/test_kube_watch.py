@@ -8,30 +8,16 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
+from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 from .helpers import Recorder, nad, pod, until
 from .kube_world import BRISK, NODE, TOKEN, agent, on_node
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[KubeApiProcess]:
-    server = KubeApiProcess(bookmarks=0.1)
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def api(server: KubeApiProcess) -> Iterator[KubeApiProcess]:
-    """The server, as it was before the test afterwards."""
-    yield server
-    server.outage(False)
-    server.no_faults()
-    for path in ("/api/v1/pods", "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"):
-        for obj in server.items(path):
-            kind = "Pod" if path.endswith("pods") else "NetworkAttachmentDefinition"
-            server.delete({"apiVersion": "v1" if kind == "Pod" else "k8s.cni.cncf.io/v1", **obj, "kind": kind})
-    server.forget_requests()
+def api(kubeapi: KubeApiProcess) -> KubeApiProcess:
+    return kubeapi
 
 
 @pytest.fixture
@@ -189,8 +175,6 @@ def test_a_definition_that_comes_later(tmp_path: Path) -> None:
         (problem,) = cluster.problems()
         assert "does not know the resource network-attachment-definitions" in problem.message
         assert "deploy/crds" in problem.hint
-        from secnet_testing.kubeapi.definitions import NAD
-
         api.create(NAD)
         api.create(nad("a"))
         recorder.wait_for("ADDED", "a")

@@ -60,6 +60,10 @@ def control_app(
     async def watches(_: web.Request) -> web.Response:
         return web.json_response({"count": len(server.watches)})
 
+    async def reset(request: web.Request) -> web.Response:
+        server.reset((await request.json())["keep"])
+        return web.json_response({})
+
     app = web.Application()
     app.add_routes(
         [
@@ -74,6 +78,7 @@ def control_app(
             web.get("/requests", requests),
             web.delete("/requests", no_requests),
             web.get("/watches", watches),
+            web.post("/reset", reset),
         ]
     )
     return app

@@ -17,7 +17,7 @@ from .admin import Admin, Refused
 from .answers import Object
 from .definitions import IPPOOL, NAD
 
-__all__ = ["KubeApiProcess", "kubeapi"]
+__all__ = ["KubeApiProcess", "kubeapi", "kubeapi_process"]
 
 ADMIN = "admin-token"
 _START_SECONDS = 30.0
@@ -109,6 +109,11 @@ class KubeApiProcess(Admin):
         """Refuse every connection; serve again, with all objects as they were."""
         _http("POST", f"{self._control}/outage", {"on": on})
 
+    def reset(self) -> None:
+        """No objects but namespaces and definitions, no faults, no tokens but the administrator's, no log, no watches."""
+        self.outage(False)
+        _http("POST", f"{self._control}/reset", {"keep": ADMIN})
+
     def requests(self, token: str = "") -> list[Object]:
         """What was asked since the start or `forget_requests`, of one token if given; see `Asked`."""
         found: list[Object] = _http("GET", f"{self._control}/requests")
@@ -141,9 +146,16 @@ def _http(method: str, url: str, body: Any = None, headers: Mapping[str, str] | 
             raise Refused(exc.code, json.loads(exc.read() or b"{}")) from exc
 
 
-@pytest.fixture
-def kubeapi() -> Iterator[KubeApiProcess]:
-    """A server of its own for one test, with the definitions of our kinds and a bookmark every fifth of a second."""
-    server = KubeApiProcess(bookmarks=0.2)
+@pytest.fixture(scope="session")
+def kubeapi_process() -> Iterator[KubeApiProcess]:
+    """One server for all tests of this run, with the definitions of our kinds and a bookmark every tenth of a second."""
+    server = KubeApiProcess(bookmarks=0.1)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def kubeapi(kubeapi_process: KubeApiProcess) -> Iterator[KubeApiProcess]:
+    """The server of this run, empty. A test that pauses it must resume it; one that needs other definitions has its own."""
+    yield kubeapi_process
+    kubeapi_process.reset()

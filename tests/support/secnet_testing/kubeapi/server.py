@@ -57,6 +57,14 @@ class Server:
         self.lists.forget()
         self.store.compact()
 
+    def reset(self, token: str) -> None:
+        """As at the start, but for definitions and namespaces; of the tokens only this one stays."""
+        self.faults.clear()
+        self.watches.cut()
+        self.store.clear()
+        self.tokens = {token: self.tokens[token]}
+        self.asked.clear()
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request but those of the control port."""
         place = len(self.asked)

@@ -137,6 +137,13 @@ class Store:
         self._put(name, (namespace, key), marked, old)
         return marked
 
+    def clear(self) -> None:
+        """Remove all objects but namespaces and definitions, whatever holds them."""
+        for name, table in self.tables.items():
+            if name.plural not in ("namespaces", CRD.plural):
+                for key in list(table.objects):
+                    self._remove(name, key, table.objects[key])
+
     def compact(self) -> None:
         """Forget what happened so far: older resourceVersions are gone."""
         for table in self.tables.values():

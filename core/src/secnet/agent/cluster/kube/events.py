@@ -8,10 +8,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from secnet.contract import ObjectNotFound, SecnetError
+from secnet.contract import Conflict, ObjectNotFound, SecnetError
 
 from ..clock import rfc3339
 from .api import Api
@@ -143,6 +144,7 @@ class EventRecorder:
                 self._patch(before, count, happened.last)
             except ObjectNotFound:  # the API server forgets Events, by default after an hour
                 del self._written[key]
+                happened.count, happened.first = count, before.first
             else:
                 before.count, before.last = count, happened.last
                 self._written.move_to_end(key)
@@ -172,7 +174,10 @@ class EventRecorder:
             "reportingComponent": _COMPONENT,
             "reportingInstance": self._node,
         }
-        self._api.call(self._transport, Request(verb="create", kind=EVENT, namespace=involved["namespace"], body=body))
+        with suppress(Conflict):  # an answer was lost: it is there already
+            self._api.call(
+                self._transport, Request(verb="create", kind=EVENT, namespace=involved["namespace"], body=body)
+            )
         return name
 
     def _patch(self, before: _Happened, count: int, last: float) -> None:
