@@ -18,17 +18,6 @@ def started(factory: ClusterNodeFactory, **settings: object) -> ClusterNode:
     return node
 
 
-def used(node: ClusterNode, name: str = "blue") -> int:
-    """How many addresses a pool has given."""
-    found = node.api.get({"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": {"name": name}})
-    return len((found.get("status") or {}).get("ipAddresses") or [])
-
-
-def ports(node: ClusterNode) -> list[str]:
-    """The Pods' ports on the bridge."""
-    return node.node.ovs.vsctl("list-ports", "br-secondary").split()
-
-
 def test_a_container_finds_its_networks_when_it_starts(cluster_node_factory: ClusterNodeFactory) -> None:
     node = started(cluster_node_factory)
     seen = "ip -o -4 address show dev eth1 > /seen; sleep 3600"
@@ -42,8 +31,8 @@ def test_a_container_finds_its_networks_when_it_starts(cluster_node_factory: Clu
     for name in ("a", "b"):
         node.delete(name)
     node.wait_gone("a", "b")
-    assert used(node) == 0
-    assert ports(node) == []
+    assert node.used("blue") == 0
+    assert node.ports() == []
 
 
 def test_a_network_that_fails_fails_the_sandbox_and_leaves_nothing(cluster_node_factory: ClusterNodeFactory) -> None:
@@ -75,7 +64,7 @@ def test_a_failure_halfway_takes_back_what_was_made(cluster_node_factory: Cluste
     node.delete("a")
     node.wait_gone("a")
     node.wait_attached("b")
-    assert used(node) == 1
+    assert node.used("blue") == 1
 
 
 def test_without_an_agent_pods_wait_except_where_they_must_not(cluster_node_factory: ClusterNodeFactory) -> None:
@@ -101,11 +90,11 @@ def test_what_ends_while_the_agent_is_away_is_cleaned_up_when_it_is_back(
     node.node.agents[-1].kill()
     node.delete("a")
     node.wait(lambda: not node.kubelet.sandbox("default", "a"), "the sandbox ends without the agent")
-    assert used(node) == 1
+    assert node.used("blue") == 1
     node.node.agent()
     node.wait_gone("a")
-    node.wait(lambda: used(node) == 0, "the address is free again")
-    assert ports(node) == []
+    node.wait(lambda: node.used("blue") == 0, "the address is free again")
+    assert node.ports() == []
 
 
 def test_a_dead_sandbox_is_made_again_with_its_networks(cluster_node_factory: ClusterNodeFactory) -> None:
@@ -118,4 +107,4 @@ def test_a_dead_sandbox_is_made_again_with_its_networks(cluster_node_factory: Cl
     node.wait_attached("a")
     records = node.node.records()
     assert [record.key.container_id for record in records] == [node.kubelet.sandbox("default", "a")]
-    assert used(node) == 1
+    assert node.used("blue") == 1

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from .kubeapi.process import KubeApiProcess
 from .kubelet import Kubelet
-from .node import STATUS, Node, play_node
+from .node import BRIDGE, STATUS, Node, play_node
 from .runtime.runtime import Runtime, play_runtime
 
 __all__ = ["ClusterNode", "ClusterNodeFactory", "cluster_node_factory", "nad", "play_cluster_node", "pod", "pool"]
@@ -25,7 +26,9 @@ __all__ = ["ClusterNode", "ClusterNodeFactory", "cluster_node_factory", "nad", "
 CONDITION = "secnet.io/SecondaryNetworksReady"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 IMAGE = "registry.test/busybox:1"
-_PLUGIN = Path(__file__).resolve().parents[3] / "deploy" / "cni"
+_DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+_PLUGIN = _DEPLOY / "cni"
+_CLUSTER_ROLE = _DEPLOY / "base" / "clusterrole.yaml"
 
 
 def pod(name: str, networks: str | Sequence[Mapping[str, Any]] | None, *, node: str = "node-1", **spec: Any) -> Any:
@@ -132,6 +135,20 @@ class ClusterNode:
         )
         self.runtime.restart()  # it reads a changed folder by itself, but does not say when
 
+    def used(self, pool_name: str) -> int:
+        """How many addresses a pool has given."""
+        status = self.api.get(pool(pool_name)).get("status") or {}
+        return len(status.get("ipAddresses") or [])
+
+    def ports(self) -> list[str]:
+        """The Pods' ports on the bridge."""
+        return self.node.ovs.vsctl("list-ports", BRIDGE).split()
+
+    def calls(self, token: str) -> list[tuple[str, str]]:
+        """What was asked with a token since the log was begun anew: method and the end of the path, watches left out."""
+        asked = self.api.requests(token)
+        return [(each["method"], _end(each["path"])) for each in asked if "watch=true" not in each["path"]]
+
     def address(self, name: str, interface: str = "eth1") -> str:
         """The first address in the Pod's network-status."""
         entries = [entry for entry in self.network_status(name) if entry.get("interface") == interface]
@@ -156,6 +173,13 @@ class ClusterNode:
         return bool(self.exec(name, "ping", "-c", "1", "-w", "10", address).code == 0)
 
 
+def _end(path: str) -> str:
+    """The path behind group, version and namespace."""
+    parts = path.split("?")[0].strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:]
+    return "/".join(parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts)
+
+
 def compiled_plugin() -> Path:
     """The plugin, compiled when its sources are newer."""
     subprocess.run(["make", "-s", "-C", str(_PLUGIN)], check=True, capture_output=True, timeout=60)
@@ -164,17 +188,26 @@ def compiled_plugin() -> Path:
 
 @contextmanager
 def play_cluster_node(
-    folder: Path, api: KubeApiProcess, *, name: str = "node-1", sync: bool = False, token: str = "", **settings: Any
+    folder: Path,
+    api: KubeApiProcess,
+    *,
+    name: str = "node-1",
+    sync: bool = False,
+    token: str = "agent-token",
+    kubernetes: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Iterator[ClusterNode]:
     """A node with everything but the agent, which a test starts by `node.agent()`. Taken away at the end.
 
-    token: what the agent may use; the administrator's if empty. settings: see `Node.configure`.
+    token: the agent's, which may do what deploy/base/clusterrole.yaml allows. kubernetes: further keys of that section.
+    settings: see `Node.configure`.
     """
     with ExitStack() as stack:
         node = stack.enter_context(play_node(folder))
         runtime = stack.enter_context(play_runtime(node.namespace))
         api.listen_in(str(node.namespace.path))
-        kubeconfig = api.kubeconfig(folder / "kubeconfig", token) if token else api.kubeconfig(folder / "kubeconfig")
+        api.add_token(token, yaml.safe_load(_CLUSTER_ROLE.read_text(encoding="utf-8"))["rules"])
+        kubeconfig = api.kubeconfig(folder / "kubeconfig", token)
         cni = {
             "program": str(compiled_plugin()),
             "confDir": str(runtime.cni_conf),
@@ -184,7 +217,7 @@ def play_cluster_node(
             **{
                 "nodeName": name,
                 "manifests": None,
-                "kubernetes": {"kubeconfig": str(kubeconfig)},
+                "kubernetes": {"kubeconfig": str(kubeconfig), **(kubernetes or {})},
                 "cri": {"socket": str(runtime.socket)},
                 "cni": cni if sync else None,
                 "http": {"listen": "127.0.0.1:0"},

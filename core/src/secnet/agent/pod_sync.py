@@ -28,7 +28,7 @@ from .naming import ElementId
 from .pipeline import Pipeline
 from .refusals import failed_report, gone_report, internal_error, refused_report
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
-from .requests import Foreign, Refused, Work
+from .requests import Foreign, Refused, Work, is_outdated
 from .sandbox import Sandbox, SandboxSource, pod_ref
 from .sweep import Sweeper
 from .wanted import Wanted, selections_of
@@ -185,8 +185,9 @@ class PodSync:
         self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool
     ) -> NetworkReport:
         error = outcome.error.info if isinstance(outcome, Refused) else None
+        outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
         if not verify:
-            return network_report(record, error or self._degraded.get(record.key))
+            return network_report(record, error or self._degraded.get(record.key), outdated=outdated)
         self._degraded.pop(record.key, None)
         call = self._make_call(record.attachment.request, cancel)
         try:
@@ -196,7 +197,7 @@ class PodSync:
                 return network_report(self._pipeline.remake(record, outcome, call))
             findings += self._pipeline.check_lease(record, call)
             if not findings:
-                return network_report(record, error)
+                return network_report(record, error, outdated=outdated)
             call.log.warning("the interface is not as recorded: %s", _text(findings))
             self._degraded[record.key] = ErrorInfo(reason="Degraded", message=_text(findings), hint=_DEGRADED_HINT)
             return network_report(record, self._degraded[record.key])

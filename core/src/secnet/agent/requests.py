@@ -19,13 +19,13 @@ from secnet.contract import (
 )
 
 from .annotation import Selection
-from .journal import Via
+from .journal import Record, Via
 from .nad import NetworkConfig
 from .naming import ElementId, Named
 from .registry import Registry
 from .sandbox import Sandbox
 
-__all__ = ["Foreign", "Refused", "Work", "build_work", "wish_of"]
+__all__ = ["Foreign", "Refused", "Work", "build_work", "is_outdated", "wish_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +167,12 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
                 subject=f"annotation element {selection.index}, network {config.network}",
                 path=f"$[{selection.index}]",
             )
+
+
+def is_outdated(record: Record, work: Work) -> bool:
+    """Whether the NAD says something else now than when the attachment was made."""
+    old, new = record.attachment.request, work.request
+    same = (old.network_type, old.options, old.mtu) == (new.network_type, new.options, new.mtu)
+    old_ipam = None if record.ipam is None else (record.ipam_type, record.ipam.config)
+    new_ipam = None if work.ipam is None else (work.ipam_type, work.ipam.config)
+    return not same or old_ipam != new_ipam
