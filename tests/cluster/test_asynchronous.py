@@ -45,6 +45,7 @@ def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: Clust
     """The numbers that docs/operations.md states."""
     token = "agent-token"
     node = started(cluster_node_factory, token=token, workers={"count": 2, "checkInterval": 3600})
+    node.wait(lambda: ("GET", "ippools") in node.calls(token), "the look at all pools at the start")
     node.api.forget_requests()
     node.api.create(pod("plain", None))
     node.wait(lambda: node.is_running("plain"), "the Pod without networks runs")
@@ -126,6 +127,8 @@ def test_hostnetwork_and_foreign_namespaces_are_refused_with_the_reason(
     cluster_node_factory: ClusterNodeFactory,
 ) -> None:
     node = started(cluster_node_factory, kubernetes={"sharedNamespaces": ["shared"]})
+    for name in ("shared", "private"):
+        node.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     node.api.create(nad("ours", namespace="shared", ipam=None))
     node.api.create(nad("theirs", namespace="private", ipam=None))
     node.api.create(pod("host", "blue", hostNetwork=True))
