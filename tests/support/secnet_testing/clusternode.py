@@ -10,6 +10,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 
 from .kubeapi.process import KubeApiProcess
 from .kubelet import Kubelet
+from .netns import Namespace
 from .node import BRIDGE, STATUS, Node, play_node
 from .runtime.runtime import Runtime, play_runtime
 
@@ -75,6 +77,17 @@ def pool(name: str, start: str = "10.10.0.10", end: str = "10.10.0.250", gateway
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _PodNamespace(Namespace):
+    """A namespace that the runtime made, where it likes to have it."""
+
+    where: str
+
+    @property
+    def path(self) -> str:
+        return self.where
+
+
 class ClusterNode:
     """See the module. node: namespace, switch, agents and their files. runtime: containerd. kubelet: running."""
 
@@ -126,6 +139,16 @@ class ClusterNode:
         """Wait until each Pod runs and has its networks."""
         for name in names:
             self.wait(lambda name=name: self.is_running(name) and self.is_attached(name), f"Pod {name}", within=within)  # type: ignore[misc]
+
+    def namespace(self, name: str) -> Namespace:
+        """The Pod's network namespace, for traffic from it."""
+        (record, *_) = (r for r in self.node.records() if r.pod is not None and r.pod.name == name)
+        return _PodNamespace(name=name, where=record.attachment.request.netns.path)
+
+    def wait_reported(self, *names: str) -> None:
+        """Wait until the agent that runs now has looked at these Pods."""
+        for name in names:
+            self.wait(lambda name=name: self.node.is_reported_anew(name), f"Pod {name} is looked at")  # type: ignore[misc]
 
     def wait_chained(self) -> None:
         """Wait until the plugin stands in the runtime's configuration, and the runtime has read it."""

@@ -189,6 +189,11 @@ class Node:
         except ObjectNotFound:
             return False
 
+    def is_reported_anew(self, pod: str) -> bool:
+        """Whether the agent that runs now has reported about the Pod."""
+        report = self.report(pod)
+        return report is not None and self._is_fresh(report)
+
     def _is_fresh(self, report: PodReport) -> bool:
         """Whether the agent that runs now wrote it."""
         running = [process for process in self.agents if process.running]
