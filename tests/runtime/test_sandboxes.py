@@ -13,6 +13,7 @@ import pytest
 from secnet.agent.cri import CriSandboxes, RuntimeClient
 from secnet.contract import Gone, NotReady, Unavailable, Unsupported
 from secnet.linux.netns import identify
+from secnet_testing.runtime.daemon import until
 from secnet_testing.runtime.runtime import Runtime
 
 pytestmark = pytest.mark.runtime
@@ -187,8 +188,8 @@ def test_a_runtime_that_is_killed_and_comes_back(runtime: Runtime, source: CriSa
     with pytest.raises(Unavailable, match="look whether the container runtime runs"):
         source.resolve(web)
     runtime.start()
+    until(source.refresh, "the connection to the runtime is back")
     assert source.resolve(web) == before
-    assert source.refresh()
     assert source.glance(web) == glance
     assert source.living() == {before.container_id}
 

@@ -24,10 +24,10 @@ _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     # One channel is one connection: what another client of this process met must not delay this one.
     ("grpc.use_local_subchannel_pool", 1),
-    # A runtime is back within a second; left alone, gRPC would wait two minutes in the end.
+    # Until it connects again, a call fails although the runtime is back; left alone, gRPC would wait two minutes in the end.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 250),
     # What the kubelet allows: labels and annotations of many Pods in one answer.
     ("grpc.max_receive_message_length", 16 << 20),
 )
