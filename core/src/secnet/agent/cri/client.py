@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RuntimeClient", "RuntimeSandbox", "SandboxStatus"]
 
+UID_LABEL = "io.kubernetes.pod.uid"
+
+_CONFIG_SOURCE = "kubernetes.io/config.source"
 _SERVICE = "/runtime.v1.RuntimeService"
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -37,7 +40,11 @@ Answer = TypeVar("Answer", bound="Message")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSandbox:
-    """A sandbox in the runtime's list. uid: as the kubelet labels it. created_at: nanoseconds since 1970."""
+    """A sandbox in the runtime's list.
+
+    uid: as the kubelet labels it. source: where the kubelet has the Pod from (`api`, `file`, `http`; empty if it does not say).
+    created_at: nanoseconds since 1970.
+    """
 
     id: str
     namespace: str
@@ -46,7 +53,7 @@ class RuntimeSandbox:
     attempt: int
     ready: bool
     created_at: int
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +115,16 @@ class RuntimeClient:
         )
 
     def _sandbox(self, item: Any) -> RuntimeSandbox:
+        meta = item.metadata
         return RuntimeSandbox(
             id=item.id,
-            namespace=item.metadata.namespace,
-            name=item.metadata.name,
+            namespace=meta.namespace,
+            name=meta.name,
             uid=item.labels.get(UID_LABEL, ""),
-            attempt=item.metadata.attempt,
+            attempt=meta.attempt,
             ready=item.state == self._messages.SANDBOX_READY,
             created_at=item.created_at,
-            annotations=dict(item.annotations),
+            source=item.annotations.get(_CONFIG_SOURCE, ""),
         )
 
     def _method(self, name: str, read: Callable[[bytes], Answer]) -> grpc.UnaryUnaryMultiCallable[Message, Answer]:
@@ -136,9 +144,6 @@ class RuntimeClient:
 
     def _translated(self, exc: Any, doing: str, subject: str) -> SecnetError:
         return from_status(exc.code().name, exc.details() or "", doing, subject=subject)
-
-
-UID_LABEL = "io.kubernetes.pod.uid"
 
 
 def _packages() -> tuple[Any, Any]:

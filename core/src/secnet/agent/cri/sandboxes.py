@@ -26,7 +26,6 @@ _log = logging.getLogger(__name__)
 
 _CONFIG_HASH = "kubernetes.io/config.hash"
 _CONFIG_MIRROR = "kubernetes.io/config.mirror"
-_CONFIG_SOURCE = "kubernetes.io/config.source"
 
 Index = Mapping[str, tuple[RuntimeSandbox, ...]]
 
@@ -146,12 +145,12 @@ def _candidates(pod: Mapping[str, Any], index: Index) -> Iterable[RuntimeSandbox
     Anybody may write the annotations of a mirror into a Pod and so name another one. What the kubelet tells the runtime
     cannot be written by a Pod's author: namespace, name, and whether the kubelet has the Pod from the API.
     """
-    ref = pod_ref(pod)
+    meta = pod["metadata"]
     for uid in _uids(pod):
         for sandbox in index.get(uid, ()):
-            if not sandbox.ready or (sandbox.namespace, sandbox.name) != (ref.namespace, ref.name):
+            if not sandbox.ready or sandbox.name != meta["name"] or sandbox.namespace != meta.get("namespace"):
                 continue
-            if uid == ref.uid or sandbox.annotations.get(_CONFIG_SOURCE) in ("file", "http"):
+            if uid == meta.get("uid") or sandbox.source in ("file", "http"):
                 yield sandbox
 
 
