@@ -120,6 +120,7 @@ def corpus() -> Iterator[str]:
         "\ufeff{}",
     )
     yield from ('{"a":NaN}', '{"a":Infinity}', "{'a':1}", '{"a":"\x01"}', '{"a":"\\x"}', '{"type":"secnet\\u0000"}')
+    yield '{"type":"\\u0173ecnet"}'
     yield from ('{"t\\u0079pe":"s\\u0065cnet"}', '{"type":"secne"}', '{"type":"secnett"}', '{"type":["secnet"]}')
     for depth in (DEEPEST - 2, DEEPEST - 1):
         yield '{"a":' + "[" * depth + "]" * depth + "}"

@@ -154,6 +154,19 @@ def test_close_before_start_leaves_nothing(directory: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_socket_whose_directory_was_removed_is_lost(directory: Path) -> None:
+    first = serve(directory / "run/cni.sock")
+    assert not first.is_lost()
+    shutil.rmtree(directory / "run")
+    assert first.is_lost()
+    second = serve(directory / "run/cni.sock")
+    assert first.is_lost()
+    assert not second.is_lost()
+    assert first.close()
+    assert call(directory / "run/cni.sock")
+    assert second.close()
+
+
 def test_close_leaves_the_socket_of_a_successor(directory: Path) -> None:
     first = serve(directory / "cni.sock")
     (directory / "cni.sock").unlink()

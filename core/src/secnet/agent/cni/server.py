@@ -97,6 +97,14 @@ class CniServer:
         """Begin to answer."""
         self._loop.start()
 
+    def is_lost(self) -> bool:
+        """Whether the socket was removed or replaced under us, so that nobody reaches this server: make another one."""
+        try:
+            found = os.lstat(self._path)
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) != self._identity
+
     def close(self, drain: float = 0.0, stop: float = 10.0) -> bool:
         """Take no more calls, give those at work `drain` seconds, cancel the rest and wait `stop` seconds for them.
 
