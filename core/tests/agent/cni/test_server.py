@@ -177,25 +177,19 @@ def test_close_leaves_the_socket_of_a_successor(directory: Path) -> None:
 
 
 def test_a_call_at_work_is_drained(directory: Path) -> None:
-    begun, release = threading.Event(), threading.Event()
+    begun = threading.Event()
 
     def slow(raw: RawCall, cancel: threading.Event) -> Answer:
         begun.set()
-        assert release.wait(WAIT)
-        return Answer(result={"cancelled": cancel.is_set()})
+        return Answer(result={"cancelled": cancel.wait(1.0)})  # within the drain it must not be
 
     server = serve(directory / "cni.sock", slow)
     answers: list[bytes] = []
     caller = threading.Thread(target=lambda: answers.append(call(directory / "cni.sock")))
     caller.start()
     assert begun.wait(WAIT)
-    closer = threading.Thread(target=server.close, kwargs={"drain": WAIT})
-    closer.start()
-    while (directory / "cni.sock").exists():
-        closer.join(0.01)
-    release.set()
+    assert server.close(drain=WAIT)
     caller.join()
-    closer.join()
     assert answers[0].endswith(b'{"cancelled": false}\n')
 
 
@@ -236,38 +230,9 @@ def test_a_silent_caller_holds_nobody_up(directory: Path) -> None:
     assert server.close()
 
 
-def test_only_so_many_are_served_at_once_and_the_rest_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_MAX_CALLS", 2)
-    lock, at_work, most = threading.Lock(), 0, 0
-    both = threading.Barrier(2, timeout=WAIT)
-
-    def counted(raw: RawCall, cancel: threading.Event) -> Answer:
-        nonlocal at_work, most
-        with lock:
-            at_work += 1
-            most = max(most, at_work)
-        both.wait()
-        with lock:
-            at_work -= 1
-        return Answer()
-
-    server = serve(directory / "cni.sock", counted)
-    answers: list[bytes] = []
-    callers = [threading.Thread(target=lambda: answers.append(call(directory / "cni.sock"))) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert [answer[:1] for answer in answers] == [b"A"] * 8
-    assert most == 2
-    assert server.close()
-
-
-def test_an_agent_at_work_is_not_given_up(
-    hasty: Plugin, attacher: ToyAttacher, service: CniService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Signs of life keep the plugin waiting; it is built to give up after 0.6 s without."""
-    monkeypatch.setattr(server_module, "_SIGN_SECONDS", 0.1)
+@pytest.fixture
+def signs(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Counts signs of life, which come often."""
     signs = threading.Semaphore(0)
     sign = server_module._Connection.sign_of_life
 
@@ -275,7 +240,45 @@ def test_an_agent_at_work_is_not_given_up(
         sign(connection)
         signs.release()
 
+    monkeypatch.setattr(server_module, "_SIGN_SECONDS", 0.1)
     monkeypatch.setattr(server_module._Connection, "sign_of_life", counted)
+    return signs
+
+
+def test_only_so_many_are_served_at_once_and_the_rest_wait(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, signs: threading.Semaphore
+) -> None:
+    monkeypatch.setattr(server_module, "_MAX_CALLS", 2)
+    begun, release = threading.Semaphore(0), threading.Event()
+
+    def held(raw: RawCall, cancel: threading.Event) -> Answer:
+        begun.release()
+        assert release.wait(WAIT)
+        return Answer()
+
+    server = serve(directory / "cni.sock", held)
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+    for caller in callers:
+        caller.settimeout(WAIT)
+        caller.connect(str(directory / "cni.sock"))
+        caller.sendall(REQUEST)
+    assert all(begun.acquire(timeout=WAIT) for _ in range(2))
+    # While it gives signs of life it looks for new callers as well: by now it would have taken them.
+    assert all(signs.acquire(timeout=WAIT) for _ in range(20))
+    assert not begun.acquire(blocking=False)
+    release.set()
+    for caller in callers:
+        while (mark := caller.recv(1)) == b".":
+            pass
+        assert mark == b"A"
+        caller.close()
+    assert server.close()
+
+
+def test_an_agent_at_work_is_not_given_up(
+    hasty: Plugin, attacher: ToyAttacher, service: CniService, signs: threading.Semaphore
+) -> None:
+    """Signs of life keep the plugin waiting; it is built to give up after 0.6 s without."""
 
     def attach(cancel: threading.Event) -> None:
         assert all(signs.acquire(timeout=WAIT) for _ in range(15))
