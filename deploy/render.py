@@ -32,13 +32,17 @@ Rule = dict[str, list[str]]
 _CORE: tuple[Rule, ...] = (
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
-    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     {
         "apiGroups": ["k8s.cni.cncf.io"],
         "resources": ["network-attachment-definitions"],
         "verbs": ["get", "list", "watch"],
     },
+)
+# What `secnet doctor` looks at, read-only: the node's own object, the definitions, and which rights the agent has.
+_DOCTOR: tuple[Rule, ...] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+    {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
     {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
 )
 
@@ -66,12 +70,16 @@ def backend_rules(infos: Iterable[BackendInfo]) -> Iterator[Rule]:
 
 def cluster_role(infos: Iterable[BackendInfo]) -> dict[str, Any]:
     """The ClusterRole of an agent with these backends."""
-    core = [{key: list(value) for key, value in rule.items()} for rule in core_rules()]
+    fixed = [{key: list(value) for key, value in rule.items()} for rule in (*core_rules(), *_DOCTOR)]
+    wanted: list[Rule] = []
+    for rule in (*fixed, *backend_rules(infos)):
+        if rule not in wanted:
+            wanted.append(rule)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": NAME},
-        "rules": [*core, *(rule for rule in backend_rules(infos) if rule not in core)],
+        "rules": wanted,
     }
 
 

@@ -148,6 +148,6 @@ def test_the_commands_of_the_image_make_an_agent(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no findings" in done.stdout
-    assert re.search(r"^driver\s+vlan\s+secnet-vlan\s", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^network type\s+vlan\s+secnet-vlan\s", done.stdout, re.MULTILINE), done.stdout
     assert fnmatch.fnmatch(done.stdout.splitlines()[-1], "/opt/secnet/lib/python3.*/site-packages/secnet"), "editable"
     assert not Path("/opt/secnet").exists(), "the machine's own root is untouched"

@@ -47,14 +47,17 @@ def settings(built: dict[str, Any], tmp_path: Path) -> Settings:
 
 def test_everything_is_there_and_in_one_namespace(built: dict[str, Any]) -> None:
     kinds = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet"}
-    assert built.keys() - {"name"} == kinds
+    more = {"Role", "RoleBinding"} if built["name"] == "overlays/antrea" else set()
+    assert built.keys() - {"name"} == kinds | more
     namespace = built["Namespace"]["metadata"]["name"]
     for kind in ("ServiceAccount", "ConfigMap", "DaemonSet"):
         assert built[kind]["metadata"]["namespace"] == namespace
-    (subject,) = built["ClusterRoleBinding"]["subjects"]
     account = built["ServiceAccount"]["metadata"]["name"]
-    assert subject == {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-    assert built["ClusterRoleBinding"]["roleRef"]["name"] == built["ClusterRole"]["metadata"]["name"]
+    for binding, role in (("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")):
+        if binding in built:
+            (subject,) = built[binding]["subjects"]
+            assert subject == {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+            assert built[binding]["roleRef"]["name"] == built[role]["metadata"]["name"]
     assert pod(built)["serviceAccountName"] == account
 
 
@@ -128,7 +131,9 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
         assert settings.cni.pass_namespaces == {"kube-system", built["Namespace"]["metadata"]["name"]}
     elif built["name"] == "overlays/multus":
         assert settings.cni is not None
-        assert settings.cni.conf_dir is None, "nothing is chained where Multus is"
+        assert settings.cni.conf_dir == Path("/host/etc/cni/net.d"), "where Multus is seen"
+        mounts = {mount["mountPath"]: mount for mount in agent(built)["volumeMounts"]}
+        assert mounts["/host/etc/cni/net.d"]["readOnly"] is True, "nothing is chained where Multus is"
     else:
         assert settings.cni is None
 
