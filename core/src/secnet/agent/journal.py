@@ -96,6 +96,11 @@ class Record:
         """The Pod it belongs to."""
         return self.attachment.request.pod
 
+    @property
+    def network_type(self) -> str:
+        """The driver it belongs to."""
+        return self.attachment.request.network_type
+
     def replace(self, **changes: Any) -> Record:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)

@@ -107,7 +107,7 @@ class Pipeline:
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
-        with self._metrics.operation("detach", _type(record)), self._locks.hold(record.locks, call):
+        with self._metrics.operation("detach", record.network_type), self._locks.hold(record.locks, call):
             self._remove(record, call)
 
     def remake(self, record: Record, work: Work, call: Call) -> Record:
@@ -135,9 +135,9 @@ class Pipeline:
 
     def check(self, record: Record, call: Call) -> CheckReport:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
-        with self._metrics.operation("check", _type(record)):
+        with self._metrics.operation("check", record.network_type):
             attachment = record.attachment
-            report = self._plugins.drive(attachment.request.network_type, "check", CheckReport, attachment, call)
+            report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
             if record.result is not None and not record.result.netdev:
                 return report
             return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
@@ -189,22 +189,21 @@ class Pipeline:
         return self._write(record, "journal.plan", call)
 
     def _realise(self, record: Record, call: Call) -> Record:
-        request = record.attachment.request
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
-        with self._phase("attach", request.network_type):
-            result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
+        with self._phase("attach", record.network_type):
+            result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
         record = record.replace(result=result)
         if result.netdev:
-            with self._phase("layer3", request.network_type):
+            with self._phase("layer3", record.network_type):
                 prior = self._layer3.prior(record.attachment, record.wish)
                 if prior:
                     record = self._write(record.replace(layer3=prior), "journal.layer3", call)
                 self._layer3.apply(record.attachment, result, record.wish, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
-        with self._phase("verify", request.network_type):
+        with self._phase("verify", record.network_type):
             self._verify(record, call)
         return self._write(record.replace(phase=Phase.ATTACHED), "journal.attached", call)
 
@@ -224,7 +223,7 @@ class Pipeline:
         return record
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:
-        with self._phase("allocate", _type(record)):
+        with self._phase("allocate", record.network_type):
             return self._allocate(record.ipam, record.ipam_type, call)
 
     def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
@@ -248,7 +247,7 @@ class Pipeline:
                 )
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
-        info = self._plugins.driver_plugin(record.attachment.request.network_type).info
+        info = self._plugins.driver_plugin(record.network_type).info
         vlan = resolve_vlan(info, record.attachment, lease)
         return record.replace(attachment=record.attachment.bind(lease, vlan))
 
@@ -273,7 +272,7 @@ class Pipeline:
             return
         call = self._undo_call(record)
         try:
-            with self._metrics.operation("undo", _type(record)):
+            with self._metrics.operation("undo", record.network_type):
                 self._remove(record, call)
         except SecnetError as exc:
             call.log.warning("what a failed attach had begun could not be removed yet, it is tried again: %s", exc)
@@ -293,7 +292,7 @@ class Pipeline:
     def _take_away(self, record: Record, call: Call) -> None:
         if record.boot_id != self._boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
-        self._plugins.drive(record.attachment.request.network_type, "detach", type(None), record.attachment, call)
+        self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
 
     def _release(self, record: Record, call: Call) -> None:
@@ -307,7 +306,3 @@ class Pipeline:
 
     def _phase(self, phase: str, network_type: str) -> AbstractContextManager[object]:
         return self._metrics.phase("attach", network_type, phase)
-
-
-def _type(record: Record) -> str:
-    return record.attachment.request.network_type
