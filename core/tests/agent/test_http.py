@@ -72,6 +72,7 @@ def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:
     server = HttpServer("127.0.0.1:0", ROUTES, seconds=0.3)
     try:
         with _connect(server) as slow:
+            slow.settimeout(5)  # less than the socket's own timeout in the server, which no drip would meet
             slow.sendall(b"GET /ok HTTP/1.0\r\n")
             assert _ask(server, "/ok")[0] == 200
             assert slow.recv(1) == b"", "the connection is closed without an answer"

@@ -78,8 +78,9 @@ def test_mounts_of_a_container(make_host: Any, put: Any, found: Any, tmp_path: P
     _mounts(put, RUN, NETNS.format(tag="master:5 "), kind="overlay")
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert {result.level for result in results.values()} == {"ok"}
-    _mounts(put, RUN, NETNS.format(tag=""), kind="overlay")
-    assert found(check_mounts, make_host(run_dir=Path("/run/secnet")))[NETNS_DIR].level == "FAIL"
+    for tag in ("", "unbindable "):
+        _mounts(put, RUN, NETNS.format(tag=tag), kind="overlay")
+        assert found(check_mounts, make_host(run_dir=Path("/run/secnet")))[NETNS_DIR].level == "FAIL"
     _mounts(put, kind="overlay")
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert (results["runDir /run/secnet"].level, results[NETNS_DIR].level) == ("FAIL", "FAIL")
