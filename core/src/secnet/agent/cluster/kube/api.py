@@ -98,6 +98,10 @@ class Api:
         """The API server, for messages."""
         return f"API server {self.credentials.server}"
 
+    def heard(self) -> None:
+        """A watch said something: whatever failed a moment ago, the API server is there."""
+        self._troubles.answered()
+
     def lines(self, answer: RESTResponse) -> Iterator[bytes]:
         """The lines of a body as they come. Silence longer than allowed ends it like the server's own end does."""
         rest = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = ["KubeCluster"]
 _MERGE_PATCH = "application/merge-patch+json"
 _STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _TIMEOUTS = (5.0, 15.0)
+_REMEMBERED = 256
 
 
 class KubeCluster(Cluster):
@@ -64,7 +66,7 @@ class KubeCluster(Cluster):
         self._events = EventRecorder(self._api, node_name, clock)
         self._lock = threading.Lock()
         self._watches: list[KubeWatch] = []
-        self._conditions: dict[str, Object] = {}
+        self._conditions: OrderedDict[str, Object] = OrderedDict()
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
         """See `Cluster.get`. One GET."""
@@ -170,6 +172,8 @@ class KubeCluster(Cluster):
         )
         with self._lock:
             self._conditions[uid] = stored
+            if len(self._conditions) > _REMEMBERED:
+                self._conditions.popitem(last=False)  # of a Pod that is gone, most likely
 
     def problems(self) -> tuple[Problem, ...]:
         """See `Cluster.problems`: an API server out of reach, what it forbids, resources that it does not know."""

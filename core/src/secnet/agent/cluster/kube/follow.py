@@ -133,6 +133,7 @@ class Follower:
             answer.response.close()
 
     def _take(self, line: bytes, request: Request) -> None:
+        self._api.heard()
         try:
             change = json.loads(line)
             kind, obj = change["type"], change["object"]
@@ -164,4 +165,6 @@ class Follower:
         text = "" if error is None or isinstance(error, Expired) else str(error)
         if text and text != self._complaint and not self._stop.is_set():
             _log.warning("cannot watch %s, and keep trying: %s", resource_info(self.kind).plural, text)
+        elif self._complaint and error is None:
+            _log.info("watching %s again", resource_info(self.kind).plural)
         self._complaint = text
