@@ -1,4 +1,7 @@
-"""What every implementation of `Cluster` must do: a mix-in that a test class of each implementation inherits."""
+"""What every implementation of `Cluster` must do: mix-ins that a test class of each implementation inherits.
+
+Here those about objects; `rules_watch` has those about watches, `rules_pods` those about what is said on a Pod.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from functools import partial
 from typing import Any, Protocol
 
 import pytest
-from secnet.agent.cluster.base import Cluster, Event
-from secnet.contract import ObjectNotFound, StoreConflict, Unsupported
+from secnet.agent.cluster.base import Cluster
+from secnet.contract import ObjectNotFound, StoreConflict
 
-from .helpers import NETWORKS, STATUS, Recorder, nad, pod, pool, until
+from .helpers import NETWORKS, STATUS, pod, pool
 
 
 class World(Protocol):
@@ -32,13 +35,6 @@ class World(Protocol):
     def delete(self, kind: str, name: str, namespace: str = "") -> None:
         """Remove an object."""
         ...
-
-
-_READY = "secnet.io/SecondaryNetworksReady"
-
-
-def _condition(status: str, reason: str = "Attached", message: str = "") -> dict[str, Any]:
-    return {"type": _READY, "status": status, "reason": reason, "message": message}
 
 
 def _at_once(*jobs: Callable[[], object]) -> None:
@@ -69,8 +65,8 @@ def _until_no_conflict(change: Callable[[], object]) -> None:
         return
 
 
-class ClusterRules:
-    """The subclass provides the fixture `world`."""
+class ObjectRules:
+    """Reading and writing. The subclass provides the fixture `world`."""
 
     def test_get_returns_a_fresh_copy(self, world: World) -> None:
         world.create(pod("a", "net1"))
@@ -190,83 +186,6 @@ class ClusterRules:
         with pytest.raises(ObjectNotFound):
             world.cluster.patch_annotations("Pod", "nobody", "default", {"x": "1"})
 
-    def test_watch_tells_what_exists_and_then_what_changes(self, world: World) -> None:
-        world.create(pod("a"))
-        world.create(pool("p"))
-        recorder = Recorder()
-        watch = world.cluster.watch(("Pod",), recorder)
-        assert watch.synced.wait(20)
-        assert recorder.seen == [("ADDED", "a")]
-        world.create(pod("b"))
-        recorder.wait_for("ADDED", "b")
-        world.second.patch_annotations("Pod", "a", "default", {"x": "1"})
-        assert recorder.wait_for("MODIFIED", "a").object["metadata"]["annotations"]["x"] == "1"
-        world.delete("Pod", "a", "default")
-        gone = recorder.wait_for("DELETED", "a").object
-        assert gone["metadata"]["annotations"]["x"] == "1"
-        assert all(name != "p" for _, name in recorder.seen)
-        versions = [int(event.object["metadata"]["resourceVersion"]) for event in recorder.events]
-        assert versions == sorted(set(versions))
-
-    def test_watch_tells_a_successor_apart(self, world: World) -> None:
-        first = world.create(pod("a", "net1"))
-        recorder = Recorder()
-        assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
-        world.delete("Pod", "a", "default")
-        second = world.create(pod("a", "net1"))
-        until(lambda: len(recorder.seen) >= 3, "the successor")
-        assert recorder.seen == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
-        uids = [event.object["metadata"]["uid"] for event in recorder.events]
-        assert uids == [first["metadata"]["uid"]] * 2 + [second["metadata"]["uid"]]
-
-    def test_watch_survives_a_handler_that_fails_and_one_that_edits(self, world: World) -> None:
-        recorder = Recorder()
-
-        def handler(event: Event) -> None:
-            recorder(Event(type=event.type, object=copy.deepcopy(event.object)))
-            event.object["metadata"].pop("annotations", None)
-            raise RuntimeError("a fault of the handler")
-
-        world.create(pod("a", "net1"))
-        assert world.cluster.watch(("Pod",), handler).synced.wait(20)
-        world.delete("Pod", "a", "default")
-        assert recorder.wait_for("DELETED", "a").object["metadata"]["annotations"] == {NETWORKS: "net1"}
-
-    def test_a_closed_watch_is_silent_and_leaves_no_thread(self, world: World) -> None:
-        before = set(threading.enumerate())
-        recorder = Recorder()
-        watch = world.cluster.watch(("Pod",), recorder)
-        assert watch.synced.wait(20)
-        watch.close()
-        watch.close()
-        world.create(pod("late"))
-        witness = Recorder()
-        assert world.cluster.watch(("Pod",), witness).synced.wait(20)
-        assert witness.seen == [("ADDED", "late")]
-        assert recorder.seen == []
-        world.cluster.close()
-        world.cluster.close()
-        assert set(threading.enumerate()) <= before
-
-    def test_each_kind_that_is_watched_is_told_of(self, world: World) -> None:
-        makers = {"Pod": pod, "NetworkAttachmentDefinition": nad, "IPPool": pool}
-        assert {"Pod", "NetworkAttachmentDefinition"} <= set(world.cluster.watched)
-        early = [world.create(makers[kind]("early")) for kind in world.cluster.watched]
-        recorder = Recorder()
-        assert world.cluster.watch(world.cluster.watched, recorder).synced.wait(20)
-        late = [world.create(makers[kind]("late")) for kind in world.cluster.watched]
-        until(lambda: len(recorder.events) >= len(early + late), "all of them")
-        told = {
-            (event.object["apiVersion"], event.object["kind"], event.object["metadata"]["uid"])
-            for event in recorder.events
-        }
-        assert told == {(obj["apiVersion"], obj["kind"], obj["metadata"]["uid"]) for obj in early + late}
-
-    def test_what_is_not_watched_is_refused(self, world: World) -> None:
-        for kind in {"Pod", "NetworkAttachmentDefinition", "IPPool"} - set(world.cluster.watched):
-            with pytest.raises(Unsupported, match=kind):
-                world.cluster.watch(("Pod", kind), Recorder())
-
     def test_two_writers_of_a_status_lose_nothing(self, world: World) -> None:
         world.create(pool("p"))
 
@@ -299,60 +218,3 @@ class ClusterRules:
         _at_once(lambda: add_all(world.cluster, "x"), lambda: add_all(world.second, "y"))
         text = world.cluster.get("Pod", "a", "default")["metadata"]["annotations"][STATUS]
         assert sorted(text.split()) == [f"{name}{number}" for name in "xy" for number in range(10)]
-
-    def test_a_condition_is_set_beside_the_others(self, world: World) -> None:
-        live = world.create(pod("a"))
-        uid, name = live["metadata"]["uid"], ("a", "default")
-        world.time = 1_700_000_000.0
-        world.cluster.set_condition(*name, uid, _condition("False", "Attaching"))
-        world.second.set_condition(*name, uid, _condition("True") | {"type": "example.com/Other"})
-        first = _conditions(world)
-        assert first[_READY] == _condition("False", "Attaching") | {"lastTransitionTime": "2023-11-14T22:13:20Z"}
-        world.time += 3600
-        world.cluster.set_condition(*name, uid, _condition("False", "Unavailable", "no API"))
-        assert _conditions(world)[_READY]["reason"] == "Unavailable"
-        assert _conditions(world)[_READY]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
-        world.cluster.set_condition(*name, uid, _condition("True"))
-        last = _conditions(world)
-        assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
-        assert last["example.com/Other"] == first["example.com/Other"]
-
-    @pytest.mark.parametrize("watching", [False, True])
-    def test_an_equal_condition_makes_no_new_version(self, world: World, watching: bool) -> None:
-        live = world.create(pod("a"))
-        recorder = Recorder()
-        if watching:
-            assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
-        for _ in range(3):
-            world.time += 60
-            world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("True"))
-            version = world.second.get("Pod", "a", "default")["metadata"]["resourceVersion"]
-            assert int(version) > int(live["metadata"]["resourceVersion"])
-            live["metadata"].setdefault("first", version)
-            assert version == live["metadata"]["first"]
-        world.time += 60
-        if watching:
-            recorder.wait_for("MODIFIED", "a")
-        world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("False"))
-        assert _conditions(world)[_READY]["status"] == "False"
-
-    def test_a_condition_of_a_successor_or_of_nothing(self, world: World) -> None:
-        world.create(pod("a"))
-        with pytest.raises(StoreConflict):
-            world.cluster.set_condition("a", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
-        with pytest.raises(ObjectNotFound):
-            world.cluster.set_condition("nobody", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
-        assert _READY not in _conditions(world)
-
-    def test_an_event_never_fails(self, world: World) -> None:
-        live = world.create(pod("a"))
-        for odd in (live, {"metadata": {"name": "nobody", "namespace": "nowhere"}}, {}):
-            world.cluster.record_event(odd, warning=True, reason="InvalidConfig", message="x" * 5000)
-        world.cluster.close()
-        world.cluster.record_event(live, warning=False, reason="Attached", message="after the end")
-
-
-def _conditions(world: World) -> dict[str, dict[str, Any]]:
-    """Of the Pod `a`, by type."""
-    found = world.second.get("Pod", "a", "default").get("status", {}).get("conditions") or ()
-    return {item["type"]: item for item in found}

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from secnet.agent.cluster.kube import RULES, Credentials, KubeCluster
-from secnet.contract import InvalidConfig, MissingPrivilege, NotReady, ObjectNotFound, Timeout, Unavailable
+from secnet.agent.cluster.kube import RULES, KubeCluster
+from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Timeout, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 from .helpers import STATUS, Recorder, nad, pod, pool, until
@@ -183,44 +182,3 @@ def _can_get(cluster: KubeCluster) -> bool:
     except (Timeout, Unavailable):
         return False
     return True
-
-
-def test_a_refused_token_is_read_again(api: KubeApiProcess, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text(api.add_token("first", None))
-    config = yaml.safe_load(api.kubeconfig(tmp_path / "kubeconfig").read_text())
-    config["users"][0]["user"] = {"tokenFile": str(tmp_path / "token")}
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-    cluster = KubeCluster(tmp_path / "kubeconfig", node_name="n")
-    api.create(pod("a"))
-    cluster.get("Pod", "a")
-    (tmp_path / "token").write_text(api.add_token("second", None))
-    api.remove_token("first")
-    cluster.get("Pod", "a")
-    api.remove_token("second")
-    with pytest.raises(Unavailable, match="token is valid"):
-        cluster.get("Pod", "a")
-    cluster.close()
-
-
-def test_the_service_account_of_a_pod(tmp_path: Path) -> None:
-    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
-    (tmp_path / "ca.crt").write_text("a certificate")
-    with pytest.raises(InvalidConfig, match="token file does not exist"):
-        Credentials(None, service_account=tmp_path, environ=environ)
-    (tmp_path / "token").write_text("first")
-    credentials = Credentials(None, service_account=tmp_path, environ=environ)
-    assert credentials.server == "https://[fd00::1]:443"
-    assert credentials.configuration.get_api_key_with_prefix("BearerToken") == "bearer first"
-    (tmp_path / "token").write_text("second")
-    credentials.reload()
-    assert credentials.configuration.get_api_key_with_prefix("BearerToken") == "bearer second"
-
-
-def test_no_credentials_at_all(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfig, match=r"name a kubeconfig in kubernetes\.kubeconfig"):
-        Credentials(None, service_account=tmp_path, environ={})
-    for content in (None, "", "{", "kind: Config"):
-        if content is not None:
-            (tmp_path / "kubeconfig").write_text(content)
-        with pytest.raises(InvalidConfig, match=f"kubeconfig {tmp_path}"):
-            Credentials(tmp_path / "kubeconfig")

@@ -12,7 +12,9 @@ from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.kubeapi.real import RealApi, real_api_is_named
 
 from .kube_world import TOKEN, KubeWorld
-from .rules import ClusterRules
+from .rules import ObjectRules
+from .rules_pods import PodRules
+from .rules_watch import WatchRules
 
 # A real one takes part only where there is one, for nothing may be skipped.
 APIS = ["test", *(["real"] if real_api_is_named() else [])]
@@ -35,7 +37,7 @@ def api(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Admin, Path]:
     return server, server.kubeconfig(tmp_path / "kubeconfig", server.add_token(TOKEN, RULES))
 
 
-class TestKubeCluster(ClusterRules):
+class TestKubeCluster(ObjectRules, WatchRules, PodRules):
     @pytest.fixture
     def world(self, api: tuple[Admin, Path]) -> Iterator[KubeWorld]:
         world = KubeWorld(*api)

@@ -15,7 +15,9 @@ from secnet.agent.cluster.store import FileStore
 from secnet.contract import InvalidConfig, ObjectNotFound
 
 from .helpers import Recorder, pod, pool, until
-from .rules import ClusterRules
+from .rules import ObjectRules
+from .rules_pods import PodRules
+from .rules_watch import WatchRules
 
 
 class _World:
@@ -35,7 +37,7 @@ class _World:
         self.second.close()
 
 
-class TestManifestCluster(ClusterRules):
+class TestManifestCluster(ObjectRules, WatchRules, PodRules):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[_World]:
         world = _World(tmp_path / "state")

@@ -5,7 +5,7 @@ and watch with selectors, paging, bookmarks and 410, optimistic concurrency, the
 finalizers, graceful deletion of Pods, RBAC by the rules given for a token, custom resources by their definitions, pruned and
 validated by their schemas.
 
-Not here: TLS, admission, defaults of the built-in kinds, CEL, server-side apply with conflicts, Table output,
+Not here: admission, defaults of the built-in kinds, CEL, server-side apply with conflicts, Table output,
 deletecollection, garbage collection by owner, several versions of one custom resource, namespaced Roles.
 
 `python -m secnet_testing.kubeapi --help` runs one by hand; tests use `KubeApiProcess`, or its fixture `kubeapi`.

@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import yaml
@@ -24,8 +25,9 @@ _HOST = "127.0.0.1"
 class _Ports:
     """The API on one port, in each network namespace that asks for it, and its control on another."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, tls: ssl.SSLContext | None) -> None:
         self._server = server
+        self._tls = tls
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{tail:.*}", server.handle)
         self._api = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
@@ -71,7 +73,7 @@ class _Ports:
         else:
             bound = _bound(self.port)
         self.port = bound.getsockname()[1]
-        site = web.SockSite(self._api, bound)
+        site = web.SockSite(self._api, bound, ssl_context=self._tls)
         await site.start()
         self._sites.append(site)
 
@@ -100,7 +102,11 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for text in arguments.role:
         token, _, path = text.partition("=")
         server.tokens[token] = rules_of(yaml.safe_load_all(Path(path).read_text()))
-    ports, end = _Ports(server), asyncio.Event()
+    tls = None
+    if arguments.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*arguments.tls)
+    ports, end = _Ports(server, tls), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     port, control = await ports.start(arguments.port)
@@ -121,6 +127,7 @@ def main() -> None:
     parser.add_argument(
         "--role", action="append", default=[], metavar="TOKEN=FILE", help="may do what the ClusterRoles in FILE allow"
     )
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="serve the API with HTTPS")
     asyncio.run(_serve(parser.parse_args()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -27,14 +28,19 @@ _SUPPORT = Path(__file__).resolve().parents[2]
 
 
 class KubeApiProcess(Admin):
-    """One server, running until `stop`."""
+    """One server, running until `stop`. tls: a folder for a certificate `ca.crt`, made for HTTPS; None for plain HTTP."""
 
-    def __init__(self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0) -> None:
+    def __init__(
+        self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0, tls: Path | None = None
+    ) -> None:
         argv = [sys.executable, "-m", "secnet_testing.kubeapi", "--admin-token", ADMIN, "--bookmarks", str(bookmarks)]
+        self._trust = None if tls is None else ssl.create_default_context(cafile=_make_certificate(tls))
+        argv += [] if tls is None else ["--tls", str(tls / "ca.crt"), str(tls / "server.key")]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=_SUPPORT, text=True)
         try:
             ports = json.loads(self._first_line())
-            self.url = f"http://127.0.0.1:{ports['port']}"
+            self.port = int(ports["port"])
+            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
             self._control = f"http://127.0.0.1:{ports['control']}"
             for crd in crds:
                 self.create(crd)
@@ -78,7 +84,7 @@ class KubeApiProcess(Admin):
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """See `Admin.request`."""
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type}
-        return _http(method, self.url + path, body, headers)
+        return _http(method, self.url + path, body, headers, self._trust)
 
     def add_token(self, token: str, rules: Sequence[Mapping[str, Any]] | None) -> str:
         """A token that may do what these rules of a ClusterRole allow; None for everything."""
@@ -135,11 +141,26 @@ class KubeApiProcess(Admin):
         return line
 
 
-def _http(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+def _make_certificate(folder: Path) -> Path:
+    """Signed by itself, for 127.0.0.1."""
+    certificate, key = folder / "ca.crt", folder / "server.key"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*argv, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate
+
+
+def _http(
+    method: str,
+    url: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, dict(headers or {"Content-Type": "application/json"}), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=_HTTP_SECONDS, context=trust) as answer:
             return json.loads(answer.read())
     except urllib.error.HTTPError as exc:
         with exc:
