@@ -123,8 +123,9 @@ class Runtime:
         temporary.rename(self.cni_conf / name)
 
     def add_recorder(self) -> Path:
-        """Put a plugin of the type `sn-recorder` beside the others; the file in which it records how it was called."""
+        """Put a plugin of the type `sn-recorder` beside the others; the file in which it records how it is called from now on."""
         calls = self.folder / "recorded"
+        calls.write_bytes(b"")
         program = Path(__file__).with_name("recorder.py")
         script = f"#!/bin/sh\nSN_RECORD={calls} exec {sys.executable} -IS {program}\n"
         (self.cni_bin / "sn-recorder").write_text(script, encoding="utf-8")
