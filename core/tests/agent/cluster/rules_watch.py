@@ -92,3 +92,22 @@ class WatchRules:
         for kind in {"Pod", "NetworkAttachmentDefinition", "IPPool"} - set(world.cluster.watched):
             with pytest.raises(Unsupported, match=kind):
                 world.cluster.watch(("Pod", kind), Recorder())
+
+    def test_a_handler_is_called_by_one_thread_at_a_time(self, world: World) -> None:
+        inside, met, seen = threading.Lock(), threading.Event(), Recorder()
+
+        def handler(event: Event) -> None:
+            if not inside.acquire(blocking=False):
+                met.set()
+                return
+            for _ in range(50):
+                copy.deepcopy(event.object)  # so that another thread has its chance
+            seen(event)
+            inside.release()
+
+        for number in range(30):
+            world.create(pod(f"p{number}"))
+            world.create(nad(f"n{number}"))
+        assert world.cluster.watch(("Pod", "NetworkAttachmentDefinition"), handler).synced.wait(20)
+        assert not met.is_set()
+        assert len(seen.events) == 60
