@@ -123,4 +123,4 @@ def test_records_of_another_boot_are_given_up_and_their_pods_served_anew(pair: C
     pair.node.agent()
     pair.wait_attached("a", "b", within=60)
     pair.wait(lambda: pair.used("blue") == 2 and len(pair.node.records()) == 2, "each has one address")
-    assert pair.pings("a", pair.address("b"))
+    pair.wait(lambda: pair.pings("a", pair.address("b")), "they talk")

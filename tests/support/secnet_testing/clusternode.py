@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 
@@ -192,8 +193,11 @@ class ClusterNode:
         return self.runtime.exec(self.kubelet.container("default", name), *argv)
 
     def pings(self, name: str, address: str) -> bool:
-        """Whether the Pod gets an answer from an address."""
-        return bool(self.exec(name, "ping", "-c", "1", "-w", "10", address).code == 0)
+        """Whether the Pod gets an answer from an address; False also while its container is not there."""
+        try:
+            return bool(self.exec(name, "ping", "-c", "1", "-w", "10", address).code == 0)
+        except (grpc.RpcError, KeyError):
+            return False
 
 
 def _end(path: str) -> str:

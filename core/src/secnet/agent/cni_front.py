@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from secnet.contract import SecnetError
 
@@ -16,6 +17,8 @@ __all__ = ["CniFront"]
 
 _log = logging.getLogger(__name__)
 
+_LOST_DRAIN_SECONDS = 30.0  # calls that had got through before the socket was lost
+
 
 class CniFront:
     """Serves CNI calls from `start` to `close`. A call that comes before recovery is complete waits for it.
@@ -26,7 +29,9 @@ class CniFront:
 
     def __init__(self, settings: CniSettings, attacher: NodeAttacher, *, ready_timeout: float) -> None:
         self._attacher = attacher
-        self._server = CniServer(settings.socket, CniService(attacher, ready_timeout=ready_timeout).answer)
+        self._socket = settings.socket
+        self._service = CniService(attacher, ready_timeout=ready_timeout)
+        self._server = CniServer(self._socket, self._service.answer)
         self._installation = installation(settings)
         self._last_problem = ""
 
@@ -36,6 +41,7 @@ class CniFront:
 
     def tend(self) -> None:
         """Install the plugin once the agent is ready, and again when somebody wrote the configuration anew. Never raises."""
+        self._keep_socket()
         if not self._attacher.ready:
             return
         try:
@@ -48,6 +54,20 @@ class CniFront:
         if self._last_problem:
             _log.info("the CNI plugin is in the runtime's configuration")
         self._last_problem = ""
+
+    def _keep_socket(self) -> None:
+        """Somebody may remove the socket, or the whole run directory, under us."""
+        if not self._server.is_lost():
+            return
+        _log.error("the CNI socket %s was removed or replaced; making it again", self._socket)
+        try:
+            server = CniServer(self._socket, self._service.answer)
+        except SecnetError as exc:
+            _log.error("the CNI socket cannot be made again yet: %s", exc)
+            return
+        server.start()
+        threading.Thread(target=self._server.close, args=(_LOST_DRAIN_SECONDS,), daemon=True).start()
+        self._server = server
 
     def close(self, drain: float) -> bool:
         """Take no more calls, let those that run finish for `drain` seconds, then cancel them."""
