@@ -232,6 +232,7 @@ def play_cluster_node(
     with ExitStack() as stack:
         node = stack.enter_context(play_node(folder))
         runtime = stack.enter_context(play_runtime(node.namespace))
+        stack.callback(node.end_agents)  # a living one would put its plugin back into folders that are being removed
         api.listen_in(str(node.namespace.path))
         api.add_token(token, yaml.safe_load(_CLUSTER_ROLE.read_text(encoding="utf-8"))["rules"])
         kubeconfig = api.kubeconfig(folder / "kubeconfig", token)

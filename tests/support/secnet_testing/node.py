@@ -215,10 +215,14 @@ class Node:
     def _entering(self) -> list[str]:
         return ["nsenter", f"--net={self.namespace.path}", "--"]
 
-    def close(self) -> None:
-        """End every agent at once and remove the Pods' namespaces."""
+    def end_agents(self) -> None:
+        """End every agent at once, however it is."""
         for process in self.agents:
             process.kill()
+
+    def close(self) -> None:
+        """End every agent at once and remove the Pods' namespaces."""
+        self.end_agents()
         for name, namespace in list(self._pods.items()):
             if not os.path.exists(namespace.path):
                 del self._pods[name]
