@@ -106,7 +106,7 @@ def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_ther
         cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
     recorder.wait_for("MODIFIED", "a")
     cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
-    assert calls == [("patch", "Pod", 200)]
+    assert [call for call in calls if call[0] != "watch"] == [("patch", "Pod", 200)]
     assert cluster._conditions == {}  # what it wrote itself is remembered only until the watch has told of it
 
 

@@ -29,8 +29,8 @@ from .requests import Request, group_of, resource_info
 __all__ = ["FOREIGN", "Expired", "translate_exception", "translate_status"]
 
 
-class Expired(Unavailable):
-    """The resourceVersion or the page asked for is too old: list again. Never leaves this package."""
+class Expired(Exception):
+    """The resourceVersion or the page asked for is too old: list again. Never leaves this package, so no `SecnetError`."""
 
 
 _AGAIN = "it is tried again"
@@ -90,8 +90,8 @@ def translate_exception(exc: BaseException, server: str) -> SecnetError:
     return Unavailable(_words(exc), hint=_REACH, subject=server)
 
 
-def translate_status(status: int, body: bytes, request: Request) -> SecnetError:
-    """The error of the contract for an answer that is not a success."""
+def translate_status(status: int, body: bytes, request: Request) -> SecnetError | Expired:
+    """The error of the contract for an answer that is not a success, or Expired for a list or watch that must begin anew."""
     answer = _status_object(body)
     message = str(answer.get("message") or f"the API server answered {status} to {request.verb} {request.resource}")
     subject = request.subject
@@ -107,7 +107,7 @@ def translate_status(status: int, body: bytes, request: Request) -> SecnetError:
         # A patch with the uid of an object that was made anew under its name.
         return StoreConflict("it was deleted and made anew since it was read", hint="read it again", subject=subject)
     if status == 410 and request.verb in ("list", "watch"):
-        return Expired(message, hint="list again", subject=subject)
+        return Expired(message)
     error, hint = _STATUS.get(status, (Unavailable if status >= 500 else InvalidConfig, _REPORT))
     return error(message, hint=hint, subject=subject)
 

@@ -82,7 +82,7 @@ class Follower:
             began, self._progress = time.monotonic(), False
             try:
                 self._go_on()
-                error: SecnetError | None = None
+                error: SecnetError | Expired | None = None
             except Expired as exc:
                 self._version, error = "", exc
             except SecnetError as exc:
@@ -161,7 +161,7 @@ class Follower:
     def _request(self, verb: str, **query: str) -> Request:
         return Request(verb="watch" if verb == "watch" else "list", kind=self.kind, query={**self._selector, **query})
 
-    def _complain(self, error: SecnetError | None) -> None:
+    def _complain(self, error: SecnetError | Expired | None) -> None:
         text = "" if error is None or isinstance(error, Expired) else str(error)
         if text and text != self._complaint and not self._stop.is_set():
             _log.warning("cannot watch %s, and keep trying: %s", resource_info(self.kind).plural, text)
