@@ -94,7 +94,7 @@ def test_a_restarted_switch_has_its_ports_again(pair: ClusterNode) -> None:
     before = picture(pair)
     pair.node.ovs.stop()
     pair.node.ovs.start()
-    pair.wait(lambda: pair.pings("a", pair.address("b")), "they talk again", within=60)
+    pair.wait(lambda: pair.talks("a", "b"), "they talk again", within=60)
     pair.api.create(pod("c", "blue"))
     pair.wait_attached("c", within=60)
     assert_kept(before, pair)
@@ -107,7 +107,7 @@ def test_a_lost_run_directory_is_recovered_from_what_carries_our_mark(pair: Clus
     pair.node.agent()
     pair.wait(lambda: len(pair.node.records()) == 2, "both Pods have their networks again")
     pair.wait_attached("a", "b")
-    pair.wait(lambda: pair.pings("a", pair.address("b")), "they talk")
+    pair.wait(lambda: pair.talks("a", "b"), "they talk")
     assert len({pair.address("a"), pair.address("b")} | addresses) <= 4
     pair.wait(lambda: pair.used("blue") == 2, "no address is doubled or lost")
 
@@ -123,4 +123,4 @@ def test_records_of_another_boot_are_given_up_and_their_pods_served_anew(pair: C
     pair.node.agent()
     pair.wait_attached("a", "b", within=60)
     pair.wait(lambda: pair.used("blue") == 2 and len(pair.node.records()) == 2, "each has one address")
-    pair.wait(lambda: pair.pings("a", pair.address("b")), "they talk")
+    pair.wait(lambda: pair.talks("a", "b"), "they talk")

@@ -192,6 +192,11 @@ class ClusterNode:
         """Run a program in the Pod's container."""
         return self.runtime.exec(self.kubelet.container("default", name), *argv)
 
+    def talks(self, name: str, other: str) -> bool:
+        """Whether a Pod gets an answer from another one; False also while one of them has no network."""
+        entries = [entry for entry in self.network_status(other) if entry.get("interface") == "eth1"]
+        return bool(entries) and self.pings(name, entries[0]["ips"][0])
+
     def pings(self, name: str, address: str) -> bool:
         """Whether the Pod gets an answer from an address; False also while its container is not there."""
         try:
@@ -234,6 +239,7 @@ def play_cluster_node(
         runtime = stack.enter_context(play_runtime(node.namespace))
         stack.callback(node.end_agents)  # a living one would put its plugin back into folders that are being removed
         api.listen_in(str(node.namespace.path))
+        stack.callback(api.leave, str(node.namespace.path))
         api.add_token(token, yaml.safe_load(_CLUSTER_ROLE.read_text(encoding="utf-8"))["rules"])
         kubeconfig = api.kubeconfig(folder / "kubeconfig", token)
         cni = {

@@ -31,9 +31,9 @@ class _Ports:
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{tail:.*}", server.handle)
         self._api = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
-        control = control_app(server, self.set_outage, self.listen_in)
+        control = control_app(server, self.set_outage, self.listen_in, self.leave)
         self._control = web.AppRunner(control, access_log=None, shutdown_timeout=0.2)
-        self._sites: list[web.BaseSite] = []
+        self._sites: dict[str, web.BaseSite] = {}
         self._namespaces: list[str] = []
         self.port = 0
 
@@ -51,10 +51,16 @@ class _Ports:
         self._namespaces.append(namespace)
         await self._open(namespace)
 
+    async def leave(self, namespace: str) -> None:
+        """The opposite: a socket keeps its namespace alive."""
+        self._namespaces.remove(namespace)
+        if namespace in self._sites:
+            await self._sites.pop(namespace).stop()
+
     async def set_outage(self, on: bool) -> None:
         """Refuse connections and cut those there are, or serve again on the same port."""
         if on:
-            for site in self._sites:
+            for site in self._sites.values():
                 await site.stop()
             self._sites.clear()
             for connection in list(self._api.server.connections if self._api.server else ()):
@@ -75,7 +81,7 @@ class _Ports:
         self.port = bound.getsockname()[1]
         site = web.SockSite(self._api, bound, ssl_context=self._tls)
         await site.start()
-        self._sites.append(site)
+        self._sites[namespace] = site
 
     async def stop(self) -> None:
         """End."""

@@ -14,9 +14,13 @@ __all__ = ["control_app"]
 
 
 def control_app(
-    server: Server, set_outage: Callable[[bool], Awaitable[None]], listen_in: Callable[[str], Awaitable[None]]
+    server: Server,
+    set_outage: Callable[[bool], Awaitable[None]],
+    listen_in: Callable[[str], Awaitable[None]],
+    leave: Callable[[str], Awaitable[None]],
 ) -> web.Application:
-    """set_outage: makes the API's port refuse connections, and serve again. listen_in: serves in a network namespace too."""
+    """set_outage: makes the API's port refuse connections, and serve again. listen_in, leave: serve in a network namespace
+    too, and no longer."""
 
     async def compact(_: web.Request) -> web.Response:
         server.compact()
@@ -35,6 +39,10 @@ def control_app(
 
     async def outage(request: web.Request) -> web.Response:
         await set_outage((await request.json())["on"])
+        return web.json_response({})
+
+    async def stop_listening(request: web.Request) -> web.Response:
+        await leave((await request.json())["namespace"])
         return web.json_response({})
 
     async def listen(request: web.Request) -> web.Response:
@@ -73,6 +81,7 @@ def control_app(
             web.delete("/faults", no_faults),
             web.post("/outage", outage),
             web.post("/namespaces", listen),
+            web.delete("/namespaces", stop_listening),
             web.post("/tokens", token),
             web.delete("/tokens", no_token),
             web.get("/requests", requests),

@@ -68,6 +68,10 @@ class KubeApiProcess(Admin):
         """Serve at `url` inside a network namespace as well, given by its path: a node sees the API as this host does."""
         _http("POST", f"{self._control}/namespaces", {"namespace": namespace})
 
+    def leave(self, namespace: str) -> None:
+        """Serve there no longer, so that the namespace can go."""
+        _http("DELETE", f"{self._control}/namespaces", {"namespace": namespace})
+
     def kubeconfig(self, path: Path, token: str = ADMIN) -> Path:
         """Write a kubeconfig for a token."""
         content = {
