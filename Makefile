@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-kit test-guide lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
@@ -41,6 +41,9 @@ format: setup ## put the code into the format that make lint wants
 bench: ## attach and detach beside the CNI plugins and os-vif, measured in one run
 	@tools/setup bench
 	.venv/bin/python -m benchmarks.run $(ARGS)
+
+bench-pods: setup ## Pods with and without networks on a real container runtime, from creation to ready
+	PYTHONPATH=tests/support .venv/bin/python -m benchmarks.pods $(ARGS)
 
 lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)
 	@tools/lock $(ARGS)
