@@ -26,6 +26,7 @@ from secnet.contract import (
     NetworkRef,
     PodRef,
     SecnetError,
+    thaw,
 )
 from secnet.linux.netns import alive, forbid_host, identify
 
@@ -244,7 +245,7 @@ class NodeAttacher:
         metadata: dict[str, Any] = {"name": network.name, "namespace": network.namespace}
         if runtime.device_id is not None:
             metadata["annotations"] = {RESOURCE_ANNOTATION: "as the caller allocated it"}
-        config = parse_nad({"metadata": metadata, "spec": {"config": json.dumps(dict(conf))}}, self._registry)
+        config = parse_nad({"metadata": metadata, "spec": {"config": json.dumps(thaw(conf))}}, self._registry)
         assert config is not None
         selection = Selection(
             index=0,
