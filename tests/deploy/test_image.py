@@ -143,7 +143,8 @@ def test_the_commands_of_the_image_make_an_agent(tmp_path: Path) -> None:
         exec chroot {root} /bin/sh -c {inside}
     """
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    environment = {**variables, "PYTHON": str(Path("/usr/bin/python3").resolve()), "HOME": "/root"}
+    path = f"/usr/local/bin:{os.environ['PATH']}"
+    environment = {**variables, "PYTHON": str(Path("/usr/bin/python3").resolve()), "HOME": "/root", "PATH": path}
     command = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", outer]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
