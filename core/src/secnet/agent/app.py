@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.5
+_LOOK_AT_RUNTIME_SECONDS = 1.0
+_LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
@@ -161,13 +163,20 @@ class Agent:
 
     def _look_around(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
-        while not self._stop.wait(_LOOK_SECONDS):
+        while not self._stop.wait(self._look_seconds()):
             self._beats.beat("look_around", 300)
             self._guard(self._parts.controller.look_at_namespaces, default=None)
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
             if self._front is not None:
                 self._front.tend()
+
+    def _look_seconds(self) -> float:
+        """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
+        if self._cluster.trusts_annotations:
+            return _LOOK_SECONDS
+        chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
+        return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
 
     def _keep_run_dir(self) -> None:
         """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""

@@ -163,7 +163,7 @@ class Controller:
 
     def sandboxes(self) -> dict[PodKey, str | None]:
         """Every Pod of this node with the container id of its sandbox, None where it cannot be told or nobody need know it."""
-        known = {key: self._sandbox_id(pod) for key, pod in self._pods_with_networks()}
+        known = {key: self._source.container_of(pod) for key, pod in self._pods_with_networks()}
         return dict.fromkeys(self._pods.all()) | known
 
     def _pods_with_networks(self) -> list[tuple[PodKey, Mapping[str, Any]]]:
@@ -174,12 +174,6 @@ class Controller:
         """The Pods whose annotations records answer, also those that are gone."""
         found = (r.pod for r in self._journal.records() if r.via == Via.ANNOTATION)
         return {(pod.namespace, pod.name) for pod in found if pod is not None}
-
-    def _sandbox_id(self, pod: Mapping[str, Any]) -> str | None:
-        try:
-            return self._source.resolve(pod).container_id
-        except SecnetError:
-            return None
 
     def _on_event(self, event: Event) -> None:
         obj = event.object

@@ -70,6 +70,13 @@ class ToldSandboxes:
         told = self._living(pod)
         return told.container_id if told is not None else self._others.glance(pod)
 
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`."""
+        told = self._living(pod)
+        found = told.container_id if told is not None else self._others.container_of(pod)
+        with self._lock:
+            return None if found in self._ended else found
+
     def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
         ref = pod_ref(pod)
         with self._lock:

@@ -83,6 +83,13 @@ class CriSandboxes:
             netns = None if found is None else self._resolved.get(found.id)
         return None if found is None else (found.id, netns is not None and not _stands(netns))
 
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`. From the same list as `glance`."""
+        with self._lock:
+            self._refresh_if_old()
+            found = _newest(_candidates(pod, self._index))
+        return None if found is None else found.id
+
     def refresh(self) -> bool:
         """Ask the runtime now what `glance` is to answer from. False if it does not answer: the last answer stays."""
         with self._lock:
