@@ -47,17 +47,14 @@ def settings(built: dict[str, Any], tmp_path: Path) -> Settings:
 
 def test_everything_is_there_and_in_one_namespace(built: dict[str, Any]) -> None:
     kinds = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet"}
-    more = {"Role", "RoleBinding"} if built["name"] == "overlays/antrea" else set()
-    assert built.keys() - {"name"} == kinds | more
+    assert built.keys() - {"name"} == kinds
     namespace = built["Namespace"]["metadata"]["name"]
     for kind in ("ServiceAccount", "ConfigMap", "DaemonSet"):
         assert built[kind]["metadata"]["namespace"] == namespace
     account = built["ServiceAccount"]["metadata"]["name"]
-    for binding, role in (("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")):
-        if binding in built:
-            (subject,) = built[binding]["subjects"]
-            assert subject == {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-            assert built[binding]["roleRef"]["name"] == built[role]["metadata"]["name"]
+    (subject,) = built["ClusterRoleBinding"]["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    assert built["ClusterRoleBinding"]["roleRef"]["name"] == built["ClusterRole"]["metadata"]["name"]
     assert pod(built)["serviceAccountName"] == account
 
 

@@ -56,6 +56,9 @@ class HttpReader:
         data = json.dumps(body).encode()
         return self._ask(urllib.request.Request(self._url + path, data=data, method="POST"))
 
+    def close(self) -> None:
+        """See ApiReader. It keeps no connection."""
+
     def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:

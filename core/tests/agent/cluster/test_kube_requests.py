@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.base import ApiReader
 from secnet.agent.cluster.kube import RULES, KubeCluster
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Timeout, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
@@ -19,6 +20,7 @@ from secnet_testing.kubeapi.process import KubeApiProcess
 from .helpers import STATUS, Recorder, nad, pod, pool, until
 from .kube_world import TOKEN, agent, on_node
 
+CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 CONDITION = {"type": "secnet.io/SecondaryNetworksReady", "status": "True", "reason": "Attached", "message": ""}
 
 
@@ -62,8 +64,15 @@ sys.exit(f"loaded: {loaded}" if loaded else 0)
     assert len(events(api)) == 1
 
 
+@pytest.fixture
+def reader(cluster: KubeCluster) -> Iterator[ApiReader]:
+    reader = cluster.reader()
+    yield reader
+    reader.close()
+
+
 def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
-    cluster: KubeCluster, api: KubeApiProcess, calls: list[tuple[str, str, int]]
+    cluster: KubeCluster, reader: ApiReader, api: KubeApiProcess, calls: list[tuple[str, str, int]]
 ) -> None:
     api.create(pool("p"))
     api.create(nad("n"))
@@ -90,6 +99,10 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
     for answer in (("create", "Event", 201), ("patch", "Event", 200)):
         cluster.record_event(live, warning=False, reason="Attached", message="net1")
         until(partial(calls.count, answer), f"{answer}")
+    for path in ("/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent", f"{CONFIG_MAPS}/antrea-config"):
+        with pytest.raises(ObjectNotFound):
+            reader.get(path)
+    assert calls[-2:] == [("get", "daemonsets", 404), ("get", "configmaps", 404)]
     asked = {(item["verb"], item["resource"]) for item in api.requests(TOKEN)}
     assert asked == {(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]}
 
@@ -121,6 +134,25 @@ def test_what_is_forbidden_names_the_rule(cluster: KubeCluster, api: KubeApiProc
     api.add_token(TOKEN, RULES)
     cluster.update_status(live | {"status": {"ipAddresses": []}})
     assert cluster.problems() == ()
+
+
+def test_a_reader_tells_apart_what_is_missing_forbidden_and_unreachable(
+    cluster: KubeCluster, reader: ApiReader, api: KubeApiProcess
+) -> None:
+    for path in (f"{CONFIG_MAPS}/antrea-config", "/apis/none.test/v1/things", "/apis/none.test/v1"):
+        with pytest.raises(ObjectNotFound):
+            reader.get(path)
+    with pytest.raises(MissingPrivilege, match="forbidden") as refused:
+        reader.get(f"{CONFIG_MAPS}/other")
+    assert 'apiGroups: [""], resources: ["configmaps"], verbs: ["get"]' in refused.value.hint
+    api.outage(True)
+    with pytest.raises(Unavailable):
+        reader.get(f"{CONFIG_MAPS}/antrea-config")
+    assert cluster.problems() == ()
+    api.outage(False)
+    reader.close()
+    with pytest.raises(Unavailable):
+        reader.get(f"{CONFIG_MAPS}/antrea-config")
 
 
 def test_a_resource_without_definition_is_no_missing_object(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class _Ports:
                     connection.transport.abort()
         elif not self._sites:
             await self._open()
+            self._namespaces = [path for path in self._namespaces if Path(path).exists()]  # a node's ends with its test
             for namespace in self._namespaces:
                 await self._open(namespace)
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from secnet.contract import Unsupported, to_json
@@ -40,20 +41,23 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print every result as it is found."""
     registry, settings = load_all(arguments, tell=False)
-    api, rules = open_api(settings)
-    host = Host(settings=settings, registry=registry, api=api, rules=rules, environment=os.environ)
     results = []
-    for result in run_checks(host):
-        results.append(result)
-        if not arguments.json:
-            print(result, flush=True)
+    with ExitStack() as stack:
+        api, rules = open_api(settings)
+        if api is not None:
+            stack.callback(api.close)
+        host = Host(settings=settings, registry=registry, api=api, rules=rules, environment=os.environ)
+        for result in run_checks(host):
+            results.append(result)
+            if not arguments.json:
+                print(result, flush=True)
     if arguments.json:
         print_data(to_json(tuple(results)), "json")
     return int(any(result.level == Level.FAIL for result in results))
 
 
 def open_api(settings: Settings) -> tuple[ApiReader | None, Rules]:
-    """The Kubernetes API and the rules that the agent needs there; None when manifests are the source.
+    """The Kubernetes API, to be closed, and the rules that the agent needs there; None when manifests are the source.
 
     Raises Unsupported where the client is not installed, and what reading the credentials raises.
     """
@@ -68,4 +72,4 @@ def open_api(settings: Settings) -> tuple[ApiReader | None, Rules]:
             subject="node configuration",
             path="$.kubernetes",
         ) from exc
-    return module.open_reader(settings.kubernetes), module.RULES
+    return module.open_reader(module.Credentials(settings.kubernetes.kubeconfig)), module.RULES

@@ -6,9 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-__all__ = ["Cluster", "Event", "EventType", "Handler", "Object", "Problem", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "Problem", "Watch"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -53,6 +53,25 @@ class Watch(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop, and return once the handler is not running and never will again. May be called twice."""
+
+
+class ApiReader(Protocol):
+    """The Kubernetes API by paths, for what is none of our objects. `path` begins with `/api`; answers are plain dicts.
+
+    Raises ObjectNotFound for 404, MissingPrivilege for 403, another SecnetError for everything else.
+    """
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The object at a path."""
+        ...
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a review, which stores nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let its connections go; who waits for an answer gets an error. May be called twice."""
+        ...
 
 
 class Cluster(ABC):
@@ -127,6 +146,10 @@ class Cluster(ABC):
     def unreachable(self) -> str:
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
         return ""
+
+    def reader(self) -> ApiReader | None:
+        """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
 
+from ..cluster.base import ApiReader
 from ..registry import Registry
 from ..settings import Settings
 
@@ -49,21 +49,6 @@ def warn(what: str, finding: str, mend: str) -> Result:
 def fail(what: str, finding: str, mend: str) -> Result:
     """The agent cannot do all of its work."""
     return Result(level=Level.FAIL, what=what, finding=finding, mend=mend)
-
-
-class ApiReader(Protocol):
-    """The Kubernetes API as far as the doctor needs it. `path` begins with `/api`; answers are plain dicts.
-
-    Raises ObjectNotFound for 404, MissingPrivilege for 403, another SecnetError for everything else.
-    """
-
-    def get(self, path: str) -> dict[str, Any]:
-        """The object at a path."""
-        ...
-
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a review, which stores nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,13 +81,14 @@ def check_access(host: Host) -> Iterator[Result]:
     for rule in host.rules:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
-                yield _access(host.api, group, resource, rule["verbs"])
+                for name in rule.get("resourceNames") or ("",):
+                    yield _access(host.api, group, resource, name, rule["verbs"])
 
 
-def _access(api: ApiReader, group: str, resource: str, verbs: Sequence[str]) -> Result:
-    what = f"access to {resource}{'.' + group if group else ''}"
+def _access(api: ApiReader, group: str, resource: str, name: str, verbs: Sequence[str]) -> Result:
+    what = f"access to {resource}{'.' + group if group else ''}{' ' + name if name else ''}"
     try:
-        denied = [verb for verb in verbs if not _allowed(api, group, resource, verb)]
+        denied = [verb for verb in verbs if not _allowed(api, group, resource, name, verb)]
     except SecnetError as exc:
         return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
     if denied:
@@ -148,9 +149,9 @@ def _has(schema: Mapping[str, Any], field: str) -> bool:
     return True
 
 
-def _allowed(api: ApiReader, group: str, resource: str, verb: str) -> bool:
-    name, _, subresource = resource.partition("/")
-    attributes = {"group": group, "resource": name, "subresource": subresource, "verb": verb}
+def _allowed(api: ApiReader, group: str, resource: str, name: str, verb: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    attributes = {"group": group, "resource": plural, "subresource": subresource, "name": name, "verb": verb}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

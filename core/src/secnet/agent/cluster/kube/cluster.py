@@ -12,7 +12,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, StoreConflict, Unsupported
 
-from ..base import Cluster, Handler, Object, Problem, Watch
+from ..base import ApiReader, Cluster, Handler, Object, Problem, Watch
 from ..clock import rfc3339
 from ..conditions import condition_of, next_condition
 from ..kinds import object_key
@@ -20,11 +20,12 @@ from .api import Api, OnCall, Timeouts
 from .credentials import Credentials
 from .events import EventRecorder
 from .follow import Pace
+from .reader import KubeReader
 from .requests import Request
 from .troubles import Troubles
 from .watch import KubeWatch
 
-__all__ = ["KubeCluster"]
+__all__ = ["KubeCluster", "open_reader"]
 
 _MERGE_PATCH = "application/merge-patch+json"
 _STRATEGIC_PATCH = "application/strategic-merge-patch+json"
@@ -59,6 +60,9 @@ class KubeCluster(Cluster):
         credentials = credentials or Credentials(kubeconfig)
         self._node = node_name
         self._clock = clock
+        self._credentials = credentials
+        self._on_call = on_call
+        self._timeouts = timeouts
         self._pace = pace or Pace()
         self._troubles = Troubles(credentials.server, clock)
         self._api = Api(credentials, self._troubles, on_call, timeouts)
@@ -179,6 +183,10 @@ class KubeCluster(Cluster):
         """See `Cluster.problems`: an API server out of reach, what it forbids, resources that it does not know."""
         return self._troubles.current()
 
+    def reader(self) -> ApiReader:
+        """See `Cluster.reader`. What it meets is no problem of this cluster's."""
+        return open_reader(self._credentials, on_call=self._on_call, timeouts=self._timeouts)
+
     def close(self) -> None:
         """See `Cluster.close`. Requests of other threads end with an error."""
         with self._lock:
@@ -208,6 +216,16 @@ class KubeCluster(Cluster):
     def _forget(self, watch: KubeWatch) -> None:
         with self._lock, suppress(ValueError):
             self._watches.remove(watch)
+
+
+def open_reader(
+    credentials: Credentials, *, on_call: OnCall | None = None, timeouts: Timeouts = _TIMEOUTS
+) -> ApiReader:
+    """The API by paths, with a connection of its own; to be closed by the caller. Sends nothing before it is asked something.
+
+    on_call, timeouts: as for `KubeCluster`.
+    """
+    return KubeReader(Api(credentials, Troubles(credentials.server, time.time), on_call, timeouts))
 
 
 def _version(obj: Object) -> int:

@@ -24,7 +24,7 @@ from secnet.contract import (
 )
 
 from .rbac import rule_text
-from .requests import Request, group_of, resource_info
+from .requests import Request
 
 __all__ = ["FOREIGN", "Expired", "translate_exception", "translate_status"]
 
@@ -113,7 +113,7 @@ def translate_status(status: int, body: bytes, request: Request) -> SecnetError 
 
 
 def _unknown_resource(request: Request) -> SecnetError:
-    info = resource_info(request.kind)
+    info = request.info
     return NotReady(
         f"the API server does not know the resource {info.plural} of {info.api_version}",
         hint="apply deploy/crds, or check which version of the custom resource's definition is served",
@@ -122,7 +122,7 @@ def _unknown_resource(request: Request) -> SecnetError:
 
 
 def _missing_rule(request: Request) -> str:
-    rule = rule_text(group_of(request.kind), request.resource, request.verb)
+    rule = rule_text(request.group, request.resource, request.verb)
     return f"the agent's ClusterRole lacks {rule}: apply the RBAC manifests of deploy/"
 
 

@@ -28,6 +28,9 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     {"apiGroups": ["crd.antrea.io"], "resources": ["ippools"], "verbs": ["get", "list"]},
     # Addresses are taken and given back in the status, with the resourceVersion that was read.
     {"apiGroups": ["crd.antrea.io"], "resources": ["ippools/status"], "verbs": ["update"]},
+    # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
+    {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["antrea-config"], "verbs": ["get"]},
 )
 
 
