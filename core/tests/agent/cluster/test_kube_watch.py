@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from secnet.agent.cluster.base import Event
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
@@ -208,6 +209,31 @@ def test_a_watch_that_is_silent_too_long_is_begun_anew(api: KubeApiProcess, tmp_
     assert cluster.problems() == ()
     assert lists(api, "pods") == 1
     cluster.close()
+
+
+def test_an_outage_is_told_of_for_as_long_as_it_lasts(cluster: KubeCluster, api: KubeApiProcess) -> None:
+    watched(cluster, api, "Pod")
+    assert cluster.unreachable() == ""
+    api.outage(True)
+    until(cluster.unreachable, "the outage")
+    assert cluster.unreachable().startswith(f"API server {api.url}: cannot be reached since ")
+    api.outage(False)
+    until(lambda: not cluster.unreachable(), "the end of it")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what this is about
+def test_a_watch_whose_thread_ended_is_told_of(cluster: KubeCluster, api: KubeApiProcess) -> None:
+    def fall(event: Event) -> None:
+        raise SystemExit  # what no handler should do, and ends a thread in silence
+
+    watch = cluster.watch(["Pod", "NetworkAttachmentDefinition"], fall)
+    assert watch.synced.wait(20)
+    assert cluster.unreachable() == ""
+    api.create(on_node(pod("a")))
+    until(cluster.unreachable, "the thread's end")
+    assert cluster.unreachable().startswith("the watch of Pod ended")
+    watch.close()
+    assert cluster.unreachable() == ""
 
 
 def test_a_handler_closes_its_own_watch(cluster: KubeCluster, api: KubeApiProcess) -> None:

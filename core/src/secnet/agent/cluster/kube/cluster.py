@@ -183,6 +183,14 @@ class KubeCluster(Cluster):
         """See `Cluster.problems`: an API server out of reach, what it forbids, resources that it does not know."""
         return self._troubles.current()
 
+    def unreachable(self) -> str:
+        """See `Cluster.unreachable`: no request is answered, or nobody watches any more."""
+        with self._lock:
+            died = [kind for watch in self._watches for kind in watch.died()]
+        if died:
+            return f"the watch of {', '.join(died)} ended by a fault of the agent: restart it, and report this with its log"
+        return self._troubles.unreached()
+
     def reader(self) -> ApiReader:
         """See `Cluster.reader`. What it meets is no problem of this cluster's."""
         return open_reader(self._credentials, on_call=self._on_call, timeouts=self._timeouts)

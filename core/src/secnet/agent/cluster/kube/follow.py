@@ -76,6 +76,11 @@ class Follower:
         self._stop.set()
         self._transport.close()
 
+    @property
+    def died(self) -> bool:
+        """Whether a fault of our own ended the thread."""
+        return self.thread.ident is not None and not self.thread.is_alive() and not self._stop.is_set()
+
     def _run(self) -> None:
         backoff = Backoff(*self._pace.backoff)
         while not self._stop.is_set():

@@ -47,6 +47,12 @@ class Troubles:
         with self._lock:
             self._current.pop((request.verb, request.resource), None)
 
+    def unreached(self) -> str:
+        """Why no request gets an answer now; empty while they do."""
+        with self._lock:
+            problem = self._current.get(_UNREACHABLE)
+        return "" if problem is None else str(problem)
+
     def current(self) -> tuple[Problem, ...]:
         """All of them now."""
         with self._lock:

@@ -46,6 +46,10 @@ class KubeWatch(Watch):
         for follower in self.followers.values():
             follower.thread.start()
 
+    def died(self) -> list[str]:
+        """The kinds that nobody follows any more though nobody closed the watch."""
+        return [kind for kind, follower in self.followers.items() if follower.died]
+
     def close(self) -> None:
         """See `Watch.close`. A handler may close its own watch; it then still runs to its end.
 
