@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from secnet.agent.doctor.kernel import KINDS, check_link_kinds
 from secnet.agent.doctor.mounts import check_mounts
 from secnet.agent.doctor.node import check_privileges
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
+from secnet_testing.documents import ROOT
 
 ROOT_LINE = "1 0 8:1 / / rw,relatime - {kind} /dev/sda1 rw"
 VETH, OVS = KINDS["veth"][1], KINDS["openvswitch"][1]
@@ -91,6 +93,9 @@ def test_read_only_and_lasting_file_systems(make_host: Any, put: Any, found: Any
     _mounts(put, proc, sysctl, "4 1 0:6 / /sys ro - sysfs s ro")
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert results["/proc/sys"].level == "FAIL"
+    manifest = (ROOT / "deploy/base/daemonset.yaml").read_text(encoding="utf-8")
+    (command,) = re.findall("`(.*)`", results["/proc/sys"].mend)
+    assert f"- {command} && exec secnet agent" in manifest
     assert results["/sys"].level == "warn"
     assert results["runDir /run/secnet"].level == "warn"
     assert results[NETNS_DIR].level == "warn", "the directory does not exist"

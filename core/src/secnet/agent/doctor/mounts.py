@@ -91,7 +91,10 @@ def _netns(host: Host, mounts: list[Mount], contained: bool) -> Iterator[Result]
 def _proc_sys(mounts: list[Mount]) -> Result:
     if mount_of(mounts, Path("/proc/sys/net")).writable:
         return ok("/proc/sys", "writable")
-    return fail("/proc/sys", "read-only: no sysctl can be set", "mount a /proc of its own, or run privileged")
+    mend = (
+        "run `mount -o remount,rw,bind /proc/sys` in the container before the agent, as deploy/base/daemonset.yaml does"
+    )
+    return fail("/proc/sys", "read-only: no sysctl can be set", mend)
 
 
 def _sys(mounts: list[Mount], users: list[str]) -> Result:
