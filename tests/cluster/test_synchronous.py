@@ -108,3 +108,21 @@ def test_a_dead_sandbox_is_made_again_with_its_networks(cluster_node_factory: Cl
     records = node.node.records()
     assert [record.key.container_id for record in records] == [node.kubelet.sandbox("default", "a")]
     assert node.used("blue") == 1
+
+
+def test_the_plugin_is_taken_out_under_a_running_agent_and_stays_out(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    done = node.node.cli("cni-uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    node.wait(lambda: "was taken out of the runtime's configuration" in node.node.agents[-1].text, "the agent saw it")
+    assert [path.name for path in node.runtime.cni_conf.iterdir() if "secnet-cni" in path.read_text()] == []
+    node.runtime.restart()
+    node.node.agents[-1].kill()
+    node.api.create(pod("b", "blue"))
+    node.wait(lambda: node.is_running("b"), "a Pod starts without plugin and agent")
+    assert node.used("blue") == 1
+    node.node.agent()
+    node.wait_chained()
+    node.wait_attached("a", "b")

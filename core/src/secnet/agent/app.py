@@ -88,7 +88,10 @@ class Agent:
             stack.callback(self._stop_controller)
             if self._settings.cni is not None:
                 self._front = CniFront(
-                    self._settings.cni, self._parts.attacher, ready_timeout=self._settings.attach_timeout
+                    self._settings.cni,
+                    self._parts.attacher,
+                    run_dir=self._settings.run_dir,
+                    ready_timeout=self._settings.attach_timeout,
                 )
                 stack.callback(self._stop_front)
                 self._front.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 
 from secnet.contract import SecnetError
 
@@ -11,9 +12,10 @@ from .attacher import NodeAttacher
 from .cni.install import CniInstallation
 from .cni.server import CniServer
 from .cni.service import CniService
+from .cni.switch import ChainSwitch
 from .settings import CniSettings
 
-__all__ = ["CniFront"]
+__all__ = ["CniFront", "installation"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,16 +29,19 @@ class CniFront:
     without their networks. `secnet cni-uninstall` takes it out.
     """
 
-    def __init__(self, settings: CniSettings, attacher: NodeAttacher, *, ready_timeout: float) -> None:
+    def __init__(self, settings: CniSettings, attacher: NodeAttacher, *, run_dir: Path, ready_timeout: float) -> None:
         self._attacher = attacher
         self._socket = settings.socket
         self._service = CniService(attacher, ready_timeout=ready_timeout)
         self._server = CniServer(self._socket, self._service.answer)
         self._installation = installation(settings)
+        self._switch = ChainSwitch(run_dir)
+        self._taken_out = False
         self._last_problem = ""
 
     def start(self) -> None:
-        """Take calls."""
+        """Take calls. Raises what an OSError in the run directory means."""
+        self._switch.turn_on()
         self._server.start()
 
     def tend(self) -> None:
@@ -45,13 +50,18 @@ class CniFront:
         if not self._attacher.ready:
             return
         try:
-            self._installation.ensure()
+            taken_out = not self._switch.if_on(self._installation.ensure)
         except SecnetError as exc:
             if str(exc) != self._last_problem:
                 _log.warning("the CNI plugin is not in the runtime's configuration: %s", exc)
             self._last_problem = str(exc)
             return
-        if self._last_problem:
+        if taken_out and not self._taken_out:
+            _log.info(
+                "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
+            )
+        self._taken_out = taken_out
+        if self._last_problem and not taken_out:
             _log.info("the CNI plugin is in the runtime's configuration")
         self._last_problem = ""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from secnet.contract import SecnetError
 
-from . import agent, apply, delete, doctor, drivers, get, new_driver, status, topology, validate
+from . import agent, apply, cni_uninstall, delete, doctor, drivers, get, new_driver, status, topology, validate
 
 __all__ = ["main"]
 
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"secnet {importlib.metadata.version('secnet')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (apply, delete, get, status, topology, doctor, validate, drivers, new_driver, agent):
+    for module in (apply, delete, get, status, topology, doctor, validate, drivers, new_driver, agent, cni_uninstall):
         module.add_parser(commands)
     return parser
 
