@@ -152,7 +152,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     return Work(element=bare.element, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
-def make_rig(folder: Path, metrics: Metrics | None = None) -> Rig:
+def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:
     """A rig whose journal lies in `folder`."""
     script = Script()
     settings = Settings(node_name="n")
@@ -165,6 +165,7 @@ def make_rig(folder: Path, metrics: Metrics | None = None) -> Rig:
         undo_call=lambda record: Call.within(5),
         verify_seconds=0.05,
         metrics=metrics,
+        require_clear=require_clear,
     )
     return Rig(journal=journal, pipeline=pipeline, script=script)
 

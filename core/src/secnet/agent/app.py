@@ -68,6 +68,7 @@ class Agent:
         self._beats = Heartbeats()
         self._stop = threading.Event()
         self._first_round = threading.Event()
+        self._first_look = threading.Event()
         self._problems: tuple[Problem, ...] = ()
         self._front: CniFront | None = None
         self._exit = ExitStack()
@@ -80,10 +81,11 @@ class Agent:
             bind_store(self._settings.run_dir, self._settings.state_dir)
             self._build(stack)
             self._spawn(self._keep_node, stack)
+            if self._parts.antrea.needed:
+                self._spawn(self._keep_looking, stack)
+                stack.callback(self._parts.antrea.close)
             stack.callback(self._stop.set)
-            self._first_round.wait(
-                _FIRST_ROUND_SECONDS
-            )  # usually a moment; a driver that hangs there delays nobody for long
+            self._wait_first_rounds()
             self._parts.controller.start()
             stack.callback(self._stop_controller)
             if self._settings.cni is not None:
@@ -123,7 +125,14 @@ class Agent:
         parts = assemble(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
         self._parts = parts
         watched = Monitoring(
-            self._cluster, parts.journal, parts.reports, parts.controller, parts.node, self._beats, settings
+            self._cluster,
+            parts.journal,
+            parts.reports,
+            parts.controller,
+            parts.node,
+            self._beats,
+            parts.antrea,
+            settings,
         )
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
@@ -152,6 +161,24 @@ class Agent:
 
     def _call(self, seconds: float) -> Call:
         return Call.within(seconds, cancel=self._stop, observers=self._observers)
+
+    def _wait_first_rounds(self) -> None:
+        """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
+        until = time.monotonic() + _FIRST_ROUND_SECONDS
+        for done in (self._first_round, self._first_look) if self._parts.antrea.needed else (self._first_round,):
+            done.wait(max(0.0, until - time.monotonic()))
+
+    def _keep_looking(self) -> None:
+        """For an Antrea agent that we must not work beside."""
+        first, last = _NODE_RETRY_SECONDS
+        delay = first
+        while True:
+            self._beats.beat("keep_looking", self._settings.check_interval + 600)
+            answered = self._guard(self._parts.antrea.look, default=False)
+            self._first_look.set()
+            if self._stop.wait(self._settings.check_interval if answered else delay):
+                return
+            delay = first if answered else min(last, delay * 2)
 
     def _keep_node(self) -> None:
         first, last = _NODE_RETRY_SECONDS
@@ -197,7 +224,11 @@ class Agent:
         self._parts.journal.restore()
 
     def _note_problems(self) -> None:
-        problems = (*self._cluster.problems(), *self._parts.object_problems.problems())
+        problems = (
+            *self._cluster.problems(),
+            *self._parts.antrea.problems(),
+            *self._parts.object_problems.problems(),
+        )
         if problems == self._problems:
             return
         for problem in problems:

@@ -29,14 +29,17 @@ def has_gate(pod: Mapping[str, Any]) -> bool:
 
 
 def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, str] | None:
-    """The condition that the Pod should have, None if it needs none."""
+    """The condition that the Pod should have, None if it needs none.
+
+    The report of a sandbox that failed names no networks: whatever its reason, the reader wants to know it.
+    """
     had = any(c.get("type") == CONDITION_TYPE for c in (pod.get("status") or {}).get("conditions") or [])
     if report is None or (report.error is None and not report.networks):
         return _condition("True", "NoSecondaryNetworks", "") if had or has_gate(pod) else None
     errors = [
         (network.interface, network.error) for network in report.networks if network.error and not _works(network)
     ]
-    if report.error is not None and report.error.reason == NotReady.__name__ and not had:
+    if report.error is not None and report.error.reason == NotReady.__name__ and report.networks and not had:
         return None  # its sandbox is not there yet; a missing condition says the same and costs no request
     if report.error is not None:
         return _condition("False", report.error.reason, str(report.error))

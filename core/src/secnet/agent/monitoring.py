@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .antrea_agent import AntreaGuard
 from .cluster.base import Cluster
 from .controller import Controller
 from .health import Heartbeats
@@ -30,6 +31,7 @@ class Monitoring:
         controller: Controller,
         node: NodeKeeper,
         beats: Heartbeats,
+        antrea: AntreaGuard,
         settings: Settings,
     ) -> None:
         self._cluster = cluster
@@ -38,6 +40,7 @@ class Monitoring:
         self._controller = controller
         self._node = node
         self._beats = beats
+        self._antrea = antrea
         self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
@@ -64,6 +67,8 @@ class Monitoring:
         if not self._controller.started:
             yield "recovery is not done yet"
         if reason := self._cluster.unreachable():
+            yield reason
+        if reason := self._antrea.refusal():
             yield reason
         yield from self._node.unready()
 

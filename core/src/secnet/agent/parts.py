@@ -11,6 +11,7 @@ from typing import Any
 
 from secnet.contract import AttachRequest, Call, ObjectNotFound, StepObserver
 
+from .antrea_agent import AntreaGuard
 from .attacher import NodeAttacher
 from .claims import Claims
 from .cluster.base import Cluster
@@ -58,6 +59,7 @@ class Parts:
     sweeper: Sweeper
     node: NodeKeeper
     attacher: NodeAttacher
+    antrea: AntreaGuard
 
 
 def assemble(
@@ -89,8 +91,16 @@ def assemble(
     nads = Nads(registry, shared_namespaces=_shared(settings), multus=_multus(settings))
     wanted = Wanted(nads, registry)
     told = ToldSandboxes(_sandbox_source(settings, cluster, stack))
+    antrea = AntreaGuard(cluster.reader(), on_clear=lambda: controller.retry_waiting())
+    stack.callback(antrea.close)
     pipeline = Pipeline(
-        plugins=plugins, journal=journal, boot_id=boot_id, layer3=Layer3(), undo_call=undo_call, metrics=metrics
+        plugins=plugins,
+        journal=journal,
+        boot_id=boot_id,
+        layer3=Layer3(),
+        undo_call=undo_call,
+        metrics=metrics,
+        require_clear=antrea.require_clear,
     )
     sweeper = Sweeper(
         plugins=plugins,
@@ -145,6 +155,7 @@ def assemble(
         sweeper=sweeper,
         node=node,
         attacher=attacher,
+        antrea=antrea,
     )
 
 

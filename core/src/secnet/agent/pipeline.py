@@ -50,6 +50,7 @@ class Pipeline:
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
     metrics: told about every operation and its phases; None for nobody.
+    require_clear: called before anything is planned; raises what forbids every new attachment.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Pipeline:
         undo_call: Callable[[Record], Call],
         verify_seconds: float = 5.0,
         metrics: Metrics | None = None,
+        require_clear: Callable[[], None] = lambda: None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -70,12 +72,14 @@ class Pipeline:
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
         self._metrics = metrics or Metrics()
+        self._require_clear = require_clear
         self._locks = KeyLocks()
 
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
         network_type = work.request.network_type
         with self._metrics.operation("attach", network_type):
+            self._require_clear()
             self._require_device(work)
             locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
             with self._locks.hold(locks, call):
@@ -88,6 +92,7 @@ class Pipeline:
 
     def rehearse(self, work: Work, call: Call) -> None:
         """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+        self._require_clear()
         self._require_device(work)
         network_type = work.request.network_type
         with self._locks.hold(self._plugins.drive(network_type, "lock_keys", tuple, work.request), call):
@@ -115,6 +120,7 @@ class Pipeline:
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
+        self._require_clear()
         with self._locks.hold(record.locks, call):
             if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
                 self._remove(record, call)

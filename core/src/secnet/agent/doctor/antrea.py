@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-import yaml
-
-from secnet.contract import ObjectNotFound, SecnetError
+from secnet.contract import SecnetError
 from secnet.ovs import look
 
+from ..antrea_agent import AntreaState, look_at_antrea
 from .base import ApiReader, Host, Result, fail, ok, warn
 
 __all__ = ["check_antrea"]
-
-_NAMESPACE = "kube-system"
-_DAEMONSET = "antrea-agent"
-_CONFIG_MAP = "antrea-config"
-_CONFIG_FILE = "antrea-agent.conf"
-_GATE = "SecondaryNetwork"
-_BY_HAND = f"look for the feature gate {_GATE} in the ConfigMap {_CONFIG_MAP} of {_NAMESPACE} by hand"
 
 
 def check_antrea(host: Host) -> Iterator[Result]:
@@ -44,28 +35,7 @@ def check_antrea(host: Host) -> Iterator[Result]:
 
 def _configured(api: ApiReader) -> Result:
     what = "Antrea agent"
-    try:
-        daemonset = api.get(f"/apis/apps/v1/namespaces/{_NAMESPACE}/daemonsets/{_DAEMONSET}")
-        name = _config_map(daemonset)
-        if name is None:
-            return warn(what, "runs, but none of its volumes is its configuration", _BY_HAND)
-        content = (api.get(f"/api/v1/namespaces/{_NAMESPACE}/configmaps/{name}").get("data") or {}).get(
-            _CONFIG_FILE, ""
-        )
-        gates = (yaml.safe_load(content) or {}).get("featureGates") or {}
-    except ObjectNotFound:
-        return ok(what, "none in this cluster")
-    except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", _BY_HAND)
-    except (yaml.YAMLError, AttributeError):
-        return warn(what, "its configuration cannot be read", _BY_HAND)
-    if gates.get(_GATE) is True:
-        mend = f"set featureGates.{_GATE} to false in the ConfigMap {name} and restart it"
-        return fail(what, "makes secondary networks itself, and would free our addresses", mend)
-    return ok(what, "runs without secondary networks")
-
-
-def _config_map(daemonset: Mapping[str, Any]) -> str | None:
-    volumes = daemonset["spec"]["template"]["spec"].get("volumes") or ()
-    names = [str((volume.get("configMap") or {}).get("name", "")) for volume in volumes]
-    return next((name for name in names if name.startswith(_CONFIG_MAP)), None)
+    verdict = look_at_antrea(api)
+    if verdict.state is AntreaState.OFF:
+        return ok(what, verdict.finding)
+    return (fail if verdict.state is AntreaState.ON else warn)(what, verdict.finding, verdict.mend)
