@@ -133,7 +133,14 @@ def _antrea(api: ApiDouble, gates: dict[str, bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gates", "level"), [({"SecondaryNetwork": True}, "FAIL"), ({"SecondaryNetwork": False}, "ok"), ({}, "ok")]
+    ("gates", "level"),
+    [
+        ({"SecondaryNetwork": True}, "FAIL"),
+        ({"SecondaryNetwork": False}, "ok"),
+        ({}, "ok"),
+        ({"AllAlpha": True}, "FAIL"),
+        ({"AllAlpha": True, "SecondaryNetwork": False}, "ok"),
+    ],
 )
 def test_an_antrea_agent(make_host: Any, found: Any, good: ApiDouble, gates: dict[str, bool], level: str) -> None:
     _antrea(good, gates)
