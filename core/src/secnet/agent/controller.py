@@ -22,6 +22,7 @@ from .nads import Nads
 from .object_problems import ObjectProblems
 from .pod_sync import PodSync, SyncResult
 from .pod_table import PodKey, PodTable, pod_key
+from .pool_changes import PoolChange, PoolChanges
 from .publisher import Publisher
 from .queue import WorkQueue
 from .reports import PodReport
@@ -75,7 +76,7 @@ class Controller:
         self._watch: Watch | None = None
         self._revision = 0
         self._started = False
-        self._pools: dict[str, tuple[Any, int]] = {}
+        self._pools = PoolChanges()
         self._stop = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
         self._unrecovered: set[PodKey] = set()
@@ -198,18 +199,12 @@ class Controller:
 
     def _on_pool(self, pool: Mapping[str, Any], deleted: bool) -> None:
         """An edited pool may mend any error, and so may a released address; one more taken mends none."""
-        name = pool["metadata"]["name"]
-        spec, used = pool.get("spec"), len((pool.get("status") or {}).get("ipAddresses") or [])
-        before = self._pools.get(name)
-        if deleted:
-            self._pools.pop(name, None)
-        else:
-            self._pools[name] = (spec, used)
-        if before is None and self._started:
+        change, name = self._pools.note(pool, deleted=deleted), pool["metadata"]["name"]
+        if change is PoolChange.NEW and self._started:
             self.verify_all()  # made anew without its status, it must learn the addresses in use before it gives them away
-        if before is None or deleted or before[0] != spec:
+        if change in (PoolChange.NEW, PoolChange.EDITED):
             self.retry_waiting(lambda error: True)
-        elif used < before[1]:
+        elif change is PoolChange.RELEASED:
             # Only whom this pool refused: a failed attach gives its addresses back, and must not wake itself by that.
             self.retry_waiting(lambda error: f"IPPool {name}" in str(error), delay=_POOL_EVENT_DELAY)
 
