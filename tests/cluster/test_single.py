@@ -35,6 +35,16 @@ class Caller:
 
     def __call__(self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any) -> Any:
         """The answer; for a failure its error object."""
+        process = self.begin(command, netns, ifname=ifname, **conf)
+        stdout, stderr = process.communicate(timeout=60)
+        answer = json.loads(stdout) if stdout.strip() else {}
+        assert (process.returncode != 0) == ("code" in answer), (stdout, stderr)
+        return answer
+
+    def begin(
+        self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any
+    ) -> subprocess.Popen[str]:
+        """The plugin at work."""
         environment = {
             "CNI_COMMAND": command,
             "CNI_CONTAINERID": "c0ffee",
@@ -43,18 +53,15 @@ class Caller:
             "CNI_NETNS": "" if netns is None else netns.path,
             "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a;K8S_POD_UID=u1",
         }
-        done = subprocess.run(
-            [str(self._program)],
-            input=json.dumps(CONF | conf),
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [str(self._program)], env={**os.environ, **environment}, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
-        answer = json.loads(done.stdout) if done.stdout.strip() else {}
-        assert (done.returncode != 0) == ("code" in answer), done
-        return answer
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(CONF | conf))
+        process.stdin.close()
+        process.stdin = None  # communicate() would write to it
+        return process
 
 
 @pytest.fixture
@@ -121,6 +128,22 @@ def test_gc_removes_what_the_runtime_does_not_name(caller: Caller) -> None:
     assert [record.key.ifname for record in caller.node.records()] == ["net2"]
     assert caller("GC", None, name="other", **{"cni.dev/valid-attachments": []}) == {}
     assert len(caller.node.records()) == 1
+
+
+def test_a_caller_that_gives_up_leaves_nothing(caller: Caller) -> None:
+    """A runtime kills the plugin when its own time is up: the attach that goes on in the agent is withdrawn and undone."""
+    netns, ovs = caller.node.pod("a"), caller.node.ovs
+    ovs.pause_switch()
+    try:
+        waiting = caller.begin("ADD", netns)
+        caller.node.wait_until(lambda: caller.node.records(), "the attach has begun")
+        waiting.kill()
+        waiting.communicate()
+    finally:
+        ovs.resume_switch()
+    caller.node.wait_until(lambda: caller.node.records() == (), "what was begun is undone")
+    assert ovs.vsctl("list-ports", BRIDGE) == ""
+    assert caller("ADD", netns)["ips"][0]["address"] == "10.10.0.10/24"
 
 
 def test_the_agents_own_namespace_is_refused(caller: Caller) -> None:
