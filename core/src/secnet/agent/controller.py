@@ -25,6 +25,7 @@ from .pod_table import PodKey, PodTable, pod_key
 from .pool_changes import PoolChange, PoolChanges
 from .publisher import Publisher
 from .queue import WorkQueue
+from .recovery import Recovery
 from .reports import PodReport
 from .retry import next_delay
 from .sandbox import SandboxSource, pod_ref
@@ -36,15 +37,13 @@ _log = logging.getLogger(__name__)
 
 _FIRST_LIST_SECONDS = 10.0
 _SYNC_POLL_SECONDS = 0.1
+_RECOVERY_SECONDS = 60.0
 _POOL_EVENT_DELAY = 0.2
 _UNREADABLE_DELAY = 5.0
 
 
 class Controller:
-    """Ties watch, queue, `PodSync` and publisher together.
-
-    recovered: set once every Pod that had a record when the agent started was looked at.
-    """
+    """Ties watch, queue, `PodSync` and publisher together."""
 
     def __init__(
         self,
@@ -78,10 +77,10 @@ class Controller:
         self._started = False
         self._pools = PoolChanges()
         self._stop = threading.Event()
+        self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
-        self._unrecovered: set[PodKey] = set()
+        self._recovery = Recovery()
         self._failures: dict[PodKey, PodReport] = {}
-        self.recovered = threading.Event()
 
     def start(self) -> None:
         """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything.
@@ -90,7 +89,7 @@ class Controller:
         """
         self._watch = self._cluster.watch(self._cluster.watched, self._on_event)
         self._starting.start()
-        self._starting.join(_FIRST_LIST_SECONDS)
+        self._begun.wait(_FIRST_LIST_SECONDS)
 
     def _begin(self) -> None:
         assert self._watch is not None
@@ -99,22 +98,19 @@ class Controller:
                 return
         self._publisher.forget_absent()
         recorded = self._recorded()
-        with self._lock:
-            self._unrecovered = set(recorded)
-        self._note_recovered()
+        self._recovery.begin(recorded)
         for key in recorded:
             self._queue.add(key)
         self.verify_all()
         self._started = True
         self._queue.start()
+        self._begun.set()
+        self._recovery.limit(_RECOVERY_SECONDS, self._stop)
 
-    def _note_recovered(self, key: PodKey | None = None) -> None:
-        """`recovered` is set once every Pod that had a record when the agent started was looked at."""
-        with self._lock:
-            if key is not None:
-                self._unrecovered.discard(key)
-            if not self._unrecovered:
-                self.recovered.set()
+    @property
+    def recovered(self) -> threading.Event:
+        """Set once every Pod that had a record when the agent started was looked at, or that took too long."""
+        return self._recovery.done
 
     def stop(self, timeout: float) -> bool:
         """Stop watching, let running work finish for `timeout` seconds, then cancel it (which undoes it)."""
@@ -240,7 +236,7 @@ class Controller:
             with self._lock:
                 del self._cancels[key]
         self.publish(key, pod, result, revision)
-        self._note_recovered(key)
+        self._recovery.note(key)
 
     @contextmanager
     def hold(self, key: PodKey, call: Call) -> Iterator[None]:
