@@ -113,7 +113,7 @@ def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_ther
     live = api.create(on_node(pod("a")))
     recorder = Recorder()
     assert cluster.watch(("Pod",), recorder).synced.wait(20)
-    until(lambda: api.watches == 1, "the watch")
+    until(lambda: ("watch", "Pod", 200) in calls, "the watch")
     calls.clear()
     for _ in range(3):
         cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
