@@ -4,12 +4,12 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-guide lint format bench lock wheels test-fresh docs clean clean-packages
+.PHONY: help setup demo test test-kit test-guide lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
 JOBS ?= 4
-PROMISE := unit,kernel,ovs,nodes
+PROMISE := unit,kernel,ovs,nodes,runtime
 # Tests of one file stay together, as they may share what is dear to make. More workers than cores: most tests wait.
 SHARED := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -28,8 +28,8 @@ test: setup ## all tests but test-kit, test-guide and test-fresh; nothing may be
 test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
-test-guide: setup ## docs/writing-a-driver.md as its reader follows it, with packages from an index
-	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py $(ARGS)
+test-guide: setup ## docs/writing-a-driver.md as its reader follows it, and the image's commands, with packages from an index
+	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
@@ -42,6 +42,9 @@ bench: ## attach and detach beside the CNI plugins and os-vif, measured in one r
 	@tools/setup bench
 	.venv/bin/python -m benchmarks.run $(ARGS)
 
+bench-pods: setup ## Pods with and without networks on a real container runtime, from creation to ready
+	PYTHONPATH=tests/support .venv/bin/python -m benchmarks.pods $(ARGS)
+
 lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)
 	@tools/lock $(ARGS)
 
@@ -53,6 +56,12 @@ test-fresh: ## demo, test and test-guide in new chroots of Debian 12 and 13, as 
 
 docs: setup ## write the generated parts of docs/ again
 	.venv/bin/python docs/generate.py
+
+protos: setup ## make the Python modules of the .proto files again
+	.venv/bin/python tools/protos
+
+deploy: setup ## write the generated part of deploy/ again: the ClusterRole
+	.venv/bin/python deploy/render.py
 
 clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
 	@tools/clean

@@ -6,8 +6,12 @@ from hypothesis import settings
 pytest_plugins = [
     "tiers",
     "secnet_testing.netns",
+    "secnet_testing.kubeapi.process",
     "secnet_testing.ovs",
     "secnet_testing.node",
+    "secnet_testing.runtime.plugin",
+    "secnet_testing.kubeapi.process",
+    "secnet_testing.clusternode",
     "secnet_testing.pointcount",
     "pytester",
 ]

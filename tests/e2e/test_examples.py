@@ -99,7 +99,16 @@ def _node_with_uplinks(node: Node, pods: dict[str, Namespace]) -> None:
     assert link(pods["app"], "eth-storage")["mtu"] == 9000
 
 
+def _antrea_agent_conf(node: Node, pods: dict[str, Namespace]) -> None:
+    port = port_of(node, "moved", "eth100")
+    assert {"eth1", port} <= set(node.ovs.rows()["Bridge"]["br-secondary"]["ports"])
+    assert node.ovs.rows()["Port"][port]["tag"] == 100
+    assert [address.split("/")[1] for address in addresses(pods["moved"], "eth100")] == ["24"]
+    assert "br-int" not in node.ovs.rows()["Bridge"], "Antrea's primary bridge is no business of ours"
+
+
 CHECKS: dict[str, Check] = {
+    "antrea-agent-conf": _antrea_agent_conf,
     "default-route": _default_route,
     "layer2-only": _layer2_only,
     "node-with-uplinks": _node_with_uplinks,
@@ -113,13 +122,14 @@ def _configure(node: Node, name: str) -> None:
     """Take the example's node configuration, with the test's own directories and switch in place of the system's."""
     own = EXAMPLES / name / "node.yaml"
     content: dict[str, Any] = yaml.safe_load((own if own.exists() else EXAMPLES / "node.yaml").read_text())
-    for bridge in content["ovsBridges"]:
+    bridges = content.get("ovsBridges") or content["secondaryNetwork"]["ovsBridges"]
+    for bridge in bridges:
         for uplink in bridge.get("physicalInterfaces", ()):
             run_in(
                 node.namespace,
                 ["ip", "link", "add", uplink, "mtu", "9000", "type", "veth", "peer", "name", f"{uplink}-far"],
             )
-    node.configure(**content, manifests=None)
+    node.configure(**{"ovsBridges": None, **content}, manifests=None)
 
 
 def test_each_example_has_a_check_and_a_readme() -> None:

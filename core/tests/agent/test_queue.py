@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 
 import pytest
 from secnet.agent.queue import WorkQueue
+from secnet.contract import Call, Cancelled, Timeout
 
 
 def _wait(condition: Callable[[], bool]) -> None:
@@ -96,4 +97,68 @@ def test_an_item_that_ended_its_worker_can_be_queued_again() -> None:
     _wait(lambda: runs == ["a"] and len(queue) == 0)
     queue.add("a")
     _wait(lambda: runs == ["a", "a"])
+    assert queue.stop(10)
+
+
+def test_a_key_that_is_held_waits_and_is_handled_afterwards() -> None:
+    handled: list[Hashable] = []
+    queue = WorkQueue(handled.append, 2)
+    queue.start()
+    with queue.hold("a", Call.within(10)):
+        queue.add("a")
+        queue.add("b")
+        _wait(lambda: "b" in handled)
+        assert "a" not in handled
+    _wait(lambda: "a" in handled)
+    assert queue.stop(10)
+
+
+def test_what_was_due_when_a_key_is_taken_is_done_after_it() -> None:
+    handled: list[Hashable] = []
+    queue = WorkQueue(handled.append, 1)
+    queue.add("a")
+    with queue.hold("a", Call.within(10)):
+        queue.start()
+        queue.add("b")
+        _wait(lambda: "b" in handled)
+        assert handled == ["b"]
+    _wait(lambda: handled == ["b", "a"])
+    assert queue.stop(10)
+
+
+def test_nobody_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        started.set()
+        gate.wait(10)
+
+    queue = WorkQueue(handle, 1)
+    queue.add("a")
+    queue.start()
+    assert started.wait(10)
+    with pytest.raises(Timeout), queue.hold("a", Call.within(0.01)):
+        pass
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled), queue.hold("a", Call.within(10, cancel=cancel)):
+        pass
+    gate.set()
+    assert queue.stop(10)
+
+
+def test_it_tells_who_waits_and_who_holds_a_worker() -> None:
+    gate = threading.Event()
+    queue = WorkQueue(lambda key: gate.wait(10) and None, 1)
+    assert (queue.age(), queue.held(0)) == (0, [])
+    queue.add("later", 60)
+    assert queue.age() == 0, "not due yet"
+    queue.start()
+    queue.add("a")
+    _wait(lambda: queue.held(0) == ["a"])
+    queue.add("b")
+    _wait(lambda: queue.age() > 0)
+    assert queue.held(60) == []
+    gate.set()
+    _wait(lambda: queue.held(0) == [] and queue.age() == 0)
     assert queue.stop(10)

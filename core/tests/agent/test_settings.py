@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,58 @@ def test_refused_with_file_path_and_remedy(tmp_path: Path, text: str, path: str,
     assert caught.value.path.startswith(path)
     assert word in str(caught.value)
     assert caught.value.hint
+
+
+_ANTREA = """
+featureGates: {AntreaIPAM: true, SecondaryNetwork: true}
+ovsBridge: br-int
+hostGateway: antrea-gw0
+trafficEncapMode: encap
+wireGuard: {port: 51820}
+egress:
+secondaryNetwork: {ovsBridges: [{bridgeName: br1}]}
+"""
+
+
+def test_antreas_own_file_is_taken_and_says_what_has_no_effect(tmp_path: Path) -> None:
+    found = load(tmp_path, _ANTREA)
+    assert thaw(found.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+    gate, others, keys = found.notes
+    assert gate.startswith("$.featureGates.SecondaryNetwork: on here or not, secnet works")
+    assert others.startswith("$.featureGates: AntreaIPAM: ")
+    assert (
+        keys
+        == "$: hostGateway, ovsBridge, trafficEncapMode, wireGuard: of Antrea's primary network, without effect here"
+    )
+    assert replace(found, notes=()) == load(tmp_path, "ovsBridges: [{bridgeName: br1}]")
+
+
+def test_a_gate_that_is_off_turns_nothing_off(tmp_path: Path) -> None:
+    """It is off in Antrea's file once its users have moved here, and that file may be the one they paste."""
+    found = load(tmp_path, _ANTREA.replace("SecondaryNetwork: true", "SecondaryNetwork: false"))
+    assert thaw(found.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+    assert found.notes[0].startswith("$.featureGates.SecondaryNetwork: off here or not, secnet works")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("featureGates: {SecondaryNetwork: 'yes'}", "$.featureGates.SecondaryNetwork"),
+        ("featureGates: [SecondaryNetwork]", "$.featureGates"),
+        ("hostGateways: antrea-gw0", "$.hostGateways"),
+        ("ovsBridge: [{bridgeName: br1}]", "$.ovsBridge"),
+    ],
+)
+def test_what_antreas_file_does_not_have_is_refused(tmp_path: Path, text: str, path: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load(tmp_path, text)
+    assert caught.value.path == path
+
+
+def test_the_node_name_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE_NAME", "worker-7")
+    assert load(tmp_path, "").node_name == "worker-7"
+    assert load(tmp_path, "nodeName: n1").node_name == "n1"
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])

@@ -153,6 +153,10 @@ def test_what_is_found(command: Command, text: str, words: list[str]) -> None:
             nad().replace('"type": "antrea", "networkType": "vlan"', '"plugins": [{"type": "x"}]'),
             ["$.plugins", "left alone"],
         ),
+        (
+            "featureGates: {SecondaryNetwork: true}\nhostGateway: antrea-gw0",
+            ["note: node configuration: $.featureGates.SecondaryNetwork: ", "hostGateway: of Antrea's primary network"],
+        ),
         ("kind: Service\nmetadata: {name: s}", ["note: Service s: secnet does not use a Service"]),
     ],
 )

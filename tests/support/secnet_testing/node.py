@@ -189,6 +189,11 @@ class Node:
         except ObjectNotFound:
             return False
 
+    def is_reported_anew(self, pod: str) -> bool:
+        """Whether the agent that runs now has reported about the Pod."""
+        report = self.report(pod)
+        return report is not None and self._is_fresh(report)
+
     def _is_fresh(self, report: PodReport) -> bool:
         """Whether the agent that runs now wrote it."""
         running = [process for process in self.agents if process.running]
@@ -210,10 +215,14 @@ class Node:
     def _entering(self) -> list[str]:
         return ["nsenter", f"--net={self.namespace.path}", "--"]
 
-    def close(self) -> None:
-        """End every agent at once and remove the Pods' namespaces."""
+    def end_agents(self) -> None:
+        """End every agent at once, however it is."""
         for process in self.agents:
             process.kill()
+
+    def close(self) -> None:
+        """End every agent at once and remove the Pods' namespaces."""
+        self.end_agents()
         for name, namespace in list(self._pods.items()):
             if not os.path.exists(namespace.path):
                 del self._pods[name]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from secnet.agent.journal import Journal
 from secnet.agent.layer3 import Layer3
+from secnet.agent.metrics import Metrics
 from secnet.agent.pipeline import Pipeline
 from secnet.agent.plugins import Plugins
 from secnet.agent.registry import LoadedPlugin, Registry
@@ -151,7 +152,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     return Work(element=bare.element, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
-def make_rig(folder: Path) -> Rig:
+def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:
     """A rig whose journal lies in `folder`."""
     script = Script()
     settings = Settings(node_name="n")
@@ -163,6 +164,8 @@ def make_rig(folder: Path) -> Rig:
         layer3=Layer3(),
         undo_call=lambda record: Call.within(5),
         verify_seconds=0.05,
+        metrics=metrics,
+        require_clear=require_clear,
     )
     return Rig(journal=journal, pipeline=pipeline, script=script)
 

@@ -11,27 +11,17 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import AttachRequest, Call, ObjectNotFound, ProbeReport, SecnetError, StepObserver
+from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
 
-from .claims import Claims
 from .cluster.base import Cluster, Problem
-from .controller import Controller
-from .journal import Journal, Record
-from .layer3 import Layer3
-from .logs import attachment_log
-from .nads import Nads
-from .node import NodeKeeper
-from .object_problems import ObjectProblems
-from .pipeline import Pipeline
-from .plugins import Plugins
-from .pod_sync import PodSync
-from .pod_table import PodTable
+from .cni_front import CniFront
+from .health import Heartbeats, serve_health
+from .metrics import Metrics, make_metrics
+from .monitoring import Monitoring
+from .parts import assemble
 from .registry import Registry
-from .reports import Reports
-from .run_dir import RunDirInUse, RunDirLock, bind_store, current_boot_id
-from .sandbox import NamedNetns
+from .run_dir import RunDirInUse, RunDirLock, bind_store
 from .settings import Settings
-from .sweep import Sweeper
 
 __all__ = ["Agent"]
 
@@ -40,6 +30,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.5
+_LOOK_AT_RUNTIME_SECONDS = 1.0
+_LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
@@ -52,6 +44,7 @@ class Agent:
 
     role: what this process is called to others that find the run directory taken, such as `secnet agent`.
     observers: see every step of every plugin and of the core; tests inject faults here.
+    metrics: None to keep none, and to serve no HTTP.
     """
 
     def __init__(
@@ -62,6 +55,7 @@ class Agent:
         *,
         role: str,
         observers: tuple[StepObserver, ...] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -70,9 +64,13 @@ class Agent:
         self._observers = observers
         self._lock = RunDirLock(settings.run_dir)
         self._drained = True
+        self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
+        self._beats = Heartbeats()
         self._stop = threading.Event()
         self._first_round = threading.Event()
+        self._first_look = threading.Event()
         self._problems: tuple[Problem, ...] = ()
+        self._front: CniFront | None = None
         self._exit = ExitStack()
 
     def __enter__(self) -> Agent:
@@ -83,12 +81,22 @@ class Agent:
             bind_store(self._settings.run_dir, self._settings.state_dir)
             self._build(stack)
             self._spawn(self._keep_node, stack)
+            if self._parts.antrea.needed:
+                self._spawn(self._keep_looking, stack)
+                stack.callback(self._parts.antrea.close)
             stack.callback(self._stop.set)
-            self._first_round.wait(
-                _FIRST_ROUND_SECONDS
-            )  # usually a moment; a driver that hangs there delays nobody for long
-            self._controller.start()
+            self._wait_first_rounds()
+            self._parts.controller.start()
             stack.callback(self._stop_controller)
+            if self._settings.cni is not None:
+                self._front = CniFront(
+                    self._settings.cni,
+                    self._parts.attacher,
+                    run_dir=self._settings.run_dir,
+                    ready_timeout=self._settings.attach_timeout,
+                )
+                stack.callback(self._stop_front)
+                self._front.start()
             for target in (self._look_around, self._keep_true):
                 self._spawn(target, stack)
             stack.callback(self._stop.set)
@@ -107,70 +115,28 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._parts.plugins.drive(network_type, "probe", ProbeReport)
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        journal = self._journal = Journal(settings.run_dir / "journal")
-        for problem in journal.problems():
-            _log.error("%s", problem)
-        boot_id = current_boot_id()
-        journal.disown(boot_id)
-        reports = self._reports = Reports(settings.run_dir)
-        reports.write_problems(())
-        plugins = self._plugins = Plugins(self._registry, settings, self._cluster)
-        stack.callback(plugins.close)
-        self._object_problems = ObjectProblems(self._registry)
-        nads, pods, source = Nads(self._registry), PodTable(settings.node_name), NamedNetns()
-        pipeline = Pipeline(
-            plugins=plugins,
-            journal=journal,
-            boot_id=boot_id,
-            layer3=Layer3(),
-            undo_call=self._undo_call,
+        parts = assemble(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        self._parts = parts
+        watched = Monitoring(
+            self._cluster,
+            parts.journal,
+            parts.reports,
+            parts.controller,
+            parts.node,
+            self._beats,
+            parts.antrea,
+            settings,
         )
-        self._sweeper = Sweeper(
-            plugins=plugins,
-            journal=journal,
-            sandboxes=lambda: self._controller.sandboxes(),
-            pod_exists=self._pod_exists,
-        )
-        held = (
-            (r.attachment.request.netns, (r.pod.namespace, r.pod.name))
-            for r in journal.records()
-            if r.pod and r.boot_id == boot_id
-        )
-        sync = PodSync(
-            pipeline=pipeline,
-            journal=journal,
-            registry=self._registry,
-            nads=nads,
-            source=source,
-            claims=Claims(held),
-            sweeper=self._sweeper,
-            make_call=self._attach_call,
-        )
-        self._controller = Controller(
-            cluster=self._cluster,
-            journal=journal,
-            nads=nads,
-            object_problems=self._object_problems,
-            pods=pods,
-            sync=sync,
-            source=source,
-            reports=reports,
-            owner_tag=settings.owner_tag,
-            workers=settings.workers,
-        )
-        self._node = NodeKeeper(
-            plugins=plugins,
-            settings=settings,
-            reports=reports,
-            on_ready=lambda _: self._controller.retry_waiting(),
-        )
+        self._metrics.observe(watched.sources())
+        listen = settings.http_listen if self._serves else None
+        stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
 
     def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
         thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
@@ -183,33 +149,43 @@ class Agent:
             self._lock.release()
 
     def _stop_controller(self) -> None:
-        self._drained = self._controller.stop(self._settings.drain_seconds)
+        if not self._parts.controller.stop(self._settings.drain_seconds):
+            self._drained = False
         if not self._drained:
             _log.warning("some work did not end in time; the next start finishes or undoes it from the journal")
+
+    def _stop_front(self) -> None:
+        assert self._front is not None
+        if not self._front.close(self._settings.drain_seconds):
+            self._drained = False
 
     def _call(self, seconds: float) -> Call:
         return Call.within(seconds, cancel=self._stop, observers=self._observers)
 
-    def _attach_call(self, request: AttachRequest, cancel: threading.Event) -> Call:
-        return Call.within(
-            self._settings.attach_timeout, cancel=cancel, log=attachment_log(request), observers=self._observers
-        )
+    def _wait_first_rounds(self) -> None:
+        """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
+        until = time.monotonic() + _FIRST_ROUND_SECONDS
+        for done in (self._first_round, self._first_look) if self._parts.antrea.needed else (self._first_round,):
+            done.wait(max(0.0, until - time.monotonic()))
 
-    def _undo_call(self, record: Record) -> Call:
-        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=self._observers)
-
-    def _pod_exists(self, namespace: str, name: str) -> bool:
-        try:
-            self._cluster.get("Pod", name, namespace)
-        except ObjectNotFound:
-            return False
-        return True
+    def _keep_looking(self) -> None:
+        """For an Antrea agent that we must not work beside."""
+        first, last = _NODE_RETRY_SECONDS
+        delay = first
+        while True:
+            self._beats.beat("keep_looking", self._settings.check_interval + 600)
+            answered = self._guard(self._parts.antrea.look, default=False)
+            self._first_look.set()
+            if self._stop.wait(self._settings.check_interval if answered else delay):
+                return
+            delay = first if answered else min(last, delay * 2)
 
     def _keep_node(self) -> None:
         first, last = _NODE_RETRY_SECONDS
         delay = first
         while True:
-            ready = self._guard(lambda: self._node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
+            self._beats.beat("keep_node", self._settings.check_interval + 600)
+            ready = self._guard(lambda: self._parts.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
             self._first_round.set()
             if self._stop.wait(self._settings.check_interval if ready else delay):
                 return
@@ -217,10 +193,20 @@ class Agent:
 
     def _look_around(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
-        while not self._stop.wait(_LOOK_SECONDS):
-            self._guard(self._controller.look_at_namespaces, default=None)
+        while not self._stop.wait(self._look_seconds()):
+            self._beats.beat("look_around", 300)
+            self._guard(self._parts.controller.look_at_namespaces, default=None)
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
+            if self._front is not None:
+                self._front.tend()
+
+    def _look_seconds(self) -> float:
+        """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
+        if self._cluster.trusts_annotations:
+            return _LOOK_SECONDS
+        chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
+        return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
 
     def _keep_run_dir(self) -> None:
         """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
@@ -235,28 +221,35 @@ class Agent:
             signal.raise_signal(signal.SIGTERM)
             return
         bind_store(self._settings.run_dir, self._settings.state_dir)
-        self._journal.restore()
+        self._parts.journal.restore()
 
     def _note_problems(self) -> None:
-        problems = (*self._cluster.problems(), *self._object_problems.problems())
+        problems = (
+            *self._cluster.problems(),
+            *self._parts.antrea.problems(),
+            *self._parts.object_problems.problems(),
+        )
         if problems == self._problems:
             return
         for problem in problems:
             if problem not in self._problems:
                 _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
         self._problems = problems
-        self._reports.write_problems(problems)
+        self._parts.reports.write_problems(problems)
 
     def _keep_true(self) -> None:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due = 0.0
         while not self._stop.wait(due):
+            self._beats.beat("keep_true", self._settings.check_interval + 600)
             started = time.monotonic()
             if due:
-                self._guard(self._controller.verify_all, default=None)
+                self._guard(self._parts.controller.verify_all, default=None)
+            self._guard(self._parts.attacher.tend, default=None)
             self._guard(
-                lambda: self._sweeper.sweep(types, backends, self._call(self._settings.check_interval)), default=None
+                lambda: self._parts.sweeper.sweep(types, backends, self._call(self._settings.check_interval)),
+                default=None,
             )
             due = max(1.0, self._settings.check_interval - (time.monotonic() - started))
 

@@ -1,7 +1,7 @@
 """The heart of the agent: what happens to which Pod, and when.
 
 Events of the cluster, vanishing namespaces, retries and periodic verification all end in one queue of Pods; `PodSync` does the
-work for one Pod, the controller writes its report and its network-status and decides about the next attempt.
+work for one Pod, the publisher tells what became of it, and the controller decides about the next attempt.
 """
 
 from __future__ import annotations
@@ -9,35 +9,41 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import ErrorInfo, ObjectNotFound, PodRef, SecnetError
+from secnet.contract import Call, ErrorInfo, NotReady, ObjectNotFound, SecnetError
 
 from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
-from .journal import Journal, Record
+from .journal import Journal, Via
 from .nads import Nads
 from .object_problems import ObjectProblems
 from .pod_sync import PodSync, SyncResult
 from .pod_table import PodKey, PodTable, pod_key
-from .primary import primary_addresses
+from .pool_changes import PoolChange, PoolChanges
+from .publisher import Publisher
 from .queue import WorkQueue
-from .reports import PodReport, Reports
+from .recovery import Recovery
+from .reports import PodReport
 from .retry import next_delay
 from .sandbox import SandboxSource, pod_ref
-from .status import STATUS_ANNOTATION, default_entry, merge_status
+from .wanted import asks_for_networks
 
 __all__ = ["Controller"]
 
 _log = logging.getLogger(__name__)
 
+_FIRST_LIST_SECONDS = 10.0
+_SYNC_POLL_SECONDS = 0.1
+_RECOVERY_SECONDS = 60.0
 _POOL_EVENT_DELAY = 0.2
 _UNREADABLE_DELAY = 5.0
 
 
 class Controller:
-    """Ties watch, queue, `PodSync`, reports and status together."""
+    """Ties watch, queue, `PodSync` and publisher together."""
 
     def __init__(
         self,
@@ -49,8 +55,7 @@ class Controller:
         pods: PodTable,
         sync: PodSync,
         source: SandboxSource,
-        reports: Reports,
-        owner_tag: str,
+        publisher: Publisher,
         workers: int,
     ) -> None:
         self._cluster = cluster
@@ -60,39 +65,60 @@ class Controller:
         self._pods = pods
         self._sync = sync
         self._source = source
-        self._reports = reports
-        self._owner_tag = owner_tag
+        self._publisher = publisher
         self._queue = WorkQueue(self._handle, workers)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._verify: set[PodKey] = set()
         self._cancels: dict[PodKey, threading.Event] = {}
-        self._last: dict[PodKey, PodReport] = {}
         self._glances: dict[PodKey, Hashable] = {}
         self._watch: Watch | None = None
         self._revision = 0
         self._started = False
-        self._pools: dict[str, tuple[Any, int]] = {}
+        self._pools = PoolChanges()
+        self._stop = threading.Event()
+        self._begun = threading.Event()
+        self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
+        self._recovery = Recovery()
+        self._failures: dict[PodKey, PodReport] = {}
 
     def start(self) -> None:
-        """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything."""
-        self._watch = self._cluster.watch(("Pod", "NetworkAttachmentDefinition", "IPPool"), self._on_event)
-        self._watch.synced.wait()
-        present = {pod_ref(pod).uid for pod in self._pods.all().values()}
-        for report in self._reports.pods():
-            if report.pod.uid not in present:
-                self._reports.remove(report.pod.uid)
-        for record in self._journal.records():
-            if record.pod is not None:
-                self._queue.add((record.pod.namespace, record.pod.name))
+        """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything.
+
+        Returns before that when the cluster does not answer for a while; living attachments stay as they are meanwhile.
+        """
+        self._watch = self._cluster.watch(self._cluster.watched, self._on_event)
+        self._starting.start()
+        self._begun.wait(_FIRST_LIST_SECONDS)
+
+    def _begin(self) -> None:
+        assert self._watch is not None
+        while not self._watch.synced.wait(_SYNC_POLL_SECONDS):
+            if self._stop.is_set():
+                return
+        self._publisher.forget_absent()
+        recorded = self._recorded()
+        self._recovery.begin(recorded)
+        for key in recorded:
+            self._queue.add(key)
         self.verify_all()
         self._started = True
         self._queue.start()
+        self._begun.set()
+        self._recovery.limit(_RECOVERY_SECONDS, self._stop)
+
+    @property
+    def recovered(self) -> threading.Event:
+        """Set once every Pod that had a record when the agent started was looked at, or that took too long."""
+        return self._recovery.done
 
     def stop(self, timeout: float) -> bool:
         """Stop watching, let running work finish for `timeout` seconds, then cancel it (which undoes it)."""
+        self._stop.set()
         if self._watch is not None:
             self._watch.close()
+        if self._starting.ident is not None:
+            self._starting.join()
         if self._queue.stop(timeout):
             return True
         with self._lock:
@@ -102,8 +128,7 @@ class Controller:
 
     def verify_all(self) -> None:
         """Queue every Pod with a check of its living attachments."""
-        recorded = ((r.pod.namespace, r.pod.name) for r in self._journal.records() if r.pod is not None)
-        for key in {*self._pods.all(), *recorded}:
+        for key in {*self._pods.all(), *self._recorded()}:
             with self._lock:
                 self._verify.add(key)
             self._queue.add(key)
@@ -112,28 +137,40 @@ class Controller:
         self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0
     ) -> None:
         """Queue the Pods that wait because of an error that `matters`, ahead of their back-off."""
-        with self._lock:
-            waiting = [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
-        for key in waiting:
+        for key in self._publisher.failing(matters):
             self._queue.add(key, delay)
 
     def look_at_namespaces(self) -> None:
         """Queue Pods whose namespace appeared, vanished or was replaced since the last look (cheap: one stat a Pod)."""
-        glances = {key: self._source.glance(pod) for key, pod in self._pods.all().items()}
+        glances = {key: self._source.glance(pod) for key, pod in self._pods_with_networks()}
         before, self._glances = self._glances, glances
         for key, glance in glances.items():
             if key not in before or before[key] != glance:
                 self._queue.add(key)
 
-    def sandboxes(self) -> dict[PodKey, str | None]:
-        """The container id of every Pod of this node, None where it cannot be told."""
-        return {key: self._sandbox_id(pod) for key, pod in self._pods.all().items()}
+    @property
+    def queue(self) -> WorkQueue:
+        """The queue, to be looked at."""
+        return self._queue
 
-    def _sandbox_id(self, pod: Mapping[str, Any]) -> str | None:
-        try:
-            return self._source.resolve(pod).container_id
-        except SecnetError:
-            return None
+    @property
+    def started(self) -> bool:
+        """Whether recovery is over: everything that existed is known and queued."""
+        return self._started
+
+    def sandboxes(self) -> dict[PodKey, str | None]:
+        """Every Pod of this node with the container id of its sandbox, None where it cannot be told or nobody need know it."""
+        known = {key: self._source.container_of(pod) for key, pod in self._pods_with_networks()}
+        return dict.fromkeys(self._pods.all()) | known
+
+    def _pods_with_networks(self) -> list[tuple[PodKey, Mapping[str, Any]]]:
+        recorded = self._recorded()
+        return [(key, pod) for key, pod in self._pods.all().items() if key in recorded or asks_for_networks(pod)]
+
+    def _recorded(self) -> set[PodKey]:
+        """The Pods whose annotations records answer, also those that are gone."""
+        found = (r.pod for r in self._journal.records() if r.via == Via.ANNOTATION)
+        return {(pod.namespace, pod.name) for pod in found if pod is not None}
 
     def _on_event(self, event: Event) -> None:
         obj = event.object
@@ -158,18 +195,12 @@ class Controller:
 
     def _on_pool(self, pool: Mapping[str, Any], deleted: bool) -> None:
         """An edited pool may mend any error, and so may a released address; one more taken mends none."""
-        name = pool["metadata"]["name"]
-        spec, used = pool.get("spec"), len((pool.get("status") or {}).get("ipAddresses") or [])
-        before = self._pools.get(name)
-        if deleted:
-            self._pools.pop(name, None)
-        else:
-            self._pools[name] = (spec, used)
-        if before is None and self._started:
+        change, name = self._pools.note(pool, deleted=deleted), pool["metadata"]["name"]
+        if change is PoolChange.NEW and self._started:
             self.verify_all()  # made anew without its status, it must learn the addresses in use before it gives them away
-        if before is None or deleted or before[0] != spec:
+        if change in (PoolChange.NEW, PoolChange.EDITED):
             self.retry_waiting(lambda error: True)
-        elif used < before[1]:
+        elif change is PoolChange.RELEASED:
             # Only whom this pool refused: a failed attach gives its addresses back, and must not wake itself by that.
             self.retry_waiting(lambda error: f"IPPool {name}" in str(error), delay=_POOL_EVENT_DELAY)
 
@@ -194,7 +225,7 @@ class Controller:
             self._verify.discard(key)
         revision = self._revision
         pod = self._pods.get(key)
-        if pod is None and not self._is_gone(key):
+        if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):
             with self._lock:
                 del self._cancels[key]
             self._queue.add(key, 0 if self._pods.get(key) else _UNREADABLE_DELAY)
@@ -204,13 +235,14 @@ class Controller:
         finally:
             with self._lock:
                 del self._cancels[key]
-        try:
-            self._publish(key, pod, result, revision)
-        except OSError as exc:
-            _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
-            self._schedule(key, [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)])
-        for other in result.released:
-            self._queue.add(other)
+        self.publish(key, pod, result, revision)
+        self._recovery.note(key)
+
+    @contextmanager
+    def hold(self, key: PodKey, call: Call) -> Iterator[None]:
+        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do, while no worker does."""
+        with self._queue.hold(key, call):
+            yield
 
     def _is_gone(self, key: PodKey) -> bool:
         """Whether the store itself says so: it leaves out objects whose file is damaged (R6).
@@ -230,24 +262,38 @@ class Controller:
             self._pods.update(found)
         return False
 
-    def _publish(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> None:
-        """Status annotation, report, next attempt: whoever waits for the report finds the status already written."""
+    def publish(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int = 0) -> None:
+        """Tell what became of a Pod, and decide when it is tried again."""
         errors = list(result.errors)
-        status_error = self._write_status(pod, result.records) if pod is not None else None
-        if status_error is not None:
-            errors.append(status_error)
-        with self._lock:
-            before = self._last.get(key)
-            if result.report is None:
-                self._last.pop(key, None)
-            else:
-                self._last[key] = result.report
-        if result.report is not None:
-            self._reports.write(dataclasses.replace(result.report, revision=revision))
-        for uid in {report.pod.uid for report in (before,) if report} | ({pod_ref(pod).uid} if pod else set()):
-            if result.report is None or result.report.pod.uid != uid:
-                self._reports.remove(uid)
+        try:
+            errors.extend(self._publisher.publish(key, pod, self._with_failure(key, result), revision))
+        except OSError as exc:
+            _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
+            errors = [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)]
         self._schedule(key, errors)
+        for other in result.released:
+            self._queue.add(other)
+
+    def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
+        """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
+        report = self._failures[key] = PodReport(pod=pod_ref(pod), error=error.info)
+        try:
+            self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
+        except OSError as exc:
+            _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
+
+    def _with_failure(self, key: PodKey, result: SyncResult) -> SyncResult:
+        """Between two sandboxes there is none, but what the reader wants to know is why the last one failed."""
+        failure, report = self._failures.get(key), result.report
+        waits = report is not None and report.error is not None and report.error.reason == NotReady.__name__
+        if failure is None or report is None or not waits or failure.pod != report.pod:
+            self._failures.pop(key, None)
+            return result
+        return dataclasses.replace(result, report=failure)
+
+    def look_at(self, key: PodKey) -> None:
+        """Queue a Pod: something about it changed."""
+        self._queue.add(key)
 
     def _schedule(self, key: PodKey, errors: list[ErrorInfo]) -> None:
         with self._lock:
@@ -258,41 +304,3 @@ class Controller:
         delays = [delay for error in errors if (delay := next_delay(error, attempts)) is not None]
         if delays:
             self._queue.add(key, min(delays))
-
-    def _write_status(self, pod: Mapping[str, Any], records: tuple[Record, ...]) -> ErrorInfo | None:
-        """Merge our entries into the annotation, with the resourceVersion read: another writer's entries are never lost."""
-        ref = pod_ref(pod)
-        try:
-            self._patch_status(ref, pod, records)
-        except ObjectNotFound:
-            return None
-        except SecnetError as exc:
-            return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
-        return None
-
-    def _patch_status(self, ref: PodRef, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
-        annotations = pod["metadata"].get("annotations") or {}
-        if not records and STATUS_ANNOTATION not in annotations:
-            return
-        fresh = self._cluster.get("Pod", ref.name, ref.namespace)
-        meta = fresh["metadata"]
-        if meta.get("uid") != ref.uid:
-            return
-        current = (meta.get("annotations") or {}).get(STATUS_ANNOTATION)
-        default = default_entry(self._owner_tag, *primary_addresses(records))
-        text = merge_status(current, records, default, self._owner_tag)
-        if text == current:
-            return
-        self._cluster.patch_annotations(
-            "Pod",
-            ref.name,
-            ref.namespace,
-            {STATUS_ANNOTATION: text},
-            resource_version=meta["resourceVersion"],
-            uid=ref.uid,
-        )
-
-
-def _errors(report: PodReport) -> list[ErrorInfo]:
-    own = [report.error] if report.error else []
-    return own + [network.error for network in report.networks if network.error]

@@ -32,7 +32,7 @@ from secnet.contract import (
 
 from .naming import ElementId
 
-__all__ = ["Journal", "Phase", "Record"]
+__all__ = ["Journal", "Phase", "Record", "Via"]
 
 
 class Phase(StrEnum):
@@ -44,6 +44,17 @@ class Phase(StrEnum):
     DETACHING = "Detaching"
 
 
+class Via(StrEnum):
+    """Who asked for an attachment, and so who has it removed.
+
+    ANNOTATION: the Pod; it lives as long as the annotation asks for it. CNI: a caller of our CNI plugin for one network, such as
+    Multus; it lives until that caller says DEL, or its network namespace is gone.
+    """
+
+    ANNOTATION = "Annotation"
+    CNI = "Cni"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """All that a fresh process needs to adopt or remove an attachment.
@@ -53,6 +64,7 @@ class Record:
     ipam, ipam_type: what to release; None when the NAD has no ipam.
     locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
     layer3: what the layer-3 step took away and must give back.
+    via: who asked for it.
     """
 
     phase: Phase
@@ -66,9 +78,11 @@ class Record:
     layer3: Mapping[str, Any] = field(default_factory=dict)
     result: AttachResult | None = None
     nad_generation: int = 0
+    via: Via = Via.ANNOTATION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phase", Phase(self.phase))
+        object.__setattr__(self, "via", Via(self.via))
         object.__setattr__(self, "wish", freeze(self.wish))
         object.__setattr__(self, "layer3", freeze(self.layer3))
 
@@ -81,6 +95,11 @@ class Record:
     def pod(self) -> PodRef | None:
         """The Pod it belongs to."""
         return self.attachment.request.pod
+
+    @property
+    def network_type(self) -> str:
+        """The driver it belongs to."""
+        return self.attachment.request.network_type
 
     def replace(self, **changes: Any) -> Record:
         """A copy with some fields changed."""
@@ -114,8 +133,17 @@ class Journal:
             return self._records.get(key)
 
     def of_pod(self, namespace: str, name: str) -> tuple[Record, ...]:
-        """Records of all sandboxes of a Pod name, also of an earlier Pod of the same name."""
-        return tuple(r for r in self.records() if r.pod and (r.pod.namespace, r.pod.name) == (namespace, name))
+        """What annotations asked for, of all sandboxes of a Pod name, also of an earlier Pod of the same name."""
+        asked = (r for r in self.records() if r.pod and r.via == Via.ANNOTATION)
+        return tuple(r for r in asked if r.pod and (r.pod.namespace, r.pod.name) == (namespace, name))
+
+    def of_sandbox(self, container_id: str) -> tuple[Record, ...]:
+        """What annotations asked for, of one sandbox."""
+        return tuple(r for r in self.records() if r.key.container_id == container_id and r.via == Via.ANNOTATION)
+
+    def of_cni(self) -> tuple[Record, ...]:
+        """What callers of our CNI plugin asked for, network by network."""
+        return tuple(r for r in self.records() if r.via == Via.CNI)
 
     def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
         """A record other than `besides` that holds one of these exclusive resources."""

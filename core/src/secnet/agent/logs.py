@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Any
 
-from secnet.contract import AttachRequest
+from secnet.contract import AttachRequest, IpamOwner, PodRef
 
-__all__ = ["CONTEXT_FIELDS", "attachment_log", "set_up_logging"]
+__all__ = ["CONTEXT_FIELDS", "attachment_log", "owner_log", "set_up_logging"]
 
 CONTEXT_FIELDS = ("pod", "network", "interface", "container")
 _EXTRA_FIELDS = (*CONTEXT_FIELDS, "step", "facts", "reason")
@@ -48,11 +48,20 @@ class _Context(logging.LoggerAdapter[logging.Logger]):
 
 def attachment_log(request: AttachRequest) -> logging.LoggerAdapter[logging.Logger]:
     """A logger whose lines carry the attachment's identity."""
+    return _context(request.pod, str(request.network), request.ifname, request.container_id)
+
+
+def owner_log(owner: IpamOwner) -> logging.LoggerAdapter[logging.Logger]:
+    """A logger whose lines carry what a pool knows of an attachment: all but the network."""
+    return _context(owner.pod, "unknown", owner.ifname, owner.container_id)
+
+
+def _context(pod: PodRef | None, network: str, ifname: str, container_id: str) -> logging.LoggerAdapter[logging.Logger]:
     context = {
-        "pod": str(request.pod) if request.pod else "",
-        "network": str(request.network),
-        "interface": request.ifname,
-        "container": request.container_id[:13],
+        "pod": str(pod) if pod else "unknown",
+        "network": network,
+        "interface": ifname,
+        "container": container_id[:13],
     }
     return _Context(logging.getLogger("secnet.attachment"), context)
 
@@ -64,5 +73,7 @@ def set_up_logging(level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for chatty in ("kubernetes", "urllib3"):
+        logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
     logging.getLogger("ovsdbapp").setLevel(logging.WARNING)
     logging.getLogger("pyroute2").setLevel(logging.WARNING)

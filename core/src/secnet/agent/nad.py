@@ -53,6 +53,7 @@ class NetworkConfig:
 
     mtu: bytes; None leaves it to the driver. options: the driver's keys. ipam_type: None means no addresses.
     ipam_config: the backend's keys. resource_name: the extended resource of the device plugin, from the NAD's annotation.
+    cni_type: one of OUR_TYPES, as the NAD says.
     """
 
     network: NetworkRef
@@ -65,6 +66,7 @@ class NetworkConfig:
     ipam_config: Mapping[str, Any] = field(default_factory=dict)
     resource_name: str | None = None
     cni_version: str = ""
+    cni_type: str = ""
 
     def __post_init__(self) -> None:
         for name in ("options", "ipam_config"):
@@ -241,6 +243,7 @@ def _build(nad: Mapping[str, Any], config: Mapping[str, Any]) -> NetworkConfig:
         ipam_config=_without_type(ipam) if ipam else {},
         resource_name=_resource_name(nad) or None,
         cni_version=config["cniVersion"],
+        cni_type=config["type"],
     )
 
 

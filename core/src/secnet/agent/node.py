@@ -46,6 +46,16 @@ class NodeKeeper:
                 self._on_ready(network_type)
         return all(state.error is None and state.report.ready for state in self._states.values())
 
+    def unready(self) -> list[str]:
+        """Why the per-node state is not as configured; one sentence each."""
+        states = dict(self._states)
+        if not states and self._plugins.registry.drivers:
+            return ["the per-node state of the drivers is not made yet"]
+        reasons = [f"network type {name}: {state.error}" for name, state in states.items() if state.error is not None]
+        for name, state in states.items():
+            reasons += [f"network type {name}: {finding.code}: {finding.message}" for finding in state.report.findings]
+        return reasons
+
     def _one(self, network_type: str, call: Call) -> NodeState:
         try:
             desired = self._settings.drivers.get(network_type, {})

@@ -20,7 +20,7 @@ from .naming import assign_names
 from .registry import Registry
 from .requests import Refused, build_work
 from .sandbox import Sandbox
-from .settings import SETTINGS_KEYS, examine_settings
+from .settings import SETTINGS_KEYS, examine_settings, settings_notes
 
 __all__ = ["Document", "Finding", "check_documents"]
 
@@ -128,23 +128,27 @@ def _items(document: Document, registry: Registry, findings: list[Finding]) -> I
     data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
-        for problem in examine_settings(data, registry):
-            findings.append(
-                Finding(
-                    file=document.file,
-                    line=document.line,
-                    object="node configuration",
-                    path=problem.path,
-                    message=problem.message,
-                    hint=problem.hint,
-                )
-            )
+        findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
         findings.extend(_check_template(document, kind))
     elif kind in UNUSED_KINDS:
         findings.append(_of_document(document, "", f"secnet does not use a {kind}", "", note=True))
     else:
         yield _Item(document=document, obj=normalized(data))
+
+
+def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
+    problems = examine_settings(document.data, registry)
+    for problem in problems or settings_notes(document.data):
+        yield Finding(
+            file=document.file,
+            line=document.line,
+            object="node configuration",
+            path=problem.path,
+            message=problem.message,
+            hint=problem.hint,
+            note=not problems,
+        )
 
 
 def _check_template(document: Document, kind: str) -> Iterator[Finding]:

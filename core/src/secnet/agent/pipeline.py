@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from secnet.contract import (
     Attachment,
@@ -30,6 +31,7 @@ from secnet.contract import (
 from .journal import Journal, Phase, Record
 from .layer3 import Layer3
 from .locks import KeyLocks
+from .metrics import Metrics
 from .plugins import Plugins, blame
 from .requests import Work
 from .vlan import resolve_vlan
@@ -47,6 +49,8 @@ class Pipeline:
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
+    metrics: told about every operation and its phases; None for nobody.
+    require_clear: called before anything is planned; raises what forbids every new attachment.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Pipeline:
         layer3: Layer3,
         undo_call: Callable[[Record], Call],
         verify_seconds: float = 5.0,
+        metrics: Metrics | None = None,
+        require_clear: Callable[[], None] = lambda: None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -65,20 +71,32 @@ class Pipeline:
         self._layer3 = layer3
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
+        self._metrics = metrics or Metrics()
+        self._require_clear = require_clear
         self._locks = KeyLocks()
 
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
         network_type = work.request.network_type
+        with self._metrics.operation("attach", network_type):
+            self._require_clear()
+            self._require_device(work)
+            locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
+            with self._locks.hold(locks, call):
+                record = self._plan(work, locks, call)
+                try:
+                    return self._realise(record, call)
+                except BaseException:
+                    self._undo(record.key)
+                    raise
+
+    def rehearse(self, work: Work, call: Call) -> None:
+        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+        self._require_clear()
         self._require_device(work)
-        locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
-        with self._locks.hold(locks, call):
-            record = self._plan(work, locks, call)
-            try:
-                return self._realise(record, call)
-            except BaseException:
-                self._undo(record.key)
-                raise
+        network_type = work.request.network_type
+        with self._locks.hold(self._plugins.drive(network_type, "lock_keys", tuple, work.request), call):
+            self._plugins.drive(network_type, "plan", Attachment, work.request, call)
 
     def _require_device(self, work: Work) -> None:
         request = work.request
@@ -94,7 +112,7 @@ class Pipeline:
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
-        with self._locks.hold(record.locks, call):
+        with self._metrics.operation("detach", record.network_type), self._locks.hold(record.locks, call):
             self._remove(record, call)
 
     def remake(self, record: Record, work: Work, call: Call) -> Record:
@@ -102,6 +120,7 @@ class Pipeline:
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
+        self._require_clear()
         with self._locks.hold(record.locks, call):
             if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
                 self._remove(record, call)
@@ -122,11 +141,12 @@ class Pipeline:
 
     def check(self, record: Record, call: Call) -> CheckReport:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
-        attachment = record.attachment
-        report = self._plugins.drive(attachment.request.network_type, "check", CheckReport, attachment, call)
-        if record.result is not None and not record.result.netdev:
-            return report
-        return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
+        with self._metrics.operation("check", record.network_type):
+            attachment = record.attachment
+            report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
+            if record.result is not None and not record.result.netdev:
+                return report
+            return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
@@ -156,7 +176,8 @@ class Pipeline:
                 hint="it comes free when that Pod's interface is removed",
             )
         plugin = self._plugins.driver_plugin(work.request.network_type)
-        attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        with self._phase("plan", work.request.network_type):
+            attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
         if attachment.request != work.request:
             raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
         record = Record(
@@ -169,24 +190,27 @@ class Pipeline:
             ipam_type=work.ipam_type,
             locks=locks,
             nad_generation=work.nad_generation,
+            via=work.via,
         )
         return self._write(record, "journal.plan", call)
 
     def _realise(self, record: Record, call: Call) -> Record:
-        request = record.attachment.request
         phase = self._ipam_phase(record)
-        lease = self._allocate(record.ipam, record.ipam_type, call) if phase == "before_link" else None
+        lease = self._lease(record, call) if phase == "before_link" else None
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
-        result = self._plugins.drive(request.network_type, "attach", AttachResult, record.attachment, call)
+        with self._phase("attach", record.network_type):
+            result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
         record = record.replace(result=result)
         if result.netdev:
-            prior = self._layer3.prior(record.attachment, record.wish)
-            if prior:
-                record = self._write(record.replace(layer3=prior), "journal.layer3", call)
-            self._layer3.apply(record.attachment, result, record.wish, call)
+            with self._phase("layer3", record.network_type):
+                prior = self._layer3.prior(record.attachment, record.wish)
+                if prior:
+                    record = self._write(record.replace(layer3=prior), "journal.layer3", call)
+                self._layer3.apply(record.attachment, result, record.wish, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
-        self._verify(record, call)
+        with self._phase("verify", record.network_type):
+            self._verify(record, call)
         return self._write(record.replace(phase=Phase.ATTACHED), "journal.attached", call)
 
     def _allocate_after_link(self, record: Record, result: AttachResult, call: Call) -> Record:
@@ -200,9 +224,13 @@ class Pipeline:
             mac=result.mac,
         )
         record = record.replace(ipam=request)
-        record = self._write(self._bind(record, self._allocate(request, record.ipam_type, call)), "journal.lease", call)
+        record = self._write(self._bind(record, self._lease(record, call)), "journal.lease", call)
         self._layer3.apply(record.attachment, result, record.wish, call)
         return record
+
+    def _lease(self, record: Record, call: Call) -> IpamLease | None:
+        with self._phase("allocate", record.network_type):
+            return self._allocate(record.ipam, record.ipam_type, call)
 
     def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         if request is None or ipam_type is None:
@@ -225,7 +253,7 @@ class Pipeline:
                 )
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
-        info = self._plugins.driver_plugin(record.attachment.request.network_type).info
+        info = self._plugins.driver_plugin(record.network_type).info
         vlan = resolve_vlan(info, record.attachment, lease)
         return record.replace(attachment=record.attachment.bind(lease, vlan))
 
@@ -250,7 +278,8 @@ class Pipeline:
             return
         call = self._undo_call(record)
         try:
-            self._remove(record, call)
+            with self._metrics.operation("undo", record.network_type):
+                self._remove(record, call)
         except SecnetError as exc:
             call.log.warning("what a failed attach had begun could not be removed yet, it is tried again: %s", exc)
 
@@ -269,7 +298,7 @@ class Pipeline:
     def _take_away(self, record: Record, call: Call) -> None:
         if record.boot_id != self._boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
-        self._plugins.drive(record.attachment.request.network_type, "detach", type(None), record.attachment, call)
+        self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
 
     def _release(self, record: Record, call: Call) -> None:
@@ -280,3 +309,6 @@ class Pipeline:
         with call.step(step, key=str(record.key)):
             self._journal.write(record)
         return record
+
+    def _phase(self, phase: str, network_type: str) -> AbstractContextManager[object]:
+        return self._metrics.phase("attach", network_type, phase)

@@ -16,24 +16,22 @@ from secnet.contract import (
     Finding,
     Gone,
     Key,
-    PodRef,
     SecnetError,
 )
 from secnet.linux.netns import alive
 
-from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
+from .annotation import Selection
 from .claims import Claims
-from .diff import Changes, diff
+from .diff import Changes
 from .journal import Journal, Phase, Record
-from .nads import Nads
-from .naming import ElementId, Named, assign_names
+from .naming import ElementId
 from .pipeline import Pipeline
 from .refusals import failed_report, gone_report, internal_error, refused_report
-from .registry import Registry
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
-from .requests import Foreign, Refused, Work, build_work
+from .requests import Foreign, Refused, Work, is_outdated
 from .sandbox import Sandbox, SandboxSource, pod_ref
 from .sweep import Sweeper
+from .wanted import Wanted, selections_of
 
 __all__ = ["PodSync", "SyncResult", "is_finished"]
 
@@ -48,11 +46,12 @@ MakeCall = Callable[[AttachRequest, threading.Event], Call]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
-    """report is None when the Pod needs none; records are its attachments now."""
+    """report is None when the Pod needs none; records are its attachments now, made those of them that this sync made."""
 
     report: PodReport | None
     records: tuple[Record, ...] = ()
     released: frozenset[tuple[str, str]] = frozenset()
+    made: tuple[Record, ...] = ()
 
     @property
     def errors(self) -> tuple[ErrorInfo, ...]:
@@ -69,6 +68,7 @@ class _Progress:
 
     networks: dict[ElementId, NetworkReport] = field(default_factory=dict)
     leftovers: list[NetworkReport] = field(default_factory=list)
+    made: list[Record] = field(default_factory=list)
 
 
 def is_finished(pod: Mapping[str, Any]) -> bool:
@@ -84,8 +84,7 @@ class PodSync:
         *,
         pipeline: Pipeline,
         journal: Journal,
-        registry: Registry,
-        nads: Nads,
+        wanted: Wanted,
         source: SandboxSource,
         claims: Claims,
         sweeper: Sweeper,
@@ -93,8 +92,7 @@ class PodSync:
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
-        self._registry = registry
-        self._nads = nads
+        self._wanted = wanted
         self._source = source
         self._claims = claims
         self._sweeper = sweeper
@@ -112,9 +110,7 @@ class PodSync:
         generation = int(pod["metadata"].get("generation") or 0)
         base = PodReport(pod=ref, generation=generation)
         try:
-            selections = parse_networks(
-                (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", ref.namespace
-            )
+            selections = selections_of(pod)
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
@@ -130,9 +126,9 @@ class PodSync:
             still = self._stand_still(base, self._journal.of_pod(*key), exc, selections)
             return replace(still, released=frozenset(released))
         progress = _Progress()
-        changes = self._changes(selections, records, ref, sandbox)
+        changes = self._wanted.changes(selections, records, ref, sandbox)
         self._apply(changes, progress, cancel, verify)
-        order = [named.element for named in self._named(selections, records, sandbox)]
+        order = [named.element for named in self._wanted.named(selections, records, sandbox)]
         networks = tuple(progress.networks[element] for element in order if element in progress.networks)
         report = PodReport(
             pod=ref,
@@ -145,6 +141,7 @@ class PodSync:
             report=report,
             records=self._journal.of_pod(*key),
             released=frozenset(released),
+            made=tuple(progress.made),
         )
 
     def _leave_old(self, records: tuple[Record, ...], sandbox: Sandbox) -> None:
@@ -154,19 +151,6 @@ class PodSync:
                 raise Busy(
                     f"its interface {record.key.ifname} in {record.attachment.request.netns.path} is not removed yet: {error}"
                 )
-
-    def _changes(
-        self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
-    ) -> Changes:
-        outcomes = [
-            build_work(named, ref, sandbox, self._nads.look_up, self._registry)
-            for named in self._named(selections, records, sandbox)
-        ]
-        return diff(records, outcomes, sandbox.container_id)
-
-    def _named(self, selections: Iterable[Selection], records: Iterable[Record], sandbox: Sandbox) -> tuple[Named, ...]:
-        recorded = {r.element: r.key.ifname for r in records if r.key.container_id == sandbox.container_id}
-        return assign_names(tuple(selections), recorded)
 
     def _apply(self, changes: Changes, progress: _Progress, cancel: threading.Event, verify: bool) -> None:
         for record in changes.remove:
@@ -178,9 +162,9 @@ class PodSync:
         for refused in changes.refused:
             progress.networks[refused.element] = refused_report(refused)
         for work in changes.attach:
-            progress.networks[work.element] = self._attach(work, cancel)
+            progress.networks[work.element] = self._attach(work, progress, cancel)
 
-    def _attach(self, work: Work, cancel: threading.Event) -> NetworkReport:
+    def _attach(self, work: Work, progress: _Progress, cancel: threading.Event) -> NetworkReport:
         call = self._make_call(work.request, cancel)
         try:
             self._sweeper.before_attach(work.request, call)
@@ -194,14 +178,16 @@ class PodSync:
             call.log.exception("attach failed by a fault of the agent itself")
             return failed_report(work, internal_error(exc))
         call.log.info("attached")
+        progress.made.append(record)
         return network_report(record)
 
     def _keep(
         self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool
     ) -> NetworkReport:
         error = outcome.error.info if isinstance(outcome, Refused) else None
+        outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
         if not verify:
-            return network_report(record, error or self._degraded.get(record.key))
+            return network_report(record, error or self._degraded.get(record.key), outdated=outdated)
         self._degraded.pop(record.key, None)
         call = self._make_call(record.attachment.request, cancel)
         try:
@@ -211,7 +197,7 @@ class PodSync:
                 return network_report(self._pipeline.remake(record, outcome, call))
             findings += self._pipeline.check_lease(record, call)
             if not findings:
-                return network_report(record, error)
+                return network_report(record, error, outdated=outdated)
             call.log.warning("the interface is not as recorded: %s", _text(findings))
             self._degraded[record.key] = ErrorInfo(reason="Degraded", message=_text(findings), hint=_DEGRADED_HINT)
             return network_report(record, self._degraded[record.key])
@@ -263,10 +249,9 @@ class PodSync:
                 networks.append(network_report(self._journal.get(record.key) or record, failure))
         shown = {(network.network, network.interface) for network in networks}
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
-        living = {record.element: record.key.ifname for record in records}
         networks.extend(
             NetworkReport(network=str(named.selection.network), phase=phase, interface=named.ifname, error=error.info)
-            for named in assign_names(selections, living)
+            for named in self._wanted.named(selections, records, None)
             if (str(named.selection.network), named.ifname) not in shown
         )
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))

@@ -7,11 +7,16 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+from secnet.contract import Call
 
 __all__ = ["WorkQueue"]
 
 _log = logging.getLogger(__name__)
+
+_HOLD_POLL_SECONDS = 0.2  # a cancellation wakes nobody who waits for a key
 
 
 class WorkQueue:
@@ -23,10 +28,11 @@ class WorkQueue:
 
     def __init__(self, handle: Callable[[Hashable], None], workers: int) -> None:
         self._handle = handle
-        self._condition = threading.Condition()
+        lock = threading.Lock()
+        self._condition, self._freed = threading.Condition(lock), threading.Condition(lock)
         self._due: list[tuple[float, int, Hashable]] = []
         self._when: dict[Hashable, float] = {}
-        self._running: set[Hashable] = set()
+        self._running: dict[Hashable, float] = {}
         self._again: dict[Hashable, float] = {}
         self._order = itertools.count()
         self._stopping = False
@@ -50,10 +56,40 @@ class WorkQueue:
             heapq.heappush(self._due, (when, next(self._order), key))
             self._condition.notify()
 
+    @contextmanager
+    def hold(self, key: Hashable, call: Call) -> Iterator[None]:
+        """Do the caller's own work for a key while no worker has it; what is added meanwhile is handled afterwards.
+
+        Raises Timeout or Cancelled when the call ends before the key comes free.
+        """
+        with self._condition:
+            while key in self._running:
+                self._freed.wait(call.remaining(_HOLD_POLL_SECONDS))
+            call.checkpoint()
+            self._running[key] = time.monotonic()
+            when = self._when.pop(key, None)
+            if when is not None:
+                self._again[key] = when
+        try:
+            yield
+        finally:
+            self._done(key)
+
     def __len__(self) -> int:
         """Keys waiting or being handled."""
         with self._condition:
             return len(self._when) + len(self._running)
+
+    def age(self) -> float:
+        """Seconds for which the key that is due for longest has waited for a worker; 0 when none waits."""
+        with self._condition:
+            return max(0.0, time.monotonic() - min(self._when.values(), default=float("inf")))
+
+    def held(self, seconds: float) -> list[Hashable]:
+        """Keys that a worker has handled for longer than this."""
+        now = time.monotonic()
+        with self._condition:
+            return [key for key, since in self._running.items() if now - since > seconds]
 
     def stop(self, timeout: float) -> bool:
         """Take no more work, let what runs finish; False if something still runs after `timeout` seconds."""
@@ -86,14 +122,15 @@ class WorkQueue:
                         if self._when.get(key) != when:
                             continue  # an earlier date replaced this entry
                         del self._when[key]
-                        self._running.add(key)
+                        self._running[key] = time.monotonic()
                         return key
                 self._condition.wait(wait)
             return None
 
     def _done(self, key: Hashable) -> None:
         with self._condition:
-            self._running.discard(key)
+            self._running.pop(key, None)
             again = self._again.pop(key, None)
+            self._freed.notify_all()
         if again is not None:
             self.add(key, max(0.0, again - time.monotonic()))

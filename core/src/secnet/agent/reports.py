@@ -32,6 +32,7 @@ class NetworkReport:
 
     phase: Attached, Degraded (attached, but a check found a deviation), Pending (will be tried again), Failed (only a new input
     helps), Detaching.
+    outdated: its NAD was edited since; a living attachment stays as it was made.
     """
 
     network: str
@@ -45,6 +46,7 @@ class NetworkReport:
     details: Mapping[str, Any] = field(default_factory=dict)
     error: ErrorInfo | None = None
     nad_generation: int = 0
+    outdated: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", freeze(self.details))
@@ -87,7 +89,7 @@ class NodeState:
     error: ErrorInfo | None = None
 
 
-def network_report(record: Record, error: ErrorInfo | None = None) -> NetworkReport:
+def network_report(record: Record, error: ErrorInfo | None = None, *, outdated: bool = False) -> NetworkReport:
     """The report of a network that has a record."""
     attachment, result = record.attachment, record.result
     phase = str(record.phase)
@@ -105,6 +107,7 @@ def network_report(record: Record, error: ErrorInfo | None = None) -> NetworkRep
         details=result.details if result else {},
         error=error,
         nad_generation=record.nad_generation,
+        outdated=outdated,
     )
 
 

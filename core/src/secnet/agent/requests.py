@@ -19,12 +19,13 @@ from secnet.contract import (
 )
 
 from .annotation import Selection
+from .journal import Record, Via
 from .nad import NetworkConfig
 from .naming import ElementId, Named
 from .registry import Registry
 from .sandbox import Sandbox
 
-__all__ = ["Foreign", "Refused", "Work", "build_work", "wish_of"]
+__all__ = ["Foreign", "Refused", "Work", "build_work", "is_outdated", "wish_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Work:
     ipam: IpamRequest | None = None
     ipam_type: str | None = None
     nad_generation: int = 0
+    via: Via = Via.ANNOTATION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wish", freeze(self.wish))
@@ -89,7 +91,7 @@ def wish_of(selection: Selection) -> dict[str, Any]:
 
 
 def build_work(
-    named: Named, pod: PodRef, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
+    named: Named, pod: PodRef | None, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
 ) -> Work | Refused | Foreign:
     """The work for one named selection, or why there is none."""
     config: NetworkConfig | None = None
@@ -111,7 +113,7 @@ def build_work(
     return _work(named, config, pod, sandbox)
 
 
-def _work(named: Named, config: NetworkConfig, pod: PodRef, sandbox: Sandbox) -> Work:
+def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sandbox) -> Work:
     selection = named.selection
     owner = IpamOwner(container_id=sandbox.container_id, ifname=named.ifname, pod=pod)
     ipam = None
@@ -165,3 +167,12 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
                 subject=f"annotation element {selection.index}, network {config.network}",
                 path=f"$[{selection.index}]",
             )
+
+
+def is_outdated(record: Record, work: Work) -> bool:
+    """Whether the NAD says something else now than when the attachment was made."""
+    old, new = record.attachment.request, work.request
+    same = (old.network_type, old.options, old.mtu) == (new.network_type, new.options, new.mtu)
+    old_ipam = None if record.ipam is None else (record.ipam_type, record.ipam.config)
+    new_ipam = None if work.ipam is None else (work.ipam_type, work.ipam.config)
+    return not same or old_ipam != new_ipam

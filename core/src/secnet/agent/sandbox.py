@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from secnet.contract import InvalidConfig, NetnsRef, PodRef
+from secnet.contract import InvalidConfig, NetnsRef, PodRef, SecnetError
 from secnet.linux.netns import forbid_host, identify
 
 __all__ = ["NETNS_ANNOTATION", "NamedNetns", "Sandbox", "SandboxSource", "pod_ref"]
@@ -37,6 +37,10 @@ class SandboxSource(Protocol):
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
         """Something that differs whenever `resolve` may answer differently, found without much work."""
+        ...
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """The id of the Pod's sandbox, found without much work; None where it cannot be told. Never raises."""
         ...
 
 
@@ -77,6 +81,13 @@ class NamedNetns:
         except (OSError, ValueError, TypeError):
             return None
         return (found.st_dev, found.st_ino, found.st_ctime_ns)
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`."""
+        try:
+            return self.resolve(pod).container_id
+        except SecnetError:
+            return None
 
 
 def _path(pod: Mapping[str, Any]) -> Any:

@@ -6,44 +6,89 @@ Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBr
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 
+from .antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
 from .documents import parse_yaml
 from .jsontext import json_path, show, suggest
 from .registry import DRIVERS_GROUP, Registry
 from .validation import Problem, Validator
 
-__all__ = ["SETTINGS_KEYS", "Settings", "examine_settings", "load_settings"]
+__all__ = [
+    "SETTINGS_KEYS",
+    "CniSettings",
+    "KubernetesSettings",
+    "Settings",
+    "examine_settings",
+    "load_settings",
+    "settings_notes",
+]
+
+_RUN_DIR = Path("/run/secnet")
+_HTTP_LISTEN = "127.0.0.1:9465"
 
 _NODE = Validator(load_fragment("secnet.agent.schemas", "node.json"), "node configuration")
 _BRIDGES = "ovsBridges"
 _BRIDGES_TYPE = "vlan"
 _BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
 
-SETTINGS_KEYS = frozenset(_NODE.schema["properties"])
-"""The keys at the top of a node configuration."""
+SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
+"""The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
+
+_NODE_NAME = "NODE_NAME"  # a DaemonSet can give each Pod the name of its node, but not a file of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSettings:
+    """kubeconfig: None for the service account of the agent's Pod. shared_namespaces: None when all are shared."""
+
+    kubeconfig: Path | None = None
+    shared_namespaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CniSettings:
+    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`.
+    """
+
+    socket: Path
+    program: Path | None = None
+    conf_dir: Path | None = None
+    bin_dir: Path = Path("/opt/cni/bin")
+    pass_namespaces: frozenset[str] = frozenset({"kube-system"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
+    kubernetes: how the Kubernetes API is reached; None when manifests are the source.
+    cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
+    http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
+    notes: what the file has that has no effect, for the log.
     """
 
     node_name: str
-    run_dir: Path = Path("/run/secnet")
+    run_dir: Path = _RUN_DIR
     state_dir: Path = Path("/var/lib/secnet")
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
     datapath_type: str = "system"
     owner_tag: str = "secnet"
     manifests: Path | None = None
+    kubernetes: KubernetesSettings | None = None
+    cri_socket: Path = Path("/run/containerd/containerd.sock")
+    cni: CniSettings | None = None
+    http_listen: str | None = None
     drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str = "info"
     log_format: str = "console"
@@ -51,6 +96,7 @@ class Settings:
     attach_timeout: float = 30.0
     check_interval: float = 60.0
     drain_seconds: float = 10.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
@@ -76,17 +122,23 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
     if problems:
         first = problems[0]
         raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
-    return _settings(_without_empty(data), path.absolute().parent)
+    notes = tuple(": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data))
+    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent), notes=notes)
+
+
+def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
+    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    return list(antrea_notes(_without_empty(data)))
 
 
 def examine_settings(data: Any, registry: Registry) -> list[Problem]:
     """Everything wrong with a node configuration, the most telling first."""
     if isinstance(data, Mapping):
-        data = _without_empty(data)
+        data = without_antrea(_without_empty(data))
     problems = _NODE.problems(data)
     if problems:
         return problems
-    return [*_alias_problems(data), *_driver_problems(data, registry)]
+    return [*_source_problems(data), *_alias_problems(data), *_driver_problems(data, registry)]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -127,6 +179,12 @@ def _given_bridges(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             value = value.get(key) if isinstance(value, Mapping) else None
         if value is not None:
             yield place
+
+
+def _source_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if data.get("kubernetes") is not None and data.get("manifests") is not None:
+        message = "objects come either from manifests or from the Kubernetes API"
+        yield Problem(path="$.manifests", message=message, hint="remove manifests, or the section kubernetes")
 
 
 def _alias_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -179,10 +237,15 @@ def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
     log, workers = data.get("log", {}), data.get("workers", {})
+    run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
     given = {
         "run_dir": _directory(data.get("runDir"), folder),
         "state_dir": _directory(data.get("stateDir"), folder),
         "manifests": _directory(data.get("manifests"), folder),
+        "kubernetes": _kubernetes(data.get("kubernetes"), folder),
+        "cri_socket": _directory(data.get("cri", {}).get("socket"), folder),
+        "cni": _cni(data.get("cni"), folder, run_dir),
+        "http_listen": _http_listen(data.get("http")),
         "ovsdb": data.get("ovsdb"),
         "datapath_type": data.get("datapathType"),
         "owner_tag": data.get("ownerTag"),
@@ -194,10 +257,39 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         "drain_seconds": workers.get("drainSeconds"),
     }
     return Settings(
-        node_name=data.get("nodeName") or socket.gethostname(),
+        node_name=data.get("nodeName") or os.environ.get(_NODE_NAME) or socket.gethostname(),
         drivers=_sections(data),
         **{key: value for key, value in given.items() if value is not None},
     )
+
+
+def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSettings | None:
+    if data is None:
+        return None
+    shared = data.get("sharedNamespaces")
+    return KubernetesSettings(
+        kubeconfig=_directory(data.get("kubeconfig"), folder),
+        shared_namespaces=None if shared is None else frozenset(shared),
+    )
+
+
+def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
+    if data is None:
+        return None
+    made = CniSettings(
+        socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
+        conf_dir=_directory(data.get("confDir"), folder),
+        program=_directory(data.get("program"), folder),
+    )
+    if "binDir" in data:
+        made = replace(made, bin_dir=folder / data["binDir"])
+    if "passNamespaces" in data:
+        made = replace(made, pass_namespaces=frozenset(data["passNamespaces"]))
+    return made
+
+
+def _http_listen(data: Mapping[str, Any] | None) -> str | None:
+    return None if data is None else str(data.get("listen", _HTTP_LISTEN))
 
 
 def _directory(text: str | None, folder: Path) -> Path | None:

@@ -27,6 +27,7 @@ from secnet.linux.netns import alive
 
 from .journal import Journal
 from .locks import KeyLocks
+from .logs import attachment_log, owner_log
 from .plugins import Plugins
 
 __all__ = ["Sweeper"]
@@ -101,9 +102,8 @@ class Sweeper:
                 continue
             self._unrecorded[key] = owned.attachment
             if not alive(owned.attachment.request.netns) and key.container_id not in claimed:
-                _log.warning(
-                    "removing an orphan of network type %s: %s, whose network namespace is gone", network_type, key
-                )
+                log = attachment_log(owned.attachment.request)
+                log.warning("removing an orphan of network type %s, whose network namespace is gone", network_type)
                 self._plugins.drive(network_type, "detach", type(None), owned.attachment, call)
                 del self._unrecorded[key]
         for foreign in inventory.foreign:
@@ -136,7 +136,7 @@ class Sweeper:
         return not self._pod_exists(*name)
 
     def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
-        _log.warning("releasing the addresses of %s/%s: that sandbox is gone", owner.container_id[:13], owner.ifname)
+        owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
         self._plugins.ask(ipam_type, "release", type(None), request, call)
 

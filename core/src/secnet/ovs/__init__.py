@@ -9,6 +9,18 @@ The extra `secnet[ovs]` brings ovsdbapp; it is imported by the first call, not b
 """
 
 from .client import OvsClient
+from .look import OvsFacts, look
 from .types import KEY_ID, OWNER_ID, BridgeSpec, BridgeState, PortSpec, PortState, ready
 
-__all__ = ["KEY_ID", "OWNER_ID", "BridgeSpec", "BridgeState", "OvsClient", "PortSpec", "PortState", "ready"]
+__all__ = [
+    "KEY_ID",
+    "OWNER_ID",
+    "BridgeSpec",
+    "BridgeState",
+    "OvsClient",
+    "OvsFacts",
+    "PortSpec",
+    "PortState",
+    "look",
+    "ready",
+]

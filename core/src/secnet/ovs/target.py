@@ -12,14 +12,14 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from secnet.contract import InvalidConfig, Unavailable
 
 from .errors import from_oserror
 
-__all__ = ["check_target", "echo", "read_schema"]
+__all__ = ["check_target", "echo", "read_schema", "select_rows"]
 
 _CHUNK = 1 << 16
 _PAUSE = 0.2  # seconds between two looks whether the work was withdrawn
@@ -58,6 +58,27 @@ def read_schema(target: str, timeout: float, checkpoint: Callable[[], object] = 
     """The schema of the database Open_vSwitch. Raises as `echo` does, and waits like it."""
     schema: dict[str, Any] = _request(target, "get_schema", ["Open_vSwitch"], timeout, checkpoint)
     return schema
+
+
+def select_rows(target: str, table: str, columns: Sequence[str], timeout: float) -> list[dict[str, Any]]:
+    """Some columns of all rows of a table; sets as lists, maps as dicts. Raises as `echo` does."""
+    operation = {"op": "select", "table": table, "where": [], "columns": list(columns)}
+    answer = _request(target, "transact", ["Open_vSwitch", operation], timeout)
+    if not answer or "rows" not in answer[0]:
+        raise Unavailable(
+            f"the OVSDB server refuses to read {table}: {answer}",
+            hint="check that the target is the database of Open vSwitch",
+            subject=target,
+        )
+    return [{name: _plain(value) for name, value in row.items()} for row in answer[0]["rows"]]
+
+
+def _plain(value: Any) -> Any:
+    """A column's value out of the notation of RFC 7047."""
+    if not isinstance(value, list):
+        return value
+    kind, content = value
+    return dict(content) if kind == "map" else [_plain(item) for item in content] if kind == "set" else content
 
 
 def _request(

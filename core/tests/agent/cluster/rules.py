@@ -1,23 +1,32 @@
-"""What every implementation of `Cluster` must do: a mix-in that a test class of each implementation inherits."""
+"""What every implementation of `Cluster` must do: mix-ins that a test class of each implementation inherits.
+
+Here those about objects; `rules_watch` has those about watches, `rules_pods` those about what is said on a Pod.
+"""
 
 from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
-from secnet.agent.cluster.base import Cluster, Event
+from secnet.agent.cluster.base import Cluster
 from secnet.contract import ObjectNotFound, StoreConflict
 
-from .helpers import NETWORKS, STATUS, Recorder, pod, pool, until
+from .helpers import NETWORKS, STATUS, pod, pool
 
 
 class World(Protocol):
-    """A cluster under test, seen by two clients, and the means to make and remove objects in it."""
+    """A cluster under test, seen by two clients, and the means to make and remove objects in it.
+
+    time: what the clocks of both clients show.
+    """
 
     cluster: Cluster
     second: Cluster
+    time: float
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Make an object, or change the one of this name; returns the live one."""
@@ -28,8 +37,36 @@ class World(Protocol):
         ...
 
 
-class ClusterRules:
-    """The subclass provides the fixture `world`."""
+def _at_once(*jobs: Callable[[], object]) -> None:
+    """Run them in threads; fails with what any of them raises."""
+    faults: list[BaseException] = []
+
+    def run(job: Callable[[], object]) -> None:
+        try:
+            job()
+        except BaseException as exc:
+            faults.append(exc)
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _until_no_conflict(change: Callable[[], object]) -> None:
+    while True:
+        try:
+            change()
+        except StoreConflict:
+            continue
+        return
+
+
+class ObjectRules:
+    """Reading and writing. The subclass provides the fixture `world`."""
 
     def test_get_returns_a_fresh_copy(self, world: World) -> None:
         world.create(pod("a", "net1"))
@@ -149,60 +186,35 @@ class ClusterRules:
         with pytest.raises(ObjectNotFound):
             world.cluster.patch_annotations("Pod", "nobody", "default", {"x": "1"})
 
-    def test_watch_tells_what_exists_and_then_what_changes(self, world: World) -> None:
-        world.create(pod("a"))
+    def test_two_writers_of_a_status_lose_nothing(self, world: World) -> None:
         world.create(pool("p"))
-        recorder = Recorder()
-        watch = world.cluster.watch(("Pod",), recorder)
-        assert watch.synced.wait(20)
-        assert recorder.seen == [("ADDED", "a")]
-        world.create(pod("b"))
-        recorder.wait_for("ADDED", "b")
-        world.second.patch_annotations("Pod", "a", "default", {"x": "1"})
-        assert recorder.wait_for("MODIFIED", "a").object["metadata"]["annotations"]["x"] == "1"
-        world.delete("Pod", "a", "default")
-        gone = recorder.wait_for("DELETED", "a").object
-        assert gone["metadata"]["annotations"]["x"] == "1"
-        assert all(name != "p" for _, name in recorder.seen)
-        versions = [int(event.object["metadata"]["resourceVersion"]) for event in recorder.events]
-        assert versions == sorted(set(versions))
 
-    def test_watch_tells_a_successor_apart(self, world: World) -> None:
-        first = world.create(pod("a", "net1"))
-        recorder = Recorder()
-        assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
-        world.delete("Pod", "a", "default")
-        second = world.create(pod("a", "net1"))
-        until(lambda: len(recorder.seen) >= 3, "the successor")
-        assert recorder.seen == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
-        uids = [event.object["metadata"]["uid"] for event in recorder.events]
-        assert uids == [first["metadata"]["uid"]] * 2 + [second["metadata"]["uid"]]
+        def add(cluster: Cluster, address: str) -> None:
+            live = cluster.get("IPPool", "p")
+            taken = (live.get("status") or {}).get("ipAddresses") or []
+            live["status"] = {"ipAddresses": [*taken, {"ipAddress": address}]}
+            cluster.update_status(live)
 
-    def test_watch_survives_a_handler_that_fails_and_one_that_edits(self, world: World) -> None:
-        recorder = Recorder()
+        def add_all(cluster: Cluster, third: int) -> None:
+            for last in range(10):
+                _until_no_conflict(partial(add, cluster, f"10.10.{third}.{last}"))
 
-        def handler(event: Event) -> None:
-            recorder(Event(type=event.type, object=copy.deepcopy(event.object)))
-            event.object["metadata"].pop("annotations", None)
-            raise RuntimeError("a fault of the handler")
+        _at_once(lambda: add_all(world.cluster, 1), lambda: add_all(world.second, 2))
+        stored = [item["ipAddress"] for item in world.cluster.get("IPPool", "p")["status"]["ipAddresses"]]
+        assert sorted(stored) == [f"10.10.{third}.{last}" for third in (1, 2) for last in range(10)]
 
-        world.create(pod("a", "net1"))
-        assert world.cluster.watch(("Pod",), handler).synced.wait(20)
-        world.delete("Pod", "a", "default")
-        assert recorder.wait_for("DELETED", "a").object["metadata"]["annotations"] == {NETWORKS: "net1"}
+    def test_two_writers_of_an_annotation_lose_nothing(self, world: World) -> None:
+        world.create(pod("a"))
 
-    def test_a_closed_watch_is_silent_and_leaves_no_thread(self, world: World) -> None:
-        before = set(threading.enumerate())
-        recorder = Recorder()
-        watch = world.cluster.watch(("Pod",), recorder)
-        assert watch.synced.wait(20)
-        watch.close()
-        watch.close()
-        world.create(pod("late"))
-        witness = Recorder()
-        assert world.cluster.watch(("Pod",), witness).synced.wait(20)
-        assert witness.seen == [("ADDED", "late")]
-        assert recorder.seen == []
-        world.cluster.close()
-        world.cluster.close()
-        assert set(threading.enumerate()) <= before
+        def add(cluster: Cluster, entry: str) -> None:
+            meta = cluster.get("Pod", "a", "default")["metadata"]
+            text = f"{(meta.get('annotations') or {}).get(STATUS, '')} {entry}".strip()
+            cluster.patch_annotations("Pod", "a", "default", {STATUS: text}, meta["resourceVersion"], meta["uid"])
+
+        def add_all(cluster: Cluster, name: str) -> None:
+            for number in range(10):
+                _until_no_conflict(partial(add, cluster, f"{name}{number}"))
+
+        _at_once(lambda: add_all(world.cluster, "x"), lambda: add_all(world.second, "y"))
+        text = world.cluster.get("Pod", "a", "default")["metadata"]["annotations"][STATUS]
+        assert sorted(text.split()) == [f"{name}{number}" for name in "xy" for number in range(10)]

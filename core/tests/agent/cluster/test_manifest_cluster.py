@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.kube import KubeCluster
 from secnet.agent.cluster.manifests import ManifestCluster
 from secnet.agent.cluster.store import FileStore
 from secnet.contract import InvalidConfig, ObjectNotFound
 
 from .helpers import Recorder, pod, pool, until
-from .rules import ClusterRules
+from .rules import ObjectRules
+from .rules_pods import PodRules
+from .rules_watch import WatchRules
 
 
 class _World:
     def __init__(self, state_dir: Path) -> None:
-        self.cluster = ManifestCluster(state_dir)
-        self.second = ManifestCluster(state_dir)
+        self.time = 1_600_000_000.0
+        self.cluster = ManifestCluster(state_dir, clock=lambda: self.time)
+        self.second = ManifestCluster(state_dir, clock=lambda: self.time)
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
         return self.second.store.apply(obj)[1]
@@ -33,7 +37,7 @@ class _World:
         self.second.close()
 
 
-class TestManifestCluster(ClusterRules):
+class TestManifestCluster(ObjectRules, WatchRules, PodRules):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[_World]:
         world = _World(tmp_path / "state")
@@ -112,3 +116,17 @@ def test_a_name_cannot_leave_the_store(tmp_path: Path, name: str) -> None:
             cluster.store.delete("Pod", name, namespace)
     assert outside.read_text() == "{}"
     assert cluster.list("Pod", name or "x") == []
+
+
+def test_an_event_is_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cluster = ManifestCluster(tmp_path / "state")
+    with caplog.at_level("INFO"):
+        cluster.record_event(pod("a"), warning=True, reason="NotReady", message="no bridge")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Pod default/a: NotReady: no bridge")
+    ]
+
+
+def test_annotations_are_trusted_here_and_not_in_a_cluster() -> None:
+    assert ManifestCluster.trusts_annotations
+    assert not KubeCluster.trusts_annotations

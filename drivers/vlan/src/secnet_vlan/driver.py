@@ -61,6 +61,7 @@ class VlanDriver(NetworkDriver):
             privileges=(
                 "CAP_NET_ADMIN and CAP_SYS_ADMIN, to make links and to enter the Pods' network namespaces",
                 "a writable /proc/sys, to keep host-side links silent",
+                "veth links",
                 "the socket of the OVSDB server",
             ),
             example={"vlan": 100},

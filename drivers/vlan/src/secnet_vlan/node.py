@@ -60,7 +60,11 @@ class NodeWork:
                 for name in bridge.uplinks:
                     with self._reported():
                         self._uplink(bridge, name)
-        details = {"bridges": [bridge.name for bridge in wanted.bridges], "adopted": adopted}
+        details = {
+            "bridges": [bridge.name for bridge in wanted.bridges],
+            "uplinks": {bridge.name: list(bridge.uplinks) for bridge in wanted.bridges},
+            "adopted": adopted,
+        }
         return NodeReport(findings=tuple(self._findings), details=details)
 
     @contextmanager

@@ -8,11 +8,12 @@ import os
 import signal
 from typing import Any
 
-from secnet.contract import InvalidConfig, StepObserver
+from secnet.contract import StepObserver
 
 from ..app import Agent
-from ..cluster.manifests import ManifestCluster
 from ..logs import set_up_logging
+from ..metrics import make_metrics
+from ..source import open_source
 from .common import add_config_options, load_all
 
 __all__ = ["add_parser", "serve"]
@@ -25,8 +26,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "agent",
         help="run the node agent",
-        description="Watch the manifest directory of the node configuration (and what `secnet apply` hands over), make the "
-        "networks of this node's Pods so and keep them so, until SIGTERM or SIGINT. Living attachments survive the agent.",
+        description="Watch the Kubernetes API, or the manifest directory of the node configuration (and what `secnet apply` "
+        "hands over), make the networks of this node's Pods so and keep them so, until SIGTERM or SIGINT. Living attachments "
+        "survive the agent.",
     )
     add_config_options(parser)
     parser.set_defaults(run=serve)
@@ -38,13 +40,10 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     set_up_logging(settings.log_level, settings.log_format)
     for problem in registry.problems:
         _log.error("a plugin is not used: %s", problem.error)
-    if settings.manifests is not None and not settings.manifests.is_dir():
-        raise InvalidConfig(
-            f"{settings.manifests} is not a directory",
-            hint="create it, or remove `manifests` and hand objects over with `secnet apply`",
-            subject=str(arguments.config),
-            path="$.manifests",
-        )
+    for note in settings.notes:
+        _log.info("%s: %s", arguments.config, note)
+    metrics = make_metrics(settings.http_listen is not None)
+    cluster = open_source(settings, metrics)
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread
     # gets the signal, and a blocked signal stays blocked in every program that a plugin starts (measured, all three).
     stopped, wake = os.pipe()
@@ -52,9 +51,8 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    cluster = ManifestCluster(settings.state_dir, settings.manifests)
     try:
-        with Agent(settings, registry, cluster, role="secnet agent", observers=observers) as running:
+        with Agent(settings, registry, cluster, role="secnet agent", observers=observers, metrics=metrics) as running:
             _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
             os.read(stopped, 1)
             _log.info("stopping")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from secnet.contract import InvalidConfig
+from secnet.contract import InvalidConfig, Unsupported
 
 from ..cluster.kinds import KINDS
 from ..cluster.store import FileStore
@@ -19,7 +19,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "get",
         help="show live objects",
-        description="Show live objects (Pods, NADs, IPPools) as the agent sees them, with uid, resourceVersion and status.",
+        description="Show live objects (Pods, NADs, IPPools) as the agent sees them, with uid, resourceVersion and status. "
+        "Where the Kubernetes API is the source, kubectl shows them.",
     )
     parser.add_argument("kind", metavar="KIND", help="pod, net-attach-def or ippool; plural and full names work too")
     parser.add_argument("name", metavar="NAME", nargs="?", help="one object")
@@ -34,6 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the objects asked for."""
     kind = _kind(arguments.kind)
     _, settings = load_all(arguments)
+    if settings.kubernetes is not None:
+        raise Unsupported(
+            "the objects of this node are in the Kubernetes API",
+            hint=f"use `kubectl get {KINDS[kind].plural}`, or `secnet status` for what became of them here",
+            subject=f"node configuration {arguments.config}",
+            path="$.kubernetes",
+        )
     store = FileStore(settings.state_dir)
     style = "json" if arguments.json else arguments.output
     namespaced = KINDS[kind].namespaced

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from secnet.contract import SecnetError
 
-from . import agent, apply, delete, drivers, get, new_driver, status, validate
+from . import agent, apply, cni_uninstall, delete, doctor, drivers, get, new_driver, status, topology, validate
 
 __all__ = ["main"]
 
@@ -29,6 +29,8 @@ a first look:
   secnet validate DIR               check manifests and node configuration, offline
   secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
   secnet status                     what is attached where, and what is wrong
+  secnet topology                   the same as a drawing, in text or as SVG
+  secnet doctor                     what would keep the agent from working on this node
   secnet delete DIR --config FILE   undo it
 
 exit status: 0 done; 1 something is wrong and said so; 2 the command line is wrong."""
@@ -41,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"secnet {importlib.metadata.version('secnet')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (apply, delete, get, status, validate, drivers, new_driver, agent):
+    for module in (apply, delete, get, status, topology, doctor, validate, drivers, new_driver, agent, cni_uninstall):
         module.add_parser(commands)
     return parser
 

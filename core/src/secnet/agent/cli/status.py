@@ -74,7 +74,7 @@ def _row(pod: PodReport, network: NetworkReport) -> tuple[Any, ...]:
         network.network,
         network.interface,
         network.network_type,
-        network.phase,
+        "Outdated" if network.outdated and network.error is None else network.phase,
         ",".join(network.addresses),
         "untagged" if network.vlan == 0 else network.vlan,
         network.details.get("bridge"),

@@ -6,9 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-__all__ = ["Cluster", "Event", "EventType", "Handler", "Object", "Problem", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "Problem", "Watch"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -55,8 +55,35 @@ class Watch(ABC):
         """Stop, and return once the handler is not running and never will again. May be called twice."""
 
 
+class ApiReader(Protocol):
+    """The Kubernetes API by paths, for what is none of our objects. `path` begins with `/api`; answers are plain dicts.
+
+    Raises ObjectNotFound for 404, MissingPrivilege for 403, another SecnetError for everything else.
+    """
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The object at a path."""
+        ...
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a review, which stores nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let its connections go; who waits for an answer gets an error. May be called twice."""
+        ...
+
+
 class Cluster(ABC):
-    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe."""
+    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
+
+    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
+    trusts_annotations: whether `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author
+    is root on the node anyway: else he could name the host's namespace, or another Pod's device.
+    """
+
+    watched: tuple[str, ...]
+    trusts_annotations: bool
 
     @abstractmethod
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
@@ -94,11 +121,35 @@ class Cluster(ABC):
         """Call `handler`, one event at a time in a thread of the watch, for what exists and then for every change.
 
         Changes of one object arrive in order; several that follow closely may arrive as one. A handler that raises is logged.
+        Raises Unsupported for a kind that is not in `watched`.
+        """
+
+    @abstractmethod
+    def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
+        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+
+        reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
+        """
+
+    @abstractmethod
+    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
+        """Bring one condition into the Pod's status, by its `type`; nothing is written if it is there already.
+
+        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Raises
+        ObjectNotFound when the Pod is gone, StoreConflict when `uid` is not the Pod's.
         """
 
     @abstractmethod
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the source of the objects now."""
+
+    def unreachable(self) -> str:
+        """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
+        return ""
+
+    def reader(self) -> ApiReader | None:
+        """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from secnet.contract import StoreConflict
 
 from .base import Cluster, Handler, Object, Problem, Watch
+from .clock import rfc3339
+from .conditions import condition_of, next_condition
 from .directory import ManifestDirectory
 from .files import Manifest, load_manifests
+from .kinds import KINDS, object_key
 from .store import FileStore
 
 __all__ = ["Manifest", "ManifestCluster", "ManifestDirectory", "load_manifests"]
+
+_log = logging.getLogger(__name__)
 
 
 class ManifestCluster(Cluster):
@@ -23,11 +32,15 @@ class ManifestCluster(Cluster):
     only handed over through the store (`secnet apply`).
     """
 
+    watched = tuple(KINDS)
+    trusts_annotations = True  # who may write into the directory is root on this node
+
     def __init__(
         self, state_dir: Path, manifests: Path | None = None, *, clock: Callable[[], float] = time.time
     ) -> None:
         self.store = FileStore(state_dir, clock=clock)
         self._directory = None if manifests is None else ManifestDirectory(manifests, self.store, clock=clock)
+        self._clock = clock
         self._lock = threading.Lock()
         self._started = False
 
@@ -62,6 +75,31 @@ class ManifestCluster(Cluster):
                 self._started = True
                 self._directory.start()
         return self.store.watch(kinds, handler)
+
+    def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
+        """See `Cluster.record_event`: a line in the log. The store keeps no Events; `secnet status` shows what is now."""
+        meta = pod.get("metadata") or {}
+        name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
+        _log.log(logging.WARNING if warning else logging.INFO, "Pod %s: %s: %s", name, reason, message)
+
+    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
+        """See `Cluster.set_condition`."""
+        key = object_key("Pod", name, namespace)
+        while True:
+            pod = self.store.get("Pod", name, key.namespace)
+            if pod["metadata"]["uid"] != uid:
+                raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+            changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
+            if changed is None:
+                return
+            status = pod.get("status") or {}
+            others = [item for item in status.get("conditions") or () if item.get("type") != condition["type"]]
+            pod["status"] = status | {"conditions": [*others, changed]}
+            try:
+                self.store.update_status(pod)
+            except StoreConflict:
+                continue  # somebody else wrote meanwhile
+            return
 
     def problems(self) -> tuple[Problem, ...]:
         """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""

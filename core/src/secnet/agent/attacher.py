@@ -1,0 +1,281 @@
+"""The agent as the CNI calls see it: whole Pods for the chained plugin, single networks for Multus, a runtime or `cnitool`.
+
+Every call holds its Pod in the queue, so that it never meets the asynchronous path, which goes on beside it: it serves Pods that
+were there before the plugin was, and annotations that change later.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from secnet.contract import (
+    Busy,
+    Call,
+    Conflict,
+    DeviceRef,
+    ErrorInfo,
+    Finding,
+    Gone,
+    Key,
+    NetworkRef,
+    PodRef,
+    SecnetError,
+    thaw,
+)
+from secnet.linux.netns import alive, forbid_host, identify
+
+from .annotation import Selection
+from .cluster.base import Cluster
+from .cni.attacher import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
+from .controller import Controller
+from .journal import Journal, Phase, Record, Via
+from .nad import RESOURCE_ANNOTATION, parse_nad
+from .naming import ElementId, Named
+from .pipeline import Pipeline
+from .pod_sync import MakeCall, PodSync
+from .pod_table import PodKey, PodTable
+from .registry import Registry
+from .requests import Refused, Work, build_work
+from .sandbox import Sandbox, pod_ref
+from .synchronous import SandboxAttach
+from .told import ToldSandboxes
+from .wanted import asks_for_networks
+
+__all__ = ["NodeAttacher"]
+
+_log = logging.getLogger(__name__)
+
+_DEL_SECONDS = 20.0
+_STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this uid, its mirror Pod in the API another
+
+
+class NodeAttacher:
+    """Implements `cni.Attacher`. make_call: a Call for work on one attachment. deadline: seconds for an ADD or CHECK."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        controller: Controller,
+        pods: PodTable,
+        told: ToldSandboxes,
+        sandboxes: SandboxAttach,
+        sync: PodSync,
+        pipeline: Pipeline,
+        journal: Journal,
+        registry: Registry,
+        make_call: MakeCall,
+        deadline: float,
+    ) -> None:
+        self._cluster = cluster
+        self._controller = controller
+        self._pods = pods
+        self._told = told
+        self._sandboxes = sandboxes
+        self._sync = sync
+        self._pipeline = pipeline
+        self._journal = journal
+        self._registry = registry
+        self._make_call = make_call
+        self._deadline = deadline
+
+    @property
+    def ready(self) -> bool:
+        """See `Attacher.ready`."""
+        return self._controller.recovered.is_set()
+
+    def status(self) -> ErrorInfo | None:
+        """See `Attacher.status`."""
+        if self.ready:
+            return None
+        return Busy("the agent is still taking up what an earlier one left", hint="it is ready soon").info
+
+    # Whole Pods
+
+    def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
+        """See `Attacher.attach_pod`. Costs one GET when the sandbox comes before the watch told of its Pod."""
+        if sandbox.pod is None:
+            return ()
+        pod = self._find_pod(sandbox.pod)
+        if not asks_for_networks(pod):
+            return ()
+        found = _identified(sandbox)
+        ref = pod_ref(pod)
+        key = (ref.namespace, ref.name)
+        with self._controller.hold(key, Call.within(self._deadline, cancel=cancel)):
+            self._told.tell(key, found)
+            before = {record.key for record in self._journal.of_sandbox(found.container_id)}
+            try:
+                records = self._sandboxes.attach(pod, found, cancel)
+            except BaseException as exc:
+                self._told.forget(found.container_id)
+                if isinstance(exc, SecnetError):
+                    self._controller.tell_failure(key, pod, exc)
+                raise
+            result = self._sync.sync(key, pod, cancel)
+            made = tuple(record for record in records if record.key not in before)
+            self._controller.publish(key, pod, replace(result, made=made))
+        return [attached(record) for record in records]
+
+    def detach_sandbox(self, container_id: str) -> None:
+        """See `Attacher.detach_sandbox`. What cannot be removed now keeps its record, and the agent goes on with it."""
+        key = self._told.pod_of(container_id) or _pod_of(self._journal.of_sandbox(container_id))
+        if key is None:
+            self._told.forget(container_id)
+            return
+        with self._controller.hold(key, Call.within(_DEL_SECONDS)):
+            self._told.forget(container_id)
+            self._sandboxes.detach(container_id)
+        self._controller.look_at(key)
+
+    def check_sandbox(self, container_id: str) -> Sequence[Finding]:
+        """See `Attacher.check_sandbox`."""
+        return [finding for record in self._journal.of_sandbox(container_id) for finding in self._check(record)]
+
+    # Single networks
+
+    def attach_one(
+        self,
+        sandbox: SandboxCall,
+        conf: Mapping[str, Any],
+        ifname: str,
+        runtime: RuntimeConfig,
+        cancel: threading.Event,
+    ) -> Attached:
+        """See `Attacher.attach_one`."""
+        work = self._work(sandbox, conf, ifname, runtime)
+        call = self._make_call(work.request, cancel)
+        with self._held(sandbox.container_id, sandbox.pod, call):
+            old = self._journal.get(work.key)
+            if old is not None and old.phase == Phase.ATTACHED:
+                raise Conflict(
+                    f"the sandbox has an interface {ifname} of network {old.attachment.request.network} already",
+                    hint="call DEL before ADD",
+                    subject=f"container {sandbox.container_id}",
+                )
+            if old is not None:
+                self._pipeline.detach(old, call)
+            record = self._pipeline.attach(work, call)
+        call.log.info("attached for a CNI call")
+        return attached(record)
+
+    def detach_one(self, container_id: str, ifname: str, network: str) -> None:
+        """See `Attacher.detach_one`. What cannot be removed now keeps its record, and the agent goes on with it."""
+        record = self._one(container_id, ifname, network)
+        if record is not None:
+            self._end(record)
+
+    def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
+        """See `Attacher.check_one`."""
+        record = self._one(container_id, ifname, network)
+        if record is None:
+            return [Finding(code="NotAttached", message=f"nothing is recorded for {ifname} of network {network}")]
+        return self._check(record)
+
+    def recorded(self) -> Sequence[RecordedAttachment]:
+        """See `Attacher.recorded`."""
+        return [
+            RecordedAttachment(
+                container_id=record.key.container_id,
+                ifname=record.key.ifname,
+                network=record.attachment.request.network.name,
+                chained=record.via == Via.ANNOTATION,
+            )
+            for record in self._journal.records()
+        ]
+
+    def tend(self) -> None:
+        """Remove single networks that are half-built or whose namespace is gone: their caller may never say DEL."""
+        for record in self._journal.of_cni():
+            if record.phase != Phase.ATTACHED or not alive(record.attachment.request.netns):
+                self._end(record)
+
+    # Pieces
+
+    def _end(self, record: Record) -> None:
+        call = self._make_call(record.attachment.request, threading.Event())
+        try:
+            with self._held(record.key.container_id, record.pod, call):
+                current = self._journal.get(record.key)
+                if current is not None:
+                    self._pipeline.detach(current, call)
+        except SecnetError as exc:
+            call.log.warning("detach failed, it is tried again: %s", exc, extra={"reason": exc.reason})
+            return
+        call.log.info("detached for a CNI call")
+
+    @contextmanager
+    def _held(self, container_id: str, pod: PodRef | None, call: Call) -> Iterator[None]:
+        key = (pod.namespace, pod.name) if pod is not None else ("", container_id)
+        with self._controller.hold(key, call):
+            yield
+
+    def _find_pod(self, wanted: PodRef) -> Mapping[str, Any]:
+        key = (wanted.namespace, wanted.name)
+        pod = self._pods.get(key)
+        if pod is None or not _is_same(pod, wanted):
+            pod = self._cluster.get("Pod", wanted.name, wanted.namespace)
+        if not _is_same(pod, wanted):
+            raise Gone(
+                f"the Pod of that name has the uid {pod_ref(pod).uid} and not {wanted.uid}",
+                hint="the runtime ends the sandbox of the earlier Pod by itself",
+                subject=f"Pod {wanted}",
+            )
+        return pod
+
+    def _one(self, container_id: str, ifname: str, network: str) -> Record | None:
+        record = self._journal.get(Key(container_id=container_id, ifname=ifname))
+        if record is None or record.via != Via.CNI or record.attachment.request.network.name != network:
+            return None
+        return record
+
+    def _check(self, record: Record) -> Sequence[Finding]:
+        call = self._make_call(record.attachment.request, threading.Event())
+        return self._pipeline.check(record, call).findings
+
+    def _work(self, sandbox: SandboxCall, conf: Mapping[str, Any], ifname: str, runtime: RuntimeConfig) -> Work:
+        """The request of one network; refusals are those of an annotation that asks for the same."""
+        network = NetworkRef(namespace=sandbox.pod.namespace if sandbox.pod else "default", name=str(conf["name"]))
+        metadata: dict[str, Any] = {"name": network.name, "namespace": network.namespace}
+        if runtime.device_id is not None:
+            metadata["annotations"] = {RESOURCE_ANNOTATION: "as the caller allocated it"}
+        config = parse_nad({"metadata": metadata, "spec": {"config": json.dumps(thaw(conf))}}, self._registry)
+        assert config is not None
+        selection = Selection(
+            index=0,
+            network=network,
+            interface=ifname,
+            mac=runtime.mac,
+            ips=runtime.ips,
+            bandwidth=runtime.bandwidth,
+            port_mappings=runtime.port_mappings,
+            infiniband_guid=runtime.infiniband_guid,
+        )
+        named = Named(selection=selection, element=ElementId(network=network, interface=ifname), ifname=ifname)
+        work = build_work(named, sandbox.pod, _identified(sandbox), lambda _: config, self._registry)
+        if isinstance(work, Refused):
+            raise work.error
+        assert isinstance(work, Work)
+        device = DeviceRef(id=runtime.device_id) if runtime.device_id is not None else None
+        return replace(work, via=Via.CNI, request=replace(work.request, device=device))
+
+
+def _identified(sandbox: SandboxCall) -> Sandbox:
+    netns = identify(sandbox.netns)
+    forbid_host(netns)
+    return Sandbox(container_id=sandbox.container_id, netns=netns)
+
+
+def _is_same(pod: Mapping[str, Any], wanted: PodRef) -> bool:
+    static = (pod["metadata"].get("annotations") or {}).get(_STATIC_POD_UID)
+    return not wanted.uid or wanted.uid in (pod_ref(pod).uid, static)
+
+
+def _pod_of(records: Sequence[Record]) -> PodKey | None:
+    return next(((r.pod.namespace, r.pod.name) for r in records if r.pod is not None), None)

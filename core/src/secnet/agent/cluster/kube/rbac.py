@@ -1,0 +1,39 @@
+"""What the agent may do in the cluster, as data: the rules of its ClusterRole.
+
+The manifests of `deploy/` are made from it, the tests run the agent with nothing more, and messages about a refused
+request show the rule that is missing. A request that has no rule here is a mistake in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["RULES", "rule_text"]
+
+RULES: Sequence[Mapping[str, Sequence[str]]] = (
+    # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and before its
+    # network-status is patched. Only annotations are patched here: network-status.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
+    # The condition secnet.io/SecondaryNetworksReady.
+    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
+    # What happened to a Pod's networks; patched when it happens again.
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    # Every NAD, whichever namespace it is in.
+    {
+        "apiGroups": ["k8s.cni.cncf.io"],
+        "resources": ["network-attachment-definitions"],
+        "verbs": ["get", "list", "watch"],
+    },
+    # Read when an address is needed; never watched, because every agent would be told of every address.
+    {"apiGroups": ["crd.antrea.io"], "resources": ["ippools"], "verbs": ["get", "list"]},
+    # Addresses are taken and given back in the status, with the resourceVersion that was read.
+    {"apiGroups": ["crd.antrea.io"], "resources": ["ippools/status"], "verbs": ["update"]},
+    # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
+    {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["antrea-config"], "verbs": ["get"]},
+)
+
+
+def rule_text(group: str, resource: str, verb: str) -> str:
+    """One rule as it is written in a ClusterRole, for messages."""
+    return f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'

@@ -1,0 +1,180 @@
+"""CNI configuration files of a runtime: which one counts, and what it looks like with our plugin chained behind it.
+
+libcni takes the files `*.conf`, `*.conflist` and `*.json` of the directory in the order of their names; the first is the
+cluster's network. In a conflist our entry is added to what is there, as other chained plugins do; its owner may rewrite it,
+and then the entry is added again. A `.conf` holds one plugin and cannot be added to: beside it a conflist is made whose name
+comes first (`10-net.conf`: `10-net-secnet.conflist`), and the file itself is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import NotReady, Unsupported, thaw
+
+from .files import replace_file
+from .protocol import CHAINED_TYPE, SUPPORTED_VERSIONS
+
+__all__ = ["chain", "multus_present", "unchain"]
+
+_log = logging.getLogger(__name__)
+
+_LIST = ".conflist"
+_SUFFIXES = (".conf", _LIST, ".json")
+_MADE = f"-secnet{_LIST}"
+_MULTUS_TYPES = ("multus", "multus-shim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Network:
+    """One file: its content, and its plugins, of which a `.conf` has one."""
+
+    path: Path
+    content: dict[str, Any]
+    plugins: list[Any]
+
+
+def multus_present(conf_dir: Path) -> bool:
+    """Whether Multus is configured in this directory: it then calls the plugins of all NADs by itself."""
+    return any(_type(plugin) in _MULTUS_TYPES for network in _networks(conf_dir) for plugin in network.plugins)
+
+
+def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
+    """Make `entry` the last plugin of the first network, once, and return the file. Changes nothing that is right already.
+
+    Raises NotReady while there is no network, Unsupported for one whose version of CNI our plugin does not speak: its Pods
+    would all fail.
+    """
+    wanted = thaw(entry)
+    _drop_orphans(conf_dir)
+    network = next(_networks(conf_dir), None)
+    if network is None:
+        hint = "install the cluster's primary network; it is looked for again"
+        raise NotReady("there is no CNI network in this directory yet", hint=hint, subject=str(conf_dir))
+    _require_versions(network)
+    path, content = _target(network)
+    content["plugins"] = _with_entry(content["plugins"], wanted)
+    _write(path, content, mode_of=network.path)
+    for other in _networks(conf_dir):
+        if other.path in (path, network.path):
+            continue
+        if _is_made(other.path):
+            other.path.unlink(missing_ok=True)
+        else:
+            _take_out(other)
+    return path
+
+
+def unchain(conf_dir: Path) -> None:
+    """Take our entry out of all networks. Idempotent."""
+    for path in sorted(conf_dir.glob(f"*{_MADE}")):
+        path.unlink(missing_ok=True)
+    for network in _networks(conf_dir):
+        _take_out(network)
+
+
+def _networks(conf_dir: Path) -> Iterator[_Network]:
+    """The readable files in libcni's order."""
+    try:
+        names = sorted(name for name in os.listdir(conf_dir) if name.endswith(_SUFFIXES))
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = conf_dir / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as exc:
+            _log.warning("a CNI configuration cannot be read: %s: %s", path, exc)
+            continue
+        plugins = content.get("plugins") if name.endswith(_LIST) and isinstance(content, dict) else [content]
+        if isinstance(plugins, list) and any(_type(plugin) for plugin in plugins):
+            yield _Network(path=path, content=content, plugins=plugins)
+
+
+def _type(plugin: Any) -> str:
+    return str(plugin.get("type") or "") if isinstance(plugin, dict) else ""
+
+
+def _require_versions(network: _Network) -> None:
+    """All versions that a runtime may choose from: `cniVersions` is a list of them since CNI 1.1."""
+    listed = network.content.get("cniVersions")
+    given = [network.content.get("cniVersion"), *(listed if isinstance(listed, list) else [])]
+    wrong = [version for version in given if version not in SUPPORTED_VERSIONS and (version is not None or not listed)]
+    if wrong:
+        raise Unsupported(
+            f"this network is of CNI version {wrong[0] or 'none'}, but the plugin speaks {', '.join(SUPPORTED_VERSIONS)}",
+            hint="raise cniVersion there, or run without the plugin: Pods are then attached as they are seen",
+            subject=str(network.path),
+        )
+
+
+def _target(network: _Network) -> tuple[Path, dict[str, Any]]:
+    """The file to write, and its content before our entry is added."""
+    if not network.path.name.endswith(_LIST):
+        made = network.path.with_name(network.path.stem + _MADE)
+        return made, _wrapped(network.content)
+    source = next((item for item in _networks(network.path.parent) if item.path == _source_of(network.path)), None)
+    if source is None:
+        return network.path, dict(network.content)
+    # Made by us: follow the file it was made from, and keep what others chained behind it.
+    content = _wrapped(source.content)
+    return network.path, content | {"plugins": content["plugins"] + network.plugins[1:]}
+
+
+def _wrapped(conf: Mapping[str, Any]) -> dict[str, Any]:
+    outer = {key: conf[key] for key in ("cniVersion", "cniVersions", "name") if key in conf}
+    return outer | {"plugins": [_inner(conf)]}
+
+
+def _inner(conf: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in conf.items() if key not in ("cniVersion", "cniVersions", "name")}
+
+
+def _source_of(path: Path) -> Path | None:
+    """The `.conf` (or `.json`) that a conflist of ours was made from, if it is still there."""
+    if not _is_made(path):
+        return None
+    stem = path.name.removesuffix(_MADE)
+    return next((file for suffix in (".conf", ".json") if (file := path.with_name(stem + suffix)).exists()), None)
+
+
+def _is_made(path: Path) -> bool:
+    return path.name.endswith(_MADE)
+
+
+def _drop_orphans(conf_dir: Path) -> None:
+    """A conflist of ours whose source is gone would keep a network alive that its owner removed."""
+    for path in sorted(conf_dir.glob(f"*{_MADE}")):
+        if _source_of(path) is None:
+            path.unlink(missing_ok=True)
+
+
+def _with_entry(plugins: list[Any], entry: dict[str, Any]) -> list[Any]:
+    """The plugins with the entry once: where it stands already, else at the end."""
+    places = [index for index, plugin in enumerate(plugins) if _type(plugin) == CHAINED_TYPE]
+    if not places:
+        return [*plugins, entry]
+    kept = [plugin for index, plugin in enumerate(plugins) if index not in places[1:]]
+    kept[places[0]] = entry
+    return kept
+
+
+def _take_out(network: _Network) -> None:
+    rest = [plugin for plugin in network.plugins if _type(plugin) != CHAINED_TYPE]
+    if network.path.name.endswith(_LIST) and rest and len(rest) < len(network.plugins):
+        _write(network.path, network.content | {"plugins": rest}, mode_of=network.path)
+
+
+def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> None:
+    try:
+        if json.loads(path.read_text(encoding="utf-8")) == content:
+            return
+    except (OSError, ValueError):
+        pass  # it is to be made, or made right
+    replace_file(path, (json.dumps(content, indent=2) + "\n").encode(), like=mode_of)

@@ -1,0 +1,132 @@
+"""What stands around the agent on a node of a cluster: the runtime's and the kubelet's sockets, and the CNI configuration."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..settings import CniSettings
+from .base import Host, Result, fail, ok, warn
+
+__all__ = ["check_cni", "check_multus", "check_sockets"]
+
+PLUGIN = "secnet-cni"
+_KUBELET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+_CONF_DIR = Path("/etc/cni/net.d")
+_CONF_SUFFIXES = (".conf", ".conflist", ".json")
+_CONNECT_SECONDS = 2.0
+
+
+def check_sockets(host: Host) -> Iterator[Result]:
+    """The CRI socket, and the kubelet's where a network type takes devices. Only with the Kubernetes API."""
+    settings = host.settings
+    if settings.kubernetes is None:
+        return
+    trouble = _trouble(host.path(settings.cri_socket))
+    what = f"CRI socket {settings.cri_socket}"
+    if trouble:
+        yield fail(what, trouble, "correct cri.socket, and mount the directory of the socket")
+    else:
+        yield ok(what, "answers")
+    users = [name for name, plugin in sorted(host.registry.drivers.items()) if plugin.info.needs_device]
+    if users:
+        trouble = _trouble(host.path(_KUBELET))
+        what = f"kubelet PodResources socket {_KUBELET}"
+        if trouble:
+            yield warn(what, f"{trouble}, needed by {', '.join(users)}", "mount the directory of the socket")
+        else:
+            yield ok(what, "answers")
+
+
+def check_cni(host: Host) -> Iterator[Result]:
+    """Where the section cni is configured: the agent's socket, the program, and its place in the runtime's configuration."""
+    cni = host.settings.cni
+    if cni is None:
+        return
+    trouble = _trouble(host.path(cni.socket))
+    what = f"socket for the CNI plugin {cni.socket}"
+    if trouble:
+        yield warn(what, trouble, "start the agent")
+    else:
+        yield ok(what, "answers")
+    program = host.path(cni.bin_dir / PLUGIN)
+    if os.access(program, os.X_OK):
+        yield ok("CNI plugin", f"{cni.bin_dir / PLUGIN} is installed")
+    else:
+        yield fail(
+            "CNI plugin", f"{cni.bin_dir / PLUGIN} is not an executable file", "install it, or correct cni.binDir"
+        )
+    yield _chained(host, cni)
+
+
+def check_multus(host: Host) -> Iterator[Result]:
+    """Multus calls the plugin of every network itself, so both would answer the same annotation."""
+    folder = _conf_dir(host)
+    found = [path.name for path in _configurations(host, folder) if any("multus" in kind for kind in _types(path))]
+    if found:
+        mend = "networks of type antrea are refused here; use type secnet, which Multus calls"
+        yield warn("Multus", f"configured by {folder / found[0]}", mend)
+    else:
+        yield ok("Multus", f"no configuration in {folder}")
+
+
+def _chained(host: Host, cni: CniSettings) -> Result:
+    """The runtime takes the first file by name."""
+    folder = _conf_dir(host)
+    what = "CNI chain"
+    files = _configurations(host, folder)
+    mend = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
+    if not files:
+        return warn(
+            what, f"there is no CNI configuration in {folder}", "install a CNI plugin for the Pods' first interface"
+        )
+    first = files[0]
+    if PLUGIN in _types(first):
+        return ok(what, f"{folder / first.name} has {PLUGIN}")
+    return warn(what, f"{folder / first.name}, which the runtime takes, does not have {PLUGIN}", mend)
+
+
+def _conf_dir(host: Host) -> Path:
+    cni = host.settings.cni
+    return cni.conf_dir if cni is not None and cni.conf_dir is not None else _CONF_DIR
+
+
+def _configurations(host: Host, folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in host.path(folder).iterdir() if path.suffix in _CONF_SUFFIXES)
+    except OSError:
+        return []
+
+
+def _types(path: Path) -> list[str]:
+    """The plugin types that a CNI configuration names; none for a file that cannot be read."""
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    if not isinstance(data, dict):
+        return []
+    plugins = data.get("plugins") or [data]
+    return (
+        [str(item.get("type", "")) for item in plugins if isinstance(item, dict)] if isinstance(plugins, list) else []
+    )
+
+
+def _trouble(path: Path) -> str:
+    """Why nobody answers at a unix socket; empty when somebody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(_CONNECT_SECONDS)
+        try:
+            client.connect(str(path))
+        except TimeoutError:
+            return "does not answer"
+        except OSError as exc:
+            if exc.errno is None:
+                return str(exc)
+            return "nobody listens" if exc.errno == errno.ECONNREFUSED else os.strerror(exc.errno)
+    return ""

@@ -1,0 +1,193 @@
+"""The HTTP server for metrics and health: GET only, few connections at once, and none for long."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from secnet.contract import InvalidConfig, NotReady
+
+__all__ = ["HttpServer", "Response", "parse_listen"]
+
+_log = logging.getLogger(__name__)
+
+_CONNECTIONS = 16
+_CONNECTION_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+_CLOSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """status: of HTTP. body: the whole answer."""
+
+    body: bytes
+    status: int = HTTPStatus.OK
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Route = Callable[[], Response]
+
+
+class HttpServer:
+    """Serves from its start until `close`, which leaves no thread and no socket.
+
+    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, which `port` tells.
+    seconds: how long one connection may last, from its first to its last byte. Raises NotReady if it cannot listen.
+    """
+
+    def __init__(self, listen: str, routes: Mapping[str, Route], *, seconds: float = _CONNECTION_SECONDS) -> None:
+        host, port = parse_listen(listen)
+        try:
+            self._server = _server_class(host)((host, port), routes, seconds)
+        except OSError as exc:
+            raise NotReady(
+                f"cannot listen at {listen}: {exc.strerror or exc}",
+                hint="correct http.listen of the node configuration, or end what listens there",
+                subject="node configuration",
+                path="$.http.listen",
+            ) from exc
+        self.host, self.port = str(self._server.server_address[0]), int(self._server.server_address[1])
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_LOOK_SECONDS,), name="http", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and cut what is still connected. May be called twice."""
+        self._server.shutdown()
+        self._thread.join(_CLOSE_SECONDS)
+        self._server.server_close()
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Address and port. Raises InvalidConfig for what is neither."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+        if not 0 <= number <= 65535:
+            raise ValueError("a port is at most 65535")
+    except ValueError as exc:
+        raise InvalidConfig(
+            f"{text!r} is not ADDRESS:PORT: {exc}",
+            hint="write an address of this node and a port, such as 127.0.0.1:9465 or [::1]:9465",
+            subject="node configuration",
+            path="$.http.listen",
+        ) from exc
+    return host, number
+
+
+class _Server(HTTPServer):
+    """One thread a connection. Those that last too long are cut: a timeout of the socket alone never ends a slow drip."""
+
+    request_queue_size = 16
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], routes: Mapping[str, Route], seconds: float) -> None:
+        self.routes = routes
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, tuple[float, threading.Thread]] = {}
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, without the look-up of the host's name in the DNS that HTTPServer makes."""
+        socket_bind = super(HTTPServer, self).server_bind
+        socket_bind()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve in a thread, or hang up if there are too many already."""
+        thread = threading.Thread(target=self._serve, args=(request, client_address), name="http-client", daemon=True)
+        with self._lock:
+            full = len(self._open) >= _CONNECTIONS
+            if not full:
+                self._open[request] = (time.monotonic() + self._seconds, thread)
+        if full:
+            self.shutdown_request(request)
+            return
+        thread.start()
+
+    def _serve(self, request: socket.socket, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except OSError as exc:
+            _log.debug("a client of the HTTP server went away: %s", exc)
+        except Exception:
+            _log.exception("an HTTP request failed by a fault of the agent itself")
+        finally:
+            with self._lock:
+                del self._open[request]
+            self.shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut connections that are overdue; called a few times a second."""
+        self._cut(time.monotonic())
+
+    def server_close(self) -> None:
+        """Stop listening, cut every connection and wait for its thread."""
+        super().server_close()
+        for thread in self._cut(float("inf")):
+            thread.join(_CLOSE_SECONDS)
+
+    def _cut(self, now: float) -> list[threading.Thread]:
+        with self._lock:
+            overdue = [(request, thread) for request, (end, thread) in self._open.items() if end <= now]
+            for request, _ in overdue:
+                try:
+                    request.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # the client was quicker
+        return [thread for _, thread in overdue]
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _server_class(host: str) -> type[_Server]:
+    return _Server6 if ":" in host else _Server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP/1.0: one request a connection."""
+
+    server: _Server
+    server_version = "secnet"
+    sys_version = ""
+    timeout = _CONNECTION_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer by the route of the path."""
+        route = self.server.routes.get(self.path.partition("?")[0])
+        if route is None:
+            known = ", ".join(sorted(self.server.routes))
+            self._answer(Response(status=HTTPStatus.NOT_FOUND, body=f"there is {known}\n".encode()))
+            return
+        try:
+            response = route()
+        except Exception:
+            _log.exception("%s failed by a fault of the agent itself", self.path)
+            response = Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, body=b"see the agent's log\n")
+        self._answer(response)
+
+    def _answer(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        self.wfile.write(response.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests come every few seconds and are no news."""
+        _log.debug(format, *args)

@@ -1,0 +1,193 @@
+"""The parts of one agent, made from settings, registry and cluster and joined to each other. Nothing runs yet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from secnet.contract import AttachRequest, Call, ObjectNotFound, StepObserver
+
+from .antrea_agent import AntreaGuard
+from .attacher import NodeAttacher
+from .claims import Claims
+from .cluster.base import Cluster
+from .cni.install import multus_present
+from .controller import Controller
+from .cri import CriSandboxes, RuntimeClient
+from .journal import Journal, Record
+from .layer3 import Layer3
+from .logs import attachment_log
+from .metrics import Metrics
+from .nads import Nads
+from .node import NodeKeeper
+from .object_problems import ObjectProblems
+from .pipeline import Pipeline
+from .plugins import Plugins
+from .pod_sync import PodSync
+from .pod_table import PodTable
+from .publisher import Publisher
+from .registry import Registry
+from .reports import Reports
+from .run_dir import current_boot_id
+from .sandbox import NamedNetns, SandboxSource
+from .settings import Settings
+from .sweep import Sweeper
+from .synchronous import SandboxAttach
+from .told import ToldSandboxes
+from .wanted import Wanted
+
+__all__ = ["Parts", "assemble"]
+
+_log = logging.getLogger(__name__)
+
+_UNDO_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the process starts, asks and stops."""
+
+    journal: Journal
+    reports: Reports
+    plugins: Plugins
+    object_problems: ObjectProblems
+    controller: Controller
+    sweeper: Sweeper
+    node: NodeKeeper
+    attacher: NodeAttacher
+    antrea: AntreaGuard
+
+
+def assemble(
+    settings: Settings,
+    registry: Registry,
+    cluster: Cluster,
+    metrics: Metrics,
+    observers: tuple[StepObserver, ...],
+    stack: ExitStack,
+) -> Parts:
+    """Open the journal and make all parts. What has to be closed is left to `stack`."""
+    journal = Journal(settings.run_dir / "journal")
+    for problem in journal.problems():
+        _log.error("%s", problem)
+    boot_id = current_boot_id()
+    journal.disown(boot_id)
+    reports = Reports(settings.run_dir)
+    reports.write_problems(())
+    plugins = Plugins(registry, settings, cluster)
+    stack.callback(plugins.close)
+
+    def attach_call(request: AttachRequest, cancel: threading.Event) -> Call:
+        return Call.within(settings.attach_timeout, cancel=cancel, log=attachment_log(request), observers=observers)
+
+    def undo_call(record: Record) -> Call:
+        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=observers)
+
+    pods = PodTable(settings.node_name)
+    nads = Nads(registry, shared_namespaces=_shared(settings), multus=_multus(settings))
+    wanted = Wanted(nads, registry)
+    told = ToldSandboxes(_sandbox_source(settings, cluster, stack))
+    antrea = AntreaGuard(cluster.reader(), on_clear=lambda: controller.retry_waiting())
+    stack.callback(antrea.close)
+    pipeline = Pipeline(
+        plugins=plugins,
+        journal=journal,
+        boot_id=boot_id,
+        layer3=Layer3(),
+        undo_call=undo_call,
+        metrics=metrics,
+        require_clear=antrea.require_clear,
+    )
+    sweeper = Sweeper(
+        plugins=plugins,
+        journal=journal,
+        sandboxes=lambda: controller.sandboxes(),
+        pod_exists=lambda namespace, name: _pod_exists(cluster, namespace, name),
+    )
+    work: Mapping[str, Any] = {
+        "pipeline": pipeline,
+        "journal": journal,
+        "wanted": wanted,
+        "claims": _claims(journal, boot_id),
+        "sweeper": sweeper,
+        "make_call": attach_call,
+    }
+    sync = PodSync(source=told, **work)
+    publisher = Publisher(cluster=cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag)
+    object_problems = ObjectProblems(registry)
+    controller = Controller(
+        cluster=cluster,
+        journal=journal,
+        nads=nads,
+        object_problems=object_problems,
+        pods=pods,
+        sync=sync,
+        source=told,
+        publisher=publisher,
+        workers=settings.workers,
+    )
+    attacher = NodeAttacher(
+        cluster=cluster,
+        controller=controller,
+        pods=pods,
+        told=told,
+        sandboxes=SandboxAttach(**work),
+        sync=sync,
+        pipeline=pipeline,
+        journal=journal,
+        registry=registry,
+        make_call=attach_call,
+        deadline=settings.attach_timeout,
+    )
+    node = NodeKeeper(
+        plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
+    )
+    return Parts(
+        journal=journal,
+        reports=reports,
+        plugins=plugins,
+        object_problems=object_problems,
+        controller=controller,
+        sweeper=sweeper,
+        node=node,
+        attacher=attacher,
+        antrea=antrea,
+    )
+
+
+def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
+    """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
+    if cluster.trusts_annotations:
+        return NamedNetns()
+    client = RuntimeClient(settings.cri_socket)
+    stack.callback(client.close)
+    return CriSandboxes(client)
+
+
+def _shared(settings: Settings) -> frozenset[str] | None:
+    return None if settings.kubernetes is None else settings.kubernetes.shared_namespaces
+
+
+def _multus(settings: Settings) -> Callable[[], bool]:
+    conf_dir = None if settings.cni is None else settings.cni.conf_dir
+    return (lambda: False) if conf_dir is None else (lambda: multus_present(conf_dir))
+
+
+def _claims(journal: Journal, boot_id: str) -> Claims:
+    return Claims(
+        (r.attachment.request.netns, (r.pod.namespace, r.pod.name))
+        for r in journal.records()
+        if r.pod and r.boot_id == boot_id
+    )
+
+
+def _pod_exists(cluster: Cluster, namespace: str, name: str) -> bool:
+    try:
+        cluster.get("Pod", name, namespace)
+    except ObjectNotFound:
+        return False
+    return True

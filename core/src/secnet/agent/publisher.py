@@ -1,0 +1,167 @@
+"""What others are told about a Pod: its report, network-status, condition and Events.
+
+A Pod without networks of ours costs no API call. One attach of a Pod costs three, however many networks it has: a PATCH of the
+annotation, one of the condition, and an Event; a fourth, a GET, where somebody else wrote the Pod in between (issue 4, item 1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from secnet.contract import ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
+
+from .cluster.base import Cluster
+from .condition import condition_of
+from .journal import Record
+from .pod_sync import SyncResult
+from .pod_table import PodKey, PodTable
+from .primary import primary_addresses
+from .reports import NetworkReport, PodReport, Reports
+from .sandbox import pod_ref
+from .status import STATUS_ANNOTATION, default_entry, merge_status
+
+__all__ = ["Publisher"]
+
+ATTACHED_REASON = "NetworksAttached"
+
+_TRIES = 3
+
+
+class Publisher:
+    """Writes what became of each Pod. Thread-safe for different Pods."""
+
+    def __init__(self, *, cluster: Cluster, pods: PodTable, reports: Reports, owner_tag: str) -> None:
+        self._cluster = cluster
+        self._pods = pods
+        self._reports = reports
+        self._owner_tag = owner_tag
+        self._lock = threading.Lock()
+        self._last: dict[PodKey, PodReport] = {}
+
+    def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
+        """The Pods that wait because of an error that `matters`."""
+        with self._lock:
+            return [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
+
+    def forget_absent(self) -> None:
+        """Remove the reports of Pods that are not on this node any more."""
+        present = {pod_ref(pod).uid for pod in self._pods.all().values()}
+        for report in self._reports.pods():
+            if report.pod.uid not in present:
+                self._reports.remove(report.pod.uid)
+
+    def publish(
+        self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int
+    ) -> tuple[ErrorInfo, ...]:
+        """Tell it, the report last: whoever waits for it finds the status already written. Returns what could not be told.
+
+        revision: the highest resourceVersion that was seen before the work began. Raises OSError if the report cannot be written.
+        """
+        errors = [error for error in self._tell(key, pod, result) if error is not None]
+        with self._lock:
+            before = self._last.get(key)
+            if result.report is None:
+                self._last.pop(key, None)
+            else:
+                self._last[key] = result.report
+        if result.report is not None:
+            self._reports.write(dataclasses.replace(result.report, revision=revision))
+        for uid in {report.pod.uid for report in (before,) if report} | ({pod_ref(pod).uid} if pod else set()):
+            if result.report is None or result.report.pod.uid != uid:
+                self._reports.remove(uid)
+        if pod is not None:
+            self._record_events(pod, before, result)
+        return tuple(errors)
+
+    def _tell(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
+        if pod is None:
+            return
+        pod = self._pods.get(key) or pod  # the newest we know: its resourceVersion saves a GET
+        yield self._try(lambda: self._patch_status(pod, result.records))
+        yield self._try(lambda: self._set_condition(pod, result.report))
+
+    def _try(self, write: Callable[[], None]) -> ErrorInfo | None:
+        try:
+            write()
+        except ObjectNotFound:
+            return None
+        except SecnetError as exc:
+            return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
+        return None
+
+    def _patch_status(self, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
+        """Merge our entries into the annotation, with the resourceVersion read: another writer's entries are never lost."""
+        if not records and STATUS_ANNOTATION not in (pod["metadata"].get("annotations") or {}):
+            return
+        ref, default = pod_ref(pod), default_entry(self._owner_tag, *primary_addresses(records))
+        for attempt in range(_TRIES):
+            try:
+                self._merge(ref, pod, records, default)
+                return
+            except StoreConflict:
+                if attempt == _TRIES - 1:
+                    raise
+                pod = self._cluster.get("Pod", ref.name, ref.namespace)
+
+    def _merge(
+        self, ref: PodRef, pod: Mapping[str, Any], records: tuple[Record, ...], default: Mapping[str, Any]
+    ) -> None:
+        meta = pod["metadata"]
+        if meta.get("uid") != ref.uid:
+            return
+        current = (meta.get("annotations") or {}).get(STATUS_ANNOTATION)
+        text = merge_status(current, records, default, self._owner_tag)
+        if text != current:
+            self._cluster.patch_annotations(
+                "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
+            )
+
+    def _set_condition(self, pod: Mapping[str, Any], report: PodReport | None) -> None:
+        condition = condition_of(pod, report)
+        if condition is not None:
+            ref = pod_ref(pod)
+            self._cluster.set_condition(ref.name, ref.namespace, ref.uid, condition)
+
+    def _record_events(self, pod: Mapping[str, Any], before: PodReport | None, result: SyncResult) -> None:
+        """One Event for each new failure, and one for all that was made."""
+        known = {(str(error.reason), error.message) for error in _errors(before)} if before else set()
+        for subject, error in _failures(result.report):
+            if (error.reason, error.message) not in known:
+                self._cluster.record_event(dict(pod), warning=True, reason=error.reason, message=f"{subject}{error}")
+        if result.made:
+            text = ", ".join(_made(record) for record in result.made)
+            self._cluster.record_event(dict(pod), warning=False, reason=ATTACHED_REASON, message=text)
+
+
+def _failures(report: PodReport | None) -> Iterator[tuple[str, ErrorInfo]]:
+    """What a reader of Events should know; that a sandbox is not there yet is the ordinary course of things."""
+    if report is None:
+        return
+    if report.error is not None:
+        if report.error.reason != NotReady.__name__:
+            yield "", report.error
+        return
+    for network in report.networks:
+        if network.error is not None:
+            yield f"{_name(network)}: ", network.error
+
+
+def _name(network: NetworkReport) -> str:
+    return f"{network.network} ({network.interface})" if network.interface else network.network
+
+
+def _made(record: Record) -> str:
+    attachment = record.attachment
+    addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
+    vlan = [f"VLAN {attachment.vlan}"] if attachment.vlan else []
+    return " ".join([record.key.ifname, "on", str(attachment.request.network), *addresses, *vlan])
+
+
+def _errors(report: PodReport | None) -> Iterable[ErrorInfo]:
+    if report is None:
+        return ()
+    own = [report.error] if report.error else []
+    return own + [network.error for network in report.networks if network.error]

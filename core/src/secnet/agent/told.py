@@ -1,0 +1,84 @@
+"""Sandboxes that the container runtime told us of through the CNI plugin, before anybody could look them up."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from secnet.contract import NotReady
+from secnet.linux.netns import alive
+
+from .sandbox import Sandbox, SandboxSource, pod_ref
+
+__all__ = ["ToldSandboxes"]
+
+PodKey = tuple[str, str]
+
+_ENDED_KEPT = 1024
+
+
+class ToldSandboxes:
+    """A `SandboxSource` that knows what ADD calls said, and asks another source for the rest. Thread-safe.
+
+    The runtime lists a sandbox as ready only after ADD has returned, and may list it still while DEL runs. What was told counts
+    until DEL, or until the namespace is gone, or until a newer ADD for the same Pod.
+    """
+
+    def __init__(self, others: SandboxSource) -> None:
+        self._others = others
+        self._lock = threading.Lock()
+        self._told: dict[PodKey, Sandbox] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def tell(self, pod: PodKey, sandbox: Sandbox) -> None:
+        """This is the Pod's sandbox from now on."""
+        with self._lock:
+            self._told[pod] = sandbox
+            self._ended.pop(sandbox.container_id, None)
+
+    def forget(self, container_id: str) -> None:
+        """That sandbox ends, or never came to be."""
+        with self._lock:
+            self._told = {pod: told for pod, told in self._told.items() if told.container_id != container_id}
+            self._ended[container_id] = None
+            while len(self._ended) > _ENDED_KEPT:
+                self._ended.popitem(last=False)
+
+    def pod_of(self, container_id: str) -> PodKey | None:
+        """Whose sandbox it is, as far as it was told."""
+        with self._lock:
+            return next((pod for pod, told in self._told.items() if told.container_id == container_id), None)
+
+    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+        """See `SandboxSource.resolve`."""
+        told = self._living(pod)
+        if told is not None:
+            return told
+        found = self._others.resolve(pod)
+        with self._lock:
+            ended = found.container_id in self._ended
+        if ended:
+            raise NotReady(
+                "its sandbox ends", hint="its networks are made with the next one", subject=f"Pod {pod_ref(pod)}"
+            )
+        return found
+
+    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.glance`."""
+        told = self._living(pod)
+        return told.container_id if told is not None else self._others.glance(pod)
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`."""
+        told = self._living(pod)
+        found = told.container_id if told is not None else self._others.container_of(pod)
+        with self._lock:
+            return None if found in self._ended else found
+
+    def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
+        ref = pod_ref(pod)
+        with self._lock:
+            told = self._told.get((ref.namespace, ref.name))
+        return told if told is not None and alive(told.netns) else None

@@ -1,0 +1,58 @@
+"""What one Pod's annotation wants of one sandbox, compared with what the records say is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from secnet.contract import PodRef
+
+from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
+from .diff import Changes, diff
+from .journal import Record
+from .nads import Nads
+from .naming import Named, assign_names
+from .registry import Registry
+from .requests import build_work
+from .sandbox import Sandbox, pod_ref
+
+__all__ = ["Wanted", "asks_for_networks", "selections_of"]
+
+
+def selections_of(pod: Mapping[str, Any]) -> tuple[Selection, ...]:
+    """The Pod's selections in order. Raises InvalidConfig for an annotation that is malformed: then nothing of it counts."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return tuple(parse_networks(annotations.get(NETWORKS_ANNOTATION) or "", pod_ref(pod).namespace))
+
+
+def asks_for_networks(pod: Mapping[str, Any]) -> bool:
+    """Whether the Pod has the annotation at all, whatever it says."""
+    return bool(((pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or "").strip())
+
+
+class Wanted:
+    """Selections into work, by the NADs as they are now. Stateless beside them."""
+
+    def __init__(self, nads: Nads, registry: Registry) -> None:
+        self._nads = nads
+        self._registry = registry
+
+    def named(
+        self, selections: Iterable[Selection], records: Iterable[Record], sandbox: Sandbox | None
+    ) -> tuple[Named, ...]:
+        """Interface names: those of this sandbox's attachments stay (without a sandbox: those of all)."""
+        recorded = {
+            r.element: r.key.ifname for r in records if sandbox is None or r.key.container_id == sandbox.container_id
+        }
+        return assign_names(tuple(selections), recorded)
+
+    def changes(
+        self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
+    ) -> Changes:
+        """What to remove, keep, refuse and attach."""
+        look_up = self._nads.for_pods_of(ref.namespace)
+        outcomes = [
+            build_work(named, ref, sandbox, look_up, self._registry)
+            for named in self.named(selections, records, sandbox)
+        ]
+        return diff(records, outcomes, sandbox.container_id)

@@ -1,0 +1,78 @@
+"""What every implementation must do about conditions and Events of Pods; see `rules`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from secnet.contract import ObjectNotFound, StoreConflict
+
+from .helpers import Recorder, pod
+from .rules import World
+
+_READY = "secnet.io/SecondaryNetworksReady"
+
+
+def _condition(status: str, reason: str = "Attached", message: str = "") -> dict[str, Any]:
+    return {"type": _READY, "status": status, "reason": reason, "message": message}
+
+
+class PodRules:
+    """Conditions and Events. The subclass provides the fixture `world`."""
+
+    def test_a_condition_is_set_beside_the_others(self, world: World) -> None:
+        live = world.create(pod("a"))
+        uid, name = live["metadata"]["uid"], ("a", "default")
+        world.time = 1_700_000_000.0
+        world.cluster.set_condition(*name, uid, _condition("False", "Attaching"))
+        world.second.set_condition(*name, uid, _condition("True") | {"type": "example.com/Other"})
+        first = _conditions(world)
+        assert first[_READY] == _condition("False", "Attaching") | {"lastTransitionTime": "2023-11-14T22:13:20Z"}
+        world.time += 3600
+        world.cluster.set_condition(*name, uid, _condition("False", "Unavailable", "no API"))
+        assert _conditions(world)[_READY]["reason"] == "Unavailable"
+        assert _conditions(world)[_READY]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
+        world.cluster.set_condition(*name, uid, _condition("True"))
+        last = _conditions(world)
+        assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
+        assert last["example.com/Other"] == first["example.com/Other"]
+
+    @pytest.mark.parametrize("watching", [False, True])
+    def test_an_equal_condition_makes_no_new_version(self, world: World, watching: bool) -> None:
+        live = world.create(pod("a"))
+        recorder = Recorder()
+        if watching:
+            assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
+        for _ in range(3):
+            world.time += 60
+            world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("True"))
+            version = world.second.get("Pod", "a", "default")["metadata"]["resourceVersion"]
+            assert int(version) > int(live["metadata"]["resourceVersion"])
+            live["metadata"].setdefault("first", version)
+            assert version == live["metadata"]["first"]
+        world.time += 60
+        if watching:
+            recorder.wait_for("MODIFIED", "a")
+        world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("False"))
+        assert _conditions(world)[_READY]["status"] == "False"
+
+    def test_a_condition_of_a_successor_or_of_nothing(self, world: World) -> None:
+        world.create(pod("a"))
+        with pytest.raises(StoreConflict):
+            world.cluster.set_condition("a", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+        with pytest.raises(ObjectNotFound):
+            world.cluster.set_condition("nobody", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+        assert _READY not in _conditions(world)
+
+    def test_an_event_never_fails(self, world: World) -> None:
+        live = world.create(pod("a"))
+        for odd in (live, {"metadata": {"name": "nobody", "namespace": "nowhere"}}, {}):
+            world.cluster.record_event(odd, warning=True, reason="InvalidConfig", message="x" * 5000)
+        world.cluster.close()
+        world.cluster.record_event(live, warning=False, reason="Attached", message="after the end")
+
+
+def _conditions(world: World) -> dict[str, dict[str, Any]]:
+    """Of the Pod `a`, by type."""
+    found = world.second.get("Pod", "a", "default").get("status", {}).get("conditions") or ()
+    return {item["type"]: item for item in found}

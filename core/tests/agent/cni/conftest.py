@@ -1,0 +1,69 @@
+"""The plugin, compiled once, and the agent's side of the socket."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet.agent.cni.server import CniServer
+from secnet.agent.cni.service import CniService
+
+from .helpers import Plugin, ToyAttacher
+
+SOURCES = Path(__file__).parents[4] / "deploy/cni"
+SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000"
+
+
+def build(target: Path, *variables: str) -> Path:
+    """Compile the plugin into a directory."""
+    for tool in ("make", "cc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"no {tool}")
+    target.mkdir()
+    subprocess.run(["make", "-s", "-C", SOURCES, f"OUT={target}", *variables], check=True)
+    return target / "secnet-cni"
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As it is shipped."""
+    return build(tmp_path_factory.mktemp("snprogram") / "out")
+
+
+@pytest.fixture(scope="session")
+def hasty_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With short limits, and under sanitizers."""
+    sanitizers = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    return build(tmp_path_factory.mktemp("snhasty") / "out", f"CFLAGS={sanitizers} {SHORT}", "LDFLAGS=")
+
+
+@pytest.fixture
+def plugin(program: Path, tmp_path: Path) -> Plugin:
+    return Plugin(program, tmp_path)
+
+
+@pytest.fixture
+def hasty(hasty_program: Path, tmp_path: Path) -> Plugin:
+    return Plugin(hasty_program, tmp_path)
+
+
+@pytest.fixture
+def attacher() -> ToyAttacher:
+    return ToyAttacher()
+
+
+@pytest.fixture
+def service(attacher: ToyAttacher, tmp_path: Path) -> CniService:
+    return CniService(attacher, ready_timeout=0.2, device_info_dir=tmp_path / "devinfo")
+
+
+@pytest.fixture
+def server(plugin: Plugin, service: CniService) -> Iterator[CniServer]:
+    """The real server at the end of the plugin's way to the agent."""
+    server = CniServer(plugin.socket, service.answer)
+    server.start()
+    yield server
+    assert server.close()

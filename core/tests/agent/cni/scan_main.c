@@ -1,0 +1,31 @@
+/* What the scanner says of texts, for comparison with Python's: frames of u32 length and text in, per text the answers out.
+ * Each text lies in a buffer of its exact size, so that a sanitizer sees one byte read too many. */
+#include "json.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(void)
+{
+    uint32_t len;
+    while (fread(&len, sizeof len, 1, stdin) == 1) {
+        struct member found[] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "passNamespaces"}};
+        len = ntohl(len);
+        char *text = malloc(len ? len : 1);
+        if (!text || (len && fread(text, 1, len, stdin) != len))
+            return 1;
+        putchar(json_object((struct span){text, len}, found, 4));
+        putchar(json_is(found[1].value, "secnet"));
+        putchar(json_array_has(found[3].value, "kube-system"));
+        for (int i = 0; i < 4; i++) {
+            uint32_t size = htonl((uint32_t)found[i].value.len);
+            fwrite(&size, sizeof size, 1, stdout);
+            if (found[i].value.len)
+            fwrite(found[i].value.at, 1, found[i].value.len, stdout);
+        }
+        free(text);
+    }
+    return 0;
+}

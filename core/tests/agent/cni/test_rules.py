@@ -1,0 +1,266 @@
+"""The rules of ADD, DEL, CHECK, GC and STATUS, in a chain and for one network."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.cni.attacher import Attached, RecordedAttachment
+from secnet.agent.cni.service import CniService
+from secnet.contract import Busy, ErrorInfo, Finding, Gone, Unavailable
+
+from .helpers import PREVIOUS, ToyAttacher, ask, conf, raw, single
+
+SYSTEM = "K8S_POD_NAMESPACE=kube-system;K8S_POD_NAME=dns"
+BOTH = pytest.mark.parametrize("configuration", [conf(), single()], ids=["chained", "single"])
+
+
+def code(answer: Any) -> int | None:
+    assert answer.failed == (answer.status != 0)
+    return answer.result["code"] if answer.failed else None
+
+
+# --- Waiting for recovery ---------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("command", ["ADD", "DEL"])
+def test_before_recovery_a_call_is_told_to_come_again(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], command: str
+) -> None:
+    attacher.ready = False
+    assert code(ask(service, command, configuration)) == 11
+    assert attacher.asked == []
+
+
+@BOTH
+def test_a_call_that_comes_before_recovery_is_served_after_it(
+    attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
+    attacher.ready = False
+    looked = threading.Event()
+
+    class Becoming(ToyAttacher):
+        @property
+        def ready(self) -> bool:
+            looked.set()
+            return attacher.ready
+
+        @ready.setter
+        def ready(self, value: bool) -> None: ...
+
+    becoming = Becoming()
+    answers: list[Any] = []
+    service = CniService(becoming, ready_timeout=60.0)
+    caller = threading.Thread(target=lambda: answers.append(ask(service, "ADD", configuration)))
+    caller.start()
+    assert looked.wait(60)
+    attacher.ready = True
+    caller.join()
+    assert code(answers[0]) is None
+    assert becoming.made
+
+
+def test_a_caller_that_gives_up_before_recovery_is_not_served(attacher: ToyAttacher) -> None:
+    attacher.ready = False
+    cancel = threading.Event()
+    cancel.set()
+    assert code(CniService(attacher, ready_timeout=60.0).answer(raw("ADD", conf()), cancel)) == 11
+    assert attacher.asked == []
+
+
+def test_namespaces_that_never_wait_do_not_wait_for_recovery(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.ready = False
+    assert ask(service, "ADD", conf(), CNI_ARGS=SYSTEM).result == PREVIOUS
+    assert code(ask(service, "ADD", conf(passNamespaces=[]), CNI_ARGS=SYSTEM)) == 11
+    assert attacher.asked == []
+
+
+def test_but_they_get_their_networks_from_an_agent_that_is_ready(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.error = Busy("no address is free")
+    assert code(ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)) == 11
+
+
+# --- ADD --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sandbox_without_a_pod_passes(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.ready = False
+    assert ask(service, "ADD", conf(), CNI_ARGS=None).result == PREVIOUS
+    assert attacher.asked == []
+
+
+def test_one_network_needs_no_pod(service: CniService, attacher: ToyAttacher) -> None:
+    assert ask(service, "ADD", single(), CNI_ARGS=None).status == 0
+    assert attacher.asked[0][0].pod is None
+
+
+def test_one_network_gets_its_configuration_and_the_callers_wishes(service: CniService, attacher: ToyAttacher) -> None:
+    ask(service, "ADD", single(runtimeConfig={"mac": "02:00:00:00:00:07"}, deviceID="d1"), CNI_IFNAME="net1")
+    ((sandbox, configuration, ifname, runtime),) = attacher.asked
+    assert (sandbox.container_id, ifname, configuration["networkType"]) == ("c1", "net1", "toy")
+    assert (runtime.mac, runtime.device_id) == ("02:00:00:00:00:07", "d1")
+
+
+def test_one_network_is_no_link_of_a_chain(service: CniService, attacher: ToyAttacher) -> None:
+    assert code(ask(service, "ADD", single(prevResult=PREVIOUS))) == 7
+    assert attacher.asked == []
+
+
+@BOTH
+def test_the_answer_knows_how_to_take_it_back(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
+    answer = ask(service, "ADD", configuration)
+    assert attacher.made
+    assert answer.undo is not None
+    answer.undo()
+    assert not attacher.made
+
+
+@BOTH
+def test_what_was_attached_after_the_runtime_gave_up_is_detached(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
+    attacher.on_attach = lambda cancel: cancel.set()
+    assert code(ask(service, "ADD", configuration)) == 11
+    assert not attacher.made
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "devinfo/../x", "devinfo/.hidden", "devinfo/", "devinfo/a/b"])
+def test_device_information_goes_nowhere_else_and_nothing_is_left(
+    service: CniService, attacher: ToyAttacher, tmp_path: Path, file: str
+) -> None:
+    attacher.result = Attached(ifname="net1", device_info={"type": "pci"})
+    path = str(tmp_path) + "/" + file if not file.startswith("/") else file
+    assert code(ask(service, "ADD", single(runtimeConfig={"CNIDeviceInfoFile": path}))) == 7
+    assert not attacher.made
+    assert not (tmp_path / "devinfo").exists()
+
+
+def test_device_information_follows_no_link(service: CniService, attacher: ToyAttacher, tmp_path: Path) -> None:
+    attacher.result = Attached(ifname="net1", device_info={"type": "pci"})
+    (tmp_path / "devinfo").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "devinfo/x").symlink_to(tmp_path / "precious")
+    path = str(tmp_path / "devinfo/x")
+    assert ask(service, "ADD", single(runtimeConfig={"CNIDeviceInfoFile": path})).status == 0
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / "devinfo/x").read_text() == '{"type": "pci"}'
+
+
+# --- DEL and CHECK ----------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_del_of_what_is_gone_succeeds(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
+    attacher.broken["c1"] = Gone("the sandbox is gone")
+    assert ask(service, "DEL", configuration).stdout == ""
+    assert ask(service, "DEL", configuration).status == 0
+
+
+def test_del_ends_only_its_own(service: CniService, attacher: ToyAttacher) -> None:
+    ask(service, "ADD", conf(), CNI_CONTAINERID="old")
+    ask(service, "ADD", conf(), CNI_CONTAINERID="new")
+    ask(service, "ADD", single(), CNI_CONTAINERID="new", CNI_IFNAME="net1")
+    ask(service, "DEL", conf(), CNI_CONTAINERID="old", CNI_ARGS=None)
+    assert attacher.made == {("new",), ("new", "net1", "blue")}
+    ask(service, "DEL", single(), CNI_CONTAINERID="new", CNI_IFNAME="net1")
+    assert attacher.made == {("new",)}
+
+
+@BOTH
+def test_check_reports_what_is_wrong(service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]) -> None:
+    checked = configuration | {"prevResult": PREVIOUS}
+    assert ask(service, "CHECK", checked).stdout == ""
+    attacher.findings = [Finding(code="InterfaceMissing", message="net1 is not there")]
+    answer = ask(service, "CHECK", checked)
+    assert code(answer) == 104
+    assert answer.result
+    assert "InterfaceMissing: net1 is not there" in answer.result["msg"]
+
+
+@BOTH
+def test_check_needs_what_add_answered(service: CniService, configuration: dict[str, Any]) -> None:
+    without = {key: value for key, value in configuration.items() if key != "prevResult"}
+    assert code(ask(service, "CHECK", without)) == 7
+
+
+# --- GC and STATUS ----------------------------------------------------------------------------------------------------
+
+RECORDS = [
+    RecordedAttachment(container_id="lives", ifname="net1", network="ns/red", chained=True),
+    RecordedAttachment(container_id="dead", ifname="net1", network="ns/red", chained=True),
+    RecordedAttachment(container_id="dead", ifname="net2", network="ns/red", chained=True),
+    RecordedAttachment(container_id="watched", ifname="net1", network="ns/red"),
+    RecordedAttachment(container_id="lives", ifname="net5", network="blue"),
+    RecordedAttachment(container_id="lives", ifname="net6", network="blue"),
+    RecordedAttachment(container_id="dead", ifname="net6", network="blue"),
+    RecordedAttachment(container_id="dead", ifname="net7", network="green"),
+    RecordedAttachment(container_id="dead", ifname="net8", network="blue", chained=True),
+]
+
+
+def valid(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return {"cni.dev/valid-attachments": [{"containerID": cid, "ifname": ifname} for cid, ifname in pairs]}
+
+
+def test_gc_in_a_chain_compares_sandboxes(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.records = RECORDS
+    assert ask(service, "GC", conf(**valid(("lives", "eth0")))).stdout == ""
+    assert attacher.asked == [("dead",)]
+
+
+def test_gc_of_one_network_compares_interfaces_within_it(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.records = RECORDS
+    assert ask(service, "GC", single(**valid(("lives", "net5")))).status == 0
+    assert attacher.asked == [("dead", "net6", "blue"), ("lives", "net6", "blue")]
+
+
+@BOTH
+def test_gc_without_a_list_ends_nothing(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
+    attacher.records = RECORDS
+    assert code(ask(service, "GC", configuration)) == 7
+    assert attacher.asked == []
+
+
+def test_gc_goes_on_after_an_error_and_reports_it(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.records = RECORDS
+    attacher.broken = {"dead": Unavailable("OVSDB does not answer")}
+    answer = ask(service, "GC", conf(**valid()))
+    assert code(answer) == 11
+    assert attacher.asked == [("dead",), ("lives",)]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_status_in_a_chain_is_never_an_error(service: CniService, attacher: ToyAttacher, ready: bool) -> None:
+    attacher.ready, attacher.why = ready, ErrorInfo(reason="NotReady", message="no bridge")
+    assert (ask(service, "STATUS", conf()).status, ask(service, "STATUS", conf()).stdout) == (0, "")
+
+
+def test_status_of_one_network_tells_what_is_missing(service: CniService, attacher: ToyAttacher) -> None:
+    assert ask(service, "STATUS", single()).status == 0
+    attacher.why = ErrorInfo(reason="NotReady", message="no bridge")
+    assert code(ask(service, "STATUS", single())) == 50
+    attacher.why, attacher.ready = None, False
+    assert code(ask(service, "STATUS", single())) == 50
+
+
+def test_version(service: CniService) -> None:
+    assert ask(service, "VERSION", {"cniVersion": "0.4.0"}).result == {
+        "cniVersion": "0.4.0",
+        "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+    }
+
+
+@pytest.mark.parametrize(("configuration", "version"), [(conf(cniVersion="9.9.9"), "9.9.9"), (b"{", "1.1.0")])
+def test_an_error_has_the_version_of_the_request(service: CniService, configuration: Any, version: str) -> None:
+    answer = ask(service, "ADD", configuration)
+    assert answer.result
+    assert answer.result["cniVersion"] == version

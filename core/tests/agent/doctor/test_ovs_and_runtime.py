@@ -1,0 +1,147 @@
+"""Open vSwitch, drivers, sockets and the CNI configuration, on a private switch and in folders that play the node."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.doctor.antrea import check_antrea
+from secnet.agent.doctor.node import check_drivers, check_ovs
+from secnet.agent.doctor.runtime import check_cni, check_multus, check_sockets
+from secnet.agent.settings import CniSettings, KubernetesSettings
+from secnet_testing.netns import Namespace
+from secnet_testing.ovs import OvsFactory, PrivateOvs
+
+NOWHERE = "unix:/nonexistent/db.sock"
+
+
+@pytest.fixture
+def switch(ovs: OvsFactory, node_netns: Namespace) -> PrivateOvs:
+    return ovs(node_netns)
+
+
+@pytest.mark.ovs
+def test_a_switch_that_answers(make_host: Any, found: Any, switch: PrivateOvs) -> None:
+    results = found(check_ovs, make_host(ovsdb=switch.target, datapath_type="netdev"))
+    assert results["Open vSwitch"].finding == f"of unknown version, answers at {switch.target}"
+    switch.vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0")
+    assert found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding.startswith("3.1.0, ")
+    assert results["OVS datapath netdev"].level == "ok"
+    lacking = found(check_ovs, make_host(ovsdb=switch.target, datapath_type="system"))
+    assert lacking["OVS datapath system"].level == "FAIL", "this switch runs without the kernel datapath"
+    assert found(check_drivers, make_host(root=Path("/"), ovsdb=switch.target))["network type vlan"].level == "ok"
+
+
+@pytest.mark.ovs
+def test_ports_of_antrea(make_host: Any, found: Any, switch: PrivateOvs) -> None:
+    what = "ports of Antrea's secondary networks"
+    switch.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev")
+    add = (
+        "add-port",
+        "br-int",
+        "pod-1",
+        "--",
+        "set",
+        "interface",
+        "pod-1",
+        "type=internal",
+        "--",
+        "set",
+        "port",
+        "pod-1",
+    )
+    switch.vsctl(*add, "external_ids:antrea-type=container")
+    host = make_host(ovsdb=switch.target)
+    assert found(check_antrea, host)[what].level == "ok", "a Pod's first interface is not our business"
+    switch.vsctl("set", "port", "pod-1", "external_ids:if-dev=eth1")
+    assert (found(check_antrea, host)[what].level, "pod-1" in found(check_antrea, host)[what].finding) == ("warn", True)
+
+
+@pytest.mark.ovs
+def test_a_database_without_a_switch(make_host: Any, found: Any, node_netns: Namespace, place: Path) -> None:
+    bare = PrivateOvs(node_netns, place)
+    bare.start_server()
+    try:
+        bare.vsctl("--no-wait", "init")
+        assert "never ran" in found(check_ovs, make_host(ovsdb=bare.target))["Open vSwitch"].finding
+    finally:
+        bare.stop()
+
+
+@pytest.mark.ovs
+def test_a_switch_that_hangs(make_host: Any, found: Any, switch: PrivateOvs) -> None:
+    switch.pause_server()
+    try:
+        assert "does not answer" in found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding
+    finally:
+        switch.resume_server()
+
+
+def test_no_switch(make_host: Any, found: Any) -> None:
+    assert found(check_ovs, make_host(ovsdb=NOWHERE))["Open vSwitch"].level == "FAIL"
+    assert found(check_ovs, make_host(ovsdb=NOWHERE, drivers={}))["Open vSwitch"].level == "warn"
+    results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE))
+    assert (results["network type vlan"].level, results["network type sriov"].level) == ("FAIL", "warn")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short path: the sockets' paths must fit into their 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="sn-") as name:
+        yield Path(name)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    made.listen()
+    return made
+
+
+def test_sockets(make_host: Any, found: Any, place: Path) -> None:
+    cri = Path("/run/c.sock")
+    host = make_host(root=place, kubernetes=KubernetesSettings(), cri_socket=cri)
+    results = found(check_sockets, host)
+    assert [result.level for result in results.values()] == ["FAIL", "warn"]
+    with _listen(place / "run/c.sock"), _listen(place / "var/lib/kubelet/pod-resources/kubelet.sock"):
+        assert [result.level for result in found(check_sockets, host).values()] == ["ok", "ok"]
+    left = found(check_sockets, host)[f"CRI socket {cri}"]
+    assert (left.level, left.finding) == ("FAIL", "nobody listens"), "the file of a runtime that ended"
+    assert found(check_sockets, make_host(root=place)) == {}, "manifests need neither"
+
+
+def _conflist(put: Any, name: str, *types: str) -> None:
+    put(f"/etc/cni/net.d/{name}", json.dumps({"name": "net", "plugins": [{"type": kind} for kind in types]}))
+
+
+def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, place: Path) -> None:
+    cni = CniSettings(socket=Path("/run/cni.sock"), conf_dir=Path("/etc/cni/net.d"))
+    levels = [result.level for result in found(check_cni, make_host(cni=cni)).values()]
+    assert levels == ["warn", "FAIL", "warn"]
+    put("/opt/cni/bin/secnet-cni", "").chmod(0o755)
+    _conflist(put, "20-other.conflist", "secnet-cni")
+    _conflist(put, "10-first.conflist", "bridge")
+    results = found(check_cni, make_host(cni=cni))
+    assert (results["CNI plugin"].level, results["CNI chain"].level) == ("ok", "warn"), (
+        "the runtime takes the first file"
+    )
+    _conflist(put, "10-first.conflist", "bridge", "secnet-cni")
+    assert found(check_cni, make_host(cni=cni))["CNI chain"].level == "ok"
+    assert found(check_cni, make_host()) == {}, "not configured"
+    with _listen(place / "run/cni.sock"):
+        assert found(check_cni, make_host(cni=cni, root=place))["socket for the CNI plugin /run/cni.sock"].level == "ok"
+
+
+@pytest.mark.parametrize("kind", ["multus", "multus-shim"])
+def test_multus(make_host: Any, found: Any, put: Any, kind: str) -> None:
+    put("/etc/cni/net.d/05-broken.conf", "{")
+    put("/etc/cni/net.d/README", "multus")
+    assert found(check_multus, make_host())["Multus"].level == "ok"
+    put("/etc/cni/net.d/00-multus.conf", json.dumps({"type": kind, "delegates": []}))
+    assert found(check_multus, make_host())["Multus"].level == "warn"

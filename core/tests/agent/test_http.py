@@ -1,0 +1,137 @@
+"""The HTTP server over real sockets: what it serves, what it refuses, and that nobody can hold it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from secnet.agent.health import Heartbeats, serve_health
+from secnet.agent.http import HttpServer, Response, parse_listen
+from secnet.agent.metrics import Metrics
+from secnet.contract import InvalidConfig, NotReady
+
+
+def _fail() -> Response:
+    raise RuntimeError("x")
+
+
+ROUTES = {"/ok": lambda: Response(body=b"fine\n"), "/broken": _fail}
+
+
+def _ask(server: HttpServer, path: str, method: str = "GET") -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection(server.host, server.port, timeout=10)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def _connect(server: HttpServer) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=10)
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("http")]
+
+
+@pytest.fixture(params=["127.0.0.1:0", "[::1]:0"])
+def server(request: pytest.FixtureRequest) -> Iterator[HttpServer]:
+    made = HttpServer(request.param, ROUTES)
+    yield made
+    made.close()
+    assert _threads() == []
+
+
+def test_it_serves_its_routes_and_nothing_else(server: HttpServer) -> None:
+    assert _ask(server, "/ok") == (200, b"fine\n")
+    assert _ask(server, "/ok?x=1") == (200, b"fine\n")
+    assert _ask(server, "/other")[0] == 404
+    assert _ask(server, "/broken")[0] == 500
+    for method in ("POST", "PUT", "DELETE"):
+        assert _ask(server, "/ok", method)[0] == 501
+
+
+@pytest.mark.parametrize(
+    "text", [b"\x00\xff\r\n\r\n", b"GET /ok\r\n", b"GET /ok HTTP/9.9\r\n\r\n", b"GET " + b"x" * 70000 + b"\r\n\r\n"]
+)
+def test_garbage_harms_nobody(server: HttpServer, text: bytes) -> None:
+    with _connect(server) as client:
+        client.sendall(text)
+        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(4096):
+                pass
+    assert _ask(server, "/ok")[0] == 200
+
+
+def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:
+    server = HttpServer("127.0.0.1:0", ROUTES, seconds=0.3)
+    try:
+        with _connect(server) as slow:
+            slow.settimeout(5)  # less than the socket's own timeout in the server, which no drip would meet
+            slow.sendall(b"GET /ok HTTP/1.0\r\n")
+            assert _ask(server, "/ok")[0] == 200
+            assert slow.recv(1) == b"", "the connection is closed without an answer"
+    finally:
+        server.close()
+    assert _threads() == []
+
+
+def test_many_clients_that_say_nothing_are_bounded() -> None:
+    server = HttpServer("127.0.0.1:0", ROUTES, seconds=60)
+    clients = []
+    try:
+        clients = [_connect(server) for _ in range(16)]
+        with _connect(server) as late:
+            assert late.recv(1) == b""
+        assert len(_threads()) <= 17
+    finally:
+        server.close()
+        for client in clients:
+            client.close()
+    assert _threads() == [], "close cuts what is connected"
+    with pytest.raises(OSError, match="refused"):
+        _connect(server)
+
+
+def test_a_port_in_use_names_the_setting() -> None:
+    server = HttpServer("127.0.0.1:0", ROUTES)
+    try:
+        with pytest.raises(NotReady, match="cannot listen at") as caught:
+            HttpServer(f"127.0.0.1:{server.port}", ROUTES)
+    finally:
+        server.close()
+    assert caught.value.path == "$.http.listen"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("::1:80", ("::1", 80)), ("[::]:0", ("::", 0)), ("1.2.3.4:5", ("1.2.3.4", 5))]
+)
+def test_addresses(text: str, value: tuple[str, int]) -> None:
+    assert parse_listen(text) == value
+
+
+@pytest.mark.parametrize("text", ["host:80", ":80", "127.0.0.1", "127.0.0.1:70000", "127.0.0.1:x"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfig, match="is not ADDRESS:PORT"):
+        parse_listen(text)
+
+
+def test_nothing_is_served_without_an_address() -> None:
+    serve_health(None, Metrics(), stuck=list, unready=list)()
+    assert _threads() == []
+
+
+def test_a_thread_that_does_not_come_round_is_named() -> None:
+    now = [0.0]
+    beats = Heartbeats(clock=lambda: now[0])
+    beats.beat("look_around", 10)
+    beats.beat("keep_true", 100)
+    now[0] = 11
+    assert beats.late() == ["look_around is stuck or ended, since 1 s"]
+    beats.beat("look_around", 10)
+    assert beats.late() == []

@@ -1,0 +1,130 @@
+"""Write the generated part of deploy/: the ClusterRole, from what the agent and the IPAM backends say they need.
+
+    python deploy/render.py            write deploy/base/clusterrole.yaml
+    python deploy/render.py --check    change nothing; exit 1 if it is not what would be written
+    python deploy/render.py --print    print the ClusterRole for everything that is installed here, strangers' backends too
+
+The committed file is for the distributions of this workspace, whatever else is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from secnet.agent.cluster.kinds import KINDS
+from secnet.agent.registry import Registry
+from secnet.contract import BackendInfo
+
+ROLE = Path(__file__).resolve().parent / "base/clusterrole.yaml"
+OURS = ("secnet-ipam",)
+NAME = "secnet-agent"
+MARK = "# Written by deploy/render.py (`make deploy`): change what the agent or a backend declares, not this file.\n"
+
+Rule = dict[str, list[str]]
+
+# What the agent itself calls, while secnet.agent.cluster has no list of its own (`core_rules`).
+_CORE: tuple[Rule, ...] = (
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
+    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    {
+        "apiGroups": ["k8s.cni.cncf.io"],
+        "resources": ["network-attachment-definitions"],
+        "verbs": ["get", "list", "watch"],
+    },
+)
+# What `secnet doctor` looks at, read-only: the node's own object, the definitions, and which rights the agent has.
+_DOCTOR: tuple[Rule, ...] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+    {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
+    {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
+)
+
+
+def core_rules() -> Sequence[Mapping[str, Sequence[str]]]:
+    """What the agent needs whatever is installed: `secnet.agent.cluster.kube.rbac.RULES`, or the list above."""
+    try:
+        module = importlib.import_module("secnet.agent.cluster.kube.rbac")
+    except ModuleNotFoundError as exc:
+        if not (exc.name or "").startswith("secnet.agent.cluster.kube"):
+            raise
+        return _CORE
+    rules: Sequence[Mapping[str, Sequence[str]]] = module.RULES
+    return rules
+
+
+def backend_rules(infos: Iterable[BackendInfo]) -> Iterator[Rule]:
+    """For each kind that a backend declares: read it, and update its status. Raises KeyError for a kind without a place."""
+    for kind in sorted({kind for info in infos for kind in info.kinds}):
+        place = KINDS[kind]
+        group = place.api_version.rpartition("/")[0]
+        yield {"apiGroups": [group], "resources": [place.plural], "verbs": ["get", "list"]}
+        yield {"apiGroups": [group], "resources": [f"{place.plural}/status"], "verbs": ["update"]}
+
+
+def cluster_role(infos: Iterable[BackendInfo]) -> dict[str, Any]:
+    """The ClusterRole of an agent with these backends."""
+    fixed = [{key: list(value) for key, value in rule.items()} for rule in (*core_rules(), *_DOCTOR)]
+    wanted: list[Rule] = []
+    for rule in (*fixed, *backend_rules(infos)):
+        if rule not in wanted:
+            wanted.append(rule)
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": NAME},
+        "rules": wanted,
+    }
+
+
+def role_text(distributions: Sequence[str] | None = OURS) -> str:
+    """The file. distributions: whose backends count; None for all that are installed. Ends the program if one is broken."""
+    registry = Registry.load()
+    if broken := [str(item.error) for item in registry.problems if _counts(item.distribution, distributions)]:
+        sys.exit("\n".join(broken))
+    infos = [plugin.info for plugin in registry.backends.values() if _counts(plugin.distribution, distributions)]
+    return MARK + yaml.dump(cluster_role(infos), Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def _counts(distribution: str, distributions: Sequence[str] | None) -> bool:
+    return distributions is None or distribution in distributions
+
+
+class _Dumper(yaml.SafeDumper):
+    """A list of words stands in one line."""
+
+
+def _list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=all(isinstance(x, str) for x in data))
+
+
+_Dumper.add_representer(list, _list)
+
+
+def main() -> int:
+    """Write the file, compare it, or print one."""
+    parser = argparse.ArgumentParser(description="Write the generated part of deploy/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
+    parser.add_argument("--print", action="store_true", help="print the role for all backends that are installed")
+    parser.add_argument("--to", type=Path, default=ROLE, metavar="FILE", help="the file (default: the committed one)")
+    arguments = parser.parse_args()
+    if arguments.print:
+        print(role_text(None), end="")
+        return 0
+    text = role_text()
+    if arguments.to.is_file() and arguments.to.read_text(encoding="utf-8") == text:
+        return 0
+    if not arguments.check:
+        arguments.to.write_text(text, encoding="utf-8")
+    print(f"deploy: {arguments.to.name} {'is out of date: run make deploy' if arguments.check else 'written'}")
+    return int(arguments.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Pods whose networks come beside them: no plugin in the chain, the agent sees Pods by the API and sandboxes by the runtime."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from secnet_testing.clusternode import CONDITION, ClusterNode, ClusterNodeFactory, nad, pod, pool
+
+pytestmark = pytest.mark.runtime
+
+
+def started(factory: ClusterNodeFactory, **settings: object) -> ClusterNode:
+    """A node with a running agent, and the network and pool `blue`."""
+    node = factory(**settings)
+    node.api.create(nad("blue"))
+    node.api.create(pool("blue"))
+    node.node.agent()
+    return node
+
+
+def events(node: ClusterNode, pod_name: str) -> list[str]:
+    """The reasons of the Events about a Pod."""
+    found = node.api.items("/api/v1/events")
+    return [event["reason"] for event in found if event["involvedObject"]["name"] == pod_name]
+
+
+def test_a_pod_from_its_creation_to_its_end(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    for name in ("a", "b"):
+        node.api.create(pod(name, "blue"))
+    node.wait_attached("a", "b")
+    assert node.pings("a", node.address("b"))
+    node.wait(lambda: events(node, "a") == ["NetworksAttached"], "an Event tells of it")
+    others = [entry for entry in node.network_status("a") if entry["default"]]
+    assert [entry["interface"] for entry in others] == ["eth0"]
+    for name in ("a", "b"):
+        node.delete(name)
+    node.wait_gone("a", "b")
+    assert node.used("blue") == 0
+    assert node.ports() == []
+
+
+def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: ClusterNodeFactory) -> None:
+    """The numbers that docs/operations.md states."""
+    token = "agent-token"
+    node = started(cluster_node_factory, token=token, workers={"count": 2, "checkInterval": 3600})
+    node.wait(lambda: ("GET", "ippools") in node.calls(token), "the look at all pools at the start")
+    node.api.forget_requests()
+    node.api.create(pod("plain", None))
+    node.wait(lambda: node.is_running("plain"), "the Pod without networks runs")
+    node.delete("plain")
+    node.wait_gone("plain")
+    assert node.calls(token) == []
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    node.wait(lambda: events(node, "a"), "the Event is there")
+    assert sorted(node.calls(token)) == [
+        ("GET", "ippools"),
+        ("GET", "ippools/blue"),
+        ("PATCH", "pods/a"),
+        ("PATCH", "pods/a/status"),
+        ("POST", "events"),
+        ("PUT", "ippools/blue/status"),
+    ]
+
+
+def test_a_readiness_gate_opens_with_the_networks_and_at_once_without(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    gates = {"readinessGates": [{"conditionType": CONDITION}]}
+    node.api.create(pod("plain", None, **gates))
+    node.api.create(pod("a", "later", **gates))
+    node.wait(lambda: node.condition("plain", "Ready").get("status") == "True", "no networks, no waiting")
+    node.wait(lambda: node.condition("a").get("reason") == "ObjectNotFound", "the condition names what is missing")
+    assert node.condition("a", "Ready")["status"] == "False"
+    node.api.create(nad("later", ipam=None))
+    node.wait(lambda: node.condition("a", "Ready").get("status") == "True", "the gate opens")
+
+
+def test_an_edited_nad_leaves_living_attachments_alone(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    before = node.node.records()
+    node.api.patch(nad("blue"), {"spec": nad("blue", vlan=300)["spec"]})
+    node.wait(lambda: "Outdated" in node.node.cli("status").stdout, "the status says so")
+    assert node.node.records() == before
+    assert node.condition("a")["status"] == "True"
+    node.api.create(pod("b", "blue"))
+    node.wait_attached("b")
+    assert {record.attachment.vlan for record in node.node.records()} == {100, 300}
+
+
+def test_networks_come_and_go_with_the_annotation(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(nad("red", ipam=None, vlan=200))
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    first = node.node.records()
+    node.annotate("a", "blue,red")
+    node.wait(lambda: len(node.network_status("a")) == 3, "the second network is there")
+    assert first[0] in node.node.records()
+    node.annotate("a", json.dumps([{"name": "blue", "mac": "02:00:00:00:00:42"}]))
+    node.wait(lambda: "02:00:00:00:00:42" in json.dumps(node.network_status("a")), "made anew with the MAC")
+    assert "red" not in json.dumps(node.network_status("a"))
+    node.annotate("a", None)
+    node.wait(lambda: node.network_status("a") == [] and node.node.records() == (), "all networks are gone")
+    assert node.is_running("a")
+
+
+def test_a_pods_author_can_name_neither_a_namespace_nor_a_device(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(pod("victim", "blue"))
+    node.wait_attached("victim")
+    (record,) = node.node.records()
+    for name, path in (("host", "/proc/1/ns/net"), ("other", record.attachment.request.netns.path)):
+        thief = pod(name, "blue")
+        thief["metadata"]["annotations"] |= {"secnet.io/netns": path, "secnet.io/devices": "0000:00:00.0"}
+        node.api.create(thief)
+        node.wait_attached(name)
+    places = {r.pod.name: r.attachment.request.netns.path for r in node.node.records() if r.pod}
+    assert len(set(places.values())) == 3, "each Pod has its own namespace"
+    assert places["host"] != "/proc/1/ns/net"
+
+
+def test_hostnetwork_and_foreign_namespaces_are_refused_with_the_reason(
+    cluster_node_factory: ClusterNodeFactory,
+) -> None:
+    node = started(cluster_node_factory, kubernetes={"sharedNamespaces": ["shared"]})
+    for name in ("shared", "private"):
+        node.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    node.api.create(nad("ours", namespace="shared", ipam=None))
+    node.api.create(nad("theirs", namespace="private", ipam=None))
+    node.api.create(pod("host", "blue", hostNetwork=True))
+    node.api.create(pod("a", "shared/ours"))
+    node.api.create(pod("b", "private/theirs"))
+    node.wait_attached("a")
+    node.wait(lambda: "hostNetwork" in node.condition("host").get("message", ""), "hostNetwork is named")
+    node.wait(lambda: "sharedNamespaces" in node.condition("b").get("message", ""), "the setting is named")
+
+
+def test_a_same_name_pod_made_again_has_its_own_networks(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    uid = node.live("a")["metadata"]["uid"]
+    node.api.delete(pod("a", None))  # at once, as a forced deletion does
+    node.api.create(pod("a", "blue"))
+    node.wait(lambda: node.live("a")["metadata"]["uid"] != uid, "another Pod has the name")
+    node.wait_attached("a")
+    node.wait(lambda: len(node.node.records()) == 1 and node.used("blue") == 1, "nothing of the first is left")
+    (record,) = node.node.records()
+    assert record.pod is not None
+    assert record.pod.uid == node.live("a")["metadata"]["uid"]

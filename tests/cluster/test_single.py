@@ -1,0 +1,159 @@
+"""`type: secnet` as an ordinary CNI plugin for one network, called as Multus, a runtime or `cnitool` call it. No cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet_testing.clusternode import compiled_plugin, pool
+from secnet_testing.netns import Namespace, run_in
+from secnet_testing.node import BRIDGE, Node, NodeFactory
+from secnet_testing.objects import as_manifest
+
+pytestmark = pytest.mark.ovs
+
+CONF: dict[str, Any] = {
+    "cniVersion": "1.1.0",
+    "name": "blue",
+    "type": "secnet",
+    "networkType": "vlan",
+    "vlan": 100,
+    "ipam": {"type": "antrea", "ippools": ["blue"]},
+}
+
+
+class Caller:
+    """Calls the plugin by environment and standard input."""
+
+    def __init__(self, node: Node, program: Path) -> None:
+        self.node = node
+        self._program = program
+
+    def __call__(self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any) -> Any:
+        """The answer; for a failure its error object."""
+        process = self.begin(command, netns, ifname=ifname, **conf)
+        stdout, stderr = process.communicate(timeout=60)
+        answer = json.loads(stdout) if stdout.strip() else {}
+        assert (process.returncode != 0) == ("code" in answer), (stdout, stderr)
+        return answer
+
+    def begin(
+        self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any
+    ) -> subprocess.Popen[str]:
+        """The plugin at work."""
+        environment = {
+            "CNI_COMMAND": command,
+            "CNI_CONTAINERID": "c0ffee",
+            "CNI_IFNAME": ifname,
+            "CNI_PATH": str(self._program.parent),
+            "CNI_NETNS": "" if netns is None else netns.path,
+            "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a;K8S_POD_UID=u1",
+        }
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [str(self._program)], env={**os.environ, **environment}, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(CONF | conf))
+        process.stdin.close()
+        process.stdin = None  # communicate() would write to it
+        return process
+
+
+@pytest.fixture
+def caller(node_factory: NodeFactory, tmp_path: Path) -> Caller:
+    """A node with a running agent and the pool `blue`; the plugin is installed as the agent installs it."""
+    bin_dir = tmp_path / "bin"
+    node = node_factory(cni={"program": str(compiled_plugin()), "binDir": str(bin_dir)})
+    node.put("pool.yaml", as_manifest(pool("blue")))
+    node.agent()
+    node.wait_until((bin_dir / "secnet").exists, "the plugin is installed")
+    return Caller(node, bin_dir / "secnet")
+
+
+def test_add_check_and_del_of_one_network(caller: Caller) -> None:
+    netns = caller.node.pod("a")
+    result = caller("ADD", netns)
+    inside = next(each for each in result["interfaces"] if each.get("sandbox"))
+    assert (inside["name"], inside["sandbox"]) == ("net1", netns.path)
+    assert result["ips"][0]["address"] == "10.10.0.10/24"
+    assert result["interfaces"][result["ips"][0]["interface"]] == inside
+    assert "10.10.0.10/24" in run_in(netns, ["ip", "-o", "address", "show", "dev", "net1"])
+    assert caller("CHECK", netns, prevResult=result) == {}
+    run_in(netns, ["ip", "link", "set", "net1", "down"])
+    assert caller("CHECK", netns, prevResult=result)["code"] == 104
+    assert caller("DEL", netns) == {}
+    assert caller("DEL", None) == {}
+    assert caller.node.records() == ()
+    assert caller.node.ovs.vsctl("list-ports", BRIDGE) == ""
+
+
+def test_what_the_caller_adds_is_honoured_or_refused(caller: Caller) -> None:
+    netns = caller.node.pod("a")
+    wish = {"mac": "02:00:00:00:00:07", "ips": ["10.10.0.99/24"]}
+    result = caller("ADD", netns, runtimeConfig=wish)
+    assert result["ips"][0]["address"] == "10.10.0.99/24"
+    assert result["interfaces"][-1]["mac"] == wish["mac"] or result["interfaces"][0]["mac"] == wish["mac"]
+    again = caller("ADD", netns)
+    assert "already" in again["msg"] + again.get("details", "")
+    other = caller("ADD", netns, ifname="net2", runtimeConfig={"bandwidth": {"ingressRate": 1000}})
+    assert "bandwidth" in other["msg"] + other.get("details", "")
+    assert len(caller.node.records()) == 1
+
+
+def test_it_outlives_the_agent_and_goes_with_its_namespace(caller: Caller) -> None:
+    netns = caller.node.pod("a")
+    caller("ADD", netns)
+    before = caller.node.records()
+    caller.node.agents[-1].kill()
+    caller.node.agent()
+    assert caller("CHECK", netns, prevResult=caller_result(before)) == {}
+    assert caller.node.records() == before
+    caller.node.stop()
+    caller.node.delete_pod_namespace("a")
+    caller.node.agent()
+    caller.node.wait_until(lambda: caller.node.records() == (), "what nobody will ever ask to remove is removed")
+
+
+def test_gc_removes_what_the_runtime_does_not_name(caller: Caller) -> None:
+    netns = caller.node.pod("a")
+    caller("ADD", netns)
+    caller("ADD", netns, ifname="net2")
+    valid = [{"containerID": "c0ffee", "ifname": "net2"}]
+    assert caller("GC", None, **{"cni.dev/valid-attachments": valid}) == {}
+    assert [record.key.ifname for record in caller.node.records()] == ["net2"]
+    assert caller("GC", None, name="other", **{"cni.dev/valid-attachments": []}) == {}
+    assert len(caller.node.records()) == 1
+
+
+def test_a_caller_that_gives_up_leaves_nothing(caller: Caller) -> None:
+    """A runtime kills the plugin when its own time is up: the attach that goes on in the agent is withdrawn and undone."""
+    netns, ovs = caller.node.pod("a"), caller.node.ovs
+    ovs.pause_switch()
+    try:
+        waiting = caller.begin("ADD", netns)
+        caller.node.wait_until(lambda: caller.node.records(), "the attach has begun")
+        waiting.kill()
+        waiting.communicate()
+    finally:
+        ovs.resume_switch()
+    caller.node.wait_until(lambda: caller.node.records() == (), "what was begun is undone")
+    assert ovs.vsctl("list-ports", BRIDGE) == ""
+    assert caller("ADD", netns)["ips"][0]["address"] == "10.10.0.10/24"
+
+
+def test_the_agents_own_namespace_is_refused(caller: Caller) -> None:
+    error = caller("ADD", caller.node.namespace)
+    assert "own" in error["msg"] + error.get("details", "")
+    assert caller.node.records() == ()
+
+
+def caller_result(records: Any) -> dict[str, Any]:
+    """A prevResult as a runtime keeps it: what CHECK must be given."""
+    (record,) = records
+    addresses = [item.address for item in record.attachment.lease.addresses]
+    return {"cniVersion": "1.1.0", "interfaces": [], "ips": [{"address": address} for address in addresses]}

@@ -1,0 +1,61 @@
+"""What an administrator of a cluster does in a test, whichever API server it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from .answers import Object
+
+__all__ = ["Admin", "Refused"]
+
+_ODD_PLURALS = {"NetworkAttachmentDefinition": "network-attachment-definitions"}
+
+
+class Refused(Exception):
+    """An answer that is no success. status: the HTTP status; body: the Status object."""
+
+    def __init__(self, status: int, body: Object) -> None:
+        super().__init__(f"{status}: {body.get('message')}")
+        self.status = status
+        self.body = body
+
+
+class Admin(ABC):
+    """Objects are plain dicts with apiVersion, kind and metadata; namespaced ones name their namespace."""
+
+    @abstractmethod
+    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+        """Any request to the API, with the administrator's rights. Raises Refused."""
+
+    def create(self, obj: Object) -> Object:
+        """Make an object."""
+        return self._object("POST", self._path(obj, named=False), obj)
+
+    def get(self, obj: Object) -> Object:
+        """The live object of this kind, namespace and name."""
+        return self._object("GET", self._path(obj))
+
+    def patch(self, obj: Object, patch: Object, subresource: str = "") -> Object:
+        """Merge-patch it; subresource: such as `/status`."""
+        return self._object("PATCH", self._path(obj) + subresource, patch, "application/merge-patch+json")
+
+    def delete(self, obj: Object, *, grace: int = 0) -> Object:
+        """Delete it; at once unless `grace` says otherwise."""
+        return self._object("DELETE", self._path(obj), {"gracePeriodSeconds": grace})
+
+    def items(self, path: str) -> list[Object]:
+        """All objects under a path such as `/api/v1/events`."""
+        found: list[Object] = self.request("GET", path)["items"]
+        return found
+
+    def _object(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Object:
+        found: Object = self.request(method, path, body, content_type)
+        return found
+
+    def _path(self, obj: Object, *, named: bool = True) -> str:
+        version, meta = obj["apiVersion"], obj["metadata"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        namespace = f"/namespaces/{meta['namespace']}" if meta.get("namespace") else ""
+        plural = _ODD_PLURALS.get(obj["kind"], f"{obj['kind'].lower()}s")
+        return f"{root}{namespace}/{plural}" + (f"/{meta['name']}" if named else "")
