@@ -83,5 +83,5 @@ def _pytest(*options: str, targets: list[str] | None = None) -> subprocess.Compl
     ]
     environment = os.environ | {"PYTHONPATH": str(SAMPLES)}
     return subprocess.run(
-        [*argv, *options, *paths], env=environment, capture_output=True, text=True, check=False, timeout=1700
+        [*argv, *options, *paths], env=environment, capture_output=True, text=True, check=False, timeout=3400
     )

@@ -10,7 +10,7 @@ import pytest
 from secnet_conformance import BackendSuite, DriverSuite
 from secnet_conformance.suite import Suite, group_of
 
-pytestmark = [pytest.mark.kit, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.kit, pytest.mark.timeout(3600)]
 
 RIGHT = ("Pair", "List", "Bridged", "Locked")
 SAMPLES = Path(__file__).parent / "samples"
