@@ -18,6 +18,7 @@ from .cni_front import CniFront
 from .health import Heartbeats, serve_health
 from .metrics import Metrics, make_metrics
 from .monitoring import Monitoring
+from .occasionally import Occasionally
 from .parts import assemble
 from .registry import Registry
 from .run_dir import RunDirInUse, RunDirLock, bind_store
@@ -37,6 +38,7 @@ _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
+_LEASE_SWEEP_SECONDS = 900.0  # where it costs requests to an API server
 
 
 class Agent:
@@ -241,6 +243,7 @@ class Agent:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due = 0.0
+        leases = Occasionally(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
         while not self._stop.wait(due):
             self._beats.beat("keep_true", self._settings.check_interval + 600)
             started = time.monotonic()
@@ -248,7 +251,9 @@ class Agent:
                 self._guard(self._parts.controller.verify_all, default=None)
             self._guard(self._parts.attacher.tend, default=None)
             self._guard(
-                lambda: self._parts.sweeper.sweep(types, backends, self._call(self._settings.check_interval)),
+                lambda: self._parts.sweeper.sweep(
+                    types, backends if leases.is_due("sweep") else [], self._call(self._settings.check_interval)
+                ),
                 default=None,
             )
             due = max(1.0, self._settings.check_interval - (time.monotonic() - started))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from secnet.contract import (
     NetworkRef,
     PodRef,
     SecnetError,
+    Timeout,
     thaw,
 )
 from secnet.linux.netns import alive, forbid_host, identify
@@ -109,7 +110,7 @@ class NodeAttacher:
         ref = pod_ref(pod)
         key = (ref.namespace, ref.name)
         with self._controller.hold(key, Call.within(self._deadline, cancel=cancel)):
-            self._told.tell(key, found)
+            self._told.tell(pod, found)
             before = {record.key for record in self._journal.of_sandbox(found.container_id)}
             try:
                 records = self._sandboxes.attach(pod, found, cancel)
@@ -129,9 +130,12 @@ class NodeAttacher:
         if key is None:
             self._told.forget(container_id)
             return
-        with self._controller.hold(key, Call.within(_DEL_SECONDS)):
-            self._told.forget(container_id)
-            self._sandboxes.detach(container_id)
+        self._told.forget(container_id)
+        try:
+            with self._controller.hold(key, Call.within(_DEL_SECONDS)):
+                self._sandboxes.detach(container_id)
+        except Timeout:
+            _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
         self._controller.look_at(key)
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
@@ -193,18 +197,20 @@ class NodeAttacher:
     def tend(self) -> None:
         """Remove single networks that are half-built or whose namespace is gone: their caller may never say DEL."""
         for record in self._journal.of_cni():
-            if record.phase != Phase.ATTACHED or not alive(record.attachment.request.netns):
-                self._end(record)
+            if _is_left(record):
+                self._end(record, _is_left)
 
     # Pieces
 
-    def _end(self, record: Record) -> None:
+    def _end(self, record: Record, still: Callable[[Record], bool] = lambda record: True) -> None:
+        """Detach, if it is `still` so when nobody else works on it: an ADD may have come to its end meanwhile."""
         call = self._make_call(record.attachment.request, threading.Event())
         try:
             with self._held(record.key.container_id, record.pod, call):
                 current = self._journal.get(record.key)
-                if current is not None:
-                    self._pipeline.detach(current, call)
+                if current is None or not still(current):
+                    return
+                self._pipeline.detach(current, call)
         except SecnetError as exc:
             call.log.warning("detach failed, it is tried again: %s", exc, extra={"reason": exc.reason})
             return
@@ -264,6 +270,14 @@ class NodeAttacher:
         assert isinstance(work, Work)
         device = DeviceRef(id=runtime.device_id) if runtime.device_id is not None else None
         return replace(work, via=Via.CNI, request=replace(work.request, device=device))
+
+
+def _is_left(record: Record) -> bool:
+    """Half-built, or of a namespace that is gone; one that cannot be looked at is taken for living."""
+    try:
+        return record.phase != Phase.ATTACHED or not alive(record.attachment.request.netns)
+    except SecnetError:
+        return False
 
 
 def _identified(sandbox: SandboxCall) -> Sandbox:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from secnet.contract import NotReady
+from secnet.contract import Gone, NotReady
 
 from .journal import Phase
 from .reports import DEGRADED, NetworkReport, PodReport
@@ -20,6 +20,7 @@ __all__ = ["CONDITION_TYPE", "condition_of", "has_gate"]
 CONDITION_TYPE = "secnet.io/SecondaryNetworksReady"
 
 _MESSAGE_LIMIT = 1024
+_WITHOUT_SANDBOX = {NotReady.__name__, Gone.__name__}
 
 
 def has_gate(pod: Mapping[str, Any]) -> bool:
@@ -41,14 +42,20 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     ]
     if report.error is not None and report.error.reason == NotReady.__name__ and report.networks and not had:
         return None  # its sandbox is not there yet; a missing condition says the same and costs no request
+    if report.error is not None and had and report.error.reason not in _WITHOUT_SANDBOX and _all_work(report):
+        return None  # the runtime does not answer, or the annotation was mistyped: the interfaces are as they were
     if report.error is not None:
         return _condition("False", report.error.reason, str(report.error))
     if errors:
         text = "; ".join(f"{interface}: {error}" if interface else str(error) for interface, error in errors)
         return _condition("False", errors[0][1].reason, text)
-    if not all(network.phase == Phase.ATTACHED or _works(network) for network in report.networks):
+    if not _all_work(report):
         return _condition("False", "Pending", "not every network is attached yet")
     return _condition("True", "Attached", "")
+
+
+def _all_work(report: PodReport) -> bool:
+    return bool(report.networks) and all(n.phase == Phase.ATTACHED or _works(n) for n in report.networks)
 
 
 def _works(network: NetworkReport) -> bool:
@@ -57,4 +64,5 @@ def _works(network: NetworkReport) -> bool:
 
 
 def _condition(status: str, reason: str, message: str) -> dict[str, str]:
-    return {"type": CONDITION_TYPE, "status": status, "reason": reason, "message": message[:_MESSAGE_LIMIT]}
+    condition = {"type": CONDITION_TYPE, "status": status, "reason": reason}
+    return condition | ({"message": message[:_MESSAGE_LIMIT]} if message else {})

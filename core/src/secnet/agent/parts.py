@@ -25,6 +25,7 @@ from .metrics import Metrics
 from .nads import Nads
 from .node import NodeKeeper
 from .object_problems import ObjectProblems
+from .occasionally import Occasionally
 from .pipeline import Pipeline
 from .plugins import Plugins
 from .pod_sync import PodSync
@@ -45,6 +46,9 @@ __all__ = ["Parts", "assemble"]
 _log = logging.getLogger(__name__)
 
 _UNDO_SECONDS = 30.0
+_LEASE_CHECK_SECONDS = 900.0
+_LOOK_FOR_MULTUS_SECONDS = 5.0
+_LOOKS_AT_PODS_ELSEWHERE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,7 @@ def assemble(
         journal=journal,
         sandboxes=lambda: controller.sandboxes(),
         pod_exists=lambda namespace, name: _pod_exists(cluster, namespace, name),
+        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
     )
     work: Mapping[str, Any] = {
         "pipeline": pipeline,
@@ -116,7 +121,8 @@ def assemble(
         "sweeper": sweeper,
         "make_call": attach_call,
     }
-    sync = PodSync(source=told, **work)
+    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
+    sync = PodSync(source=told, lease_check_seconds=asking, **work)
     publisher = Publisher(cluster=cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag)
     object_problems = ObjectProblems(registry)
     controller = Controller(
@@ -173,8 +179,16 @@ def _shared(settings: Settings) -> frozenset[str] | None:
 
 
 def _multus(settings: Settings) -> Callable[[], bool]:
+    """Whether Multus serves this node, looked up now and then: every network of every Pod asks."""
     conf_dir = None if settings.cni is None else settings.cni.conf_dir
-    return (lambda: False) if conf_dir is None else (lambda: multus_present(conf_dir))
+    looks, seen = Occasionally(_LOOK_FOR_MULTUS_SECONDS), {"present": False}
+
+    def present() -> bool:
+        if conf_dir is not None and looks.is_due("multus"):
+            seen["present"] = multus_present(conf_dir)
+        return seen["present"]
+
+    return present
 
 
 def _claims(journal: Journal, boot_id: str) -> Claims:

@@ -25,6 +25,7 @@ from .claims import Claims
 from .diff import Changes
 from .journal import Journal, Phase, Record
 from .naming import ElementId
+from .occasionally import Occasionally
 from .pipeline import Pipeline
 from .refusals import failed_report, gone_report, internal_error, refused_report
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
@@ -77,7 +78,10 @@ def is_finished(pod: Mapping[str, Any]) -> bool:
 
 
 class PodSync:
-    """See the module. Thread-safe for different Pods; the caller never runs one Pod twice at once."""
+    """See the module. Thread-safe for different Pods; the caller never runs one Pod twice at once.
+
+    lease_check_seconds: the least time between two checks of one lease, which may cost a request to an API server.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class PodSync:
         claims: Claims,
         sweeper: Sweeper,
         make_call: MakeCall,
+        lease_check_seconds: float = 0.0,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
@@ -97,6 +102,7 @@ class PodSync:
         self._claims = claims
         self._sweeper = sweeper
         self._make_call = make_call
+        self._lease_checks = Occasionally(lease_check_seconds)
         self._degraded: dict[Key, ErrorInfo] = {}  # what the last check found, shown until the next one
 
     def sync(
@@ -195,7 +201,8 @@ class PodSync:
             if findings and isinstance(outcome, Work) and all(finding.repairable for finding in findings):
                 call.log.warning("the interface is not as recorded, and is made anew: %s", _text(findings))
                 return network_report(self._pipeline.remake(record, outcome, call))
-            findings += self._pipeline.check_lease(record, call)
+            if self._lease_checks.is_due(record.key):
+                findings += self._pipeline.check_lease(record, call)
             if not findings:
                 return network_report(record, error, outdated=outdated)
             call.log.warning("the interface is not as recorded: %s", _text(findings))
@@ -213,6 +220,7 @@ class PodSync:
 
     def _detach(self, record: Record) -> ErrorInfo | None:
         self._degraded.pop(record.key, None)
+        self._lease_checks.forget(record.key)
         call = self._make_call(record.attachment.request, threading.Event())
         try:
             self._pipeline.detach(record, call)

@@ -21,7 +21,7 @@ from .pod_table import PodKey, PodTable
 from .primary import primary_addresses
 from .reports import NetworkReport, PodReport, Reports
 from .sandbox import pod_ref
-from .status import STATUS_ANNOTATION, default_entry, merge_status
+from .status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
 
 __all__ = ["Publisher"]
 
@@ -79,7 +79,10 @@ class Publisher:
     def _tell(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
         if pod is None:
             return
-        pod = self._pods.get(key) or pod  # the newest we know: its resourceVersion saves a GET
+        newest = self._pods.get(key)  # its resourceVersion saves a GET
+        if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
+            return  # another Pod has the name by now
+        pod = newest or pod
         yield self._try(lambda: self._patch_status(pod, result.records))
         yield self._try(lambda: self._set_condition(pod, result.report))
 
@@ -113,8 +116,10 @@ class Publisher:
         if meta.get("uid") != ref.uid:
             return
         current = (meta.get("annotations") or {}).get(STATUS_ANNOTATION)
+        if not records and not has_ours(current, self._owner_tag):
+            return
         text = merge_status(current, records, default, self._owner_tag)
-        if text != current:
+        if not same_status(text, current):
             self._cluster.patch_annotations(
                 "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
             )

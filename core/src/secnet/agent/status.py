@@ -15,7 +15,7 @@ from secnet.contract import thaw
 
 from .journal import Phase, Record
 
-__all__ = ["STATUS_ANNOTATION", "default_entry", "merge_status", "status_entry"]
+__all__ = ["STATUS_ANNOTATION", "default_entry", "has_ours", "merge_status", "same_status", "status_entry"]
 
 STATUS_ANNOTATION = "k8s.v1.cni.cncf.io/network-status"
 OWNER_KEY = "secnet.io/owner"
@@ -70,6 +70,16 @@ def merge_status(
         others.insert(0, dict(default))
     merged = others + ours
     return json.dumps(merged, indent=4) if merged else None
+
+
+def has_ours(text: str | None, owner_tag: str) -> bool:
+    """Whether an annotation has an entry of ours; one that cannot be read has none."""
+    return any(entry.get(OWNER_KEY) == owner_tag for entry in _read(text))
+
+
+def same_status(one: str | None, other: str | None) -> bool:
+    """Whether two annotations say the same, however each writer lays out his JSON."""
+    return one == other or (None not in (one, other) and _read(one) == _read(other) != [])
 
 
 def _dns(record: Record) -> dict[str, Any]:

@@ -8,6 +8,7 @@ address is released only if its Pod is known to live on in another sandbox, or w
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -43,6 +44,8 @@ class Sweeper:
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
     pod_exists: whether a Pod of this name exists on any node.
     grace: seconds for which a Pod must be seen to be gone before its addresses are released.
+    looks: for how many leases of Pods elsewhere a sweep asks whether the Pod exists; None for all. Where each question is a
+    request to an API server, the agents of all nodes share the work by choosing at random.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Sweeper:
         sandboxes: Callable[[], Mapping[PodKey, str | None]],
         pod_exists: Callable[[str, str], bool],
         grace: float = 300.0,
+        looks: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugins = plugins
@@ -60,6 +64,7 @@ class Sweeper:
         self._sandboxes = sandboxes
         self._pod_exists = pod_exists
         self._grace = grace
+        self._looks = looks
         self._clock = clock
         self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
         self._swept: set[str] = set()
@@ -113,7 +118,7 @@ class Sweeper:
     def _sweep_leases(self, ipam_type: str, call: Call) -> None:
         sandboxes = self._sandboxes()
         seen: set[tuple[str, Key]] = set()
-        for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
+        for lease in self._chosen(ipam_type, self._plugins.ask(ipam_type, "inventory", tuple, call), sandboxes):
             key = Key(container_id=lease.owner.container_id, ifname=lease.owner.ifname)
             if self._journal.get(key) is not None or key in self._unrecorded or not self._is_stale(lease, sandboxes):
                 continue
@@ -124,6 +129,21 @@ class Sweeper:
             if moved or self._clock() - since >= self._grace:
                 self._release(ipam_type, lease.owner, call)
         self._suspects = {key: since for key, since in self._suspects.items() if key[0] != ipam_type or key in seen}
+
+    def _chosen(
+        self, ipam_type: str, leases: Iterable[IpamLease], sandboxes: Mapping[PodKey, str | None]
+    ) -> list[IpamLease]:
+        """All leases of this node's Pods and all suspects, and of the others as many as may be asked about."""
+        near: list[IpamLease] = []
+        far: list[IpamLease] = []
+        for lease in leases:
+            pod, owner = lease.owner.pod, lease.owner
+            key = Key(container_id=owner.container_id, ifname=owner.ifname)
+            here = pod is None or (pod.namespace, pod.name) in sandboxes or (ipam_type, key) in self._suspects
+            (near if here else far).append(lease)
+        if self._looks is not None and len(far) > self._looks:
+            far = random.sample(far, self._looks)
+        return near + far
 
     def _is_stale(self, lease: IpamLease, sandboxes: Mapping[PodKey, str | None]) -> bool:
         pod = lease.owner.pod

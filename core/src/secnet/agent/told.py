@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from secnet.contract import NotReady
+from secnet.contract import NotReady, SecnetError
 from secnet.linux.netns import alive
 
 from .sandbox import Sandbox, SandboxSource, pod_ref
@@ -29,19 +29,20 @@ class ToldSandboxes:
     def __init__(self, others: SandboxSource) -> None:
         self._others = others
         self._lock = threading.Lock()
-        self._told: dict[PodKey, Sandbox] = {}
+        self._told: dict[PodKey, tuple[str, Sandbox]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
-    def tell(self, pod: PodKey, sandbox: Sandbox) -> None:
-        """This is the Pod's sandbox from now on."""
+    def tell(self, pod: Mapping[str, Any], sandbox: Sandbox) -> None:
+        """This is the Pod's sandbox from now on; not that of a later Pod of its name."""
+        ref = pod_ref(pod)
         with self._lock:
-            self._told[pod] = sandbox
+            self._told[(ref.namespace, ref.name)] = (ref.uid, sandbox)
             self._ended.pop(sandbox.container_id, None)
 
     def forget(self, container_id: str) -> None:
         """That sandbox ends, or never came to be."""
         with self._lock:
-            self._told = {pod: told for pod, told in self._told.items() if told.container_id != container_id}
+            self._told = {pod: told for pod, told in self._told.items() if told[1].container_id != container_id}
             self._ended[container_id] = None
             while len(self._ended) > _ENDED_KEPT:
                 self._ended.popitem(last=False)
@@ -49,7 +50,7 @@ class ToldSandboxes:
     def pod_of(self, container_id: str) -> PodKey | None:
         """Whose sandbox it is, as far as it was told."""
         with self._lock:
-            return next((pod for pod, told in self._told.items() if told.container_id == container_id), None)
+            return next((pod for pod, told in self._told.items() if told[1].container_id == container_id), None)
 
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
         """See `SandboxSource.resolve`."""
@@ -80,5 +81,10 @@ class ToldSandboxes:
     def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
         ref = pod_ref(pod)
         with self._lock:
-            told = self._told.get((ref.namespace, ref.name))
-        return told if told is not None and alive(told.netns) else None
+            uid, told = self._told.get((ref.namespace, ref.name), ("", None))
+        if told is None or uid != ref.uid:
+            return None
+        try:
+            return told if alive(told.netns) else None
+        except SecnetError:
+            return told  # it cannot be looked at now: no sign that it is gone

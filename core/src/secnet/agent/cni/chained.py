@@ -9,7 +9,7 @@ import logging
 import threading
 from functools import partial
 
-from secnet.contract import Cancelled, Gone
+from secnet.contract import Cancelled, SecnetError
 
 from .attacher import Attacher, SandboxCall
 from .calls import Answer, answer_findings, answer_removals, require_prev_result, wait_until_ready
@@ -35,9 +35,9 @@ class ChainedPlugin:
             return Answer()
         if call.command is Command.ADD:
             return self._add(call, cancel)
-        wait_until_ready(self._attacher, cancel, self._ready_timeout)
         if call.command is Command.DEL:
-            return self._del(call)
+            return self._del(call)  # needs nothing but the journal, so it does not wait for the recovery
+        wait_until_ready(self._attacher, cancel, self._ready_timeout)
         if call.command is Command.CHECK:
             require_prev_result(call)
             return answer_findings(call, self._attacher.check_sandbox(call.container_id))
@@ -61,10 +61,11 @@ class ChainedPlugin:
         return Answer(result=passed, undo=undo)
 
     def _del(self, call: CniCall) -> Answer:
+        """An error here would keep the primary plugin, which is called after us, from its work: the agent goes on by itself."""
         try:
             self._attacher.detach_sandbox(call.container_id)
-        except Gone:
-            _log.debug("the sandbox is gone already", extra=_facts(call))
+        except SecnetError as exc:
+            _log.warning("an ended sandbox is not detached yet, it is tried again: %s", exc, extra=_facts(call))
         return Answer()
 
     def _gc(self, call: CniCall) -> Answer:
