@@ -2,7 +2,7 @@
 
 import json
 
-from secnet.agent.status import default_entry, merge_status
+from secnet.agent.status import default_entry, has_ours, merge_status, same_status
 from secnet_testing.builders import record
 
 TAG = "secnet"
@@ -68,3 +68,17 @@ def test_a_requested_default_route_is_reported_under_the_key_gateway() -> None:
     merged = _merge(None, record(addresses=("10.0.0.2/24",), wish={"default_route": ("10.0.0.1",)}))
     assert merged is not None
     assert merged[1]["gateway"] == ["10.0.0.1"]
+
+
+def test_an_annotation_of_others_is_told_from_ours() -> None:
+    theirs = '[{"name": "a", "interface": "net1", "default": true},\n{"name": "b"}]'
+    assert not has_ours(theirs, "secnet")
+    assert not has_ours("no JSON", "secnet")
+    assert has_ours('[{"name": "a", "secnet.io/owner": "secnet"}]', "secnet")
+
+
+def test_the_layout_of_the_json_makes_no_difference() -> None:
+    assert same_status('[{"name": "a"}]', '[\n  {"name": "a"}\n]')
+    assert not same_status('[{"name": "a"}]', '[{"name": "b"}]')
+    assert not same_status(None, "[]")
+    assert same_status(None, None)

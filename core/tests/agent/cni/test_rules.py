@@ -25,14 +25,24 @@ def code(answer: Any) -> int | None:
 # --- Waiting for recovery ---------------------------------------------------------------------------------------------
 
 
-@BOTH
-@pytest.mark.parametrize("command", ["ADD", "DEL"])
+@pytest.mark.parametrize(
+    ("command", "configuration"),
+    [("ADD", conf()), ("CHECK", conf()), ("ADD", single()), ("DEL", single())],
+    ids=["chained ADD", "chained CHECK", "single ADD", "single DEL"],
+)
 def test_before_recovery_a_call_is_told_to_come_again(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], command: str
 ) -> None:
     attacher.ready = False
     assert code(ask(service, command, configuration)) == 11
     assert attacher.asked == []
+
+
+def test_a_chained_del_does_not_wait_for_the_recovery(service: CniService, attacher: ToyAttacher) -> None:
+    """It needs the journal only, and an error would keep the primary plugin from its own work."""
+    attacher.ready = False
+    assert code(ask(service, "DEL", conf())) is None
+    assert len(attacher.asked) == 1
 
 
 @BOTH

@@ -86,6 +86,7 @@ class CniServer:
         self._uid = uid
         self._lock = threading.Lock()
         self._connections: set[_Connection] = set()
+        self._threads: list[threading.Thread] = []
         self._closing = False
         self._abandoned = False
         self._deaf = threading.Event()
@@ -126,6 +127,7 @@ class CniServer:
             self._abandoned = True
             self._wake()
             self._loop.join()
+            self._join_ended()
         self._listener.close()
         self._wake_in.close()
         self._wake_out.close()
@@ -140,6 +142,13 @@ class CniServer:
         for connection in self._active():
             if connection.thread is not None:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _join_ended(self) -> None:
+        """Threads whose call is over may still be on their last lines."""
+        at_work = {connection.thread for connection in self._active()}
+        for thread in self._threads:
+            if thread not in at_work:
+                thread.join(_IO_SECONDS)
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it wakes up anyway; closed: nobody is left to wake
@@ -193,8 +202,10 @@ class CniServer:
         connection.thread = threading.Thread(target=self._serve, args=(connection,), name="cni-call", daemon=True)
         with self._lock:
             self._connections.add(connection)
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         try:
             connection.thread.start()
+            self._threads.append(connection.thread)
         except RuntimeError:  # no more threads: the caller is told to come again, by itself
             _log.exception("a CNI call cannot be taken")
             connection.thread = None

@@ -1,0 +1,73 @@
+"""Sandboxes that ADD told of."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pytest
+from secnet.agent.sandbox import Sandbox
+from secnet.agent.told import ToldSandboxes
+from secnet.contract import NetnsRef, NotReady
+from secnet.linux.netns import identify
+from secnet_testing.netns import NetnsFactory
+
+pytestmark = pytest.mark.kernel
+
+GONE = NetnsRef(path="/run/netns/none", device=1, inode=2)
+
+
+class Others:
+    """A source that always knows the same sandbox."""
+
+    def __init__(self, container_id: str) -> None:
+        self._sandbox = Sandbox(container_id=container_id, netns=GONE)
+
+    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+        return self._sandbox
+
+    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+        return self._sandbox.container_id
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        return self._sandbox.container_id
+
+
+def pod(uid: str = "u1") -> dict[str, Any]:
+    return {"metadata": {"namespace": "default", "name": "web", "uid": uid}}
+
+
+@pytest.fixture
+def living(netns_factory: NetnsFactory) -> Sandbox:
+    return Sandbox(container_id="new", netns=identify(netns_factory().path))
+
+
+def test_what_was_told_comes_before_what_others_know(living: Sandbox) -> None:
+    told = ToldSandboxes(Others("old"))
+    assert told.resolve(pod()).container_id == "old"
+    told.tell(pod(), living)
+    assert (told.resolve(pod()), told.container_of(pod())) == (living, "new")
+    assert told.pod_of("new") == ("default", "web")
+
+
+def test_a_later_pod_of_the_name_does_not_get_the_sandbox_of_the_first(living: Sandbox) -> None:
+    told = ToldSandboxes(Others("of-u2"))
+    told.tell(pod("u1"), living)
+    assert told.resolve(pod("u2")).container_id == "of-u2"
+
+
+def test_a_sandbox_that_ended_is_none_even_if_others_still_list_it(living: Sandbox) -> None:
+    told = ToldSandboxes(Others("new"))
+    told.tell(pod(), living)
+    told.forget("new")
+    with pytest.raises(NotReady, match="ends"):
+        told.resolve(pod())
+    assert told.container_of(pod()) is None
+    told.tell(pod(), living)
+    assert told.resolve(pod()) == living
+
+
+def test_a_namespace_that_is_gone_counts_no_longer() -> None:
+    told = ToldSandboxes(Others("old"))
+    told.tell(pod(), Sandbox(container_id="new", netns=GONE))
+    assert told.resolve(pod()).container_id == "old"
