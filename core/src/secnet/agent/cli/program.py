@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
 
 from secnet.contract import SecnetError
-
-from . import agent, apply, cni_uninstall, delete, doctor, drivers, get, new_driver, status, topology, validate
 
 __all__ = ["main"]
 
@@ -36,15 +35,30 @@ a first look:
 exit status: 0 done; 1 something is wrong and said so; 2 the command line is wrong."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+_COMMANDS = (
+    "apply",
+    "delete",
+    "get",
+    "status",
+    "topology",
+    "doctor",
+    "validate",
+    "drivers",
+    "new-driver",
+    "agent",
+    "cni-uninstall",
+)
+
+
+def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
+    """The command line with these commands; each command's module is imported only for it, as that takes its time."""
     parser = argparse.ArgumentParser(
         prog="secnet", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"secnet {importlib.metadata.version('secnet')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (apply, delete, get, status, topology, doctor, validate, drivers, new_driver, agent, cni_uninstall):
-        module.add_parser(commands)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in commands:
+        importlib.import_module(f".{command.replace('-', '_')}", __package__).add_parser(subparsers)
     return parser
 
 
@@ -70,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     """The exit status, once all output is written."""
     try:
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        asked = [word for word in words[:1] if word in _COMMANDS]
+        arguments = build_parser(asked or _COMMANDS).parse_args(words)
     except SystemExit:  # after --help and --version too
         _flush()
         raise
