@@ -183,7 +183,7 @@ class Kubelet:
         failure = ""
         try:
             self._sync(each)
-        except _FAILURES as exc:
+        except Exception as exc:  # whatever it is: a Pod that stays busy would never be looked at again
             details = exc.details() if isinstance(exc, grpc.Call) else None
             failure = details or str(exc) or type(exc).__name__
         with self._lock:

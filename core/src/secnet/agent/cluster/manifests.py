@@ -77,10 +77,11 @@ class ManifestCluster(Cluster):
         return self.store.watch(kinds, handler)
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """See `Cluster.record_event`: a line in the log. The store keeps no Events; `secnet status` shows what is now."""
-        meta = pod.get("metadata") or {}
-        name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
-        _log.log(logging.WARNING if warning else logging.INFO, "Pod %s: %s: %s", name, reason, message)
+        """See `Cluster.record_event`: what failed stands in the log. The store keeps no Events; `secnet status` shows the state."""
+        if warning:  # what was attached is in the log already, with all that tells one line from another
+            meta = pod.get("metadata") or {}
+            name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
+            _log.warning("Pod %s: %s: %s", name, reason, message)
 
     def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
         """See `Cluster.set_condition`."""
