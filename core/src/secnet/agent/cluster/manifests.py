@@ -77,7 +77,7 @@ class ManifestCluster(Cluster):
         return self.store.watch(kinds, handler)
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """See `Cluster.record_event`: what failed stands in the log. The store keeps no Events; `secnet status` shows the state."""
+        """See `Cluster.record_event`: what failed stands in the log. The store keeps no Events."""
         if warning:  # what was attached is in the log already, with all that tells one line from another
             meta = pod.get("metadata") or {}
             name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
