@@ -110,3 +110,19 @@ def test_a_watch_ends_by_time_by_410_and_by_a_cut(kubeapi: KubeApiProcess, watch
     assert kubeapi.cut_watches() == 1
     with pytest.raises(http.client.IncompleteRead):
         lines.answer.read()
+
+
+def test_no_change_is_lost_between_bookmarks() -> None:
+    """A bookmark says that all before it was told: one that falls due together with a change must not pass it over."""
+    names = [f"p{number}" for number in range(500)]
+    api = KubeApiProcess(bookmarks=0.001)
+    try:
+        lines = Lines(api, "/api/v1/pods?watch=true&allowWatchBookmarks=true")
+        for name in names:
+            api.create(pod(name))
+        api.create(pod("last"))
+        told = list(iter(lines.named, ("ADDED", "last")))
+        lines.answer.close()
+    finally:
+        api.stop()
+    assert told == [("ADDED", name) for name in names]

@@ -134,7 +134,11 @@ class ClusterNode:
 
     def wait(self, condition: Callable[[], object], what: str, *, within: float = 30) -> None:
         """See `Node.wait_until`; a failure also shows what the kubelet last met."""
-        self.node.wait_until(condition, what, within=within)
+        try:
+            self.node.wait_until(condition, what, within=within)
+        except AssertionError as exc:
+            exc.add_note(f"Pods of the kubelet: {self.kubelet.summary()}")
+            raise
 
     def wait_attached(self, *names: str, within: float = 30) -> None:
         """Wait until each Pod runs and has its networks."""

@@ -115,6 +115,16 @@ class Kubelet:
         found = self._find(namespace, name)
         return found.failure if found else ""
 
+    def summary(self) -> str:
+        """The Pods that it knows, each with its sandbox and what it met last, for whom a test failed."""
+        with self._lock:
+            known = [(each.pod, each.uid, each.sandbox, each.failure) for each in self._pods.values()]
+        lines = [
+            f"{pod['metadata']['name'] if pod else uid} {sandbox or 'no sandbox'} {why}"
+            for pod, uid, sandbox, why in known
+        ]
+        return "; ".join(lines) or "none"
+
     def _find(self, namespace: str, name: str) -> _Pod | None:
         with self._lock:
             for each in self._pods.values():

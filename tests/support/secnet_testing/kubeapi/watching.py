@@ -117,6 +117,8 @@ class _Watch:
             try:
                 await asyncio.wait_for(self._waker.wait(), min(left, self._marks or left))
             except TimeoutError:
+                if self._waker.is_set():
+                    continue  # a change came together with the time-out: it is told before any bookmark
                 self._last = max(self._last, self._store.revision)
                 await self._bookmark()
 
