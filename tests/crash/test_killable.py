@@ -10,9 +10,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import secnet_testing
 from secnet_conformance.steps import ANY, StepPoint
-from secnet_testing.killable import RecordedStep, kill_points, program, read_steps
+from secnet_testing.killable import RecordedStep, kill_points, read_steps
 
+_ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(secnet_testing.__file__).parents[1])}
 STEPS = """
     from pathlib import Path
     from secnet.contract import Call
@@ -41,8 +43,7 @@ STEPS = """
 
 def _run(mode: str, argument: str, file: Path) -> int:
     script = textwrap.dedent(STEPS.format(arguments=(mode, argument, str(file))))
-    environment = os.environ | {"PYTHONPATH": program()[1].removeprefix("PYTHONPATH=")}
-    return subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
+    return subprocess.run([sys.executable, "-c", script], env=_ENVIRONMENT, check=False).returncode
 
 
 def test_steps_are_recorded_when_they_are_done(tmp_path: Path) -> None:
@@ -83,8 +84,7 @@ def test_a_point_that_makes_no_sense_is_refused(text: str) -> None:
 
 
 def test_only_the_agent_is_run(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*program("record", tmp_path / "steps"), "drivers"], capture_output=True, text=True, check=False
-    )
+    argv = [sys.executable, "-m", "secnet_testing.killable", "record", str(tmp_path / "steps"), "drivers"]
+    done = subprocess.run(argv, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "only the agent takes observers" in done.stderr

@@ -147,7 +147,7 @@ def test_apply_and_the_status_of_a_pod_give_that_reason(
 
 @pytest.mark.kernel
 def test_an_agent_logs_them_and_works_on(venv: StrangerVenv, node_netns: Namespace, tmp_path: Path) -> None:
-    agent = AgentProcess(
+    agent = AgentProcess.run(
         [str(venv.bin / "secnet"), "agent", "--config", str(settings(tmp_path))], tmp_path / "agent.log"
     )
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from .forkserver import Entry, ForkedProcess, fork_server
 
 __all__ = ["AgentProcess"]
 
@@ -18,11 +20,21 @@ _POLL_SECONDS = 0.01
 class AgentProcess:
     """A running `secnet agent`. `log` is the file with all it prints; `started` is when it was started, `time.time()`."""
 
-    def __init__(self, argv: Sequence[str], log: Path) -> None:
+    def __init__(self, start: Callable[[int], subprocess.Popen[bytes] | ForkedProcess], log: Path) -> None:
         self.log = log
         self.started = time.time()
         with log.open("wb") as file:
-            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            self._process = start(file.fileno())
+
+    @classmethod
+    def run(cls, argv: Sequence[str], log: Path) -> AgentProcess:
+        """Started by a command line."""
+        return cls(lambda log: subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log), log)
+
+    @classmethod
+    def fork(cls, entry: Entry, arguments: Sequence[str], log: Path, netns: str) -> AgentProcess:
+        """Started by the fork server, in a network namespace."""
+        return cls(lambda log: fork_server().start(entry, arguments, stdout=log, stderr=log, netns=netns), log)
 
     @property
     def pid(self) -> int:

@@ -25,6 +25,8 @@ from secnet.agent.cli.program import build_parser
 from secnet.contract import StepObserver, to_json
 from secnet_conformance.steps import At, StepCounter, StepPoint, die
 
+from .forkserver import Entry
+
 __all__ = [
     "RecordedStep",
     "kill_points",
@@ -99,11 +101,9 @@ def obedient(order: Path, marker: Path) -> StepObserver:
     return _Obedient(order, marker)
 
 
-def program(*arguments: object) -> list[str]:
+def program(*arguments: object) -> Entry:
     """What to run in place of `secnet`: the arguments of this module before `agent`, such as `program("record", file)`."""
-    folder = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-    return ["env", f"PYTHONPATH={path}", sys.executable, "-m", "secnet_testing.killable", *map(str, arguments)]
+    return Entry(module=__name__, arguments=tuple(map(str, arguments)))
 
 
 def read_steps(file: Path) -> list[RecordedStep]:

@@ -12,10 +12,9 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from secnet.contract import ObjectNotFound
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 
 from .agentprocess import AgentProcess
+from .forkserver import SECNET, Entry, run_secnet
 from .netns import Namespace, run_in
 from .ovs import PrivateOvs
 
@@ -83,13 +83,17 @@ class Node:
 
     # Processes
 
-    def agent(self, *, program: Iterable[str] | None = None, ready: bool = True) -> AgentProcess:
+    def agent(self, *, program: Sequence[str] | Entry = SECNET, ready: bool = True) -> AgentProcess:
         """Start `secnet agent` and wait until it says that it is ready.
 
-        program: what to run in place of `secnet`, such as the killable entry point. ready: False does not wait.
+        program: another entry point, such as the killable one, or the words of a command line in place of `secnet`, which
+        then is started as such. ready: False does not wait.
         """
-        argv = [*self._entering(), *(program or _secnet()), "agent", "--config", str(self.config)]
-        process = AgentProcess(argv, self.folder / f"agent-{len(self.agents) + 1}.log")
+        arguments, log = ["agent", "--config", str(self.config)], self.folder / f"agent-{len(self.agents) + 1}.log"
+        if isinstance(program, Entry):
+            process = AgentProcess.fork(program, arguments, log, self.namespace.path)
+        else:
+            process = AgentProcess.run([*self._entering(), *program, *arguments], log)
         self.agents.append(process)
         if ready:
             process.wait_ready()
@@ -103,8 +107,7 @@ class Node:
 
     def cli(self, *args: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
         """Run `secnet COMMAND ... --config FILE` inside the node; the caller looks at the exit code."""
-        argv = [*self._entering(), *_secnet(), *map(str, args), "--config", str(self.config)]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+        return run_secnet(*args, "--config", self.config, timeout=timeout, netns=self.namespace.path)
 
     def status(self) -> dict[str, Any]:
         """What `secnet status --json` prints."""
@@ -232,10 +235,6 @@ class Node:
 def is_ours(entry: dict[str, Any]) -> bool:
     """Whether an entry of network-status is of one of our networks: not another writer's, nor the default network's."""
     return "secnet.io/owner" in entry and not entry["default"]
-
-
-def _secnet() -> list[str]:
-    return [str(Path(sys.executable).with_name("secnet"))]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from secnet.agent.reports import Reports
 from secnet.contract import ObjectNotFound
 from secnet.linux.snapshot import HostSnapshot, diff
 
+from .forkserver import run_secnet
 from .netns import Namespace, run_in
 from .node import Node
 from .objects import as_manifest
@@ -120,8 +120,7 @@ def apply(node: Node, folder: Path, *objects: dict[str, Any]) -> str:
 
 def secnet(*args: str | Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a `secnet` command that needs no node."""
-    argv = [str(Path(sys.executable).with_name("secnet")), *map(str, args)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+    return run_secnet(*args, timeout=timeout)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.parser import HeaderParser
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
@@ -54,10 +55,16 @@ def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
 def identity(dist: Distribution | None) -> tuple[str, str]:
     """Name and version. What a distribution without METADATA does not tell is NOBODY and `?`."""
     try:
-        name, version = (dist.metadata["Name"], dist.metadata["Version"]) if dist is not None else (None, None)
-    except Exception:  # newer Pythons raise for what is missing, each its own
-        name = version = None
-    return name or NOBODY, version or "?"
+        headers = _headers(dist) if dist is not None else {}
+    except Exception:  # what is raised for a file that cannot be read or decoded depends on the Python
+        headers = {}
+    return headers.get("Name") or NOBODY, headers.get("Version") or "?"
+
+
+def _headers(dist: Distribution) -> Mapping[str, str]:
+    """The head of its METADATA alone: `dist.metadata` parses the whole README behind it, for each of all distributions."""
+    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+    return dict(HeaderParser().parsestr(text.partition("\n\n")[0]).items())
 
 
 def who(dist: Distribution | None) -> str:

@@ -92,7 +92,7 @@ def _example_faults(
     try:
         for key, item in schema["properties"].items():
             for value in item.get("examples", ()) if isinstance(item, dict) else ():
-                for problem in Validator(definitions | item, what).problems(value):
+                for problem in Validator(definitions | item, what, checked=True).problems(value):
                     yield f"{what}: an example of {key} is refused by its own schema: {problem.message}"
         for problem in whole.problems(example) if example is not None else ():
             yield f"{what}: the example of the description is refused: {problem.path}: {problem.message}"

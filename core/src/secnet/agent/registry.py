@@ -200,8 +200,8 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
         info=info,
         distribution=distribution,
         version=version,
-        options=Validator(options, owner),
-        node=Validator(info.node, f"node configuration of {owner}") if kind is _DRIVER else None,
+        options=Validator(options, owner, checked=True),  # by _describe
+        node=Validator(info.node, f"node configuration of {owner}", checked=True) if kind is _DRIVER else None,
     )
 
 
