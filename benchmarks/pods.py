@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet_testing.clusternode import CONDITION, ClusterNode, nad, play_cluster_node, pod, pool
+from secnet_testing.forkserver import COMMAND
 from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.traffic import traffic
 
@@ -111,7 +112,7 @@ def _set_up(stack: ExitStack, folder: Path) -> tuple[list[Rival], ClusterNode]:
     api.create(nad("blue"))
     api.create(pool("blue"))
     for node in nodes:
-        node.node.agent(ready=False)
+        node.node.agent(program=COMMAND, ready=False)
     nodes[0].wait_chained()
     sync, other = nodes
     rivals = [
@@ -152,7 +153,7 @@ def _restarts(node: ClusterNode, count: int) -> dict[str, int]:
     with traffic(node.namespace("a"), node.address("b")) as flow:
         for _ in range(count):
             node.node.agents[-1].kill()
-            node.node.agent(ready=False)
+            node.node.agent(program=COMMAND, ready=False)
             node.wait_reported("a", "b")
         flow.flows()
         found = {"restarts": count, "pings": flow.replies + flow.lost, "lost": flow.lost}
@@ -168,7 +169,9 @@ def _idle(node: ClusterNode, pods: int) -> dict[str, float]:
         node.api.create(pod(name, "blue", node=node.name))
     node.wait_attached(*names, within=_LIMIT_SECONDS)
     node.node.agents[-1].kill()
-    node.node.agent(ready=False)  # as it is after an upgrade: what attaching needed is not in its memory
+    node.node.agent(
+        program=COMMAND, ready=False
+    )  # as it is after an upgrade: what attaching needed is not in its memory
     node.wait_reported(*names)
     pid = node.node.agents[-1].pid
     _settle(pid)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from secnet_testing.agentprocess import AgentProcess
-from secnet_testing.forkserver import SECNET, Entry, ForkServer, run_secnet
+from secnet_testing.forkserver import COMMAND, SECNET, Entry, ForkServer, run_secnet
 from secnet_testing.netns import run_in
 from secnet_testing.node import Node
 
@@ -21,7 +20,6 @@ def main(argv):
     print(os.environ["SAID"], os.getcwd(), *argv)
     return 3
 """
-REAL = str(Path(sys.executable).with_name("secnet"))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +28,7 @@ REAL = str(Path(sys.executable).with_name("secnet"))
 )
 def test_output_and_exit_code_are_those_of_the_command(words: list[str]) -> None:
     environment = {**os.environ}  # not what a library of pytest adds behind its back, such as COLUMNS
-    real = subprocess.run([REAL, *words], capture_output=True, text=True, timeout=60, check=False, env=environment)
+    real = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False, env=environment)
     forked = run_secnet(*words, timeout=60)
     assert forked.stdout.splitlines() == real.stdout.splitlines()
     assert (forked.returncode, forked.stderr) == (real.returncode, real.stderr)

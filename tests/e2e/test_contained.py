@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from secnet_testing.agentprocess import AgentProcess
+from secnet_testing.forkserver import COMMAND
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.objects import nad, pod, pool
 from secnet_testing.scene import addresses, errors_of, wait_error
@@ -78,9 +78,8 @@ class _Stranger:
 
     def agent(self, node: Node) -> AgentProcess:
         """An agent that has it installed."""
-        secnet = str(Path(sys.executable).with_name("secnet"))
         path = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return node.agent(program=["env", f"PYTHONPATH={path}", secnet])
+        return node.agent(program=["env", f"PYTHONPATH={path}", *COMMAND])
 
     def told(self, method: str, what: str) -> None:
         """exit, hang, refuse or spawn; empty to do as a driver should."""

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["SECNET", "Entry", "ForkServer", "ForkedProcess", "fork_server", "run_secnet"]
+__all__ = ["COMMAND", "SECNET", "Entry", "ForkServer", "ForkedProcess", "fork_server", "run_secnet"]
 
 _PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.cri", "secnet_testing.killable")
 _STATUS = struct.Struct("i")
@@ -47,6 +47,8 @@ class Entry:
 
 
 SECNET = Entry(module="secnet.agent.cli")
+COMMAND = (str(Path(sys.executable).with_name("secnet")),)
+"""The same as a command line, for what is different there: what is imported, and the memory that it takes."""
 
 
 class ForkedProcess:
