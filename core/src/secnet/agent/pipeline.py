@@ -6,7 +6,6 @@ The record is written before the act it names. There is one undo path: on any fa
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -30,6 +29,7 @@ from secnet.contract import (
 
 from .journal import Journal, Phase, Record
 from .layer3 import Layer3
+from .leases import Leases
 from .locks import KeyLocks
 from .metrics import Metrics
 from .plugins import Plugins, blame
@@ -74,6 +74,7 @@ class Pipeline:
         self._metrics = metrics or Metrics()
         self._require_clear = require_clear
         self._locks = KeyLocks()
+        self._leases = Leases(plugins, journal)
 
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
@@ -149,24 +150,8 @@ class Pipeline:
             return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
-        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
-
-        Where a pool was made anew without its entries, the addresses in use are entered again.
-        """
-        lease = record.attachment.lease
-        if record.ipam is None or record.ipam_type is None or lease is None:
-            return ()
-        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
-        if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
-            return report.findings
-        pooled = tuple(item.address for item in lease.addresses if item.pool)
-        in_use = pooled or tuple(item.address for item in lease.addresses)  # not every backend has pools with names
-        try:
-            self._allocate(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
-        except SecnetError as exc:
-            return (*report.findings, Finding(code="LeaseLost", message=str(exc), repairable=False))
-        call.log.warning("the pools had lost the addresses of this interface; they are listed again")
-        return ()
+        """See `Leases.check`."""
+        return self._leases.check(record, call)
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         holder = self._journal.holder(locks, besides=work.key)
@@ -230,27 +215,7 @@ class Pipeline:
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:
         with self._phase("allocate", record.network_type):
-            return self._allocate(record.ipam, record.ipam_type, call)
-
-    def _allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
-        if request is None or ipam_type is None:
-            return None
-        lease = self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
-        self._refuse_doubled(request, ipam_type, lease, call)
-        return lease
-
-    def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
-        """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""
-        own = Key(container_id=request.owner.container_id, ifname=request.owner.ifname)
-        for item in lease.addresses:
-            holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
-            if holder is not None:
-                self._plugins.ask(ipam_type, "release", type(None), request, call)
-                self.check_lease(holder, call)
-                raise Busy(
-                    f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
-                    hint="the pool had lost its entry; it is listed again, and this is tried again",
-                )
+            return self._leases.allocate(record.ipam, record.ipam_type, call)
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
         info = self._plugins.driver_plugin(record.network_type).info
@@ -288,10 +253,10 @@ class Pipeline:
             record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
         after_link = self._ipam_phase(record) == "after_link"
         if after_link:
-            self._release(record, call)
+            self._leases.release(record, call)
         self._take_away(record, call)
         if not after_link:
-            self._release(record, call)
+            self._leases.release(record, call)
         with call.step("journal.remove", key=str(record.key)):
             self._journal.remove(record.key)
 
@@ -300,10 +265,6 @@ class Pipeline:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
         self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
-
-    def _release(self, record: Record, call: Call) -> None:
-        if record.ipam is not None and record.ipam_type is not None:
-            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
 
     def _write(self, record: Record, step: str, call: Call) -> Record:
         with call.step(step, key=str(record.key)):

@@ -1,0 +1,66 @@
+"""The addresses of attachments: asked of the IPAM backend, given back, and compared with what its pools say later."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from secnet.contract import Busy, Call, CheckReport, Finding, IpamLease, IpamRequest, Key, SecnetError
+
+from .journal import Journal, Record
+from .plugins import Plugins
+
+__all__ = ["Leases"]
+
+
+class Leases:
+    """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing."""
+
+    def __init__(self, plugins: Plugins, journal: Journal) -> None:
+        self._plugins = plugins
+        self._journal = journal
+
+    def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
+        """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses."""
+        if request is None or ipam_type is None:
+            return None
+        lease = self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        self._refuse_doubled(request, ipam_type, lease, call)
+        return lease
+
+    def release(self, record: Record, call: Call) -> None:
+        """Give the addresses of an attachment back."""
+        if record.ipam is not None and record.ipam_type is not None:
+            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
+
+    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
+        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
+
+        Where a pool was made anew without its entries, the addresses in use are entered again.
+        """
+        lease = record.attachment.lease
+        if record.ipam is None or record.ipam_type is None or lease is None:
+            return ()
+        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
+        if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
+            return report.findings
+        pooled = tuple(item.address for item in lease.addresses if item.pool)
+        in_use = pooled or tuple(item.address for item in lease.addresses)  # not every backend has pools with names
+        try:
+            self.allocate(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
+        except SecnetError as exc:
+            return (*report.findings, Finding(code="LeaseLost", message=str(exc), repairable=False))
+        call.log.warning("the pools had lost the addresses of this interface; they are listed again")
+        return ()
+
+    def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
+        """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""
+        own = Key(container_id=request.owner.container_id, ifname=request.owner.ifname)
+        for item in lease.addresses:
+            holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
+            if holder is not None:
+                self._plugins.ask(ipam_type, "release", type(None), request, call)
+                self.check(holder, call)
+                raise Busy(
+                    f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
+                    hint="the pool had lost its entry; it is listed again, and this is tried again",
+                )
