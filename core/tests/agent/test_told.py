@@ -32,6 +32,9 @@ class Others:
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         return self._sandbox.container_id
 
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        return container_id == "ended"
+
 
 def pod(uid: str = "u1") -> dict[str, Any]:
     return {"metadata": {"namespace": "default", "name": "web", "uid": uid}}
@@ -65,6 +68,14 @@ def test_a_sandbox_that_ended_is_none_even_if_others_still_list_it(living: Sandb
     assert told.container_of(pod()) is None
     told.tell(pod(), living)
     assert told.resolve(pod()) == living
+
+
+def test_a_del_says_that_a_sandbox_ended_before_the_runtime_does(living: Sandbox) -> None:
+    told = ToldSandboxes(Others("new"))
+    told.tell(pod(), living)
+    assert [told.has_ended(container) for container in ("new", "ended")] == [False, True]
+    told.forget("new")
+    assert told.has_ended("new")
 
 
 def test_a_namespace_that_is_gone_counts_no_longer() -> None:

@@ -29,13 +29,14 @@ from secnet.contract import (
     Timeout,
     thaw,
 )
-from secnet.linux.netns import alive, forbid_host, identify
+from secnet.linux.netns import forbid_host, identify
 
 from .annotation import Selection
 from .cluster.base import Cluster
 from .cni.attacher import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
 from .controller import Controller
 from .journal import Journal, Phase, Record, Via
+from .liveness import lives
 from .nad import RESOURCE_ANNOTATION, parse_nad
 from .naming import ElementId, Named
 from .pipeline import Pipeline
@@ -273,11 +274,8 @@ class NodeAttacher:
 
 
 def _is_left(record: Record) -> bool:
-    """Half-built, or of a namespace that is gone; one that cannot be looked at is taken for living."""
-    try:
-        return record.phase != Phase.ATTACHED or not alive(record.attachment.request.netns)
-    except SecnetError:
-        return False
+    """Half-built, or of a namespace that is gone."""
+    return record.phase != Phase.ATTACHED or not lives(record.attachment.request.netns)
 
 
 def _identified(sandbox: SandboxCall) -> Sandbox:

@@ -18,6 +18,7 @@ from secnet.contract import Call, ErrorInfo, NotReady, ObjectNotFound, SecnetErr
 from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
 from .journal import Journal, Via
+from .liveness import Lookout
 from .nads import Nads
 from .object_problems import ObjectProblems
 from .pod_sync import PodSync, SyncResult
@@ -71,7 +72,6 @@ class Controller:
         self._attempts: dict[PodKey, int] = {}
         self._verify: set[PodKey] = set()
         self._cancels: dict[PodKey, threading.Event] = {}
-        self._glances: dict[PodKey, Hashable] = {}
         self._watch: Watch | None = None
         self._revision = 0
         self._started = False
@@ -80,6 +80,7 @@ class Controller:
         self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
         self._recovery = Recovery()
+        self._lookout = Lookout(source, journal, pods, asks_for_networks)
         self._failures: dict[PodKey, PodReport] = {}
 
     def start(self) -> None:
@@ -141,12 +142,9 @@ class Controller:
             self._queue.add(key, delay)
 
     def look_at_namespaces(self) -> None:
-        """Queue Pods whose namespace appeared, vanished or was replaced since the last look (cheap: one stat a Pod)."""
-        glances = {key: self._source.glance(pod) for key, pod in self._pods_with_networks()}
-        before, self._glances = self._glances, glances
-        for key, glance in glances.items():
-            if key not in before or before[key] != glance:
-                self._queue.add(key)
+        """Queue Pods whose namespace or sandbox appeared, vanished or was replaced since the last look."""
+        for key in self._lookout.changed():
+            self._queue.add(key)
 
     @property
     def queue(self) -> WorkQueue:

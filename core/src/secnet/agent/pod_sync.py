@@ -16,14 +16,15 @@ from secnet.contract import (
     Finding,
     Gone,
     Key,
+    PodRef,
     SecnetError,
 )
-from secnet.linux.netns import alive
 
 from .annotation import Selection
 from .claims import Claims
 from .diff import Changes
 from .journal import Journal, Phase, Record
+from .liveness import lives, outliving
 from .naming import ElementId
 from .occasionally import Occasionally
 from .pipeline import Pipeline
@@ -103,6 +104,7 @@ class PodSync:
         self._sweeper = sweeper
         self._make_call = make_call
         self._lease_checks = Occasionally(lease_check_seconds)
+        self._outlived: set[tuple[str, str]] = set()  # told of in the log
         self._degraded: dict[Key, ErrorInfo] = {}  # what the last check found, shown until the next one
 
     def sync(
@@ -111,7 +113,8 @@ class PodSync:
         """Bring one Pod up to date. Never raises a SecnetError: what went wrong stands in the report."""
         records = self._journal.of_pod(*key)
         if pod is None or is_finished(pod):
-            return self._remove_pod(key, records)
+            return self._remove_pod(key, records, absent=pod is None)
+        self._outlived.discard(key)
         ref = pod_ref(pod)
         generation = int(pod["metadata"].get("generation") or 0)
         base = PodReport(pod=ref, generation=generation)
@@ -233,27 +236,36 @@ class PodSync:
         call.log.info("detached")
         return None
 
-    def _remove_pod(self, key: tuple[str, str], records: tuple[Record, ...]) -> SyncResult:
-        failures = [(record, error) for record in records if (error := self._detach(record)) is not None]
-        if failures:
-            ref = failures[0][0].pod
-            assert ref is not None
-            networks = tuple(network_report(self._journal.get(r.key) or r, error) for r, error in failures)
-            return SyncResult(report=PodReport(pod=ref, networks=networks))
-        return SyncResult(report=None, released=frozenset(self._claims.release(key)))
+    def _remove_pod(self, key: tuple[str, str], records: tuple[Record, ...], *, absent: bool) -> SyncResult:
+        kept = outliving(records, self._source) if absent else ()
+        if kept and key not in self._outlived:
+            _log.warning(
+                "Pod %s/%s is gone from the API and its sandbox lives on: its networks stay until that ends", *key
+            )
+        (self._outlived.add if kept else self._outlived.discard)(key)
+        networks = [network_report(record) for record in kept]
+        for record in records:
+            if record not in kept and (error := self._detach(record)) is not None:
+                networks.append(network_report(self._journal.get(record.key) or record, error))
+        if not networks:
+            return SyncResult(report=None, released=frozenset(self._claims.release(key)))
+        ref = (kept or records)[0].pod
+        assert ref is not None
+        error = _outlived_error(ref) if kept else None
+        return SyncResult(report=PodReport(pod=ref, networks=tuple(networks), error=error), records=kept)
 
     def _stand_still(
         self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Selection, ...]
     ) -> SyncResult:
-        """Leave living interfaces alone; remove what is half-built, of a dead namespace or of an earlier Pod of this name."""
+        """Leave living interfaces alone; remove what is half-built, of a dead namespace, or of an earlier Pod that ended."""
         networks = []
+        others = [record for record in records if record.pod is not None and record.pod.uid != base.pod.uid]
+        kept = outliving(others, self._source)
         for record in records:
-            other_pod = record.pod is not None and record.pod.uid != base.pod.uid
-            dead = record.phase != Phase.ATTACHED or other_pod or not alive(record.attachment.request.netns)
-            failure = self._detach(record) if dead else None
-            if not dead:
+            whole = record.phase == Phase.ATTACHED and record not in others
+            if whole and lives(record.attachment.request.netns):
                 networks.append(network_report(record))
-            elif failure is not None:
+            elif record not in kept and (failure := self._detach(record)) is not None:
                 networks.append(network_report(self._journal.get(record.key) or record, failure))
         shown = {(network.network, network.interface) for network in networks}
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
@@ -263,7 +275,16 @@ class PodSync:
             if (str(named.selection.network), named.ifname) not in shown
         )
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))
-        return SyncResult(report=report, records=self._journal.of_pod(base.pod.namespace, base.pod.name))
+        left = self._journal.of_pod(base.pod.namespace, base.pod.name)
+        return SyncResult(report=report, records=tuple(record for record in left if record not in kept))
+
+
+def _outlived_error(ref: PodRef) -> ErrorInfo:
+    return Busy(
+        "its object is gone, and its sandbox lives on",
+        hint="its networks stay until the container runtime has ended the sandbox",
+        subject=f"Pod {ref}",
+    ).info
 
 
 def _text(findings: Iterable[Finding]) -> str:

@@ -43,6 +43,13 @@ class SandboxSource(Protocol):
         """The id of the Pod's sandbox, found without much work; None where it cannot be told. Never raises."""
         ...
 
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        """Whether a sandbox has ended whose Pod's object is gone; False where that cannot be told. Never raises.
+
+        now: False to answer like `glance`, without much work.
+        """
+        ...
+
 
 def pod_ref(pod: Mapping[str, Any]) -> PodRef:
     """The reference of a Pod object."""
@@ -88,6 +95,10 @@ class NamedNetns:
             return self.resolve(pod).container_id
         except SecnetError:
             return None
+
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        """See `SandboxSource.has_ended`. With its manifest the Pod is gone: nobody else could end it."""
+        return True
 
 
 def _path(pod: Mapping[str, Any]) -> Any:

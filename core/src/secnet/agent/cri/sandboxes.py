@@ -90,6 +90,15 @@ class CriSandboxes:
             found = _newest(_candidates(pod, self._index))
         return None if found is None else found.id
 
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        """See `SandboxSource.has_ended`: one list of the runtime, or with `now=False` the list that serves `glance`."""
+        if now:
+            living = self.living()
+            return living is not None and container_id not in living
+        with self._lock:
+            self._refresh_if_old()
+            return not any(each.id == container_id and each.ready for found in self._index.values() for each in found)
+
     def refresh(self) -> bool:
         """Ask the runtime now what `glance` is to answer from. False if it does not answer: the last answer stays."""
         with self._lock:
