@@ -24,9 +24,9 @@ from secnet.contract import (
     NetworkRef,
     SecnetError,
 )
-from secnet.linux.netns import alive
 
 from .journal import Journal
+from .liveness import lives
 from .locks import KeyLocks
 from .logs import attachment_log, owner_log
 from .plugins import Plugins
@@ -106,7 +106,7 @@ class Sweeper:
             if key in known or self._journal.get(key) is not None:
                 continue
             self._unrecorded[key] = owned.attachment
-            if not alive(owned.attachment.request.netns) and key.container_id not in claimed:
+            if not lives(owned.attachment.request.netns) and key.container_id not in claimed:
                 log = attachment_log(owned.attachment.request)
                 log.warning("removing an orphan of network type %s, whose network namespace is gone", network_type)
                 self._plugins.drive(network_type, "detach", type(None), owned.attachment, call)
