@@ -6,14 +6,13 @@ work for one Pod, the publisher tells what became of it, and the controller deci
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, NotReady, ObjectNotFound, SecnetError
+from secnet.contract import Call, ErrorInfo, ObjectNotFound, SecnetError
 
 from .annotation import NETWORKS_ANNOTATION
 from .cluster.base import Cluster, Event, Watch
@@ -27,9 +26,9 @@ from .pool_changes import PoolChange, PoolChanges
 from .publisher import Publisher
 from .queue import WorkQueue
 from .recovery import Recovery
-from .reports import PodReport
 from .retry import next_delay
-from .sandbox import SandboxSource, pod_ref
+from .sandbox import SandboxSource
+from .sandbox_failures import SandboxFailures
 from .wanted import asks_for_networks
 
 __all__ = ["Controller"]
@@ -81,7 +80,7 @@ class Controller:
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
         self._recovery = Recovery()
         self._lookout = Lookout(source, journal, pods, asks_for_networks)
-        self._failures: dict[PodKey, PodReport] = {}
+        self._failures = SandboxFailures()
 
     def start(self) -> None:
         """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything.
@@ -264,7 +263,7 @@ class Controller:
         """Tell what became of a Pod, and decide when it is tried again."""
         errors = list(result.errors)
         try:
-            errors.extend(self._publisher.publish(key, pod, self._with_failure(key, result), revision))
+            errors.extend(self._publisher.publish(key, pod, self._failures.shown(key, result), revision))
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
             errors = [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)]
@@ -274,20 +273,11 @@ class Controller:
 
     def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
         """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
-        report = self._failures[key] = PodReport(pod=pod_ref(pod), error=error.info)
+        report = self._failures.note(key, pod, error)
         try:
             self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
-
-    def _with_failure(self, key: PodKey, result: SyncResult) -> SyncResult:
-        """Between two sandboxes there is none, but what the reader wants to know is why the last one failed."""
-        failure, report = self._failures.get(key), result.report
-        waits = report is not None and report.error is not None and report.error.reason == NotReady.__name__
-        if failure is None or report is None or not waits or failure.pod != report.pod:
-            self._failures.pop(key, None)
-            return result
-        return dataclasses.replace(result, report=failure)
 
     def look_at(self, key: PodKey) -> None:
         """Queue a Pod: something about it changed."""
