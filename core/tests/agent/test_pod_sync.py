@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
@@ -16,21 +17,24 @@ from secnet.agent.pod_sync import PodSync, SyncResult
 from secnet.agent.sandbox import Sandbox
 from secnet.agent.sweep import Sweeper
 from secnet.agent.wanted import Wanted
-from secnet.contract import Call, NetnsRef, NotReady
+from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady
 from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, make_rig, toy_registry
+from secnet_testing.toys import Rig, fail, make_rig, toy_registry
 
 KEY = (POD.namespace, POD.name)
 
 
-class NoSandbox:
-    """A source that finds no sandbox, and knows of one that lives."""
+class Source:
+    """A source that finds no sandbox, or the one it is given, and knows of one that lives."""
 
     def __init__(self) -> None:
+        self.found: Sandbox | None = None
         self.ended = False
 
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
-        raise NotReady("no sandbox")
+        if self.found is None:
+            raise NotReady("no sandbox")
+        return self.found
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
         return None
@@ -43,20 +47,21 @@ class NoSandbox:
 
 
 class Scene:
-    """A sync over the toys, with one attachment whose namespace cannot be looked at."""
+    """A sync over the toys, with one attachment."""
 
-    def __init__(self, rig: Rig, netns: NetnsRef) -> None:
+    def __init__(self, rig: Rig, record: Record, *, lease_check_seconds: float = 0.0) -> None:
         self.rig = rig
-        self.source = NoSandbox()
-        old = record()
-        request = replace(old.attachment.request, netns=netns)
-        self.record: Record = replace(old, attachment=replace(old.attachment, request=request))
-        rig.journal.write(self.record)
+        self.source = Source()
+        self.record = record
+        rig.journal.write(record)
         registry = toy_registry(rig.script)
+        nads = Nads(registry)
+        config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
+        nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.pod_sync = PodSync(
             pipeline=rig.pipeline,
             journal=rig.journal,
-            wanted=Wanted(Nads(registry), registry),
+            wanted=Wanted(nads, registry),
             source=self.source,
             claims=Claims(),
             sweeper=Sweeper(
@@ -66,20 +71,31 @@ class Scene:
                 pod_exists=lambda namespace, name: True,
             ),
             make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+            lease_check_seconds=lease_check_seconds,
         )
 
-    def sync(self, uid: str | None = POD.uid) -> SyncResult:
+    def sync(self, uid: str | None = POD.uid, *, verify: bool = False) -> SyncResult:
         """uid: of the Pod as the API has it now, None for no Pod."""
-        annotations = {"k8s.v1.cni.cncf.io/networks": "blue@eth1"}
+        annotations = {"k8s.v1.cni.cncf.io/networks": "blue"}
         meta = {"namespace": POD.namespace, "name": POD.name, "uid": uid, "annotations": annotations}
-        return self.pod_sync.sync(KEY, None if uid is None else {"metadata": meta}, threading.Event())
+        return self.pod_sync.sync(KEY, None if uid is None else {"metadata": meta}, threading.Event(), verify=verify)
+
+    def error(self) -> ErrorInfo | None:
+        """What the check of the one network found."""
+        report = self.sync(verify=True).report
+        assert report is not None
+        (network,) = report.networks
+        return network.error
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
+    """With an attachment whose namespace cannot be looked at."""
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    return Scene(make_rig(tmp_path / "journal"), NetnsRef(path=str(loop), device=1, inode=2))
+    old = record()
+    request = replace(old.attachment.request, netns=NetnsRef(path=str(loop), device=1, inode=2))
+    return Scene(make_rig(tmp_path / "journal"), replace(old, attachment=replace(old.attachment, request=request)))
 
 
 def test_a_namespace_that_cannot_be_looked_at_stays_and_the_sync_comes_to_its_end(scene: Scene) -> None:
@@ -107,3 +123,54 @@ def test_what_outlives_its_pod_is_not_told_of_a_later_pod_of_the_name(scene: Sce
     assert result.records == ()
     assert result.report is not None
     assert [network.phase for network in result.report.networks] == ["Pending"]
+
+
+@pytest.fixture
+def attached(tmp_path: Path) -> Scene:
+    """With a living attachment, whose lease was just checked and is not due again."""
+    rig = make_rig(tmp_path / "journal")
+    rig.script.pool = "blue"
+    scene = Scene(rig, rig.attach(), lease_check_seconds=3600)
+    request = scene.record.attachment.request
+    scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns)
+    return scene
+
+
+def lost(scene: Scene, *codes: str) -> None:
+    """From now on the pools say this of the lease, and do not take the address back."""
+    found = tuple(Finding(code=code, message=f"found {code}", repairable=False) for code in codes)
+    scene.rig.script.instead |= {"check_lease": lambda: CheckReport(findings=found), "allocate": fail(Busy("no pool"))}
+
+
+def test_a_pool_that_is_gone_has_a_reason_of_its_own_which_stays_until_the_lease_is_checked_again(
+    attached: Scene,
+) -> None:
+    lost(attached, "PoolGone")
+    for _ in range(2):  # the second check is before the lease is due again
+        error = attached.error()
+        assert error is not None
+        assert (error.reason, error.retryable) == ("LeaseNotListed", False)
+        assert "found PoolGone" in error.message
+        assert "no pool" in error.message
+    assert attached.rig.script.log.count("check_lease") == 1
+    assert attached.sync().errors == (error,), "shown between the checks as well"
+
+
+def test_an_address_that_is_given_to_another_is_a_deviation(attached: Scene) -> None:
+    lost(attached, "AddressOfAnother")
+    error = attached.error()
+    assert error is not None
+    assert error.reason == "Degraded"
+
+
+def test_what_is_wrong_with_the_interface_counts_more(attached: Scene) -> None:
+    lost(attached, "PoolGone")
+    gone = Finding(code="PortForeign", message="found PortForeign", repairable=False)
+    attached.rig.script.instead["check"] = lambda: CheckReport(findings=(gone,))
+    error = attached.error()
+    assert error is not None
+    assert (error.reason, "found PoolGone" in error.message) == ("Degraded", True)
+    del attached.rig.script.instead["check"]
+    error = attached.error()
+    assert error is not None
+    assert error.reason == "LeaseNotListed"

@@ -2,7 +2,7 @@
 
 It is True as soon as every network is attached, and at once for a Pod that has the gate and no networks of ours, so that the gate
 can stand in every Pod template. Of a living attachment only a deviation that a check found makes it False: nobody takes Pods
-out of service by editing or deleting a NAD.
+out of service by editing or deleting a NAD or an IPPool.
 """
 
 from __future__ import annotations

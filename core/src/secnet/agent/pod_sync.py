@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from secnet.contract import (
 
 from .annotation import Selection
 from .claims import Claims
+from .deviations import deviation, in_words
 from .diff import Changes
 from .journal import Journal, Phase, Record
 from .liveness import lives, outliving
@@ -38,10 +39,6 @@ from .wanted import Wanted, selections_of
 __all__ = ["PodSync", "SyncResult", "is_finished"]
 
 _log = logging.getLogger(__name__)
-
-_DEGRADED_HINT = (
-    "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
-)
 
 MakeCall = Callable[[AttachRequest, threading.Event], Call]
 
@@ -105,6 +102,7 @@ class PodSync:
         self._make_call = make_call
         self._lease_checks = Occasionally(lease_check_seconds)
         self._outlived: set[tuple[str, str]] = set()  # told of in the log
+        self._lease_findings: dict[Key, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._degraded: dict[Key, ErrorInfo] = {}  # what the last check found, shown until the next one
 
     def sync(
@@ -202,15 +200,16 @@ class PodSync:
         try:
             findings = self._pipeline.check(record, call).findings
             if findings and isinstance(outcome, Work) and all(finding.repairable for finding in findings):
-                call.log.warning("the interface is not as recorded, and is made anew: %s", _text(findings))
+                call.log.warning("the interface is not as recorded, and is made anew: %s", in_words(findings))
                 return network_report(self._pipeline.remake(record, outcome, call))
             if self._lease_checks.is_due(record.key):
-                findings += self._pipeline.check_lease(record, call)
-            if not findings:
+                self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
+            found = deviation(findings, self._lease_findings.get(record.key, ()))
+            if found is None:
                 return network_report(record, error, outdated=outdated)
-            call.log.warning("the interface is not as recorded: %s", _text(findings))
-            self._degraded[record.key] = ErrorInfo(reason="Degraded", message=_text(findings), hint=_DEGRADED_HINT)
-            return network_report(record, self._degraded[record.key])
+            call.log.warning("the interface is not as recorded: %s", found.message)
+            self._degraded[record.key] = found
+            return network_report(record, found)
         except SecnetError as exc:
             return self._report_of(record, exc.info)
         except Exception as exc:
@@ -223,6 +222,7 @@ class PodSync:
 
     def _detach(self, record: Record) -> ErrorInfo | None:
         self._degraded.pop(record.key, None)
+        self._lease_findings.pop(record.key, None)
         self._lease_checks.forget(record.key)
         call = self._make_call(record.attachment.request, threading.Event())
         try:
@@ -285,7 +285,3 @@ def _outlived_error(ref: PodRef) -> ErrorInfo:
         hint="its networks stay until the container runtime has ended the sandbox",
         subject=f"Pod {ref}",
     ).info
-
-
-def _text(findings: Iterable[Finding]) -> str:
-    return "; ".join(finding.message for finding in findings)

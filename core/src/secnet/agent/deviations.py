@@ -1,0 +1,32 @@
+"""What a check found on a living interface, as the error that is shown for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from secnet.contract import ErrorInfo, Finding
+
+__all__ = ["deviation", "in_words"]
+
+_OF_ANOTHER = "AddressOfAnother"
+_LEFT_ALONE = "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
+_LIST_AGAIN = (
+    "the interface works; make the pool again, or correct it: the addresses in use are entered at the next check"
+)
+
+
+def deviation(interface: Sequence[Finding], lease: Sequence[Finding]) -> ErrorInfo | None:
+    """The error for findings of the interface and of its lease; None without any.
+
+    An interface whose pool was deleted works: that makes no Pod unready, or one `kubectl delete` would take all of them out of
+    service. An address that somebody else was given may not.
+    """
+    text = in_words([*interface, *lease])
+    if interface or any(finding.code == _OF_ANOTHER for finding in lease):
+        return ErrorInfo(reason="Degraded", message=text, hint=_LEFT_ALONE)
+    return ErrorInfo(reason="LeaseNotListed", message=text, hint=_LIST_AGAIN) if lease else None
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """All of them in one line."""
+    return "; ".join(finding.message for finding in findings)
