@@ -132,12 +132,14 @@ class NodeAttacher:
             self._told.forget(container_id)
             return
         self._told.forget(container_id)
+        waiting: set[PodKey] = set()
         try:
             with self._controller.hold(key, Call.within(_DEL_SECONDS)):
-                self._sandboxes.detach(container_id)
+                waiting = self._sandboxes.detach(container_id)
         except Timeout:
             _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
-        self._controller.look_at(key)
+        for each in (key, *waiting):
+            self._controller.look_at(each)
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         """See `Attacher.check_sandbox`."""

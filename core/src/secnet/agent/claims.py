@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from secnet.contract import Conflict, NetnsRef
 
@@ -46,10 +46,18 @@ class Claims:
         """Let go of all the Pod holds but `keep`; returns the Pods that were refused because of it and may try again."""
         kept = _identity(keep) if keep else None
         with self._lock:
-            gone = [identity for identity, holder in self._holders.items() if holder == pod and identity != kept]
-            for identity in gone:
-                del self._holders[identity]
-            return set().union(*(self._waiting.pop(identity, set()) for identity in gone))
+            return self._let_go([each for each, holder in self._holders.items() if holder == pod and each != kept])
+
+    def give_up(self, netns: NetnsRef, pod: PodKey) -> set[PodKey]:
+        """Let go of one namespace, if it is this Pod's; returns as `release`."""
+        identity = _identity(netns)
+        with self._lock:
+            return self._let_go([identity] if self._holders.get(identity) == pod else [])
+
+    def _let_go(self, identities: Sequence[_Identity]) -> set[PodKey]:
+        for identity in identities:
+            del self._holders[identity]
+        return set().union(*(self._waiting.pop(identity, set()) for identity in identities))
 
 
 def _identity(netns: NetnsRef) -> _Identity:

@@ -131,6 +131,8 @@ class PodSync:
             self._claims.claim(sandbox.netns, key)
         except SecnetError as exc:
             still = self._stand_still(base, self._journal.of_pod(*key), exc, selections)
+            if not self._journal.of_pod(*key):
+                released |= self._claims.release(key)
             return replace(still, released=frozenset(released))
         progress = _Progress()
         changes = self._wanted.changes(selections, records, ref, sandbox)

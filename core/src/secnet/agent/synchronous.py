@@ -13,9 +13,11 @@ from typing import Any
 from secnet.contract import Busy, SecnetError
 
 from .claims import Claims
+from .diff import Changes
 from .journal import Journal, Record
 from .pipeline import Pipeline
 from .pod_sync import MakeCall
+from .pod_table import PodKey
 from .requests import Work
 from .sandbox import Sandbox, pod_ref
 from .sweep import Sweeper
@@ -57,7 +59,37 @@ class SandboxAttach:
             return ()
         self._leave_old(key, sandbox, cancel)
         self._claims.claim(sandbox.netns, key)
-        changes = self._wanted.changes(selections, self._journal.of_pod(*key), ref, sandbox)
+        try:
+            self._make(self._wanted.changes(selections, self._journal.of_pod(*key), ref, sandbox), sandbox, cancel)
+        except BaseException:
+            if not self._journal.of_sandbox(sandbox.container_id):
+                self._claims.give_up(sandbox.netns, key)
+            raise
+        order = {named.element: position for position, named in enumerate(self._named(selections, sandbox))}
+        return tuple(
+            sorted(self._journal.of_sandbox(sandbox.container_id), key=lambda r: order.get(r.element, len(order)))
+        )
+
+    def detach(self, container_id: str) -> set[PodKey]:
+        """Remove what annotations asked for in this sandbox, and nothing else. What cannot be removed now keeps its record.
+
+        The namespace is nobody's then: where the kernel has no cookies the next Pod may get one that looks the same. Returns
+        the Pods that were refused because of it, and may try again.
+        """
+        records = self._journal.of_sandbox(container_id)
+        if self._remove(records, threading.Event()):
+            return set()
+        held = {(r.attachment.request.netns, (r.pod.namespace, r.pod.name)) for r in records if r.pod is not None}
+        return set().union(*(self._claims.give_up(netns, pod) for netns, pod in held))
+
+    def _named(self, selections: Iterable[Any], sandbox: Sandbox) -> Iterable[Any]:
+        return self._wanted.named(selections, self._journal.of_sandbox(sandbox.container_id), sandbox)
+
+    def _leave_old(self, key: tuple[str, str], sandbox: Sandbox, cancel: threading.Event) -> None:
+        old = [r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id]
+        self._detach(old, cancel)
+
+    def _make(self, changes: Changes, sandbox: Sandbox, cancel: threading.Event) -> None:
         for refused in changes.refused:
             raise refused.error
         self._detach(changes.remove, cancel)
@@ -69,21 +101,6 @@ class SandboxAttach:
         except BaseException:
             self.detach(sandbox.container_id)
             raise
-        order = {named.element: position for position, named in enumerate(self._named(selections, sandbox))}
-        return tuple(
-            sorted(self._journal.of_sandbox(sandbox.container_id), key=lambda r: order.get(r.element, len(order)))
-        )
-
-    def detach(self, container_id: str) -> tuple[SecnetError, ...]:
-        """Remove what annotations asked for in this sandbox, and nothing else; returns why something is still there."""
-        return self._remove(self._journal.of_sandbox(container_id), threading.Event())
-
-    def _named(self, selections: Iterable[Any], sandbox: Sandbox) -> Iterable[Any]:
-        return self._wanted.named(selections, self._journal.of_sandbox(sandbox.container_id), sandbox)
-
-    def _leave_old(self, key: tuple[str, str], sandbox: Sandbox, cancel: threading.Event) -> None:
-        old = [r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id]
-        self._detach(old, cancel)
 
     def _attach(self, work: Work, cancel: threading.Event) -> None:
         call = self._make_call(work.request, cancel)
