@@ -117,6 +117,27 @@ def test_a_refused_event_is_dropped_and_the_next_is_not(scene: Scene, caplog: py
     assert scene.cluster.problems() == ()
 
 
+def test_an_event_that_fails_is_behind_the_others_and_lost_in_the_end(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where a webhook is broken for one namespace."""
+    scene.api.fail(kind="status", status=500, count=1000, method="POST", path="/namespaces/broken/events")
+    broken = pod("b", namespace="broken")
+    scene.cluster.record_event(broken, warning=True, reason="NotReady", message="first")
+    for number in range(3):
+        scene.record(f"message {number}")
+    scene.until_counts(1, 1, 1)
+    until(lambda: "an Event could not be written (NotReady: first)" in caplog.text, "the line in the log")
+    asked = [each for each in scene.api.requests(TOKEN) if "/namespaces/broken/" in each["path"]]
+    assert len(asked) == 5
+
+
+def test_an_event_that_fails_for_a_while_is_written(scene: Scene) -> None:
+    scene.api.fail(kind="status", status=503, count=3, method="POST", path="/events")
+    scene.record()
+    scene.until_counts(1)
+
+
 def test_a_long_message_is_cut_between_characters(scene: Scene) -> None:
     scene.record("ä" * 600)
     scene.until_counts(1)

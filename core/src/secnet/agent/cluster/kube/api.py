@@ -102,6 +102,10 @@ class Api:
         """A watch said something: whatever failed a moment ago, the API server is there."""
         self._troubles.answered()
 
+    def unreached(self) -> str:
+        """Why no request gets an answer now; empty while they do."""
+        return self._troubles.unreached()
+
     def lines(self, answer: RESTResponse) -> Iterator[bytes]:
         """The lines of a body as they come. Silence longer than allowed ends it like the server's own end does."""
         rest = b""

@@ -28,6 +28,7 @@ _SAME_SECONDS = 600.0
 _LONGEST = 1024  # bytes of a message, by the validation of the API
 _WAITING, _WRITTEN = 256, 1024
 _JOIN_SECONDS = 10.0
+_REFUSALS = 5
 
 
 class _Key(NamedTuple):
@@ -38,7 +39,7 @@ class _Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Happened:
-    """What happened `count` times from `first` to `last`. name: empty before it was written."""
+    """What happened `count` times from `first` to `last`. name: empty before it was written. refusals: answers that said no."""
 
     pod: Mapping[str, Any]
     warning: bool
@@ -46,13 +47,17 @@ class _Happened:
     last: float
     count: int = 1
     name: str = ""
+    refusals: int = 0
 
 
 class EventRecorder:
     """Repeats of one (Pod, reason, message) within 10 minutes only raise the count of the first Event.
 
     At most 256 wait to be written; what is too much is logged and lost, as is what the API server refuses. While it cannot be
-    reached they wait. Each costs one POST, each repeat one PATCH, and repeats that wait together one PATCH for all.
+    reached they wait. One that fails waits behind the others, and is lost when the API server answered to it five times with an
+    error of its own: others may go through, as where a webhook fails for one namespace.
+
+    Each costs one POST, each repeat one PATCH, and repeats that wait together one PATCH for all.
     """
 
     def __init__(self, api: Api, node_name: str, clock: Callable[[], float] = time.time) -> None:
@@ -109,7 +114,7 @@ class EventRecorder:
                 self._write(key, happened)
                 backoff.reset()
             except SecnetError as exc:
-                if exc.retryable and not isinstance(exc, ObjectNotFound) and not self._closed.is_set():
+                if self._may_come_again(happened, exc):
                     self._put_back(key, happened)
                     self._closed.wait(backoff.delay())
                 else:
@@ -118,6 +123,12 @@ class EventRecorder:
                         return  # nobody answers, and the agent wants to end
             except Exception:
                 _log.exception("an Event could not be written: %s: %s", key.reason, key.message)
+
+    def _may_come_again(self, happened: _Happened, error: SecnetError) -> bool:
+        if not error.retryable or isinstance(error, ObjectNotFound) or self._closed.is_set():
+            return False
+        happened.refusals += not self._api.unreached()
+        return happened.refusals < _REFUSALS
 
     def _next(self) -> tuple[_Key, _Happened] | None:
         with self._changed:
@@ -134,7 +145,6 @@ class EventRecorder:
                 happened.count += meanwhile.count
                 happened.last = meanwhile.last
             self._waiting[key] = happened
-            self._waiting.move_to_end(key, last=False)
 
     def _write(self, key: _Key, happened: _Happened) -> None:
         before = self._written.get(key)
