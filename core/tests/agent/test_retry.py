@@ -10,6 +10,7 @@ from secnet.contract import (
     Conflict,
     ContractViolation,
     Gone,
+    MissingPrivilege,
     NotReady,
     Permanent,
     Retryable,
@@ -35,8 +36,9 @@ def test_other_errors_wait_for_a_new_input(error: SecnetError) -> None:
     assert next_delay(error.info, 1) is None
 
 
-def test_a_broken_plugin_is_tried_slowly() -> None:
-    assert next_delay(ContractViolation("x").info, 1) == LAST_DELAY
+@pytest.mark.parametrize("error", [ContractViolation("x"), MissingPrivilege("x")])
+def test_a_broken_plugin_and_a_missing_right_are_tried_slowly(error: SecnetError) -> None:
+    assert next_delay(error.info, 1) == LAST_DELAY
 
 
 def test_jitter_shortens_by_at_most_a_fifth() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from secnet.contract import Cancelled, ErrorInfo, Gone
+from secnet.contract import Cancelled, ContractViolation, ErrorInfo, Gone, MissingPrivilege
 
 __all__ = ["FIRST_DELAY", "LAST_DELAY", "next_delay"]
 
@@ -12,17 +12,19 @@ FIRST_DELAY = 0.5
 LAST_DELAY = 60.0
 
 _STOP = {Gone.__name__, Cancelled.__name__}
+_SLOW = {ContractViolation.__name__, MissingPrivilege.__name__}
 
 
 def next_delay(error: ErrorInfo, attempts: int, *, jitter: random.Random | None = None) -> float | None:
     """Seconds until the next attempt after `attempts` failed ones, or None when only a change of the input helps.
 
     Retryable errors: 0.5 s doubling to 60 s, each shortened by up to a fifth so that Pods failing together spread out.
-    A broken plugin (ContractViolation) is tried again at the slowest pace: the cause may be one odd input.
+    A broken plugin (ContractViolation) is tried again at the slowest pace: the cause may be one odd input. So is what lacked a
+    right (MissingPrivilege): nobody tells us that it was granted.
     """
     if error.reason in _STOP:
         return None
-    if error.reason == "ContractViolation":
+    if error.reason in _SLOW:
         return LAST_DELAY
     if not error.retryable:
         return None

@@ -13,7 +13,9 @@ from kubernetes.config.config_exception import ConfigException
 from secnet.agent.cluster.kube.errors import FOREIGN, Expired, translate_exception, translate_status
 from secnet.agent.cluster.kube.requests import Request, Verb
 from secnet.contract import (
+    Busy,
     Conflict,
+    Gone,
     InvalidConfig,
     MissingPrivilege,
     NotReady,
@@ -28,8 +30,8 @@ from secnet.contract import (
 READ = Request(verb="get", kind="Pod", namespace="default", name="a")
 
 
-def status(code: int, reason: str = "", **details: Any) -> bytes:
-    body = {"kind": "Status", "code": code, "reason": reason, "message": "as the server says", "details": details}
+def status(code: int, reason: str = "", message: str = "as the server says", **details: Any) -> bytes:
+    body = {"kind": "Status", "code": code, "reason": reason, "message": message, "details": details}
     return json.dumps(body).encode()
 
 
@@ -60,6 +62,31 @@ def test_each_status_says_what_to_do(code: int, cls: type[SecnetError], hint: st
     assert type(error) is cls
     assert error.message == "as the server says"
     assert error.subject == "Pod default/a"
+    assert hint in error.hint
+
+
+USER = 'User "system:serviceaccount:secnet-system:secnet-agent" cannot create resource "events" in API group ""'
+TERMINATING = [{"reason": "NamespaceTerminating", "message": "namespace x is being terminated"}]
+
+
+@pytest.mark.parametrize(
+    ("message", "causes", "cls", "hint"),
+    [
+        (f"events is forbidden: {USER}", [], MissingPrivilege, "tried again once a minute"),
+        ("no words that we know", [], MissingPrivilege, 'resources: ["events"], verbs: ["create"]'),
+        ("in other words", TERMINATING, Gone, "nothing to do"),
+        ("unable to create new content in namespace x because it is being terminated", [], Gone, "nothing to do"),
+        ('events "a" is forbidden: exceeded quota: q, requested: count/events=1', [], Busy, "ResourceQuota"),
+        ('admission webhook "w.example" denied the request: no', [], InvalidConfig, "admission rule"),
+    ],
+)
+def test_a_403_is_told_from_the_403_of_admission(
+    message: str, causes: list[Any], cls: type[SecnetError], hint: str
+) -> None:
+    """Messages as Kubernetes words them."""
+    request = Request(verb="create", kind="Event", namespace="x")
+    error = translate_status(403, status(403, "Forbidden", message, causes=causes), request)
+    assert (type(error), error.message) == (cls, message)
     assert hint in error.hint
 
 

@@ -58,7 +58,7 @@ class Watch(ABC):
 class ApiReader(Protocol):
     """The Kubernetes API by paths, for what is none of our objects. `path` begins with `/api`; answers are plain dicts.
 
-    Raises ObjectNotFound for 404, MissingPrivilege for 403, another SecnetError for everything else.
+    Raises ObjectNotFound for 404, MissingPrivilege for the 403 of RBAC, another SecnetError for everything else.
     """
 
     def get(self, path: str) -> dict[str, Any]:

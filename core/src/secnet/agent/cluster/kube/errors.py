@@ -11,7 +11,9 @@ from kubernetes.client.exceptions import OpenApiException
 from kubernetes.config.config_exception import ConfigException
 
 from secnet.contract import (
+    Busy,
     Conflict,
+    Gone,
     InvalidConfig,
     MissingPrivilege,
     NotReady,
@@ -40,7 +42,6 @@ _STATUS: Mapping[int, tuple[type[SecnetError], str]] = {
     400: (InvalidConfig, _REPORT),
     # A token may be about to rotate and an API server may just be starting: not a reason to give up.
     401: (Unavailable, "check that the service account, or the user of the kubeconfig, exists and its token is valid"),
-    403: (MissingPrivilege, ""),
     404: (ObjectNotFound, "create it, or correct the name"),
     405: (Unsupported, "check that the custom resource's definition is the one in deploy/crds"),
     408: (Timeout, _AGAIN),
@@ -55,6 +56,13 @@ _STATUS: Mapping[int, tuple[type[SecnetError], str]] = {
     503: (Unavailable, f"the API server is starting or overloaded; {_AGAIN}"),
     504: (Timeout, f"the API server or its etcd is too slow; {_AGAIN}"),
 }
+
+_FORBIDDEN: tuple[tuple[str, str, type[SecnetError], str], ...] = (
+    # The reason of a cause, or words of the message: 403 is also what admission answers, which no rule of RBAC mends.
+    ("NamespaceTerminating", "because it is being terminated", Gone, "the namespace is being deleted: nothing to do"),
+    ("", "exceeded quota", Busy, f"raise the namespace's ResourceQuota, or free some of it; {_AGAIN}"),
+    ("", "denied the request", InvalidConfig, "an admission rule of the cluster refuses it: exempt the agent from it"),
+)
 
 _REACH = "check that the API server runs and that this node reaches its address"
 _CREDENTIALS = "check the kubeconfig, or the service account mounted in the agent's Pod"
@@ -100,7 +108,7 @@ def translate_status(status: int, body: bytes, request: Request) -> SecnetError 
     if status == 404 and not details.get("name"):
         return _unknown_resource(request)
     if status == 403:
-        return MissingPrivilege(message, hint=_missing_rule(request), subject=subject)
+        return _forbidden(message, details, request)
     if status == 409 and answer.get("reason") == "AlreadyExists":
         return Conflict(message, hint="choose another name", subject=subject)
     if status == 422 and _is_about_uid(details):
@@ -121,14 +129,23 @@ def _unknown_resource(request: Request) -> SecnetError:
     )
 
 
-def _missing_rule(request: Request) -> str:
+def _forbidden(message: str, details: Mapping[str, Any], request: Request) -> SecnetError:
+    reasons = {cause.get("reason") for cause in _causes(details)}
+    for reason, words, error, hint in _FORBIDDEN:
+        if reason in reasons or words in message:
+            return error(message, hint=hint, subject=request.subject)
     rule = rule_text(request.group, request.resource, request.verb)
-    return f"the agent's ClusterRole lacks {rule}: apply the RBAC manifests of deploy/"
+    hint = f"the agent's ClusterRole lacks {rule}: apply the RBAC manifests of deploy/; it is tried again once a minute"
+    return MissingPrivilege(message, hint=hint, subject=request.subject)
 
 
 def _is_about_uid(details: Mapping[str, Any]) -> bool:
+    return any(cause.get("field") == "metadata.uid" for cause in _causes(details))
+
+
+def _causes(details: Mapping[str, Any]) -> list[dict[str, Any]]:
     causes = details.get("causes")
-    return isinstance(causes, list) and any(isinstance(c, dict) and c.get("field") == "metadata.uid" for c in causes)
+    return [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
 
 
 def _status_object(body: bytes) -> dict[str, Any]:
