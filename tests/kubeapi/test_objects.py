@@ -84,6 +84,8 @@ def test_three_kinds_of_patch(kubeapi: KubeApiProcess) -> None:
         return kubeapi.request("PATCH", path, body, f"application/{kind}+json")
 
     first = {"type": "A", "status": "True"}
+    silent = patch("merge-patch", {"status": {"conditions": [first | {"reason": "", "message": ""}]}})
+    assert silent["status"]["conditions"] == [first], "empty texts are not written"
     patch("strategic-merge-patch", {"status": {"conditions": [first]}})
     both = patch("strategic-merge-patch", {"status": {"conditions": [{"type": "B", "status": "True"}]}})
     assert [item["type"] for item in both["status"]["conditions"]] == ["A", "B"]

@@ -14,7 +14,7 @@ _READY = "secnet.io/SecondaryNetworksReady"
 
 
 def _condition(status: str, reason: str = "Attached", message: str = "") -> dict[str, Any]:
-    return {"type": _READY, "status": status, "reason": reason, "message": message}
+    return {"type": _READY, "status": status, "reason": reason} | ({"message": message} if message else {})
 
 
 class PodRules:
@@ -36,6 +36,16 @@ class PodRules:
         last = _conditions(world)
         assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
         assert last["example.com/Other"] == first["example.com/Other"]
+
+    def test_an_empty_text_is_not_kept_and_takes_away_what_was_said(self, world: World) -> None:
+        live = world.create(pod("a"))
+        uid, name = live["metadata"]["uid"], ("a", "default")
+        versions = []
+        for message in ("no API", "", ""):
+            world.cluster.set_condition(*name, uid, _condition("False") | {"message": message})
+            assert _conditions(world)[_READY].get("message") == (message or None)
+            versions.append(world.second.get("Pod", *name)["metadata"]["resourceVersion"])
+        assert versions[1] == versions[2]
 
     @pytest.mark.parametrize("watching", [False, True])
     def test_an_equal_condition_makes_no_new_version(self, world: World, watching: bool) -> None:

@@ -35,7 +35,18 @@ def checked(resource: Resource, obj: Any) -> Object:
         raise invalid(resource.kind, meta["name"], "metadata.name", "a lowercase RFC 1123 subdomain is required")
     if resource.kind == "Event" and not resource.group:
         _check_event(obj)
+    if resource.kind == "Pod":
+        _drop_empty_texts(obj)
     return obj
+
+
+def _drop_empty_texts(pod: Object) -> None:
+    """What is `omitempty` in the type of a Pod's condition is not written when it is empty."""
+    status = pod.get("status")
+    for condition in (status.get("conditions") if isinstance(status, dict) else None) or ():
+        for field in ("reason", "message"):
+            if isinstance(condition, dict) and condition.get(field) == "":
+                del condition[field]
 
 
 def _check_event(obj: Object) -> None:

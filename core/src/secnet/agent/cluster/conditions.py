@@ -7,7 +7,9 @@ from typing import Any
 
 from .base import Object
 
-__all__ = ["condition_of", "next_condition"]
+__all__ = ["condition_of", "next_condition", "stored_condition"]
+
+_EMPTY = {"reason": "", "message": ""}
 
 
 def condition_of(pod: Mapping[str, Any], condition_type: str) -> Object | None:
@@ -19,11 +21,18 @@ def condition_of(pod: Mapping[str, Any], condition_type: str) -> Object | None:
 def next_condition(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], now: str) -> Object | None:
     """The condition to write, None if `current` says the same already.
 
-    lastTransitionTime is `now` when the status changes, and stays when only the reason or the message does.
+    lastTransitionTime is `now` when the status changes, and stays when only the reason or the message does. Reason and message
+    are in it even when empty: a merged patch that left them out would leave what an earlier condition said. In what is stored
+    an empty one is left out, as an API server does.
     """
-    said = {key: value for key, value in wanted.items() if key not in ("lastTransitionTime", "lastProbeTime")}
-    if current is not None and all(current.get(key) == value for key, value in said.items()):
+    said = _EMPTY | {key: value for key, value in wanted.items() if key not in ("lastTransitionTime", "lastProbeTime")}
+    if current is not None and all((current.get(key) or "") == value for key, value in said.items()):
         return None
     same = current is not None and current.get("status") == said.get("status")
     since = current.get("lastTransitionTime") if same and current is not None else None
     return said | {"lastTransitionTime": since or now}
+
+
+def stored_condition(condition: Mapping[str, Any]) -> Object:
+    """The condition as it is kept: without an empty reason or message."""
+    return {key: value for key, value in condition.items() if value or key not in _EMPTY}

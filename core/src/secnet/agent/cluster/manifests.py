@@ -13,7 +13,7 @@ from secnet.contract import StoreConflict
 
 from .base import Cluster, Handler, Object, Problem, Watch
 from .clock import rfc3339
-from .conditions import condition_of, next_condition
+from .conditions import condition_of, next_condition, stored_condition
 from .directory import ManifestDirectory
 from .files import Manifest, load_manifests
 from .kinds import KINDS, object_key
@@ -95,7 +95,7 @@ class ManifestCluster(Cluster):
                 return
             status = pod.get("status") or {}
             others = [item for item in status.get("conditions") or () if item.get("type") != condition["type"]]
-            pod["status"] = status | {"conditions": [*others, changed]}
+            pod["status"] = status | {"conditions": [*others, stored_condition(changed)]}
             try:
                 self.store.update_status(pod)
             except StoreConflict:
