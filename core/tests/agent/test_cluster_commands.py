@@ -1,4 +1,4 @@
-"""What the commands do where the Kubernetes API is the source of the objects: they need no store of our own."""
+"""What the commands do where the Kubernetes API is the source of the objects: they leave the store of our own alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.cli import main
+from secnet.agent.cluster.kube import RULES
 from secnet.agent.reports import NetworkReport, PodReport, Reports
 from secnet_testing.builders import POD
+from secnet_testing.clusternode import pool
+from secnet_testing.kubeapi.process import KubeApiProcess
 
 
 @pytest.fixture
@@ -43,3 +46,39 @@ def test_get_sends_its_reader_to_kubectl(
     assert main(["get", kind, "--config", str(config)]) == 1
     assert f"`kubectl get {word}`" in capsys.readouterr().err
     assert not (config.parent / "state").exists()
+
+
+@pytest.mark.parametrize("command", ["apply", "delete"])
+def test_nothing_is_put_into_a_store_that_nobody_reads(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", encoding="utf-8")
+    assert main([command, str(tmp_path / "pod.yaml"), "--config", str(config)]) == 1
+    assert f"`kubectl {command} -f`" in capsys.readouterr().err
+    assert not (config.parent / "state").exists()
+
+
+def antrea_state(config: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `secnet drivers` says of the backend that needs objects."""
+    assert main(["drivers", "--json", "--config", str(config)]) == 0
+    (state,) = (row["state"] for row in json.loads(capsys.readouterr().out) if row["name"] == "antrea")
+    assert not (config.parent / "state").exists()
+    return str(state)
+
+
+def test_drivers_asks_the_api_for_the_pools(
+    config: Path, kubeapi: KubeApiProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeconfig = kubeapi.kubeconfig(tmp_path / "kubeconfig", kubeapi.add_token("agent-token", RULES))
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("{}", f"{{kubeconfig: {kubeconfig}}}"), encoding="utf-8")
+    kubeapi.create(pool("blue"))
+    assert antrea_state(config, capsys) == "ready"
+    assert [each["path"].partition("?")[0].rpartition("/")[2] for each in kubeapi.requests("agent-token")] == [
+        "ippools"
+    ]
+
+
+def test_drivers_works_where_the_api_cannot_be_asked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As outside of the cluster, without a service account."""
+    assert "not ready" in antrea_state(config, capsys)

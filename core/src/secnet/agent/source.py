@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 
-from secnet.contract import InvalidConfig, Unsupported
+from secnet.contract import InvalidConfig, ObjectStore, SecnetError, Unsupported
 
 from .cluster.base import Cluster
 from .cluster.manifests import ManifestCluster
+from .cluster.store import FileStore
 from .metrics import Metrics
 from .settings import Settings
 
-__all__ = ["open_source"]
+__all__ = ["objects_to_look_at", "open_source"]
 
 
 def open_source(settings: Settings, metrics: Metrics) -> Cluster:
@@ -30,6 +34,37 @@ def open_source(settings: Settings, metrics: Metrics) -> Cluster:
     from .cluster.kube import KubeCluster  # brings the client, which a node without a cluster need not have
 
     return KubeCluster(settings.kubernetes.kubeconfig, node_name=settings.node_name, on_call=metrics.on_call)
+
+
+@contextmanager
+def objects_to_look_at(settings: Settings) -> Iterator[ObjectStore]:
+    """The objects for a command beside the agent. A source that cannot be opened says so whenever it is asked."""
+    if settings.kubernetes is None:
+        yield FileStore(settings.state_dir)
+        return
+    try:
+        cluster = open_source(settings, Metrics())
+    except SecnetError as exc:
+        yield _Closed(exc)
+        return
+    with closing(cluster):
+        yield cluster
+
+
+class _Closed:
+    """An `ObjectStore` of which only the reason is known why it cannot be opened."""
+
+    def __init__(self, error: SecnetError) -> None:
+        self._error = error
+
+    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
+        raise self._error
+
+    def list(self, kind: str, namespace: str = "") -> list[dict[str, Any]]:
+        raise self._error
+
+    def update_status(self, obj: dict[str, Any]) -> dict[str, Any]:
+        raise self._error
 
 
 def _manifests(settings: Settings) -> Cluster:

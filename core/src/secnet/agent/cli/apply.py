@@ -13,7 +13,7 @@ from ..cluster.store import FileStore
 from ..reports import NetworkReport, PodReport, Reports
 from ..run_dir import require_store
 from ..settings import Settings
-from .common import add_manifest_options, load_all
+from .common import add_manifest_options, load_all, require_own_objects
 from .reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
@@ -46,6 +46,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Apply, wait, print one line a network."""
     registry, settings = load_all(arguments)
+    require_own_objects(settings, arguments.config, "use `kubectl apply -f`: the agent sees it there")
     require_store(settings.run_dir, settings.state_dir)
     manifests = [item for path in arguments.path for item in load_manifests(path, on_note=_note)]
     store = FileStore(settings.state_dir)

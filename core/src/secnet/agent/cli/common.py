@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from secnet.contract import Unsupported
+
 from ..registry import Registry
 from ..settings import Settings, load_settings
 
@@ -22,6 +24,7 @@ __all__ = [
     "load_all",
     "print_data",
     "print_table",
+    "require_own_objects",
 ]
 
 
@@ -65,6 +68,17 @@ def load_all(arguments: argparse.Namespace, *, tell: bool = True) -> tuple[Regis
     if getattr(arguments, "state_dir", None) is not None:
         settings = dataclasses.replace(settings, state_dir=arguments.state_dir)
     return registry, settings
+
+
+def require_own_objects(settings: Settings, config: Path | None, instead: str) -> None:
+    """Raises Unsupported with the hint `instead` where the Kubernetes API has the objects: it is not our store then."""
+    if settings.kubernetes is not None:
+        raise Unsupported(
+            "the objects of this node are in the Kubernetes API",
+            hint=instead,
+            subject=f"node configuration {config}",
+            path="$.kubernetes",
+        )
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:

@@ -15,7 +15,7 @@ from ..journal import Journal
 from ..reports import Reports
 from ..run_dir import require_store
 from ..settings import Settings
-from .common import add_manifest_options, load_all
+from .common import add_manifest_options, load_all, require_own_objects
 from .reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
@@ -40,6 +40,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Delete, wait, say what is left."""
     registry, settings = load_all(arguments)
+    require_own_objects(settings, arguments.config, "use `kubectl delete -f`: the agent sees it there")
     require_store(settings.run_dir, settings.state_dir)
     objects = [manifest.object for path in arguments.path for manifest in load_manifests(path)]
     objects.sort(key=lambda obj: _ORDER.get(obj["kind"], len(_ORDER)))

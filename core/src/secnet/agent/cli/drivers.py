@@ -9,11 +9,11 @@ from typing import Any
 
 from secnet.contract import ObjectStore, Unsupported
 
-from ..cluster.store import FileStore
 from ..jsontext import nearest
 from ..plugins import Plugins
 from ..registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
 from ..settings import Settings
+from ..source import objects_to_look_at
 from .common import add_config_options, add_json_option, load_all, print_data, print_table
 from .plugin_page import KINDS, fragment_of, nad_example, plugin_facts, plugin_state, print_page
 
@@ -57,9 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.example and arguments.name is None:
         arguments.refuse("--example needs the NAME of a network type or an IPAM type")
     registry, settings = load_all(arguments, tell=arguments.name is None)
-    objects = FileStore(settings.state_dir)
-    if arguments.name is not None:
-        return _show(arguments, registry, settings, objects)
+    with objects_to_look_at(settings) as objects:
+        if arguments.name is not None:
+            return _show(arguments, registry, settings, objects)
+        return _list(arguments, registry, settings, objects)
+
+
+def _list(arguments: argparse.Namespace, registry: Registry, settings: Settings, objects: ObjectStore) -> int:
     groups = _groups(arguments)
     rows = [row for row in _rows(registry, settings, objects) if row["kind"] in [KINDS[group] for group in groups]]
     if arguments.json:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from secnet.contract import InvalidConfig, Unsupported
+from secnet.contract import InvalidConfig
 
 from ..cluster.kinds import KINDS
 from ..cluster.store import FileStore
-from .common import add_config_options, add_json_option, load_all, print_data, print_table
+from .common import add_config_options, add_json_option, load_all, print_data, print_table, require_own_objects
 
 __all__ = ["add_parser", "run"]
 
@@ -35,13 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the objects asked for."""
     kind = _kind(arguments.kind)
     _, settings = load_all(arguments)
-    if settings.kubernetes is not None:
-        raise Unsupported(
-            "the objects of this node are in the Kubernetes API",
-            hint=f"use `kubectl get {KINDS[kind].plural}`, or `secnet status` for what became of them here",
-            subject=f"node configuration {arguments.config}",
-            path="$.kubernetes",
-        )
+    instead = f"use `kubectl get {KINDS[kind].plural}`, or `secnet status` for what became of them here"
+    require_own_objects(settings, arguments.config, instead)
     store = FileStore(settings.state_dir)
     style = "json" if arguments.json else arguments.output
     namespaced = KINDS[kind].namespaced
