@@ -68,7 +68,9 @@ def test_nothing_is_attached_before_the_first_answer(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize(("status", "answered"), [(503, False), (403, True)])
-def test_what_was_seen_holds_while_it_cannot_be_seen(watched: Watched, status: int, answered: bool) -> None:
+def test_what_was_seen_holds_while_it_cannot_be_seen_and_not_longer(
+    watched: Watched, status: int, answered: bool
+) -> None:
     watched.feature(False)
     watched.look()
     watched.feature(True)
@@ -77,7 +79,14 @@ def test_what_was_seen_holds_while_it_cannot_be_seen(watched: Watched, status: i
     assert [problem.note for problem in since] == [False]
     watched.feature(status)
     assert watched.look() is answered
-    assert (watched.refuses(), watched.guard.problems()) == (True, since)
+    assert watched.refuses()
+    if answered:  # who switches the feature off now must learn why that changes nothing here
+        (problem,) = watched.guard.problems()
+        assert "when that could last be seen" in problem.message
+        assert "now it cannot be told: " in watched.guard.refusal()
+        assert ("ClusterRole" in problem.hint, problem.note) == (True, False)
+    else:
+        assert watched.guard.problems() == since
     watched.feature(False)
     watched.look()
     assert (watched.refuses(), watched.guard.problems(), watched.cleared) == (False, (), 2)

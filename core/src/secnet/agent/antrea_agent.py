@@ -67,7 +67,7 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
     except SecnetError as exc:
         return _hidden(f"cannot be told: {exc.message}")
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return _hidden("its configuration cannot be read")
+        return _hidden("has a configuration that cannot be read")
     if not on:
         return AntreaVerdict(state=AntreaState.OFF, finding="runs without secondary networks")
     return AntreaVerdict(
@@ -107,13 +107,16 @@ class AntreaGuard:
     def look(self) -> bool:
         """Look again. False when there was no answer: then what the last one said still holds.
 
-        Also what cannot be seen any more holds. Where it could never be seen, for lack of rights, work goes on with a note.
+        Also what cannot be seen any more holds, and is told with the reason: nobody could know else why switching the feature
+        off changes nothing here. Where it could never be seen, for lack of rights, work goes on with a note.
         """
         if self._reader is None:
             return True
         verdict = look_at_antrea(self._reader)
-        if verdict.state is AntreaState.SILENT or (verdict.state is AntreaState.HIDDEN and self._seen_on):
-            return verdict.state is AntreaState.HIDDEN
+        if verdict.state is AntreaState.SILENT:
+            return False
+        if verdict.state is AntreaState.HIDDEN and self._seen_on:
+            verdict = _out_of_sight(verdict)
         self._seen_on = verdict.state is AntreaState.ON
         self._problems.update(_said(verdict))
         with self._lock:
@@ -158,6 +161,15 @@ def _said(verdict: AntreaVerdict) -> list[Said]:
 
 def _hidden(finding: str) -> AntreaVerdict:
     return AntreaVerdict(state=AntreaState.HIDDEN, finding=finding, mend=_BY_HAND)
+
+
+def _out_of_sight(verdict: AntreaVerdict) -> AntreaVerdict:
+    return AntreaVerdict(
+        state=AntreaState.ON,
+        finding="made secondary networks itself when that could last be seen, and would free our addresses; now it "
+        + verdict.finding,
+        mend="apply the ClusterRole of deploy/, or mend the configuration: the agent goes on when it sees the feature off",
+    )
 
 
 def _config_map(daemonset: Mapping[str, Any]) -> str | None:
