@@ -39,9 +39,8 @@ _CORE: tuple[Rule, ...] = (
         "verbs": ["get", "list", "watch"],
     },
 )
-# What `secnet doctor` looks at, read-only: the node's own object, the definitions, and which rights the agent has.
+# What `secnet doctor` looks at, read-only: the definitions, and which rights the agent has.
 _DOCTOR: tuple[Rule, ...] = (
-    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
     {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
     {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
 )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-from contextlib import closing
 from typing import Any
 
 import pytest
 import yaml
-from secnet_conformance.netns import inside
 from secnet_testing.antrea import antrea_agent
 from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.documents import ROOT
@@ -35,13 +32,7 @@ def turn(node: ClusterNode, *, on: bool) -> None:
 
 
 def ready(node: ClusterNode) -> tuple[int, str]:
-    def ask() -> tuple[int, str]:
-        with closing(http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)) as connection:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    return inside(node.node.namespace, ask)
+    return node.readyz(PORT)
 
 
 def problems(node: ClusterNode) -> list[tuple[str, bool]]:

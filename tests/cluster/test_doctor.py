@@ -62,7 +62,6 @@ def failed(results: dict[str, tuple[str, str]]) -> dict[str, str]:
 @pytest.mark.runtime
 def test_a_node_where_all_is_well(cluster_node_factory: ClusterNodeFactory) -> None:
     node = cluster_node_factory(sync=True)
-    node.api.create(NODE)
     node.node.agent()
     node.wait_chained()
     done = node.node.cli("doctor")

@@ -6,10 +6,11 @@ The API server is a process of the test; it listens inside each node's namespace
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from secnet_conformance.netns import inside
 
 from .kubeapi.process import KubeApiProcess
 from .kubelet import Kubelet
@@ -155,6 +157,17 @@ class ClusterNode:
         for name in names:
             self.wait(lambda name=name: self.node.is_reported_anew(name), f"Pod {name} is looked at")  # type: ignore[misc]
 
+    def readyz(self, port: int) -> tuple[int, str]:
+        """Status and text of `/readyz` of the agent, which listens on 127.0.0.1 of the node."""
+
+        def ask() -> tuple[int, str]:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("GET", "/readyz")
+                answer = connection.getresponse()
+                return answer.status, answer.read().decode()
+
+        return inside(self.node.namespace, ask)
+
     def wait_chained(self) -> None:
         """Wait until the plugin stands in the runtime's configuration, and the runtime has read it."""
         self.wait(
@@ -262,6 +275,7 @@ def play_cluster_node(
                 **settings,
             }
         )
+        api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
         kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token"))
         yield ClusterNode(name, node, runtime, kubelet, api)
 

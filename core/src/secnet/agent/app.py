@@ -134,6 +134,7 @@ class Agent:
             parts.node,
             self._beats,
             parts.antrea,
+            parts.own_node,
             settings,
         )
         self._metrics.observe(watched.sources())
@@ -171,16 +172,17 @@ class Agent:
             done.wait(max(0.0, until - time.monotonic()))
 
     def _keep_looking(self) -> None:
-        """For an Antrea agent that we must not work beside."""
+        """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
         first, last = _NODE_RETRY_SECONDS
         delay = first
         while True:
             self._beats.beat("keep_looking", self._settings.check_interval + 600)
-            answered = self._guard(self._parts.antrea.look, default=False)
+            looks = (self._parts.antrea.look, self._parts.own_node.look)
+            answered = [self._guard(look, default=False) for look in looks]
             self._first_look.set()
-            if self._stop.wait(self._settings.check_interval if answered else delay):
+            if self._stop.wait(self._settings.check_interval if all(answered) else delay):
                 return
-            delay = first if answered else min(last, delay * 2)
+            delay = first if all(answered) else min(last, delay * 2)
 
     def _keep_node(self) -> None:
         first, last = _NODE_RETRY_SECONDS
@@ -229,6 +231,7 @@ class Agent:
         problems = (
             *self._cluster.problems(),
             *self._parts.antrea.problems(),
+            *self._parts.own_node.problems(),
             *self._parts.object_problems.problems(),
         )
         if problems == self._problems:

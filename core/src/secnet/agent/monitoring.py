@@ -11,6 +11,7 @@ from .health import Heartbeats
 from .journal import Journal
 from .metrics import Sources
 from .node import NodeKeeper
+from .own_node import OwnNode
 from .reports import Reports
 from .settings import Settings
 
@@ -32,6 +33,7 @@ class Monitoring:
         node: NodeKeeper,
         beats: Heartbeats,
         antrea: AntreaGuard,
+        own_node: OwnNode,
         settings: Settings,
     ) -> None:
         self._cluster = cluster
@@ -41,6 +43,7 @@ class Monitoring:
         self._node = node
         self._beats = beats
         self._antrea = antrea
+        self._own_node = own_node
         self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
@@ -67,6 +70,8 @@ class Monitoring:
         if not self._controller.started:
             yield "recovery is not done yet"
         if reason := self._cluster.unreachable():
+            yield reason
+        if reason := self._own_node.missing():
             yield reason
         if reason := self._antrea.refusal():
             yield reason

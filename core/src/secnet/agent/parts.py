@@ -26,6 +26,7 @@ from .nads import Nads
 from .node import NodeKeeper
 from .object_problems import ObjectProblems
 from .occasionally import Occasionally
+from .own_node import OwnNode
 from .pipeline import Pipeline
 from .plugins import Plugins
 from .pod_sync import PodSync
@@ -64,6 +65,7 @@ class Parts:
     node: NodeKeeper
     attacher: NodeAttacher
     antrea: AntreaGuard
+    own_node: OwnNode
 
 
 def assemble(
@@ -95,7 +97,8 @@ def assemble(
     nads = Nads(registry, shared_namespaces=_shared(settings), multus=_multus(settings))
     wanted = Wanted(nads, registry)
     told = ToldSandboxes(_sandbox_source(settings, cluster, stack))
-    antrea = AntreaGuard(cluster.reader(), on_clear=lambda: controller.retry_waiting())
+    reader = cluster.reader()
+    antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
     stack.callback(antrea.close)
     pipeline = Pipeline(
         plugins=plugins,
@@ -162,6 +165,7 @@ def assemble(
         node=node,
         attacher=attacher,
         antrea=antrea,
+        own_node=OwnNode(reader, settings.node_name, relisted=cluster.relisted),
     )
 
 

@@ -99,10 +99,11 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
     for answer in (("create", "Event", 201), ("patch", "Event", 200)):
         cluster.record_event(live, warning=False, reason="Attached", message="net1")
         until(partial(calls.count, answer), f"{answer}")
-    for path in ("/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent", f"{CONFIG_MAPS}/antrea-config"):
+    daemonset = "/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent"
+    for path in (daemonset, f"{CONFIG_MAPS}/antrea-config", "/api/v1/nodes/sn-node"):
         with pytest.raises(ObjectNotFound):
             reader.get(path)
-    assert calls[-2:] == [("get", "daemonsets", 404), ("get", "configmaps", 404)]
+    assert calls[-3:] == [("get", "daemonsets", 404), ("get", "configmaps", 404), ("get", "nodes", 404)]
     asked = {(item["verb"], item["resource"]) for item in api.requests(TOKEN)}
     assert asked == {(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]}
 

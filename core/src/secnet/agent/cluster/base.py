@@ -147,6 +147,10 @@ class Cluster(ABC):
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
         return ""
 
+    def relisted(self) -> int:
+        """How often the watch of the Pods had to begin anew with a list, since it began."""
+        return 0
+
     def reader(self) -> ApiReader | None:
         """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""
         return None

@@ -191,6 +191,12 @@ class KubeCluster(Cluster):
             return f"the watch of {', '.join(died)} ended by a fault of the agent: restart it, and report this with its log"
         return self._troubles.unreached()
 
+    def relisted(self) -> int:
+        """See `Cluster.relisted`."""
+        with self._lock:
+            followers = [follower for watch in self._watches if (follower := watch.followers.get("Pod")) is not None]
+        return sum(max(0, follower.lists - 1) for follower in followers)
+
     def reader(self) -> ApiReader:
         """See `Cluster.reader`. What it meets is no problem of this cluster's."""
         return open_reader(self._credentials, on_call=self._on_call, timeouts=self._timeouts)

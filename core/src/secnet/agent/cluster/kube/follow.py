@@ -45,7 +45,10 @@ class Pace:
 
 
 class Follower:
-    """A thread for one kind. tell: called with each event. field_selector: which objects; empty for all."""
+    """A thread for one kind. tell: called with each event. field_selector: which objects; empty for all.
+
+    lists: how many lists there were so far.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Follower:
     ) -> None:
         self.kind = kind
         self.seen = Seen()
+        self.lists = 0
         self._api = api
         self._selector = {"fieldSelector": field_selector} if field_selector else {}
         self._pace = pace
@@ -113,6 +117,7 @@ class Follower:
                 raise
             self._tell_all(self.seen.relisted(found, version))
             self._version = version
+            self.lists += 1
             self._complain(None)
         if not self._stop.is_set():
             self._on_synced(self.kind)

@@ -1,0 +1,49 @@
+"""An agent whose node name no Node has: no Pod is ever its own, and somebody must say why."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from secnet_testing.clusternode import ClusterNodeFactory, pool
+
+pytestmark = pytest.mark.runtime
+
+PORT = 9465
+LISTEN = {"http": {"listen": f"127.0.0.1:{PORT}"}}
+TOKEN = "agent-token"
+
+
+def test_it_is_not_ready_until_there_is_such_a_node(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = cluster_node_factory(**LISTEN, nodeName="nobody")
+    agent = node.node.agent()
+    text = "Node nobody: there is none of this name"
+    node.wait(lambda: node.readyz(PORT)[0] == 503 and text in node.readyz(PORT)[1], "not ready, with the reason")
+    node.wait(lambda: text in agent.text, "said in the log")
+    assert text in node.node.cli("status").stdout
+    doctor = node.node.cli("doctor")
+    assert doctor.returncode == 1
+    assert "FAIL  Kubernetes API: there is no node 'nobody'" in doctor.stdout
+    node.api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "nobody"}})
+    node.wait(lambda: node.readyz(PORT)[0] == 200, "ready by itself")
+
+
+def test_the_node_is_read_once_and_after_each_new_list(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = cluster_node_factory(**LISTEN, workers={"count": 2, "checkInterval": 1})
+
+    def looks(resource: str) -> int:
+        return sum(name.startswith(resource) for _, name in node.calls(TOKEN))
+
+    node.node.agent()
+    node.wait(lambda: looks("daemonsets/") > 3, "it looks around again and again")
+    assert looks("nodes/") == 1
+
+    def expire() -> None:
+        """Make what the watch would go on from too old; a bookmark may have come in between, so it may take another one."""
+        node.api.patch(pool("blue"), {"metadata": {"labels": {"turn": str(next(turns))}}})
+        node.api.compact()
+        node.api.cut_watches()
+
+    turns = itertools.count()
+    node.api.create(pool("blue"))
+    node.wait(lambda: expire() or looks("nodes/") > 1, "looked up after the new list")
