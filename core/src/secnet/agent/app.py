@@ -203,7 +203,7 @@ class Agent:
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
             if self._front is not None:
-                self._front.tend()
+                self._guard(self._front.tend, default=None)
 
     def _look_seconds(self) -> float:
         """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
