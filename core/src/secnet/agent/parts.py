@@ -18,6 +18,7 @@ from .cluster.base import Cluster
 from .cni.install import multus_present
 from .controller import Controller
 from .cri import CriSandboxes, RuntimeClient
+from .devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
 from .journal import Journal, Record
 from .layer3 import Layer3
 from .logs import attachment_log
@@ -120,6 +121,7 @@ def assemble(
         "pipeline": pipeline,
         "journal": journal,
         "wanted": wanted,
+        "devices": DeviceAllocator(_device_source(settings, cluster, stack), journal),
         "claims": _claims(journal, boot_id),
         "sweeper": sweeper,
         "make_call": attach_call,
@@ -176,6 +178,15 @@ def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> S
     client = RuntimeClient(settings.cri_socket)
     stack.callback(client.close)
     return CriSandboxes(client)
+
+
+def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
+    """As with namespaces: only manifests may name devices."""
+    if cluster.trusts_annotations:
+        return AnnotatedDevices()
+    client = KubeletDevices(settings.pod_resources)
+    stack.callback(client.close)
+    return client
 
 
 def _shared(settings: Settings) -> frozenset[str] | None:

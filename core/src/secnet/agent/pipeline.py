@@ -22,11 +22,12 @@ from secnet.contract import (
     IpamRequest,
     Key,
     NotReady,
-    ProbeReport,
     SecnetError,
     VerifyFailed,
 )
 
+from .admission import Admission
+from .devices.pci import device_info
 from .journal import Journal, Phase, Record
 from .layer3 import Layer3
 from .leases import Leases
@@ -72,7 +73,7 @@ class Pipeline:
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
         self._metrics = metrics or Metrics()
-        self._require_clear = require_clear
+        self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
         self._locks = KeyLocks()
         self._leases = Leases(plugins, journal)
 
@@ -80,9 +81,7 @@ class Pipeline:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
         network_type = work.request.network_type
         with self._metrics.operation("attach", network_type):
-            self._require_clear()
-            self._require_device(work)
-            locks = self._plugins.drive(network_type, "lock_keys", tuple, work.request)
+            locks = self._admission.locks(work)
             with self._locks.hold(locks, call):
                 record = self._plan(work, locks, call)
                 try:
@@ -93,23 +92,10 @@ class Pipeline:
 
     def rehearse(self, work: Work, call: Call) -> None:
         """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
-        self._require_clear()
-        self._require_device(work)
-        network_type = work.request.network_type
-        with self._locks.hold(self._plugins.drive(network_type, "lock_keys", tuple, work.request), call):
-            self._plugins.drive(network_type, "plan", Attachment, work.request, call)
-
-    def _require_device(self, work: Work) -> None:
-        request = work.request
-        if request.device is not None or not self._plugins.driver_plugin(request.network_type).info.needs_device:
-            return
-        probe = self._plugins.drive(request.network_type, "probe", ProbeReport)
-        reason = probe.message if not probe.ready else "no device is allocated to this Pod"
-        raise NotReady(
-            f"network type {request.network_type} cannot attach: {reason}",
-            hint="see `secnet drivers` for what this type needs",
-            subject=f"NetworkAttachmentDefinition {request.network}",
-        )
+        locks = self._admission.locks(work)
+        with self._locks.hold(locks, call):
+            self._admission.refuse_held(work, locks)
+            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
@@ -121,7 +107,7 @@ class Pipeline:
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
-        self._require_clear()
+        self._admission.require(work)
         with self._locks.hold(record.locks, call):
             if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
                 self._remove(record, call)
@@ -154,12 +140,7 @@ class Pipeline:
         return self._leases.check(record, call)
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
-        holder = self._journal.holder(locks, besides=work.key)
-        if holder is not None:
-            raise Busy(
-                f"{', '.join(locks)} still belongs to Pod {holder.pod} interface {holder.key.ifname}",
-                hint="it comes free when that Pod's interface is removed",
-            )
+        self._admission.refuse_held(work, locks)
         plugin = self._plugins.driver_plugin(work.request.network_type)
         with self._phase("plan", work.request.network_type):
             attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
@@ -185,6 +166,9 @@ class Pipeline:
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
         with self._phase("attach", record.network_type):
             result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
+        device = record.attachment.request.device
+        if result.device_info is None and device is not None:
+            result = dataclasses.replace(result, device_info=device_info(device.id))
         record = record.replace(result=result)
         if result.netdev:
             with self._phase("layer3", record.network_type):

@@ -23,6 +23,7 @@ from secnet.contract import (
 from .annotation import Selection
 from .claims import Claims
 from .deviations import deviation, in_words
+from .devices import DeviceAllocator
 from .diff import Changes
 from .journal import Journal, Phase, Record
 from .liveness import lives, outliving
@@ -87,6 +88,7 @@ class PodSync:
         pipeline: Pipeline,
         journal: Journal,
         wanted: Wanted,
+        devices: DeviceAllocator,
         source: SandboxSource,
         claims: Claims,
         sweeper: Sweeper,
@@ -96,6 +98,7 @@ class PodSync:
         self._pipeline = pipeline
         self._journal = journal
         self._wanted = wanted
+        self._devices = devices
         self._source = source
         self._claims = claims
         self._sweeper = sweeper
@@ -136,6 +139,7 @@ class PodSync:
             return replace(still, released=frozenset(released))
         progress = _Progress()
         changes = self._wanted.changes(selections, records, ref, sandbox)
+        changes = self._devices.assign(pod, changes, sandbox.container_id)
         self._apply(changes, progress, cancel, verify)
         order = [named.element for named in self._wanted.named(selections, records, sandbox)]
         networks = tuple(progress.networks[element] for element in order if element in progress.networks)

@@ -30,13 +30,18 @@ __all__ = ["Foreign", "Refused", "Work", "build_work", "is_outdated", "wish_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One network to attach, with all that the pipeline needs."""
+    """One network to attach, with all that the pipeline needs.
+
+    resource: what its device must be of; None for a network type without devices. The device is put into the request later, for
+    all networks of the Pod at once (see `devices.DeviceAllocator`).
+    """
 
     element: ElementId
     request: AttachRequest
     wish: Mapping[str, Any] = field(default_factory=dict)
     ipam: IpamRequest | None = None
     ipam_type: str | None = None
+    resource: str | None = None
     nad_generation: int = 0
     via: Via = Via.ANNOTATION
 
@@ -110,10 +115,10 @@ def build_work(
             network_type=config.network_type if config else "",
             nad_generation=config.generation if config else 0,
         )
-    return _work(named, config, pod, sandbox)
+    return _work(named, config, pod, sandbox, needs_device=registry.drivers[config.network_type].info.needs_device)
 
 
-def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sandbox) -> Work:
+def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sandbox, *, needs_device: bool) -> Work:
     selection = named.selection
     owner = IpamOwner(container_id=sandbox.container_id, ifname=named.ifname, pod=pod)
     ipam = None
@@ -139,6 +144,7 @@ def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sand
         wish=wish_of(selection),
         ipam=ipam,
         ipam_type=config.ipam_type,
+        resource=config.resource_name if needs_device else None,
         nad_generation=config.generation,
     )
 
@@ -175,4 +181,5 @@ def is_outdated(record: Record, work: Work) -> bool:
     same = (old.network_type, old.options, old.mtu) == (new.network_type, new.options, new.mtu)
     old_ipam = None if record.ipam is None else (record.ipam_type, record.ipam.config)
     new_ipam = None if work.ipam is None else (work.ipam_type, work.ipam.config)
-    return not same or old_ipam != new_ipam
+    old_resource = None if old.device is None else old.device.resource
+    return not same or old_ipam != new_ipam or old_resource != work.resource

@@ -87,6 +87,7 @@ class Settings:
     manifests: Path | None = None
     kubernetes: KubernetesSettings | None = None
     cri_socket: Path = Path("/run/containerd/containerd.sock")
+    pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     cni: CniSettings | None = None
     http_listen: str | None = None
     drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -244,6 +245,7 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         "manifests": _directory(data.get("manifests"), folder),
         "kubernetes": _kubernetes(data.get("kubernetes"), folder),
         "cri_socket": _directory(data.get("cri", {}).get("socket"), folder),
+        "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
         "cni": _cni(data.get("cni"), folder, run_dir),
         "http_listen": _http_listen(data.get("http")),
         "ovsdb": data.get("ovsdb"),

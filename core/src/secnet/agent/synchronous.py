@@ -13,6 +13,7 @@ from typing import Any
 from secnet.contract import Busy, SecnetError
 
 from .claims import Claims
+from .devices import DeviceAllocator
 from .diff import Changes
 from .journal import Journal, Record
 from .pipeline import Pipeline
@@ -35,6 +36,7 @@ class SandboxAttach:
         pipeline: Pipeline,
         journal: Journal,
         wanted: Wanted,
+        devices: DeviceAllocator,
         claims: Claims,
         sweeper: Sweeper,
         make_call: MakeCall,
@@ -42,6 +44,7 @@ class SandboxAttach:
         self._pipeline = pipeline
         self._journal = journal
         self._wanted = wanted
+        self._devices = devices
         self._claims = claims
         self._sweeper = sweeper
         self._make_call = make_call
@@ -60,7 +63,8 @@ class SandboxAttach:
         self._leave_old(key, sandbox, cancel)
         self._claims.claim(sandbox.netns, key)
         try:
-            self._make(self._wanted.changes(selections, self._journal.of_pod(*key), ref, sandbox), sandbox, cancel)
+            changes = self._wanted.changes(selections, self._journal.of_pod(*key), ref, sandbox)
+            self._make(self._with_devices(pod, changes, sandbox, cancel), sandbox, cancel)
         except BaseException:
             if not self._journal.of_sandbox(sandbox.container_id):
                 self._claims.give_up(sandbox.netns, key)
@@ -88,6 +92,13 @@ class SandboxAttach:
     def _leave_old(self, key: tuple[str, str], sandbox: Sandbox, cancel: threading.Event) -> None:
         old = [r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id]
         self._detach(old, cancel)
+
+    def _with_devices(
+        self, pod: Mapping[str, Any], changes: Changes, sandbox: Sandbox, cancel: threading.Event
+    ) -> Changes:
+        """Asked for once for all networks, and again for a while: the kubelet's answer may be late, and the sandbox waits."""
+        wait = self._make_call(changes.attach[0].request, cancel) if changes.attach else None
+        return self._devices.assign(pod, changes, sandbox.container_id, wait)
 
     def _make(self, changes: Changes, sandbox: Sandbox, cancel: threading.Event) -> None:
         for refused in changes.refused:

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from secnet.contract import SecnetError
+
+from ..devices import check_kubelet
 from ..settings import CniSettings
 from .base import Host, Result, fail, ok, warn
 
 __all__ = ["check_cni", "check_multus", "check_sockets"]
 
 PLUGIN = "secnet-cni"
-_KUBELET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 _CONF_DIR = Path("/etc/cni/net.d")
 _CONF_SUFFIXES = (".conf", ".conflist", ".json")
 _CONNECT_SECONDS = 2.0
@@ -35,12 +37,7 @@ def check_sockets(host: Host) -> Iterator[Result]:
         yield ok(what, "answers")
     users = [name for name, plugin in sorted(host.registry.drivers.items()) if plugin.info.needs_device]
     if users:
-        trouble = _trouble(host.path(_KUBELET))
-        what = f"kubelet PodResources socket {_KUBELET}"
-        if trouble:
-            yield warn(what, f"{trouble}, needed by {', '.join(users)}", "mount the directory of the socket")
-        else:
-            yield ok(what, "answers")
+        yield _kubelet(host, ", ".join(users))
 
 
 def check_cni(host: Host) -> Iterator[Result]:
@@ -73,6 +70,20 @@ def check_multus(host: Host) -> Iterator[Result]:
         yield warn("Multus", f"configured by {folder / found[0]}", mend)
     else:
         yield ok("Multus", f"no configuration in {folder}")
+
+
+def _kubelet(host: Host, users: str) -> Result:
+    """Asked for real: a socket that somebody else listens at, or a kubelet that refuses, is as good as none."""
+    path = host.settings.pod_resources
+    what = f"kubelet PodResources socket {path}"
+    mend = "correct kubelet.podResources, and mount the directory of the socket"
+    if trouble := _trouble(host.path(path)):
+        return warn(what, f"{trouble}, needed by {users}", mend)
+    try:
+        count = check_kubelet(host.path(path))
+    except SecnetError as exc:
+        return warn(what, f"{exc.message}, needed by {users}", exc.hint or mend)
+    return ok(what, f"answers, and knows {count} Pods")
 
 
 def _chained(host: Host, cni: CniSettings) -> Result:

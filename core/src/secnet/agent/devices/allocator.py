@@ -1,0 +1,153 @@
+"""Which device each network of a Pod gets: once for all of them, and the same one again at each attempt.
+
+What a record of this sandbox holds stays with its network. The rest is given in the order of the annotation, in the order of the
+source. Whether another Pod's record still holds a device is not looked at here: the order would then depend on when that one is
+removed. The pipeline refuses such a device as Busy, until it is free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from secnet.contract import Call, Cancelled, DeviceRef, Key, NotReady, Retryable, SecnetError
+
+from ..diff import Changes
+from ..journal import Journal, Record, Via
+from ..requests import Foreign, Refused, Work
+from ..sandbox import pod_ref
+from .source import ANY_RESOURCE, Devices, DeviceSource
+
+__all__ = ["DeviceAllocator"]
+
+_PATIENCE_SECONDS = 10.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 1.0
+
+
+class DeviceAllocator:
+    """Completes what a Pod's annotation wants by devices. Thread-safe; remembers nothing.
+
+    The source is asked only where a network needs a device and no record says which.
+    """
+
+    def __init__(self, source: DeviceSource, journal: Journal) -> None:
+        self._source = source
+        self._journal = journal
+
+    def assign(self, pod: Mapping[str, Any], changes: Changes, container_id: str, wait: Call | None = None) -> Changes:
+        """The changes with a device in each request that needs one; a network without one is refused, the others are not.
+
+        wait: the call that may be spent on asking again a source that knows nothing yet, up to 10 s; None asks once. Raises only
+        Cancelled.
+        """
+        keep = tuple((record, _held(record, outcome)) for record, outcome in changes.keep)
+        wanting = [work for work in changes.attach if work.resource is not None]
+        if not wanting:
+            return replace(changes, keep=keep)
+        records = [r for r in self._journal.records() if r.key.container_id == container_id]
+        recorded = dict(_recorded(wanting, records))
+        given, error = self._given(pod, [work for work in wanting if work.key not in recorded], wait)
+        living = [r for r in records if r.via == Via.CNI] + [r for r, _ in keep]
+        taken = {*recorded.values(), *(r.attachment.request.device for r in living)}
+        count = Counter(
+            work.resource for work in (*wanting, *(outcome for _, outcome in keep)) if isinstance(work, Work)
+        )
+        attach: list[Work] = []
+        refused = list(changes.refused)
+        for work in changes.attach:
+            if work.resource is None:
+                attach.append(work)
+                continue
+            device = recorded.get(work.key) or _first_free(given, work.resource, taken)
+            if device is not None:
+                taken.add(device)
+                attach.append(_with_device(work, device))
+            else:
+                refused.append(_refused(work, error or self._too_few(pod, work.resource, count[work.resource], given)))
+        return replace(changes, keep=keep, attach=tuple(attach), refused=tuple(refused))
+
+    def _given(
+        self, pod: Mapping[str, Any], wanting: Sequence[Work], wait: Call | None
+    ) -> tuple[Devices, SecnetError | None]:
+        """What the source says, or why it says nothing; it is not asked where nobody wants to know."""
+        if not wanting:
+            return {}, None
+        try:
+            return self._ask(pod, {work.resource for work in wanting if work.resource is not None}, wait), None
+        except Cancelled:
+            raise
+        except SecnetError as exc:
+            return {}, exc
+
+    def _ask(self, pod: Mapping[str, Any], resources: Iterable[str], wait: Call | None) -> Devices:
+        """The kubelet may know of a Pod's devices a little later than the runtime knows of the Pod."""
+        patience = 0.0 if wait is None else wait.remaining(_PATIENCE_SECONDS)
+        pause = _FIRST_PAUSE
+        while True:
+            again = wait is not None and patience >= pause
+            try:
+                given = self._source.devices_of(pod)
+            except Retryable:
+                if not again:
+                    raise
+            else:
+                late = any(not _of(given, r) and self._source.may_come(pod, r) for r in resources)
+                if not again or not late:
+                    return given
+            assert wait is not None
+            wait.sleep(pause)
+            patience -= pause
+            pause = min(_LAST_PAUSE, pause * 2)
+
+    def _too_few(self, pod: Mapping[str, Any], resource: str, wanted: int, given: Devices) -> NotReady:
+        had = len(_of(given, resource)) or "none"
+        networks = "a network that needs" if wanted == 1 else f"{wanted} networks that need"
+        return NotReady(
+            f"it has {networks} a device of resource {resource}, and was given {had}",
+            hint=self._source.remedy(resource, wanted),
+            subject=f"Pod {pod_ref(pod)}",
+        )
+
+
+def _held(record: Record, outcome: Work | Refused | Foreign) -> Work | Refused | Foreign:
+    """A living attachment that is made anew gets the device that it has."""
+    device = record.attachment.request.device
+    if device is None or not isinstance(outcome, Work) or outcome.resource is None:
+        return outcome
+    return _with_device(outcome, device)
+
+
+def _recorded(wanting: Iterable[Work], records: Iterable[Record]) -> Iterator[tuple[Key, DeviceRef]]:
+    """What networks had that are to be made now: half-built ones, and those whose annotation asks for something else now."""
+    had = {r.element: r.attachment.request.device for r in records if r.via == Via.ANNOTATION}
+    for work in wanting:
+        device = had.get(work.element)
+        if device is not None and device.resource == work.resource:
+            yield work.key, device
+
+
+def _of(given: Devices, resource: str) -> tuple[str, ...]:
+    return (*given.get(resource, ()), *given.get(ANY_RESOURCE, ()))
+
+
+def _first_free(given: Devices, resource: str, taken: Iterable[DeviceRef | None]) -> DeviceRef | None:
+    """By id: a device may be offered as one of several resources."""
+    ids = {device.id for device in taken if device is not None}
+    free = (each for each in _of(given, resource) if each not in ids)
+    return next((DeviceRef(id=each, resource=resource) for each in free), None)
+
+
+def _with_device(work: Work, device: DeviceRef) -> Work:
+    return replace(work, request=replace(work.request, device=device))
+
+
+def _refused(work: Work, error: SecnetError) -> Refused:
+    return Refused(
+        element=work.element,
+        ifname=work.request.ifname,
+        error=error,
+        network_type=work.request.network_type,
+        nad_generation=work.nad_generation,
+    )

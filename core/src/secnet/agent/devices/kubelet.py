@@ -1,0 +1,181 @@
+"""The devices that the kubelet allocated to a Pod, by its PodResources service (v1).
+
+The extra `secnet[cluster]` brings grpcio and protobuf; they are imported when the first Pod needs a device.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from secnet.contract import InvalidConfig, NotReady, PodRef, Unsupported
+
+from ..sandbox import pod_ref
+from .annotation import devices_annotation
+from .answer import by_resource
+from .asked import asked_for
+from .errors import from_status, lacks_get, lacks_pod
+from .source import DEVICES_ANNOTATION, Devices
+
+if TYPE_CHECKING:
+    import grpc
+    from google.protobuf.message import Message
+
+    from .podresources_pb2 import PodResources
+
+__all__ = ["KubeletDevices", "check_kubelet"]
+
+_SERVICE = "/v1.PodResourcesLister"
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    # Until it connects again, a call fails although the kubelet is back; left alone, gRPC would wait two minutes in the end.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 250),
+    ("grpc.max_receive_message_length", 16 << 20),
+)
+
+Answer = TypeVar("Answer", bound="Message")
+
+
+class KubeletDevices:
+    """Asks the kubelet behind a unix socket each time anew. Thread-safe. Connects, and connects again, when asked.
+
+    Devices of device plugins stand under the name of their resource. Devices of Dynamic Resource Allocation stand under the name
+    of the driver that gave them. timeout: the longest that one call takes, in seconds.
+
+    The kubelet gives the devices of one resource in an order that changes from call to call: they are sorted here, those of an
+    earlier container first.
+    """
+
+    def __init__(self, socket: Path, *, timeout: float = 5.0) -> None:
+        self._socket = socket
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+
+    def close(self) -> None:
+        """Close the connection; the next question makes another one."""
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+            self._channel = None
+
+    def devices_of(self, pod: Mapping[str, Any]) -> Devices:
+        """See `DeviceSource.devices_of`.
+
+        Raises what `STATUS_TABLE` says, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
+        names devices by itself, Unsupported without the packages of the extra.
+        """
+        ref = pod_ref(pod)
+        if devices_annotation(pod) is not None:
+            raise InvalidConfig(
+                "a Pod of a cluster cannot name its devices",
+                hint=f"remove the annotation; {DEVICES_ANNOTATION} counts only where manifests are the source of the objects",
+                subject=f"Pod {ref}",
+                path=f"$.metadata.annotations['{DEVICES_ANNOTATION}']",
+            )
+        found = self._get(ref)
+        if found is None:
+            found = self._from_list(ref)
+        return {} if found is None else by_resource(found.containers)
+
+    def remedy(self, resource: str, count: int) -> str:
+        """See `DeviceSource.remedy`."""
+        return (
+            f"request {count} of {resource} in resources.limits of the Pod's containers, or by resource claims of the DRA driver "
+            "of that name"
+        )
+
+    def may_come(self, pod: Mapping[str, Any], resource: str) -> bool:
+        """See `DeviceSource.may_come`: a claim does not say which driver serves it."""
+        return bool((pod.get("spec") or {}).get("resourceClaims")) or asked_for(pod, resource) > 0
+
+    def look(self) -> int:
+        """Ask for everything; the number of Pods that the kubelet knows. Raises what `devices_of` does."""
+        return len(self._list())
+
+    def _get(self, ref: PodRef) -> PodResources | None:
+        """None where the kubelet cannot answer for one Pod. A Pod that it does not know (yet) has nothing."""
+        grpc, messages = _packages()
+        request = messages.GetPodResourcesRequest(pod_name=ref.name, pod_namespace=ref.namespace)
+        try:
+            answer = self._call("Get", request, messages.GetPodResourcesResponse.FromString)
+        except grpc.RpcError as exc:
+            code, details = exc.code().name, exc.details() or ""
+            if lacks_get(code, details):
+                return None
+            if lacks_pod(code, details):
+                return _nothing()
+            raise from_status(code, details, subject=str(self._socket)) from exc
+        found: PodResources = answer.pod_resources
+        return found
+
+    def _from_list(self, ref: PodRef) -> PodResources | None:
+        """An ended Pod of the same name stays in the list for a while; without devices it is not in the way."""
+        mine = [each for each in self._list() if (each.namespace, each.name) == (ref.namespace, ref.name)]
+        having = [each for each in mine if by_resource(each.containers)]
+        if len(having) > 1:
+            raise NotReady(
+                "the kubelet lists devices for two Pods of this name, and does not say which are whose",
+                hint="it is tried again; the earlier one leaves the list when the kubelet has ended it",
+                subject=f"Pod {ref}",
+            )
+        return having[0] if having else None
+
+    def _list(self) -> Sequence[PodResources]:
+        grpc, messages = _packages()
+        try:
+            request = messages.ListPodResourcesRequest()
+            answer = self._call("List", request, messages.ListPodResourcesResponse.FromString)
+        except grpc.RpcError as exc:
+            raise from_status(exc.code().name, exc.details() or "", subject=str(self._socket)) from exc
+        listed: Sequence[PodResources] = answer.pod_resources
+        return listed
+
+    def _call(self, method: str, request: Message, read: Callable[[bytes], Answer]) -> Answer:
+        grpc, _ = _packages()
+        with self._lock:
+            if self._channel is None:
+                self._channel = grpc.insecure_channel(f"unix:{self._socket}", options=_OPTIONS)
+            call: grpc.UnaryUnaryMultiCallable[Message, Answer] = self._channel.unary_unary(
+                f"{_SERVICE}/{method}",
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=read,
+            )
+        return call(request, timeout=self._timeout)
+
+
+def check_kubelet(socket: Path, timeout: float = 2.0) -> int:
+    """Ask once, for `secnet doctor`: the number of Pods that the kubelet knows. Raises what `KubeletDevices.devices_of` does."""
+    client = KubeletDevices(socket, timeout=timeout)
+    try:
+        return client.look()
+    finally:
+        client.close()
+
+
+def _nothing() -> PodResources:
+    _, messages = _packages()
+    nothing: PodResources = messages.PodResources()
+    return nothing
+
+
+def _packages() -> tuple[Any, Any]:
+    """grpc and our messages, loaded when first used: they take 0.05 s and 21 MiB, and are an extra of their own."""
+    try:
+        import grpc
+
+        from . import podresources_pb2
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.split(".")[0] not in ("grpc", "google"):
+            raise
+        raise Unsupported(
+            f"the Python package {exc.name} is not installed",
+            hint="install the extra: pip install 'secnet[cluster]'",
+            subject="kubelet",
+        ) from exc
+    return grpc, podresources_pb2

@@ -1,0 +1,28 @@
+"""PCI addresses, and what is told about a device that has one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["device_info", "pci_address"]
+
+_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
+_AS_LABEL = re.compile(r"(?:.*-)?([0-9a-f]{4,8})-([0-9a-f]{2})-([01][0-9a-f])-([0-7])")
+_SPEC_VERSION = "1.1.0"  # of the Device Information Specification
+
+
+def pci_address(text: str) -> str | None:
+    """The PCI address that a device id is, in lower case; also where it is written as a DNS label, `0000-3b-02-1`."""
+    text = text.lower()
+    if _ADDRESS.fullmatch(text):
+        return text
+    found = _AS_LABEL.fullmatch(text)
+    return None if found is None else "{}:{}:{}.{}".format(*found.groups())
+
+
+def device_info(device_id: str) -> dict[str, Any] | None:
+    """What the Device Information Specification wants told of a device, as far as its id says it; None if it does not."""
+    if not _ADDRESS.fullmatch(device_id.lower()):
+        return None
+    return {"type": "pci", "version": _SPEC_VERSION, "pci": {"pci-address": device_id.lower()}}
