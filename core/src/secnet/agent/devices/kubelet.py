@@ -137,16 +137,17 @@ class KubeletDevices:
         return listed
 
     def _call(self, method: str, request: Message, read: Callable[[bytes], Answer]) -> Answer:
-        grpc, _ = _packages()
+        library, _ = _packages()
         with self._lock:
             if self._channel is None:
-                self._channel = grpc.insecure_channel(f"unix:{self._socket}", options=_OPTIONS)
+                self._channel = library.insecure_channel(f"unix:{self._socket}", options=_OPTIONS)
             call: grpc.UnaryUnaryMultiCallable[Message, Answer] = self._channel.unary_unary(
                 f"{_SERVICE}/{method}",
                 request_serializer=lambda message: message.SerializeToString(),
                 response_deserializer=read,
             )
-        return call(request, timeout=self._timeout)
+        answer: Answer = call(request, timeout=self._timeout)
+        return answer
 
 
 def check_kubelet(socket: Path, timeout: float = 2.0) -> int:
