@@ -24,6 +24,7 @@ from .kubeapi.process import KubeApiProcess
 from .kubelet import Kubelet
 from .netns import Namespace
 from .node import BRIDGE, STATUS, Node, play_node
+from .podresources import PodResources, play_pod_resources
 from .runtime.runtime import Runtime, play_runtime
 
 __all__ = ["ClusterNode", "ClusterNodeFactory", "cluster_node_factory", "nad", "play_cluster_node", "pod", "pool"]
@@ -92,13 +93,16 @@ class _PodNamespace(Namespace):
 
 
 class ClusterNode:
-    """See the module. node: namespace, switch, agents and their files. runtime: containerd. kubelet: running."""
+    """See the module. node: namespace, switch, agents and their files. runtime: containerd. kubelet: running. devices: its."""
 
-    def __init__(self, name: str, node: Node, runtime: Runtime, kubelet: Kubelet, api: KubeApiProcess) -> None:
+    def __init__(
+        self, name: str, node: Node, runtime: Runtime, kubelet: Kubelet, devices: PodResources, api: KubeApiProcess
+    ) -> None:
         self.name = name
         self.node = node
         self.runtime = runtime
         self.kubelet = kubelet
+        self.devices = devices
         self.api = api
 
     def live(self, name: str) -> Any:
@@ -244,14 +248,16 @@ def play_cluster_node(
     sync: bool = False,
     token: str = "agent-token",
     kubernetes: Mapping[str, Any] | None = None,
+    devices: Mapping[str, Sequence[str]] | None = None,
     **settings: Any,
 ) -> Iterator[ClusterNode]:
     """A node with everything but the agent, which a test starts by `node.agent()`. Taken away at the end.
 
     token: the agent's, which may do what deploy/base/clusterrole.yaml allows. kubernetes: further keys of that section.
-    settings: see `Node.configure`.
+    devices: ids by resource that the kubelet gives to Pods. settings: see `Node.configure`.
     """
     with ExitStack() as stack:
+        given = stack.enter_context(play_pod_resources(devices))
         node = stack.enter_context(play_node(folder))
         runtime = stack.enter_context(play_runtime(node.namespace))
         stack.callback(node.end_agents)  # a living one would put its plugin back into folders that are being removed
@@ -270,14 +276,15 @@ def play_cluster_node(
                 "manifests": None,
                 "kubernetes": {"kubeconfig": str(kubeconfig), **(kubernetes or {})},
                 "cri": {"socket": str(runtime.socket)},
+                "kubelet": {"podResources": str(given.socket)},
                 "cni": cni if sync else None,
                 "http": {"listen": "127.0.0.1:0"},
                 **settings,
             }
         )
         api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
-        kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token"))
-        yield ClusterNode(name, node, runtime, kubelet, api)
+        kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token", devices=given))
+        yield ClusterNode(name, node, runtime, kubelet, given, api)
 
 
 ClusterNodeFactory = Callable[..., ClusterNode]

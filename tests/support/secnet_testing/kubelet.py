@@ -21,6 +21,7 @@ from typing import Any
 import grpc
 
 from .podapi import ApiRefusal, PodApi
+from .podresources import PodResources
 from .podstatus import pod_status, same_status
 from .runtime.runtime import Runtime
 from .runtime.state import PodSandbox
@@ -55,7 +56,8 @@ class _Pod:
 class Kubelet:
     """Works between `start` and `stop`; sandboxes live on after it, and another kubelet of the same runtime takes them over.
 
-    url, token, context: see `PodApi`. workers: how many Pods it works on at once.
+    url, token, context: see `PodApi`. workers: how many Pods it works on at once. devices: gives Pods what their limits ask for,
+    before their sandbox is made, and takes it back when they have ended.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class Kubelet:
         *,
         context: ssl.SSLContext | None = None,
         workers: int = 20,
+        devices: PodResources | None = None,
     ) -> None:
         self._runtime = runtime
         self._node = node
+        self._devices = devices
         self._api = PodApi(url, token, context=context)
         self._lock = threading.Lock()
         self._pods: dict[str, _Pod] = {}
@@ -208,6 +212,8 @@ class Kubelet:
             self._tear_down(each, mine)
             return
         assert each.pod is not None
+        if self._devices is not None:
+            self._devices.allocate(each.pod)
         living = [found.id for found in mine if found.ready]
         if not living:
             self._report(each)
@@ -244,6 +250,8 @@ class Kubelet:
     def _tear_down(self, each: _Pod, mine: Iterable[PodSandbox]) -> None:
         for found in mine:
             self._runtime.remove_pod(found.id)
+        if self._devices is not None:
+            self._devices.free(each.uid)
         if each.pod is not None and not each.deleted:
             try:
                 self._api.delete(each.pod)

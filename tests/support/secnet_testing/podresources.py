@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class _Faults:
 class PodResources(grpc.GenericRpcHandler):
     """See the module. Serves between `start` and `stop`; what was allocated stays, as with a kubelet that is started anew.
 
-    devices: ids by resource that this node has. pods: by uid. calls: the names of the calls that it got. faults: for tests to set.
+    devices: ids by resource that this node has. pods: by uid. calls: names of the calls it got. faults: for tests to set.
     """
 
     def __init__(self, socket: Path, devices: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -88,7 +88,13 @@ class PodResources(grpc.GenericRpcHandler):
         with self._lock:
             if meta["uid"] in self.pods:
                 return
-            used = {each for had in self.pods.values() for by in had.containers.values() for ids in by.values() for each in ids}
+            used = {
+                each
+                for had in self.pods.values()
+                for by in had.containers.values()
+                for ids in by.values()
+                for each in ids
+            }
             containers: dict[str, dict[str, list[str]]] = {}
             for container in pod["spec"].get("containers") or ():
                 limits = (container.get("resources") or {}).get("limits") or {}

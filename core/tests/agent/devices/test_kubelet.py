@@ -26,7 +26,9 @@ def put(kubelet: PodResources, uid: str = "u-web", name: str = "web", claims: An
     kubelet.pods[uid] = PodDevices(namespace="default", name=name, containers=containers, claims=claims)
 
 
-def test_all_containers_count_and_the_order_is_the_same_each_time(kubelet: PodResources, client: KubeletDevices) -> None:
+def test_all_containers_count_and_the_order_is_the_same_each_time(
+    kubelet: PodResources, client: KubeletDevices
+) -> None:
     """The kubelet's own order changes from call to call."""
     put(
         kubelet,

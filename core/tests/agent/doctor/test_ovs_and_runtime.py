@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from secnet.agent.doctor.antrea import check_antrea
 from secnet.agent.doctor.node import check_drivers, check_ovs
@@ -16,6 +17,7 @@ from secnet.agent.doctor.runtime import check_cni, check_multus, check_sockets
 from secnet.agent.settings import CniSettings, KubernetesSettings
 from secnet_testing.netns import Namespace
 from secnet_testing.ovs import OvsFactory, PrivateOvs
+from secnet_testing.podresources import play_pod_resources
 
 NOWHERE = "unix:/nonexistent/db.sock"
 
@@ -109,8 +111,15 @@ def test_sockets(make_host: Any, found: Any, place: Path) -> None:
     host = make_host(root=place, kubernetes=KubernetesSettings(), cri_socket=cri)
     results = found(check_sockets, host)
     assert [result.level for result in results.values()] == ["FAIL", "warn"]
-    with _listen(place / "run/c.sock"), _listen(place / "var/lib/kubelet/pod-resources/kubelet.sock"):
-        assert [result.level for result in found(check_sockets, host).values()] == ["ok", "ok"]
+    with _listen(place / "run/c.sock"), play_pod_resources() as kubelet:
+        there = make_host(
+            root=place, kubernetes=KubernetesSettings(), cri_socket=cri, pod_resources=Path("/run/kubelet.sock")
+        )
+        (place / "run/kubelet.sock").symlink_to(kubelet.socket)
+        assert [result.level for result in found(check_sockets, there).values()] == ["ok", "ok"]
+        kubelet.faults.refuse = (grpc.StatusCode.PERMISSION_DENIED, "no")
+        refusing = found(check_sockets, there)["kubelet PodResources socket /run/kubelet.sock"]
+        assert (refusing.level, "no (PERMISSION_DENIED)" in refusing.finding) == ("warn", True)
     left = found(check_sockets, host)[f"CRI socket {cri}"]
     assert (left.level, left.finding) == ("FAIL", "nobody listens"), "the file of a runtime that ended"
     assert found(check_sockets, make_host(root=place)) == {}, "manifests need neither"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from secnet.contract import Call, Cancelled, DeviceRef, Key, NotReady, Retryable, SecnetError
+from secnet.contract import Call, Cancelled, DeviceRef, Key, NotReady, Retryable, SecnetError, Timeout
 
 from ..diff import Changes
 from ..journal import Journal, Record, Via
@@ -97,7 +97,10 @@ class DeviceAllocator:
                 if not again or not late:
                     return given
             assert wait is not None
-            wait.sleep(pause)
+            try:
+                wait.sleep(pause)
+            except Timeout:
+                patience = 0.0  # ask once more, to say why and not only that it took too long
             patience -= pause
             pause = min(_LAST_PAUSE, pause * 2)
 
