@@ -203,3 +203,15 @@ def test_files_that_are_no_text_or_no_json(command: Command) -> None:
     assert code == 1
     assert "a.yaml: is not UTF-8" in output
     assert "b.json: line 1: Expecting property name" in output
+
+
+def test_devices_that_are_too_few(command: Command) -> None:
+    slot = nad("slot", '"ipam": {}').replace('"vlan", "ipam": {}', '"slot"')
+    slot = slot.replace("{name: slot}", "{name: slot, annotations: {k8s.v1.cni.cncf.io/resourceName: x.com/slot}}")
+    assert (
+        "note: Pod default/web: $.spec.containers: 2 networks need a device of resource x.com/slot"
+        in command(slot, pod("slot,slot"))[1]
+    )
+    named = pod("slot").replace("'slot'", "'slot'\n    secnet.io/devices: '[]'")
+    code, text = command(slot, named)
+    assert (code, "1 network needs a device of resource x.com/slot, and 0 are named" in text) == (1, True), text

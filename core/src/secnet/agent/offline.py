@@ -14,11 +14,12 @@ from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, Obje
 
 from .annotation import NETWORKS_ANNOTATION, parse_networks
 from .cluster.kinds import UNUSED_KINDS, normalized, object_key
+from .devices.examine import examine_devices
 from .jsontext import nearest, read_json, show
 from .nad import OUR_TYPES, NetworkConfig, examine_nad, nad_ref
 from .naming import assign_names
 from .registry import Registry
-from .requests import Refused, build_work
+from .requests import Refused, Work, build_work
 from .sandbox import Sandbox
 from .settings import SETTINGS_KEYS, examine_settings, settings_notes
 
@@ -221,6 +222,7 @@ class _SetCheck:
                 raise found.with_traceback(None)
             return found
 
+        works: list[Work] = []
         for named in assign_names(selections, {}):
             path = f"{_ANNOTATION_PATH}: $[{named.selection.index}]"
             outcome = build_work(named, pod, _NOWHERE, look_up, self.registry)
@@ -229,6 +231,10 @@ class _SetCheck:
                 yield item.finding(path, error.message, "", note=True)
             elif error is not None and networks.get(named.selection.network) is not error:
                 yield item.finding(f"{_ANNOTATION_PATH}: {error.path or path}", error.message, error.hint)
+            if isinstance(outcome, Work):
+                works.append(outcome)
+        for problem in examine_devices(item.obj, works):
+            yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
 
     def _ask_backends(self) -> Iterator[Finding]:
         by_name = {_key(item.obj): item for item in self.items}
