@@ -6,17 +6,20 @@ The real ones run through the same pipeline in the crash tests.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.journal import Phase
 from secnet.contract import (
     Attachment,
+    AttachResult,
     Busy,
     Call,
     Cancelled,
     CheckReport,
     Conflict,
     ContractViolation,
+    DeviceRef,
     Finding,
     HostContext,
     Inventory,
@@ -24,6 +27,7 @@ from secnet.contract import (
     SecnetError,
     Unsupported,
     VerifyFailed,
+    thaw,
 )
 from secnet_testing.builders import request
 from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
@@ -122,6 +126,28 @@ def test_an_exclusive_resource_of_another_record_is_busy(rig: Rig) -> None:
     rig.attach()
     with pytest.raises(Busy, match=r"pci:1 still belongs to Pod default/web interface eth1"):
         rig.attach(toy_work("eth2"))
+
+
+def test_a_device_is_exclusive_whether_the_driver_says_so_or_not(rig: Rig) -> None:
+    device = DeviceRef(id="0000:3b:02.1", resource="example.com/vf")
+    rig.script.locks = ("port:1",)
+    assert rig.attach(toy_work(device=device)).locks == ("port:1", "0000:3b:02.1")
+    rig.script.locks = ("0000:3b:02.1",)
+    for run in (rig.pipeline.attach, rig.pipeline.rehearse):
+        with pytest.raises(Busy, match=r"^Busy: 0000:3b:02\.1 still belongs to Pod default/web interface eth1"):
+            run(toy_work("eth2", device=device), Call.within(5))
+    rig.script.locks = ("0000:3b:02.2",)
+    assert rig.attach(toy_work("eth3", device=DeviceRef(id="0000:3b:02.2"))).locks == ("0000:3b:02.2",), "once"
+
+
+@pytest.mark.parametrize("said", [None, {"type": "pci", "version": "1.1.0", "pci": {"pci-address": "x"}}])
+def test_a_pci_device_is_told_of_where_the_driver_does_not(rig: Rig, said: Any) -> None:
+    rig.script.instead["attach"] = lambda: AttachResult(netdev=False, device_info=said)
+    result = rig.attach(toy_work(device=DeviceRef(id="0000:3b:02.1"))).result
+    own = {"type": "pci", "version": "1.1.0", "pci": {"pci-address": "0000:3b:02.1"}}
+    assert thaw(result.device_info) == (said or own)
+    assert rig.attach(toy_work("eth2", device=DeviceRef(id="mlx5_core.sf.4"))).result.device_info == said
+    assert rig.attach(toy_work("eth3")).result.device_info == said
 
 
 def test_a_record_of_another_boot_is_released_but_not_detached(rig: Rig) -> None:

@@ -71,7 +71,10 @@ class NetworkDriver(ABC):
         """Whether it can work on this host. Read-only; "not ready because ..." is a value, not an exception."""
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
-        """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge. Pure."""
+        """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge. Pure.
+
+        The core adds the id of `request.device` by itself.
+        """
         return ()
 
     @abstractmethod
