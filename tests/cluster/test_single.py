@@ -13,6 +13,7 @@ from secnet_testing.clusternode import compiled_plugin, pool
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest
+from secnet_testing.slots import slot_program, slots
 
 pytestmark = pytest.mark.ovs
 
@@ -58,7 +59,7 @@ class Caller:
             [str(self._program)], env={**os.environ, **environment}, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
         assert process.stdin is not None
-        process.stdin.write(json.dumps(CONF | conf))
+        process.stdin.write(json.dumps({key: value for key, value in (CONF | conf).items() if value is not None}))
         process.stdin.close()
         process.stdin = None  # communicate() would write to it
         return process
@@ -103,6 +104,21 @@ def test_what_the_caller_adds_is_honoured_or_refused(caller: Caller) -> None:
     other = caller("ADD", netns, ifname="net2", runtimeConfig={"bandwidth": {"ingressRate": 1000}})
     assert "bandwidth" in other["msg"] + other.get("details", "")
     assert len(caller.node.records()) == 1
+
+
+def test_the_device_that_the_caller_hands_over_is_used(caller: Caller, tmp_path: Path) -> None:
+    caller.node.stop()
+    caller.node.agent(program=slot_program(tmp_path / "plugin"))
+    netns, conf = caller.node.pod("a"), {"networkType": "slot", "vlan": None, "ipam": None, "deviceID": "0000:3b:02.1"}
+    result = caller("ADD", netns, **conf)
+    assert [each.get("pciID") for each in result["interfaces"]] == ["0000:3b:02.1"]
+    assert slots(caller.node.run_dir) == {"0000:3b:02.1": "c0ffee/net1"}
+    again = caller("ADD", netns, ifname="net2", **conf)
+    assert "0000:3b:02.1 still belongs to" in again["msg"] + again.get("details", "")
+    without = caller("ADD", netns, ifname="net3", **conf | {"deviceID": None})
+    assert "needs a device" in without["msg"] + without.get("details", "")
+    assert caller("DEL", netns, **conf) == {}
+    assert slots(caller.node.run_dir) == {}
 
 
 def test_it_outlives_the_agent_and_goes_with_its_namespace(caller: Caller) -> None:

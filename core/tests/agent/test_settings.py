@@ -43,6 +43,8 @@ def test_the_schema_documents_the_defaults_that_hold() -> None:
         "datapathType": found.datapath_type,
         "ownerTag": found.owner_tag,
     }
+    kubelet = schema["kubelet"]["properties"]["podResources"]
+    assert kubelet["default"] == str(found.pod_resources)
     assert {key: item["default"] for key, item in schema["log"]["properties"].items()} == {
         "level": found.log_level,
         "format": found.log_format,
@@ -66,6 +68,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         datapathType: netdev
         ownerTag: second
         manifests: ../manifests
+        kubelet: {podResources: kubelet.sock}
         drivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}
         log: {level: debug, format: json}
         workers: {count: 2, attachTimeout: 5.5, checkInterval: 7, drainSeconds: 0}
@@ -79,6 +82,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         datapath_type="netdev",
         owner_tag="second",
         manifests=tmp_path / "../manifests",
+        pod_resources=tmp_path / "kubelet.sock",
         drivers={"vlan": {"ovsBridges": BRIDGES}},
         log_level="debug",
         log_format="json",
