@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet_testing.killable import program
 from secnet_testing.node import Node
 from secnet_testing.slots import RESOURCE, slot_nad_annotations, slot_program, slots
 
@@ -20,9 +21,14 @@ def slotted(bare: Node, tmp_path: Path) -> Iterator[Node]:
     bare.agent(program=slot_program(tmp_path / "plugin"))
     yield bare
     print(bare.logs())  # pytest shows it when the test failed
-    for file in bare.manifests.iterdir():
+    give_back(bare)
+
+
+def give_back(node: Node) -> None:
+    """Take the Pods away while an agent with the driver is there."""
+    for file in node.manifests.iterdir():
         file.unlink()
-    bare.wait_until(lambda: not bare.records(), "nothing is attached")
+    node.wait_until(lambda: not node.records(), "nothing is attached")
 
 
 def put(node: Node, networks: str, devices: Any, name: str = "web") -> None:
@@ -110,3 +116,24 @@ def test_an_annotation_that_cannot_be_read(slotted: Node) -> None:
     wait_reason(slotted, "web", "InvalidConfig")
     put(slotted, "a", {RESOURCE: ["d1"]})
     slotted.wait_attached("web")
+
+
+@pytest.mark.parametrize(
+    "point", ["journal.plan#1:after", "slot.take#1:after", "journal.plan#2:after", "slot.take#2:after"]
+)
+def test_a_killed_agent_gives_the_same_devices(
+    bare: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """Although the annotation names the networks the other way round by then, and the first one is begun anew."""
+    agent = slot_program(tmp_path / "plugin")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"))
+    put(bare, "a,b", ["d1", "d2"])
+    killed = bare.agent(program=program("kill", point, tmp_path / "marker"), ready=False)
+    killed.wait_end(30)
+    assert (tmp_path / "marker").read_text(encoding="utf-8") == point
+    put(bare, "b,a", ["d1", "d2"])
+    bare.agent(program=agent)
+    bare.wait_attached("web")
+    assert held(bare) == {"a": "d1", "b": "d2"}
+    assert sorted(slots(bare.run_dir)) == ["d1", "d2"]
+    give_back(bare)

@@ -12,7 +12,7 @@ import pytest
 from secnet.agent.devices import DeviceAllocator
 from secnet.agent.diff import Changes, diff
 from secnet.agent.journal import Journal, Phase, Record, Via
-from secnet.agent.requests import Refused, Work
+from secnet.agent.requests import Refused, Work, is_outdated
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Unavailable
 from secnet_testing.builders import element, record, work
 
@@ -197,3 +197,9 @@ def test_a_call_that_is_withdrawn(assign: Any) -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         assign(Source({}), net("a"), wait=Call.within(60, cancel=cancel))
+
+
+def test_a_nad_of_another_resource_outdates_what_it_made() -> None:
+    living = holding("a", "d1").replace(ipam=None)
+    same, other = net("a"), net("a", SF)
+    assert [is_outdated(living, each) for each in (same, other)] == [False, True]
