@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet_testing.killable import program
 from secnet_testing.node import Node
 from secnet_testing.slots import RESOURCE, slot_nad_annotations, slot_program, slots
 
@@ -121,18 +121,15 @@ def test_an_annotation_that_cannot_be_read(slotted: Node) -> None:
 @pytest.mark.parametrize(
     "point", ["journal.plan#1:after", "slot.take#1:after", "journal.plan#2:after", "slot.take#2:after"]
 )
-def test_a_killed_agent_gives_the_same_devices(
-    bare: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
-) -> None:
+def test_a_killed_agent_gives_the_same_devices(bare: Node, tmp_path: Path, point: str) -> None:
     """Although the annotation names the networks the other way round by then, and the first one is begun anew."""
-    agent = slot_program(tmp_path / "plugin")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"))
+    killable = (sys.executable, "-m", "secnet_testing.killable", "kill", point, str(tmp_path / "marker"))
     put(bare, "a,b", ["d1", "d2"])
-    killed = bare.agent(program=program("kill", point, tmp_path / "marker"), ready=False)
+    killed = bare.agent(program=slot_program(tmp_path / "plugin", killable), ready=False)
     killed.wait_end(30)
     assert (tmp_path / "marker").read_text(encoding="utf-8") == point
     put(bare, "b,a", ["d1", "d2"])
-    bare.agent(program=agent)
+    bare.agent(program=slot_program(tmp_path / "plugin"))
     bare.wait_attached("web")
     assert held(bare) == {"a": "d1", "b": "d2"}
     assert sorted(slots(bare.run_dir)) == ["d1", "d2"]

@@ -7,7 +7,7 @@ distribution would be.
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from secnet.contract import (
@@ -24,6 +24,8 @@ from secnet.contract import (
     NetworkDriver,
     ProbeReport,
 )
+
+from .forkserver import COMMAND
 
 __all__ = ["RESOURCE", "SlotDriver", "slot_nad_annotations", "slot_program", "slots"]
 
@@ -91,8 +93,8 @@ def slot_nad_annotations(resource: str = RESOURCE) -> dict[str, str]:
     return {"k8s.v1.cni.cncf.io/resourceName": resource}
 
 
-def slot_program(folder: Path) -> list[str]:
-    """What to run in place of `secnet`: the same, with this driver among the installed ones. folder: for its metadata."""
+def slot_program(folder: Path, command: Sequence[str] = COMMAND) -> list[str]:
+    """A command line with this driver among the installed ones. folder: for its metadata."""
     metadata = folder / "sn_slot-1.0.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sn-slot\nVersion: 1.0\n", encoding="utf-8")
@@ -100,4 +102,4 @@ def slot_program(folder: Path) -> list[str]:
         f"[secnet.network_types]\nslot = {__name__}:SlotDriver\n[secnet.contract]\n1 = {__name__}\n", encoding="utf-8"
     )
     paths = (str(Path(__file__).resolve().parents[1]), str(folder), os.environ.get("PYTHONPATH"))
-    return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, paths))}", str(Path(sys.executable).with_name("secnet"))]
+    return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, paths))}", *command]
