@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod
+from secnet_testing.podresources import PodResources
 from secnet_testing.slots import RESOURCE, slot_nad_annotations, slot_program, slots
 
 pytestmark = pytest.mark.runtime
@@ -35,13 +36,18 @@ def start(cluster_node_factory: ClusterNodeFactory, tmp_path: Path, request: pyt
     return run
 
 
+def devices_of(node: ClusterNode) -> PodResources:
+    assert node.kubelet.devices is not None
+    return node.kubelet.devices
+
+
 def with_devices(name: str, networks: str, count: int) -> Any:
     made = pod(name, networks)
     made["spec"]["containers"][0]["resources"] = {"limits": {RESOURCE: str(count)}}
     return made
 
 
-def device_of(node: ClusterNode, name: str) -> dict[str, str]:
+def addresses_of(node: ClusterNode, name: str) -> dict[str, str]:
     """The PCI address of each network of a Pod, as network-status tells it."""
     entries = [each for each in node.network_status(name) if "device-info" in each]
     assert all(each["device-info"]["type"] == "pci" for each in entries)
@@ -55,7 +61,7 @@ def test_each_network_keeps_its_device(start: Start, tmp_path: Path) -> None:
     node.wait_attached("one")
     node.api.create(with_devices("two", "a", 1))
     node.wait_attached("two")
-    held = {name: device_of(node, name) for name in ("one", "two")}
+    held = {name: addresses_of(node, name) for name in ("one", "two")}
     assert sorted(held["one"]) == ["default/a", "default/b"]
     given = [held["one"]["default/b"], held["one"]["default/a"], held["two"]["default/a"]]
     assert given == DEVICES[:3], "the order of the annotation"
@@ -72,30 +78,30 @@ def test_each_network_keeps_its_device(start: Start, tmp_path: Path) -> None:
     assert sorted(slots(node.node.run_dir)) == [DEVICES[2]]
     node.api.create(with_devices("three", "a,b", 2))
     node.wait_attached("three")
-    assert device_of(node, "three") == {"default/a": DEVICES[0], "default/b": DEVICES[1]}
+    assert addresses_of(node, "three") == {"default/a": DEVICES[0], "default/b": DEVICES[1]}
 
 
 def test_a_kubelet_that_knows_nothing_yet(start: Start) -> None:
     node = start()
-    node.devices.faults.empty = True
+    devices_of(node).faults.empty = True
     node.api.create(with_devices("one", "a", 1))
-    node.wait(lambda: node.devices.calls.count("Get") >= 2, "it is asked again")
+    node.wait(lambda: devices_of(node).calls.count("Get") >= 2, "it is asked again")
     assert node.node.records() == ()
-    node.devices.faults.empty = False
+    devices_of(node).faults.empty = False
     node.wait_attached("one")
-    assert device_of(node, "one") == {"default/a": DEVICES[0]}
+    assert addresses_of(node, "one") == {"default/a": DEVICES[0]}
 
 
 def test_a_kubelet_that_is_away_and_old(start: Start) -> None:
     node = start()
-    node.devices.faults.get = "disabled"
-    node.devices.stop()
+    devices_of(node).faults.get = "disabled"
+    devices_of(node).stop()
     node.api.create(with_devices("one", "a", 1))
     node.wait(lambda: "kubelet" in node.condition("one").get("message", ""), "the condition tells of the kubelet")
-    node.devices.start()
+    devices_of(node).start()
     node.wait_attached("one")
-    assert device_of(node, "one") == {"default/a": DEVICES[0]}
-    assert "List" in node.devices.calls
+    assert addresses_of(node, "one") == {"default/a": DEVICES[0]}
+    assert "List" in devices_of(node).calls
 
 
 def test_too_few_devices(start: Start) -> None:
@@ -110,4 +116,4 @@ def test_a_pod_without_devices_costs_the_kubelet_nothing(start: Start) -> None:
     node.api.create(nad("blue", ipam=None))
     node.api.create(pod("plain", "blue"))
     node.wait_attached("plain")
-    assert node.devices.calls == []
+    assert devices_of(node).calls == []

@@ -24,7 +24,7 @@ from .kubeapi.process import KubeApiProcess
 from .kubelet import Kubelet
 from .netns import Namespace
 from .node import BRIDGE, STATUS, Node, play_node
-from .podresources import PodResources, play_pod_resources
+from .podresources import play_pod_resources
 from .runtime.runtime import Runtime, play_runtime
 
 __all__ = ["ClusterNode", "ClusterNodeFactory", "cluster_node_factory", "nad", "play_cluster_node", "pod", "pool"]
@@ -93,16 +93,13 @@ class _PodNamespace(Namespace):
 
 
 class ClusterNode:
-    """See the module. node: namespace, switch, agents and their files. runtime: containerd. kubelet: running. devices: its."""
+    """See the module. node: namespace, switch, agents and their files. runtime: containerd. kubelet: running."""
 
-    def __init__(
-        self, name: str, node: Node, runtime: Runtime, kubelet: Kubelet, devices: PodResources, api: KubeApiProcess
-    ) -> None:
+    def __init__(self, name: str, node: Node, runtime: Runtime, kubelet: Kubelet, api: KubeApiProcess) -> None:
         self.name = name
         self.node = node
         self.runtime = runtime
         self.kubelet = kubelet
-        self.devices = devices
         self.api = api
 
     def live(self, name: str) -> Any:
@@ -284,7 +281,7 @@ def play_cluster_node(
         )
         api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
         kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token", devices=given))
-        yield ClusterNode(name, node, runtime, kubelet, given, api)
+        yield ClusterNode(name, node, runtime, kubelet, api)
 
 
 ClusterNodeFactory = Callable[..., ClusterNode]

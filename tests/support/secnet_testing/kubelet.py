@@ -73,7 +73,7 @@ class Kubelet:
     ) -> None:
         self._runtime = runtime
         self._node = node
-        self._devices = devices
+        self.devices = devices
         self._api = PodApi(url, token, context=context)
         self._lock = threading.Lock()
         self._pods: dict[str, _Pod] = {}
@@ -212,8 +212,8 @@ class Kubelet:
             self._tear_down(each, mine)
             return
         assert each.pod is not None
-        if self._devices is not None:
-            self._devices.allocate(each.pod)
+        if self.devices is not None:
+            self.devices.allocate(each.pod)
         living = [found.id for found in mine if found.ready]
         if not living:
             self._report(each)
@@ -250,8 +250,8 @@ class Kubelet:
     def _tear_down(self, each: _Pod, mine: Iterable[PodSandbox]) -> None:
         for found in mine:
             self._runtime.remove_pod(found.id)
-        if self._devices is not None:
-            self._devices.free(each.uid)
+        if self.devices is not None:
+            self.devices.free(each.uid)
         if each.pod is not None and not each.deleted:
             try:
                 self._api.delete(each.pod)

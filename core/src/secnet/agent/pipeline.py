@@ -6,6 +6,7 @@ The record is written before the act it names. There is one undo path: on any fa
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +14,6 @@ from contextlib import AbstractContextManager
 from secnet.contract import (
     Attachment,
     AttachResult,
-    Busy,
     Call,
     CheckReport,
     ContractViolation,
