@@ -1,0 +1,102 @@
+"""The port of a function in the card's own switch: its representor, plugged into Open vSwitch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secnet.contract import Attachment, AttachRequest, Call, Finding, HostContext, NotReady, Unsupported
+from secnet.linux.functions import Function
+from secnet.linux.rtnl import Rtnl
+from secnet.ovs import OvsClient, PortSpec, PortState, ready
+
+from .card import Card
+from .wishes import network_of
+
+__all__ = ["plan_port", "plug", "port_findings", "unplug"]
+
+
+def plan_port(card: Card, ovs: OvsClient, request: AttachRequest, function: Function, call: Call) -> dict[str, str]:
+    """The names `bridge` and `representor`; none for a network without a bridge."""
+    bridge = request.options.get("bridge")
+    if not bridge:
+        return {}
+    representor = card.functions.representor(function)
+    if not representor:
+        raise Unsupported(
+            f"the device {function.id} has no representor here",
+            hint="put the card into switchdev mode (docs/sriov.md), or leave bridge out",
+            subject=network_of(request),
+            path="$.bridge",
+        )
+    if not ovs.has_bridge(bridge, call):
+        raise NotReady(
+            "the bridge does not exist yet",
+            hint="it is tried again; make the bridge, or correct it in the NetworkAttachmentDefinition",
+            subject=f"OVS bridge {bridge}",
+        )
+    return {"bridge": bridge, "representor": representor}
+
+
+def prior_of(kernel: Rtnl, names: dict[str, str]) -> dict[str, object]:
+    """MTU and state of the representor, to be restored."""
+    link = kernel.link(names["representor"]) if names else None
+    return {"representor": {"mtu": link.mtu, "up": link.up}} if link else {}
+
+
+def plug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> None:
+    """Bring the representor up with the interface's MTU, then make it an access port of the VLAN."""
+    name = attachment.names.get("representor")
+    if not name:
+        return
+    link = kernel.link(name)
+    if link is None:
+        raise NotReady("the representor is gone", hint="it is tried again", subject=f"link {name}")
+    mtu = max(link.mtu, attachment.mtu or 0)
+    if not link.up or link.mtu != mtu:
+        with call.step("representor.up", link=name, mtu=mtu):
+            kernel.set_link(link.index, mtu=mtu, up=True)
+    spec = PortSpec(
+        bridge=attachment.names["bridge"],
+        name=name,
+        owner=host.owner_tag,
+        key=str(attachment.key),
+        tag=attachment.vlan or 0,
+        vlan_mode="access",
+    )
+    with call.step("port.add", bridge=spec.bridge, port=name, vlan=spec.tag):
+        ovs.add_port(spec, call)
+
+
+def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> None:
+    """Take the port away if it is ours, and give the representor its old MTU and state."""
+    name = attachment.names.get("representor")
+    if not name:
+        return
+    if _is_ours(ovs.port(name, call), host, attachment):
+        with call.step("port.delete", bridge=attachment.names["bridge"], port=name):
+            ovs.delete_port(name, host.owner_tag, call, key=str(attachment.key))
+    before, link = attachment.prior.get("representor"), kernel.link(name)
+    if before and link is not None and (link.mtu, link.up) != (before["mtu"], before["up"]):
+        with call.step("representor.restore", link=name):
+            kernel.set_link(link.index, mtu=before["mtu"], up=before["up"])
+
+
+def port_findings(ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> Iterator[Finding]:
+    """Deviations of the port."""
+    name = attachment.names.get("representor")
+    if not name:
+        return
+    port = ovs.port(name, call)
+    if port is None or not _is_ours(port, host, attachment):
+        yield Finding(code="PortMissing", message=f"Open vSwitch has no port {name} of this interface")
+        return
+    if (port.bridge, port.tag, port.vlan_mode) != (attachment.names["bridge"], attachment.vlan or 0, "access"):
+        message = f"the port {name} on {port.bridge} has tag {port.tag} and vlan_mode {port.vlan_mode}"
+        yield Finding(code="WrongVlan", message=message)
+    if not ready(port):
+        message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
+        yield Finding(code="PortNotReady", message=message, repairable=False)
+
+
+def _is_ours(port: PortState | None, host: HostContext, attachment: Attachment) -> bool:
+    return port is not None and (port.owner, port.key) == (host.owner_tag, str(attachment.key))
