@@ -3,7 +3,7 @@
     card = Functions(host.sysfs_root)
     function = card.get("0000:3b:02.1")
 
-An id is a PCI address or the name of an auxiliary device, such as `mlx5_core.sf.2`. It reaches paths, so anything else is refused.
+An id is a PCI address or the name of an auxiliary device, such as `mlx5_core.sf.2`. It reaches paths: anything else is refused.
 sysfs shows the netdevs of one network namespace, that of whoever mounted it: one that was moved to a Pod is not to be seen.
 """
 

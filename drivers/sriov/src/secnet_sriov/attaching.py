@@ -1,7 +1,7 @@
 """Attach: everything that may be refused is done on the host with the link down; then one message moves the link.
 
-The order: hold the device, mark its link; VLAN; the link's own MAC and MTU; the other attributes that the physical function keeps;
-where the link did not take the MAC, its driver begins anew; the representor's port; the move.
+The order: hold the device, mark its link; VLAN; the link's own MAC and MTU; the other attributes that the physical function
+keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name in EARLY], call)
-    taken = netdev.set_mac(kernel, link, attachment.mac, call)
+    netdev.set_mac(kernel, link, attachment.mac, call)
     netdev.set_mtu(kernel, link, attachment, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name not in EARLY], call)
-    if not taken or not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
+    if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
         _require_last_word(attachment, values)
         netdev.rebind(card, kernel, function, str(attachment.prior.get("driver") or function.driver), call)
     # Some cards reset the function on a new setting: what the link has now is looked at anew.

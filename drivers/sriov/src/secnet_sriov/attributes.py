@@ -13,12 +13,14 @@ from secnet.linux.rtnl import Rtnl, VirtualFunction
 from .card import ATTRIBUTES, Card, Value
 from .wishes import network_of, wishes
 
-__all__ = ["SAFE", "apply", "attribute_findings", "prior_of", "restore"]
+__all__ = ["NO_MAC", "SAFE", "apply", "attribute_findings", "prior_of", "restore"]
 
 SAFE: Mapping[str, Value] = {"vlan": (0, 0, "802.1q"), "spoofchk": (True,), "trust": (False,)}
 """What a function is given back with when nobody knows what it had."""
 
-_PATHS = {"vlan": "$.vlan", "rate": "$.maxTxRate", "mac": "mac"}  # the MAC is no option: an annotation asks for it
+NO_MAC = "00:00:00:00:00:00"
+
+_HINT = "leave it out, correct it, or take a card whose driver can do it"
 _WORDS = {True: "on", False: "off", None: "unknown"}
 
 
@@ -35,23 +37,26 @@ def apply(
     values: Iterable[tuple[str, Value]],
     call: Call,
 ) -> None:
-    """Set each attribute that differs. A refusal names the attribute, as does one that does not read back as written."""
+    """Set each attribute that differs. A refusal names the attribute, as does one that does not read back as written.
+
+    A MAC is set even where it reads so already: some cards show the link's own there, which the Pod could still change.
+    """
     for name, value in values:
-        if ATTRIBUTES[name](card.vf(kernel, function)) == value:
-            continue
-        _set(card, kernel, function, attachment, name, value, call)
+        if name == "mac" or ATTRIBUTES[name](card.vf(kernel, function)) != value:
+            _set(card, kernel, function, attachment, name, value, call)
 
 
 def _set(
     card: Card, kernel: Rtnl, function: Function, attachment: Attachment, name: str, value: Value, call: Call
 ) -> None:
-    path = _PATHS.get(name, f"$.{name}")
+    path = _path(attachment, name)
     with call.step(f"vf.{name.lower()}", device=function.id, value=list(value)):
         try:
             card.set_vf(kernel, function, name, value)
         except SecnetError as exc:
-            words = f"{name} of {function.id} (number {function.number} of {function.parent}): {exc.message}"
-            raise type(exc)(words, hint=exc.hint, subject=network_of(attachment.request), path=path) from exc
+            subject = network_of(attachment.request)
+            hint = exc.hint if exc.retryable else _HINT
+            raise type(exc)(f"the device {function.id}: {exc.message}", hint=hint, subject=subject, path=path) from exc
     found = ATTRIBUTES[name](card.vf(kernel, function))
     if found != value:
         raise VerifyFailed(
@@ -62,6 +67,16 @@ def _set(
         )
 
 
+def _path(attachment: Attachment, name: str) -> str:
+    """The option behind an attribute. The MAC is none: an annotation asks for it."""
+    options = attachment.request.options
+    if name == "vlan":
+        return "$.vlanProto" if options.get("vlanProto", "802.1q") != "802.1q" else "$.vlan"
+    if name == "rate":
+        return "$.minTxRate" if options.get("minTxRate") else "$.maxTxRate"
+    return "mac" if name == "mac" else f"$.{name}"
+
+
 def restore(
     card: Card, kernel: Rtnl, function: Function, attachment: Attachment, names: Iterable[str], call: Call
 ) -> None:
@@ -70,7 +85,8 @@ def restore(
     before = {name: tuple(value) for name, value in known.items()} if known else SAFE
     now = card.vf(kernel, function)
     for name in names:
-        if name not in before or None in (*before[name], *ATTRIBUTES[name](now)):
+        found = ATTRIBUTES[name](now)
+        if name not in before or found == before[name] or None in (*before[name], *found):
             continue
         apply(card, kernel, function, attachment, [(name, before[name])], call)
 

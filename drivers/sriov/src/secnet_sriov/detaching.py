@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from secnet.contract import Attachment, Call, Gone
+from secnet.contract import Attachment, Call, Gone, InvalidConfig, Unsupported
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, representor
-from .attributes import restore
+from .attributes import NO_MAC, restore
 from .mark import mark_of
 from .tools import Tools, under_card
 
@@ -73,11 +73,10 @@ def _restore(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
         return
     _bring_back(tools, kernel, attachment, function, call)
     if keeps:
-        # First the MAC: as long as the physical function names one, the link takes no other.
-        restore(card, kernel, function, attachment, ("mac",), call)
+        _forget_mac(tools, kernel, attachment, function, call)
     _restore_mac(tools, kernel, attachment, function, call)
     if keeps:
-        restore(card, kernel, function, attachment, _LAST, call)
+        restore(card, kernel, function, attachment, ("mac", *_LAST), call)
     _restore_link(kernel, netdev.on_host(card, kernel, function.id), attachment, call)
 
 
@@ -96,6 +95,22 @@ def _is_original(link: Link, attachment: Attachment) -> bool:
     """Whether there is nothing to restore for which the link must be down."""
     prior = attachment.prior
     return bool(prior) and (link.name, link.mac, link.alias) == (prior["name"], prior["mac"], prior["alias"])
+
+
+def _forget_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
+    """Take our administrative MAC away: while there is one, many cards let the link take no other.
+
+    Some cards report the link's own MAC as the administrative one: it comes back with the link's.
+    """
+    prior = attachment.prior
+    told = tools.card.vf(kernel, function).mac
+    if attachment.request.mac is None or told in (NO_MAC, prior.get("mac")):
+        return
+    with call.step("vf.forget-mac", device=function.id):
+        try:
+            tools.card.set_vf(kernel, function, "mac", (NO_MAC,))
+        except (InvalidConfig, Unsupported) as exc:
+            call.log.info("%s keeps an administrative MAC: %s", function.id, exc.message)
 
 
 def _restore_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
@@ -120,7 +135,7 @@ def _restore_link(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) 
             kernel.set_link(link.index, mtu=mtu)
     if name and link.name != name:
         if kernel.link(name) is None:
-            with call.step("link.rename", link=link.name, name=name):
+            with call.step("link.rename", link=link.name, to=name):
                 kernel.set_link(link.index, name=name)
         else:
             call.log.warning("the link %s keeps this name: its old one, %s, is taken", link.name, name)

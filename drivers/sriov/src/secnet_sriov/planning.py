@@ -20,7 +20,7 @@ from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import representor
-from .attributes import prior_of
+from .attributes import NO_MAC, prior_of
 from .mark import parse_mark
 from .netdev import on_host, require_free_name
 from .store import Holding
@@ -30,7 +30,6 @@ from .wishes import network_of, require_options
 __all__ = ["function_for", "make_plan", "require_free"]
 
 _KINDS = {"sriov-vf": "pci", "sriov-sf": AUXILIARY}
-_NO_MAC = "00:00:00:00:00:00"
 
 
 def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
@@ -143,4 +142,4 @@ def _mac(link: Link | None, prior: dict[str, Any], held: Holding | None) -> str 
     if link is not None:
         return prior.get("mac") if held else link.mac
     told = prior.get("vf", {}).get("mac", [None])[0]
-    return None if told == _NO_MAC else told
+    return None if told == NO_MAC else told

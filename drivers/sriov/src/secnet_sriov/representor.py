@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 from secnet.contract import Attachment, AttachRequest, Call, Finding, HostContext, NotReady, Unsupported
 from secnet.linux.functions import Function
-from secnet.linux.rtnl import Rtnl
+from secnet.linux.rtnl import Link, Rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState, ready
 
 from .card import Card
 from .wishes import network_of
 
 __all__ = ["plan_port", "plug", "port_findings", "unplug"]
+
+_PROMISC = 0x100  # IFF_PROMISC, which the userspace datapath sets; the kernel's makes the link a port of its own device
+_LET_GO_SECONDS = 2.0
+_POLL_SECONDS = 0.02
 
 
 def plan_port(card: Card, ovs: OvsClient, request: AttachRequest, function: Function, call: Call) -> dict[str, str]:
@@ -40,7 +44,7 @@ def plan_port(card: Card, ovs: OvsClient, request: AttachRequest, function: Func
 def prior_of(kernel: Rtnl, names: dict[str, str]) -> dict[str, object]:
     """MTU and state of the representor, to be restored."""
     link = kernel.link(names["representor"]) if names else None
-    return {"representor": {"mtu": link.mtu, "up": link.up}} if link else {}
+    return {"representor": {"mtu": link.mtu, "up": link.up, "promisc": bool(link.flags & _PROMISC)}} if link else {}
 
 
 def plug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> None:
@@ -75,10 +79,26 @@ def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachme
     if _is_ours(ovs.port(name, call), host, attachment):
         with call.step("port.delete", bridge=attachment.names["bridge"], port=name):
             ovs.delete_port(name, host.owner_tag, call, key=str(attachment.key))
-    before, link = attachment.prior.get("representor"), kernel.link(name)
+    before = attachment.prior.get("representor")
+    link = _let_go(kernel, name, bool(before["promisc"]), call) if before else None
     if before and link is not None and (link.mtu, link.up) != (before["mtu"], before["up"]):
         with call.step("representor.restore", link=name):
             kernel.set_link(link.index, mtu=before["mtu"], up=before["up"])
+
+
+def _let_go(kernel: Rtnl, name: str, promisc: bool, call: Call) -> Link | None:
+    """The representor, once ovs-vswitchd has taken its hands off, which it does a moment after the port is deleted.
+
+    It would bring up again what is brought down before. Where it does not, as it is not running, this goes on all the same.
+    """
+    waited = 0.0
+    while True:
+        link = kernel.link(name)
+        free = link is None or (not link.master and bool(link.flags & _PROMISC) == promisc)
+        if free or waited >= _LET_GO_SECONDS:
+            return link
+        call.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
 
 
 def port_findings(ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> Iterator[Finding]:

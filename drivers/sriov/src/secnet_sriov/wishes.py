@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from secnet.contract import Attachment, AttachRequest, InvalidConfig, SecnetError, Unsupported
 from secnet.linux.functions import AUXILIARY, Function
@@ -44,7 +43,7 @@ def require_options(request: AttachRequest, function: Function, link: Link | Non
             raise _wrong(Unsupported, request, "mtu", why, "leave mtu out and set it in the application")
         return
     mtu = request.mtu
-    if mtu is not None and (mtu < link.min_mtu or link.max_mtu and mtu > link.max_mtu):
+    if mtu is not None and (mtu < link.min_mtu or (link.max_mtu and mtu > link.max_mtu)):
         why = f"the device takes an MTU of {link.min_mtu} to {link.max_mtu or 'any'} bytes, not {mtu}"
         raise _wrong(InvalidConfig, request, "mtu", why, "correct mtu or leave it out")
 
