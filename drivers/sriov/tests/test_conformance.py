@@ -33,6 +33,30 @@ BRIDGE = "br-one"
 DEVICES = 8
 
 
+def standins(host: Host) -> StandIns:
+    """The card of this host."""
+    made: StandIns = host.kept["standins"]
+    return made
+
+
+def told(**fields: Any) -> Callable[[Host, Attachment], object]:
+    """Somebody tells the physical function something else."""
+
+    def how(host: Host, attachment: Attachment) -> None:
+        device = attachment.names["device"]
+        data = standins(host).load(device)
+        standins(host).save(device, {**data, "vf": {**data["vf"], **fields}})
+
+    return how
+
+
+def on_port(command: str) -> Callable[[Host, Attachment], object]:
+    """A change by ovs-vsctl of the representor's port."""
+    return lambda host, attachment: host.kept["switch"].vsctl(
+        *command.format(port=attachment.names["representor"]).split()
+    )
+
+
 class SriovCase(DriverCase):
     """What the three share."""
 
@@ -46,6 +70,10 @@ class SriovCase(DriverCase):
         Bad({"linkState": "up"}, reason="InvalidConfig"),
         Bad({"rate": 1}, reason="InvalidConfig"),
         Bad({"bridge": ""}, reason="InvalidConfig"),
+    )
+    breakages = (
+        Breakage("another VLAN", told(vlan=5), "WrongVlan"),
+        Breakage("spoof check off", told(spoofchk=False), "WrongSpoofchk"),
     )
 
 
@@ -75,23 +103,6 @@ class TestSriovSf(PackageSuite):
 
 class StandInLife(Resources, Checks, Refusals, ForeignObjects, Neighbours, Parallel, Crashes, Faults, Life, ReadOnly):
     """Every group that attaches, save those about the node, of which these types keep no state, and about stalls."""
-
-
-def standins(host: Host) -> StandIns:
-    """The card of this host."""
-    made: StandIns = host.kept["standins"]
-    return made
-
-
-def told(**fields: Any) -> Callable[[Host, Attachment], object]:
-    """Somebody tells the physical function something else."""
-
-    def how(host: Host, attachment: Attachment) -> None:
-        device = attachment.names["device"]
-        data = standins(host).load(device)
-        standins(host).save(device, {**data, "vf": {**data["vf"], **fields}})
-
-    return how
 
 
 class StandInCase(DriverCase):
@@ -138,10 +149,7 @@ class StandInVfCase(StandInCase):
         Bad({}, reason="InvalidConfig", request={"device": DeviceRef(id="../../etc")}),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=PF)}, match="physical function"),
     )
-    breakages = (
-        Breakage("another VLAN", told(vlan=5), "WrongVlan"),
-        Breakage("spoof check off", told(spoofchk=False), "WrongSpoofchk"),
-    )
+    breakages = SriovCase.breakages
 
     def add(self, tree: FakeSys, card: StandIns, number: int) -> None:
         device = f"0000:3b:02.{number}"
@@ -185,6 +193,10 @@ class StandInSfCase(StandInCase):
         Bad({"trust": "on"}, reason="Unsupported", match="$.trust"),
         Bad({"bridge": "br-none"}, reason="NotReady", match="bridge"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=PF)}, match="$.networkType"),
+    )
+    breakages = (
+        Breakage("port deleted", on_port("del-port {port}"), "PortMissing"),
+        Breakage("another tag", on_port("set port {port} tag=200"), "WrongVlan"),
     )
 
     def prepare(self, host: Host) -> None:

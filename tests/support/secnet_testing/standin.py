@@ -63,6 +63,7 @@ class StandIns:
                 "vf": dataclasses.asdict(VirtualFunction(**{"number": 0, **vf})),
                 "refuses": [],
                 "reverts": "",
+                "away": False,
             },
         )
         self.create(device, name, mac, mtu)
@@ -116,7 +117,9 @@ class StandIns:
         (self._files / f"{device}.json").write_text(json.dumps(data))
 
     def set(self, device: str, **fields: Any) -> None:
-        """refuses: attributes that the card cannot do. reverts: a MAC that the link falls back to when it is told another."""
+        """refuses: attributes that the card cannot do. reverts: a MAC that the link falls back to when the card is told another.
+        away: the link is on its way back from a namespace that ended.
+        """
         self.save(device, {**self.load(device), **fields})
 
     def kept(self) -> dict[str, Any]:
@@ -151,7 +154,7 @@ class StandInCard(Card):
 
     def netdev(self, kernel: Rtnl, device: str) -> Link | None:
         function = self.functions.get(device)
-        if function is None or not function.driver:
+        if function is None or not function.driver or self._standins.load(device)["away"]:
             return None
         peer = self._standins.peer(device)
         if peer is None:
