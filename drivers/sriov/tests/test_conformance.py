@@ -187,11 +187,13 @@ class StandInSfCase(StandInCase):
     """Subfunctions with representors, the ports of a private Open vSwitch."""
 
     driver = StandInSfDriver
+    node: Mapping[str, Any] = {"bridges": [BRIDGE, "br-soon"]}
     good = ({"vlan": 100, "bridge": BRIDGE}, {})
     bad = (
         Bad({"vlan": 100}, reason="Unsupported", match="$.vlan"),
         Bad({"trust": "on"}, reason="Unsupported", match="$.trust"),
-        Bad({"bridge": "br-none"}, reason="NotReady", match="bridge"),
+        Bad({"bridge": "br-soon"}, reason="NotReady", match="does not exist yet"),
+        Bad({"bridge": "br-int"}, reason="InvalidConfig", match="drivers.sriov-sf.bridges"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=PF)}, match="$.networkType"),
     )
     breakages = (

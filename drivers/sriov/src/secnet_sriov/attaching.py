@@ -1,7 +1,8 @@
 """Attach: everything that may be refused is done on the host with the link down; then one message moves the link.
 
 The order: hold the device, mark its link; VLAN; the link's own MAC and MTU; the other attributes that the physical function
-keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move.
+keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move;
+the RDMA devices, where they belong to a namespace.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from secnet.contract import Attachment, AttachResult, Busy, Call, VerifyFailed
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
-from . import netdev, representor
+from . import netdev, rdma, representor
 from .attributes import apply
 from .looking import findings
 from .planning import function_for, require_free
@@ -41,6 +42,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
         netdev.require_ready(kernel, index, attachment, tools.host.owner_tag)
         netdev.move(kernel, index, fd, attachment, call)
+        rdma.move_in(attachment, fd, call)
         return _result(tools, pod, attachment, function)
 
 

@@ -11,7 +11,7 @@ from secnet.contract import Attachment, Call, Gone, InvalidConfig, Unsupported
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
-from . import netdev, representor
+from . import netdev, rdma, representor
 from .attributes import NO_MAC, restore
 from .mark import mark_of
 from .tools import Tools, under_card
@@ -35,6 +35,8 @@ def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
         inside = netdev.in_pod(tools.card, pod, attachment, tools.host.owner_tag) if pod else None
         if holding is None and inside is None and not _is_marked(tools, kernel, attachment):
             return
+        if pod is not None:
+            rdma.move_back(attachment, tools.host, call)
         representor.unplug(kernel, tools.ovs, tools.host, attachment, call)
         if pod is not None and inside is not None:
             netdev.return_to_host(pod, kernel, inside, tools.host, attachment, call)

@@ -49,11 +49,12 @@ class SriovDriver(NetworkDriver):
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options of the card's port for this function; each request needs a device."""
+        """Options of the card's port for this function; node configuration `bridges`; each request needs a device."""
         return DriverInfo(
             network_type=cls.network_type,
             summary=cls.summary,
             options=load_fragment("secnet_sriov", "options.json"),
+            node=load_fragment("secnet_sriov", "node.json"),
             capabilities=frozenset({"mac", "mtu"}),
             needs_device=True,
             vlan=True,

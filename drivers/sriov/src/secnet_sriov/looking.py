@@ -24,6 +24,7 @@ from . import representor
 from .attributes import attribute_findings
 from .mark import parse_mark
 from .netdev import in_pod
+from .rdma import rdma_findings
 from .tools import Tools, under_card
 
 __all__ = ["findings", "take_inventory"]
@@ -45,6 +46,7 @@ def _findings(tools: Tools, attachment: Attachment, call: Call) -> Iterator[Find
         return
     if not attachment.state.get("userspace"):
         yield from _link_findings(tools, attachment)
+        yield from rdma_findings(attachment)
     with host_rtnl() as kernel:
         if under_card(function):
             yield from attribute_findings(tools.card, kernel, function, attachment)

@@ -27,7 +27,20 @@ from .card import Card
 from .mark import mark_of
 from .wishes import network_of
 
-__all__ = ["claim", "in_pod", "move", "on_host", "rebind", "require_free_name", "return_to_host", "set_mac", "set_mtu"]
+__all__ = [
+    "claim",
+    "follows",
+    "host_netns",
+    "in_pod",
+    "move",
+    "on_host",
+    "rebind",
+    "require_free_name",
+    "require_ready",
+    "return_to_host",
+    "set_mac",
+    "set_mtu",
+]
 
 _FOLLOW_SECONDS = 0.5  # a driver that follows the physical function's word on the MAC does so at once or never
 _APPEAR_SECONDS = 5.0
@@ -165,12 +178,12 @@ def return_to_host(pod: Rtnl, kernel: Rtnl, link: Link, host: HostContext, attac
     if kernel.link(name) is not None:
         name = host_ifname(attachment.key)
         call.log.warning("%s comes back as %s: its old name is taken", attachment.names["device"], name)
-    with _host_netns(host) as fd, call.step("link.return", device=attachment.names["device"], link=name):
+    with host_netns(host) as fd, call.step("link.return", device=attachment.names["device"], link=name):
         pod.move_link(link.index, fd, name, up=False)
 
 
 @contextmanager
-def _host_netns(host: HostContext) -> Iterator[int]:
+def host_netns(host: HostContext) -> Iterator[int]:
     """A descriptor of the namespace that this thread is in."""
     path = host.proc_root / "thread-self/ns/net"
     with translated(f"opening {path}"):

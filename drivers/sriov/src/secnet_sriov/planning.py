@@ -23,6 +23,7 @@ from . import representor
 from .attributes import NO_MAC, prior_of
 from .mark import parse_mark
 from .netdev import on_host, require_free_name
+from .rdma import rdma_of
 from .store import Holding
 from .tools import Tools, is_userspace, under_card
 from .wishes import network_of, require_options
@@ -37,7 +38,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     function = function_for(tools, request)
     held = require_free(tools, function.id, request.key)
     userspace = is_userspace(function)
-    names = representor.plan_port(tools.card, tools.ovs, request, function, call)
+    names = representor.plan_port(tools.card, tools.ovs, tools.host, request, function, call)
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
@@ -50,7 +51,13 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
         request=request,
         names={"device": function.id, **names},
         prior=prior,
-        state={"bus": function.bus, "pf": function.parent, "number": function.number, "userspace": userspace},
+        state={
+            "bus": function.bus,
+            "pf": function.parent,
+            "number": function.number,
+            "userspace": userspace,
+            "rdma": rdma_of(function),
+        },
         mac=request.mac or _mac(link, prior, held),
         mtu=None if link is None else request.mtu or prior.get("mtu") or link.mtu,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secnet.contract import Attachment, AttachRequest, Call, Finding, HostContext, NotReady, Unsupported
+from secnet.contract import Attachment, AttachRequest, Call, Finding, HostContext, InvalidConfig, NotReady, Unsupported
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState, ready
@@ -19,8 +19,13 @@ _LET_GO_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 
 
-def plan_port(card: Card, ovs: OvsClient, request: AttachRequest, function: Function, call: Call) -> dict[str, str]:
-    """The names `bridge` and `representor`; none for a network without a bridge."""
+def plan_port(
+    card: Card, ovs: OvsClient, host: HostContext, request: AttachRequest, function: Function, call: Call
+) -> dict[str, str]:
+    """The names `bridge` and `representor`; none for a network without a bridge.
+
+    A bridge is one that secnet made or that the node's configuration names: no network reaches the primary network's.
+    """
     bridge = request.options.get("bridge")
     if not bridge:
         return {}
@@ -32,7 +37,15 @@ def plan_port(card: Card, ovs: OvsClient, request: AttachRequest, function: Func
             subject=network_of(request),
             path="$.bridge",
         )
-    if not ovs.has_bridge(bridge, call):
+    found = ovs.bridge(bridge, call)
+    if bridge not in host.config.get("bridges", ()) and (found is None or found.owner != host.owner_tag):
+        raise InvalidConfig(
+            f"{bridge} is no bridge for networks of this type",
+            hint=f"name a bridge of secnet's, or list it in drivers.{request.network_type}.bridges of the node configuration",
+            subject=network_of(request),
+            path="$.bridge",
+        )
+    if found is None:
         raise NotReady(
             "the bridge does not exist yet",
             hint="it is tried again; make the bridge, or correct it in the NetworkAttachmentDefinition",
