@@ -73,7 +73,7 @@ class SriovCase(DriverCase):
     )
     breakages = (
         Breakage("another VLAN", told(vlan=5), "WrongVlan"),
-        Breakage("spoof check off", told(spoofchk=False), "WrongSpoofchk"),
+        Breakage("spoof check off", told(spoofchk=False), "WrongAttribute"),
     )
 
 

@@ -53,8 +53,8 @@ class RdmaConnection:
 
     def exclusive(self) -> bool:
         """Whether each RDMA device belongs to one namespace."""
-        body = self._ask(_SYS_GET, _REQUEST | _ACK, b"", "reading the mode of the RDMA subsystem")[0]
-        found = attributes(body, 0, (_NETNS_MODE,))
+        bodies = self._ask(_SYS_GET, _REQUEST | _ACK, b"", "reading the mode of the RDMA subsystem")
+        found = attributes(b"".join(bodies), 0, (_NETNS_MODE,))
         return _NETNS_MODE in found and number(found[_NETNS_MODE]) == _EXCLUSIVE
 
     def devices(self) -> Mapping[str, int]:
@@ -89,5 +89,5 @@ class RdmaConnection:
                         code, detail = refusal(marks, body, done=kind == _DONE)
                         if code:
                             raise from_errno(code, doing, detail=detail)
-                        return found or [b""]
+                        return found
         raise from_errno(errno.EBADMSG, doing)

@@ -98,7 +98,10 @@ def attribute_findings(card: Card, kernel: Rtnl, function: Function, attachment:
         found = ATTRIBUTES[name](now)
         if found != value:
             message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"
-            yield Finding(code=f"Wrong{name[0].upper()}{name[1:]}", message=message)
+            if name == "vlan":
+                yield Finding(code="WrongVlan", message=message)
+            else:
+                yield Finding(code="WrongAttribute", message=message)
 
 
 def _words(value: Value) -> str:
