@@ -68,4 +68,4 @@ def test_the_lock_is_the_devices() -> None:
         device=DeviceRef(id="0000:3b:02.0"),
     )
     host = HostContext(node_name="n", run_dir=Path("/nonexistent"))
-    assert {cls(host).lock_keys(request) for cls in ALL} == {("device:0000:3b:02.0",)}, "the types share the devices"
+    assert {cls(host).lock_keys(request) for cls in ALL} == {("0000:3b:02.0",)}, "the types share the devices"

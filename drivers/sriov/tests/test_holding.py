@@ -27,6 +27,9 @@ def test_a_plan_after_all_records_were_lost_keeps_the_first_prior_state(lab: Lab
     driver, other = lab.driver(), lab.new_netns()
     second, _, _ = lab.attach(driver, other, {"vlan": 5})
     assert second.prior == first.prior
+    assert (lab.kept()["vlan"], lab.kept()["trust"], lab.kept()["spoofchk"]) == (5, False, True), (
+        "what the first one set"
+    )
     driver.detach(second, lab.call())
     assert lab.kept() == before
     link = lab.host_link()

@@ -7,12 +7,13 @@ the RDMA devices, where they belong to a namespace.
 
 from __future__ import annotations
 
-from secnet.contract import Attachment, AttachResult, Busy, Call, VerifyFailed
+from secnet.contract import Attachment, AttachResult, Busy, Call, HostInterface, VerifyFailed
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
 from .attributes import apply
+from .detaching import give_back
 from .looking import findings
 from .planning import function_for, require_free
 from .store import Holding
@@ -32,7 +33,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
     with pod_rtnl(attachment.request.netns) as (fd, pod), host_rtnl() as kernel:
         if _is_attached(tools, pod, attachment, call):
             return _result(tools, pod, attachment, function)
-        require_free(tools, function.id, attachment.key)
+        _take_over(tools, attachment, call)
         netdev.on_host(tools.card, kernel, function.id)
         netdev.require_free_name(
             pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
@@ -56,6 +57,13 @@ def _is_attached(tools: Tools, pod: Rtnl, attachment: Attachment, call: Call) ->
     if found:
         raise VerifyFailed(found[0].message, hint="it is made anew", subject=f"device {attachment.names['device']}")
     return True
+
+
+def _take_over(tools: Tools, attachment: Attachment, call: Call) -> None:
+    """Give a device back whose holder is gone, or broke off: what it set is not for the next one to have."""
+    held = require_free(tools, attachment.names["device"], attachment.key)
+    if held is not None:
+        give_back(tools, held, call)
 
 
 def _hold(tools: Tools, attachment: Attachment, call: Call) -> None:
@@ -112,6 +120,7 @@ def _result(tools: Tools, pod: Rtnl, attachment: Attachment, function: Function)
         mac=link.mac,
         mtu=link.mtu,
         late_carrier=True,
+        host_interfaces=_host_interfaces(attachment),
         device_info=device_info(function, attachment),
         details=_details(attachment, function),
     )
@@ -126,7 +135,7 @@ def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, 
             subject=f"device {function.id}",
         )
     if not tools.holds(attachment):
-        require_free(tools, function.id, attachment.key)
+        _take_over(tools, attachment, call)
         _hold(tools, attachment, call)
     with host_rtnl() as kernel:
         if under_card(function):
@@ -136,9 +145,15 @@ def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, 
     return AttachResult(
         mac=attachment.mac,
         netdev=False,
+        host_interfaces=_host_interfaces(attachment),
         device_info=device_info(function, attachment),
         details=_details(attachment, function),
     )
+
+
+def _host_interfaces(attachment: Attachment) -> tuple[HostInterface, ...]:
+    representor = attachment.names.get("representor")
+    return (HostInterface(name=representor),) if representor else ()
 
 
 def _details(attachment: Attachment, function: Function) -> dict[str, object]:

@@ -14,26 +14,40 @@ from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 from . import netdev, rdma, representor
 from .attributes import NO_MAC, restore
 from .mark import mark_of
+from .store import Holding
 from .tools import Tools, under_card
 
-__all__ = ["detach"]
+__all__ = ["detach", "give_back"]
 
 _LAST = ("vlan", "spoofchk", "trust", "rate", "linkState")
 
 
 def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
     """See `NetworkDriver.detach`. Raises Busy while the device is on its way back."""
-    device = attachment.names["device"]
+    device, tag = attachment.names["device"], tools.host.owner_tag
     holding = tools.holding(attachment)
-    if holding is not None:
-        if not holding.of(tools.host.owner_tag, attachment.key):
-            call.log.debug("%s is held by %s and stays", device, holding.attachment.key)
-            return
-        attachment = holding.attachment
+    if holding is None:
+        _give_back(tools, attachment, tag, call, held=False)
+    elif holding.of(tag, attachment.key):
+        give_back(tools, holding, call)
+    else:
+        call.log.debug("%s is held by %s and stays", device, holding.attachment.key)
+
+
+def give_back(tools: Tools, holding: Holding, call: Call) -> None:
+    """Make a device what it was before its holder took it, whoever that is, and forget the holding."""
+    device = holding.attachment.names["device"]
+    _give_back(tools, holding.attachment, holding.owner_tag, call, held=True)
+    with call.step("device.release", device=device):
+        tools.store.remove(device)
+
+
+def _give_back(tools: Tools, attachment: Attachment, owner_tag: str, call: Call, *, held: bool) -> None:
+    device = attachment.names["device"]
     with host_rtnl() as kernel, ExitStack() as stack:
         pod = _pod(stack, attachment)
-        inside = netdev.in_pod(tools.card, pod, attachment, tools.host.owner_tag) if pod else None
-        if holding is None and inside is None and not _is_marked(tools, kernel, attachment):
+        inside = netdev.in_pod(tools.card, pod, attachment, owner_tag) if pod else None
+        if not held and inside is None and not _is_marked(tools, kernel, attachment):
             return
         if pod is not None:
             rdma.move_back(attachment, tools.host, call)
@@ -45,9 +59,6 @@ def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
             _restore(tools, kernel, attachment, function, call)
         else:
             call.log.warning("%s is gone from the bus; nothing of it can be restored", device)
-    if holding is not None:
-        with call.step("device.release", device=device):
-            tools.store.remove(device)
 
 
 def _pod(stack: ExitStack, attachment: Attachment) -> Rtnl | None:

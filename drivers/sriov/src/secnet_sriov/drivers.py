@@ -84,7 +84,7 @@ class SriovDriver(NetworkDriver):
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """The device."""
-        return (f"device:{request.device.id}",) if request.device else ()
+        return (request.device.id,) if request.device else ()
 
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         """Find the device, refuse what the host can refuse now, capture what the device is."""

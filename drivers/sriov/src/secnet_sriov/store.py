@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import Attachment, Conflict, HostContext, Key, from_json, to_json
+from secnet.contract import Attachment, Conflict, HostContext, InvalidConfig, Key, from_json, to_json
 from secnet.linux.errors import translated
 from secnet.linux.functions import bus_of
 
@@ -63,13 +64,17 @@ class HoldingStore:
             raise _unreadable(path, repr(exc)) from exc
 
     def all(self) -> tuple[Holding, ...]:
-        """Every holding of this boot, by device."""
+        """Every holding of this boot, by device, but for those that cannot be read: `read` says so of each."""
         try:
             devices = sorted(path.stem for path in self._folder.glob("*.json"))
         except OSError:
             devices = []
-        found = [self.read(device) for device in devices]
-        return tuple(item for item in found if item is not None)
+        found: list[Holding] = []
+        for device in devices:
+            with suppress(Conflict, InvalidConfig):
+                if (holding := self.read(device)) is not None:
+                    found.append(holding)
+        return tuple(found)
 
     def write(self, device: str, holding: Holding) -> None:
         """Write it down, in place of an older one."""

@@ -9,6 +9,7 @@ from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.rtnl import Link, VirtualFunction
 
 from .card import Value
+from .tools import under_card
 
 __all__ = ["EARLY", "asked_of_the_card", "network_of", "require_bound", "require_options", "wishes"]
 
@@ -59,7 +60,7 @@ def require_bound(attachment: Attachment, function: Function) -> None:
 
 def _require_physical(request: AttachRequest, function: Function, vlan: int) -> None:
     asked = asked_of_the_card(request, vlan)
-    if not asked or (function.parent and function.bus != AUXILIARY):
+    if not asked or under_card(function):
         return
     if function.bus == AUXILIARY:
         why, hint = "a subfunction has no such settings", "leave them out; a VLAN needs `bridge` and a representor"
