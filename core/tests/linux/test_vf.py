@@ -122,6 +122,8 @@ def test_what_is_sent_reads_back(monkeypatch: pytest.MonkeyPatch, words: str, fi
 def test_the_protocol_reads_back_from_its_list(monkeypatch: pytest.MonkeyPatch) -> None:
     info = next(each(next(each(sent(monkeypatch, "protocol 802.1ad"), 22)), 1))
     assert _parse(info).proto == "802.1ad"
+    tag = next(each(next(each(info, 12)), 1))
+    assert len(tag) == 16, "newer kernels refuse a structure without its padding"
 
 
 def test_a_driver_that_does_not_say_is_unknown_and_not_off() -> None:

@@ -80,6 +80,26 @@ def test_all_of_it_is_given_back(lab: Lab) -> None:
     assert lab.pod_link(pod) is None
 
 
+def test_a_link_that_was_up_is_up_again(lab: Lab) -> None:
+    run_in(None, ["ip", "link", "set", "vf0", "up"])
+    driver, pod = lab.driver(), lab.new_netns()
+    attachment, _, _ = lab.attach(driver, pod)
+    inside = lab.pod_link(pod)
+    assert inside is not None
+    assert not inside.up, "the core brings it up, after the addresses"
+    driver.detach(attachment, lab.call())
+    link = lab.host_link()
+    assert link is not None
+    assert link.up
+
+
+def test_a_mac_is_set_even_where_it_reads_so(lab: Lab) -> None:
+    """Some cards show the link's own address as the administrative one: a Pod could change it still."""
+    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "mac": NEW_MAC}})
+    _, _, steps = lab.attach(lab.driver(), lab.new_netns(), mac=NEW_MAC)
+    assert "vf.mac" in steps
+
+
 def test_the_result_says_which_device_it_is(lab: Lab) -> None:
     _, result, _ = lab.attach(lab.driver(), lab.new_netns(), {"vlan": 100})
     assert result.device_info is not None
@@ -205,7 +225,7 @@ def test_a_priority_without_a_vlan_is_refused_before_any_change(lab: Lab) -> Non
 
 
 def test_an_untagged_network_writes_no_vlan_where_there_is_none(lab: Lab) -> None:
-    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 0, "qos": 0}})
+    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 0}})
     _, _, steps = lab.attach(lab.driver(), lab.new_netns())
     assert "vf.vlan" not in steps
 

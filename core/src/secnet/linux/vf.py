@@ -163,7 +163,8 @@ def _state(payload: bytes | None) -> str:
 
 
 def _attribute(kind: int, payload: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + bytes(-len(payload) % 4)
+    """An attribute; no payload here needs padding, as all are of four-byte words."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload
 
 
 def _word(on: bool) -> str:
