@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.contract import Attachment, DeviceRef
-from secnet.linux.rtnl import host_rtnl, netns_rtnl
+from secnet.linux.rtnl import host_rtnl
 from secnet_conformance import Bad, Breakage, DriverCase, Host, Namespace
 from secnet_conformance.driver.checks import Checks
 from secnet_conformance.driver.faults import Crashes, Faults
@@ -214,7 +214,7 @@ class StandInSfCase(StandInCase):
         device = f"mlx5_core.sf.{number + 2}"
         tree.sf(PF, device, 88 + number)
         card.add(device, f"sf{number}", mac=f"02:f1:00:00:00:{number:02x}", mtu=1500 - 10 * number)
-        with host_rtnl() as kernel, card.card().open() as fd, netns_rtnl(fd):
+        with host_rtnl() as kernel, card.card().open() as fd:
             kernel.create_veth(f"rep{number}", f"r{number}", fd, group=0)
         tree.netdev(PF, f"rep{number}", f"pf0sf{88 + number}")
 

@@ -94,6 +94,19 @@ def test_without_any_record_it_is_given_back_safe_and_that_is_said(lab: Lab, cap
     assert driver.inventory(lab.call()).owned == ()
 
 
+def test_what_a_card_cannot_do_keeps_no_device_without_a_record(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    driver = lab.driver()
+    with pytest.raises(Interrupt):
+        driver.attach(lab.plan(driver, lab.new_netns(), OPTIONS), lab.call(Interrupt.before_move()))
+    shutil.rmtree(lab.folder / "state")
+    lab.card.set(VF, refuses=["spoofchk"])
+    (found,) = driver.inventory(lab.call()).owned
+    with caplog.at_level("WARNING"):
+        driver.detach(found.attachment, lab.call())
+    assert f"spoofchk of {VF} stays as it is" in caplog.text
+    assert (lab.kept()["vlan"], lab.kept()["trust"]) == (0, False)
+
+
 def test_our_own_half_attach_without_a_record_is_no_prior_state(lab: Lab) -> None:
     """The same interface is planned anew: what it finds is its own."""
     driver, pod = lab.driver(), lab.new_netns()

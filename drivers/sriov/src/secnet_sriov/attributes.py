@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import Attachment, Call, Finding, VerifyFailed
+from secnet.contract import Attachment, Call, Finding, Unsupported, VerifyFailed
 from secnet.contract.errors import SecnetError
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Rtnl, VirtualFunction
@@ -88,7 +88,12 @@ def restore(
         found = ATTRIBUTES[name](now)
         if name not in before or found == before[name] or None in (*before[name], *found):
             continue
-        apply(card, kernel, function, attachment, [(name, before[name])], call)
+        try:
+            apply(card, kernel, function, attachment, [(name, before[name])], call)
+        except Unsupported as exc:
+            if known:
+                raise
+            call.log.warning("%s of %s stays as it is: %s", name, function.id, exc.message)
 
 
 def attribute_findings(card: Card, kernel: Rtnl, function: Function, attachment: Attachment) -> Iterator[Finding]:

@@ -83,7 +83,8 @@ def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
             continue
         device = tools.card.device_of(link)
         if device and device not in held and tools.store.read(device) is None:
-            owned.append(Owned(attachment=_from_mark(marked[1], network_type, device), complete=False))
+            names = _names_of(tools, device)
+            owned.append(Owned(attachment=_from_mark(marked[1], network_type, names), complete=False))
     return Inventory(owned=tuple(owned))
 
 
@@ -97,7 +98,14 @@ def _complete(tools: Tools, attachment: Attachment, call: Call) -> bool:
         return False
 
 
-def _from_mark(key: Key, network_type: str, device: str) -> Attachment:
+def _names_of(tools: Tools, device: str) -> dict[str, str]:
+    """The device and its representor, which may be a port of ours: the bridge is not known."""
+    function = tools.card.functions.get(device)
+    name = tools.card.functions.representor(function) if function else ""
+    return {"device": device, **({"representor": name} if name else {})}
+
+
+def _from_mark(key: Key, network_type: str, names: dict[str, str]) -> Attachment:
     """An attachment of which only the mark is left: its netns and what the device was are unknown."""
     request = AttachRequest(
         container_id=key.container_id,
@@ -105,6 +113,6 @@ def _from_mark(key: Key, network_type: str, device: str) -> Attachment:
         network=NetworkRef(namespace="", name=""),
         network_type=network_type,
         netns=NetnsRef(path="", device=0, inode=0),
-        device=DeviceRef(id=device),
+        device=DeviceRef(id=names["device"]),
     )
-    return Attachment(request=request, names={"device": device})
+    return Attachment(request=request, names=names)

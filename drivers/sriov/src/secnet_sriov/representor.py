@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secnet.contract import Attachment, AttachRequest, Call, Finding, HostContext, InvalidConfig, NotReady, Unsupported
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    Call,
+    Finding,
+    HostContext,
+    InvalidConfig,
+    NotReady,
+    Unavailable,
+    Unsupported,
+)
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState, ready
@@ -89,14 +99,26 @@ def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachme
     name = attachment.names.get("representor")
     if not name:
         return
-    if _is_ours(ovs.port(name, call), host, attachment):
-        with call.step("port.delete", bridge=attachment.names["bridge"], port=name):
+    port = _port(ovs, name, attachment, call)
+    if port is not None and _is_ours(port, host, attachment):
+        with call.step("port.delete", bridge=port.bridge, port=name):
             ovs.delete_port(name, host.owner_tag, call, key=str(attachment.key))
     before = attachment.prior.get("representor")
     link = _let_go(kernel, name, bool(before["promisc"]), call) if before else None
     if before and link is not None and (link.mtu, link.up) != (before["mtu"], before["up"]):
         with call.step("representor.restore", link=name):
             kernel.set_link(link.index, mtu=before["mtu"], up=before["up"])
+
+
+def _port(ovs: OvsClient, name: str, attachment: Attachment, call: Call) -> PortState | None:
+    """The representor's port. Where no record says that there is one, a host without Open vSwitch has none."""
+    try:
+        return ovs.port(name, call)
+    except (Unavailable, Unsupported) as exc:
+        if "bridge" in attachment.names:
+            raise
+        call.log.info("whether %s is a port of Open vSwitch is not known: %s", name, exc)
+        return None
 
 
 def _let_go(kernel: Rtnl, name: str, promisc: bool, call: Call) -> Link | None:
