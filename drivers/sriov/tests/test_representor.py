@@ -43,7 +43,8 @@ def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsF
     attachment = lab.plan(driver, lab.new_netns(), OPTIONS, device=device)
     with pytest.raises(Interrupt):
         driver.attach(attachment, lab.call(Interrupt.before_move()))
-    assert "rep0" in switch.rows()["Port"]
+    ids = switch.rows()["Port"]["rep0"]["external_ids"]
+    assert (ids["secnet-type"], ids["secnet-network"]) == ("sriov", "default/fast")
     shutil.rmtree(lab.folder / "state")
     (found,) = driver.inventory(lab.call()).owned
     driver.detach(found.attachment, lab.call())

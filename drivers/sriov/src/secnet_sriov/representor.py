@@ -89,9 +89,17 @@ def plug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment
         key=str(attachment.key),
         tag=attachment.vlan or 0,
         vlan_mode="access",
+        external_ids=_ids(attachment),
     )
     with call.step("port.add", bridge=spec.bridge, port=name, vlan=spec.tag):
         ovs.add_port(spec, call)
+
+
+def _ids(attachment: Attachment) -> dict[str, str]:
+    """Readable, for `ovs-vsctl find port external_ids:secnet-pod=default/web`, as the ports of other types have it."""
+    request = attachment.request
+    pod = {"secnet-pod": str(request.pod), "secnet-pod-uid": request.pod.uid} if request.pod else {}
+    return {"secnet-type": request.network_type, "secnet-network": str(request.network), **pod}
 
 
 def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment, call: Call) -> None:
