@@ -187,7 +187,7 @@ def test_what_each_overlay_adds() -> None:
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "overlays/antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
         "overlays/multus": ({"/etc/cni/net.d", "/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
-        "overlays/sriov": ({"/sys"}, set()),
+        "overlays/sriov": ({"/sys", "/var/lib/secnet"}, set()),
         "overlays/sync": ({"/etc/cni/net.d", "/opt/cni/bin"}, set()),
     }
 

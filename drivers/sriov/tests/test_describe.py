@@ -1,4 +1,4 @@
-"""What the SR-IOV types say of themselves, and how they refuse."""
+"""What the SR-IOV types say of themselves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 from secnet.contract import (
-    Attachment,
     AttachRequest,
-    Call,
+    DeviceRef,
     HostContext,
-    Inventory,
     NetnsRef,
     NetworkRef,
-    Unsupported,
 )
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
+from secnet_testing.fakesys import FakeSys
 
 ALL = [SriovDriver, SriovVfDriver, SriovSfDriver]
 
@@ -38,32 +36,36 @@ def test_the_options_are_those_of_the_documents() -> None:
         "linkState",
         "minTxRate",
         "maxTxRate",
+        "bridge",
     }
 
 
-@pytest.mark.parametrize("cls", ALL)
-def test_not_ready_is_said_and_every_use_is_refused(cls: type[SriovDriver], tmp_path: Path) -> None:
-    driver, call = cls(HostContext(node_name="n", run_dir=tmp_path)), Call()
+def test_a_host_without_sysfs_is_not_ready(tmp_path: Path) -> None:
+    driver = SriovDriver(HostContext(node_name="n", run_dir=tmp_path, sysfs_root=tmp_path / "none"))
     report = driver.probe()
     assert not report.ready
-    assert "not implemented" in report.message
+    assert "sysfs" in report.message or "CAP_" in report.message
+    driver.close()
+
+
+@pytest.mark.kernel
+def test_a_host_with_cards_says_how_many(tmp_path: Path) -> None:
+    tree = FakeSys(tmp_path / "sys")
+    tree.pf("0000:3b:00.0")
+    tree.vf("0000:3b:00.0", 0, "0000:3b:02.0")
+    driver = SriovDriver(HostContext(node_name="n", run_dir=tmp_path, sysfs_root=tree.root))
+    assert (driver.probe().ready, driver.probe().message) == (True, "1 virtual functions and subfunctions")
+    driver.close()
+
+
+def test_the_lock_is_the_devices() -> None:
     request = AttachRequest(
         container_id="c1",
         ifname="eth1",
         network=NetworkRef(namespace="default", name="fast"),
-        network_type=cls.network_type,
+        network_type="sriov",
         netns=NetnsRef(path="/run/netns/none", device=1, inode=2),
+        device=DeviceRef(id="0000:3b:02.0"),
     )
-    attachment = Attachment(request=request)
-    for method, subject in (
-        (driver.plan, request),
-        (driver.attach, attachment),
-        (driver.check, attachment),
-        (driver.detach, attachment),
-    ):
-        with pytest.raises(Unsupported, match="not implemented") as raised:
-            method(subject, call)  # type: ignore[operator]
-        assert raised.value.subject == "NetworkAttachmentDefinition default/fast"
-        assert raised.value.hint
-    assert driver.inventory(call) == Inventory()
-    driver.close()
+    host = HostContext(node_name="n", run_dir=Path("/nonexistent"))
+    assert {cls(host).lock_keys(request) for cls in ALL} == {("0000:3b:02.0",)}, "the types share the devices"

@@ -111,6 +111,7 @@ class Settings:
             ovsdb=self.ovsdb,
             datapath_type=self.datapath_type,
             config=self.drivers.get(network_type, {}),
+            state_dir=self.state_dir,
         )
 
 

@@ -22,6 +22,8 @@ class HostContext:
     """Where a plugin works. Building one does no I/O; tests inject other roots here instead of patching globals.
 
     run_dir: a directory that dies with the kernel objects it names (tmpfs), shared with the core.
+    state_dir: a directory that outlives the run directory, shared with the core; None where there is none. What is kept there
+    about the kernel's objects must name the boot (`boot_id`) it is true for.
     owner_tag: the value that marks host objects as ours; two agents on one host have different tags.
     ovsdb: target of the OVSDB server, such as `unix:/var/run/openvswitch/db.sock`.
     datapath_type: `system` for the kernel datapath, `netdev` for userspace.
@@ -37,6 +39,7 @@ class HostContext:
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
     datapath_type: str = "system"
     config: Mapping[str, Any] = field(default_factory=dict)
+    state_dir: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", freeze(self.config))

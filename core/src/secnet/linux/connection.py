@@ -59,6 +59,7 @@ _KERNEL = 0  # the port of who answers
 _DUMP_TRIES = 5
 _LAST_SEQUENCE = 0xFFFFFFFF
 _SEQUENCE, _SEQUENCE_AT = struct.Struct("=I"), 8  # where a message header has it
+_LENGTH = struct.Struct("=I")  # a message begins with it
 _QUESTIONS = ("get", "dump")
 _UNENCODABLE = (struct.error, ValueError, TypeError, AttributeError, LookupError, OSError)
 """What pyroute2 raises for values that are out of range, of another type or ill-formed."""
@@ -126,29 +127,42 @@ class Connection:
             return int.from_bytes(self._sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
 
     def _try(
-        self, thing: str, verb: str, *, attrs: Attributes = (), header: Header = NO_FIELDS, echo: bool = False
+        self,
+        thing: str,
+        verb: str,
+        *,
+        attrs: Attributes = (),
+        header: Header = NO_FIELDS,
+        echo: bool = False,
+        tail: bytes = b"",
+        size: int = _BUFFER,
     ) -> tuple[bytes, ...]:
         """One request: `thing` is link, addr or route; attrs and header as pyroute2 names them.
+
+        tail: attributes that pyroute2 cannot encode, ready for the wire. size: bytes that one answer may have.
 
         Returns the bodies of the messages that describe such things: for get and dump, and with `echo` (a create answered by
         the finished object, which saves reading it back). Raises Fault.
         """
         self._sequence = self._sequence % _LAST_SEQUENCE + 1
         request = _request(thing, verb, _ECHO if echo else 0, attrs, header)
+        if tail:
+            request += tail
+            _LENGTH.pack_into(request, 0, len(request))
         _SEQUENCE.pack_into(request, _SEQUENCE_AT, self._sequence)
         try:
             self._sock.send(request)
-            return self._answer(_THINGS[thing].new)
+            return self._answer(_THINGS[thing].new, size)
         except BlockingIOError as exc:
             raise Fault(errno.ETIMEDOUT, f"no answer within {ANSWER_SECONDS} seconds") from exc
         except OSError as exc:
             raise Fault(exc.errno or 0, "") from exc
 
-    def _answer(self, new: int) -> tuple[bytes, ...]:
+    def _answer(self, new: int, size: int) -> tuple[bytes, ...]:
         found: list[bytes] = []
         interrupted = 0
         while True:
-            data, sender = self._sock.recvfrom(_BUFFER)
+            data, sender = self._sock.recvfrom(size)
             if sender[0] != _KERNEL:
                 continue  # any process may send to a netlink socket
             for kind, flags, sequence, body in messages(data):
@@ -175,10 +189,11 @@ class Connection:
         *,
         attrs: Attributes = (),
         header: Header = NO_FIELDS,
+        tail: bytes = b"",
     ) -> None:
         """One request whose refusal is an error in any case. Raises the contract's errors."""
         try:
-            self._try(thing, verb, attrs=attrs, header=header)
+            self._try(thing, verb, attrs=attrs, header=header, tail=tail)
         except Fault as fault:
             raise self._error(fault, doing, subject, hint) from fault
 

@@ -18,7 +18,7 @@ from secnet.contract import SecnetError
 
 from .errors import from_errno
 
-__all__ = ["address", "attributes", "fields", "mac", "messages", "number", "refusal", "text"]
+__all__ = ["address", "attributes", "each", "fields", "mac", "messages", "number", "refusal", "text"]
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -84,6 +84,18 @@ def attributes(body: bytes, at: int, wanted: Collection[int]) -> dict[int, bytes
             found[kind] = body[at + 4 : at + size]
         at += _aligned(size)
     return found
+
+
+def each(body: bytes, wanted: int) -> Iterator[bytes]:
+    """The payloads of all attributes of one type, in order: what the kernel sends as a list."""
+    at, end = 0, len(body)
+    while end - at >= 4:
+        size, kind = _ATTRIBUTE.unpack_from(body, at)
+        if size < 4 or size > end - at:
+            raise _malformed(f"an attribute of {size} bytes does not fit the {end - at} there are")
+        if kind & _TYPE_MASK == wanted:
+            yield body[at + 4 : at + size]
+        at += _aligned(size)
 
 
 def number(payload: bytes | None) -> int:

@@ -22,12 +22,13 @@ from .link import Link
 from .links import LinkRequests
 from .netns import in_netns, open_netns
 from .routes import KernelRoute, RouteRequests
+from .vf import VfRequests, VirtualFunction
 
-__all__ = ["Address", "KernelRoute", "Link", "Rtnl", "host_rtnl", "netns_rtnl", "pod_rtnl"]
+__all__ = ["Address", "KernelRoute", "Link", "Rtnl", "VirtualFunction", "host_rtnl", "netns_rtnl", "pod_rtnl"]
 
 
-class Rtnl(LinkRequests, AddressRequests, RouteRequests):
-    """Requests about links, addresses and routes of one network namespace."""
+class Rtnl(LinkRequests, AddressRequests, RouteRequests, VfRequests):
+    """Requests about links, addresses, routes and virtual functions of one network namespace."""
 
 
 @contextmanager

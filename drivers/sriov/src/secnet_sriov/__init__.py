@@ -1,4 +1,4 @@
-"""Virtual functions and subfunctions of a network card: described here, not implemented yet."""
+"""Virtual functions and subfunctions of a network card, moved into Pods and given back as they were."""
 
 from .drivers import SriovDriver, SriovSfDriver, SriovVfDriver
 

@@ -1,12 +1,9 @@
-"""The network types `sriov`, `sriov-vf` and `sriov-sf`.
-
-Only their descriptions exist: options can be validated and are listed, and a Pod that asks for such a network is told plainly
-that it cannot have it (issue 2, item 1).
-"""
+"""The network types `sriov`, `sriov-vf` and `sriov-sf`: one life cycle; they differ in the kind of function they take."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+import os
+from typing import ClassVar
 
 from secnet.contract import (
     Attachment,
@@ -15,91 +12,113 @@ from secnet.contract import (
     Call,
     CheckReport,
     DriverInfo,
+    HostContext,
     Inventory,
     NetworkDriver,
     ProbeReport,
-    Unsupported,
     load_fragment,
 )
+from secnet.linux.privileges import lacking
+from secnet.ovs import OvsClient
+
+from .attaching import attach
+from .card import Card
+from .detaching import detach
+from .looking import findings, take_inventory
+from .planning import make_plan
+from .store import HoldingStore
+from .tools import Tools
 
 __all__ = ["SriovDriver", "SriovSfDriver", "SriovVfDriver"]
 
-_REASON = "only described in this version of secnet-sriov, not implemented"
-_HINT = "use network type vlan, or a later version of secnet-sriov"
 
+class SriovDriver(NetworkDriver):
+    """The type of Antrea's SR-IOV networks: whatever kind of function the device plugin gives.
 
-class _DescribedOnly(NetworkDriver):
-    """What the three types share."""
+    Thread-safe; holds at most one OVSDB connection, opened for the first network with a bridge.
+    """
 
-    network_type: ClassVar[str]
-    summary: ClassVar[str]
+    network_type: ClassVar[str] = "sriov"
+    summary: ClassVar[str] = "virtual function or subfunction of a network card, as the device plugin gives it"
+    card_class: ClassVar[type[Card]] = Card
+
+    def __init__(self, host: HostContext) -> None:
+        super().__init__(host)
+        self._ovs = OvsClient(host.ovsdb)
+        self._tools = Tools(host=host, card=self.card_class(host.sysfs_root), store=HoldingStore(host), ovs=self._ovs)
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options of the card's port for this function; each request needs a device."""
+        """Options of the card's port for this function; node configuration `bridges`; each request needs a device."""
         return DriverInfo(
             network_type=cls.network_type,
             summary=cls.summary,
             options=load_fragment("secnet_sriov", "options.json"),
+            node=load_fragment("secnet_sriov", "node.json"),
             capabilities=frozenset({"mac", "mtu"}),
             needs_device=True,
             vlan=True,
             privileges=(
                 "CAP_NET_ADMIN and CAP_SYS_ADMIN, to set up and move the device",
-                "a writable /sys",
+                "a writable /sys, where a driver must begin anew to take a MAC",
                 "the kubelet's PodResources socket, to learn which device a Pod was given",
             ),
             example={"vlan": 100, "spoofchk": "on"},
         )
 
     def probe(self) -> ProbeReport:
-        """Never ready."""
-        return ProbeReport(ready=False, message=_REASON)
+        """Ready with privileges and a sysfs to look into. Whether there are functions is a matter of each request."""
+        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=trouble)
+        devices = self.host.sysfs_root / "bus" / "pci" / "devices"
+        if not devices.is_dir():
+            return ProbeReport(ready=False, message=f"{devices} does not exist; mount sysfs, on a host with a PCI bus")
+        functions = self._tools.card.functions.all()
+        found = f"{sum(1 for item in functions if item.parent)} virtual functions and subfunctions"
+        if os.statvfs(devices).f_flag & os.ST_RDONLY:
+            return ProbeReport(
+                ready=False,
+                message=f"{self.host.sysfs_root} is read-only; mount it writable into the agent's container",
+            )
+        return ProbeReport(ready=True, message=found)
+
+    def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
+        """The device."""
+        return (request.device.id,) if request.device else ()
 
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
-        """Raises Unsupported."""
-        self._refuse(str(request.network))
+        """Find the device, refuse what the host can refuse now, capture what the device is."""
+        return make_plan(self._tools, request, call)
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
-        """Raises Unsupported."""
-        self._refuse(str(attachment.request.network))
+        """Set up card and link on the host, then move the link; see `attaching` for the order."""
+        return attach(self._tools, attachment, call)
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
-        """Raises Unsupported."""
-        self._refuse(str(attachment.request.network))
+        """Link, attributes of the physical function, representor's port. Raises Gone without the netns."""
+        return CheckReport(findings=findings(self._tools, attachment, call))
 
     def detach(self, attachment: Attachment, call: Call) -> None:
-        """Raises Unsupported: there is nothing of ours to remove, and what a later version made must not be forgotten."""
-        self._refuse(str(attachment.request.network))
+        """Bring the device back and make it what it was."""
+        detach(self._tools, attachment, call)
 
     def inventory(self, call: Call) -> Inventory:
-        """Nothing: this version makes nothing."""
-        return Inventory()
+        """What is held under our tag, and what has our mark without being held."""
+        return take_inventory(self._tools, self.network_type, call)
 
-    def _refuse(self, network: str) -> NoReturn:
-        raise Unsupported(
-            f"network type {self.network_type}: {_REASON}",
-            hint=_HINT,
-            subject=f"NetworkAttachmentDefinition {network}",
-            path="$.networkType",
-        )
+    def close(self) -> None:
+        """Close the OVSDB connection."""
+        self._ovs.close()
 
 
-class SriovDriver(_DescribedOnly):
-    """The type of Antrea's SR-IOV networks: whatever kind of function the device plugin gives."""
-
-    network_type = "sriov"
-    summary = "virtual function or subfunction of a network card, as the device plugin gives it"
-
-
-class SriovVfDriver(_DescribedOnly):
+class SriovVfDriver(SriovDriver):
     """Virtual functions only."""
 
     network_type = "sriov-vf"
     summary = "virtual function of a network card"
 
 
-class SriovSfDriver(_DescribedOnly):
+class SriovSfDriver(SriovDriver):
     """Subfunctions only."""
 
     network_type = "sriov-sf"

@@ -32,7 +32,7 @@ _START_SECONDS = 60.0
 """To import the plugin."""
 
 _END_SECONDS = 10.0
-_PATHS = ("run_dir", "sysfs_root", "proc_root")
+_PATHS = ("run_dir", "sysfs_root", "proc_root", "state_dir")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ class Children:
 
 def _host_json(host: HostContext) -> dict[str, Any]:
     fields = {field.name: getattr(host, field.name) for field in dataclasses.fields(host)}
-    return to_json({key: str(value) if key in _PATHS else value for key, value in fields.items()})  # type: ignore[no-any-return]
+    return to_json({key: str(value) if key in _PATHS and value is not None else value for key, value in fields.items()})  # type: ignore[no-any-return]
 
 
 def _outcome(answer: dict[str, Any]) -> Outcome:

@@ -30,6 +30,8 @@ from .steps import At, Recorder, StepPoint, die
 
 __all__ = ["main"]
 
+_PATHS = ("run_dir", "sysfs_root", "proc_root", "state_dir")
+
 
 def main(reference: str) -> int:
     """Serve tasks until stdin ends."""
@@ -153,7 +155,7 @@ def _call(plugin: Any, task: dict[str, Any], recorder: Recorder) -> Any:
     if task["netns"]:
         with open(task["netns"]) as netns:
             setns(netns.fileno())
-    fields = {**task["host"], **{key: Path(task["host"][key]) for key in ("run_dir", "sysfs_root", "proc_root")}}
+    fields = {**task["host"], **{key: Path(task["host"][key]) for key in _PATHS if key in task["host"]}}
     stores = [FileStore(Path(task["objects"]))] if task["objects"] else []
     instance = plugin(HostContext(**fields), *stores)
     try:

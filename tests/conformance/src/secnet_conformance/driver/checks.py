@@ -10,6 +10,7 @@ from ..cases import Breakage
 from ..netns import Namespace
 from ..suite import applies
 from .lab import IFNAME, DriverLab, DriverTests, without_netdev
+from .sandboxes import until_free
 
 __all__ = ["Checks"]
 
@@ -57,7 +58,7 @@ class Checks(DriverTests):
         attachment = lab.attach(driver, pod)
         lab.remove(pod)
         assert _findings(lab, driver, attachment), "check is clean, and there is no sandbox"
-        driver.detach(attachment, lab.call())
+        until_free(lab, driver, attachment)
 
 
 def _break(lab: DriverLab, how: Callable[[Namespace, Attachment], object], code: str) -> None:

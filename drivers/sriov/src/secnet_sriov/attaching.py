@@ -1,0 +1,169 @@
+"""Attach: everything that may be refused is done on the host with the link down; then one message moves the link.
+
+The order: hold the device, mark its link; VLAN; the link's own MAC and MTU; the other attributes that the physical function
+keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move;
+the RDMA devices, where they belong to a namespace.
+"""
+
+from __future__ import annotations
+
+from secnet.contract import Attachment, AttachResult, Busy, Call, HostInterface, VerifyFailed
+from secnet.linux.functions import Function
+from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
+
+from . import netdev, rdma, representor
+from .attributes import apply
+from .detaching import give_back
+from .looking import findings
+from .planning import function_for, require_free
+from .store import Holding
+from .tools import Tools, is_userspace, under_card
+from .userspace import device_info
+from .wishes import EARLY, require_bound, wishes
+
+__all__ = ["attach"]
+
+
+def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
+    """See `NetworkDriver.attach`."""
+    function = function_for(tools, attachment.request)
+    require_bound(attachment, function)
+    if attachment.state.get("userspace"):
+        return _attach_userspace(tools, attachment, function, call)
+    with pod_rtnl(attachment.request.netns) as (fd, pod), host_rtnl() as kernel:
+        if _is_attached(tools, pod, attachment, call):
+            return _result(tools, pod, attachment, function)
+        _take_over(tools, attachment, call)
+        netdev.on_host(tools.card, kernel, function.id)
+        netdev.require_free_name(
+            pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
+        )
+        _hold(tools, attachment, call)
+        index = _prepare(tools, kernel, attachment, function, call)
+        representor.plug(kernel, tools.ovs, tools.host, attachment, call)
+        netdev.require_ready(kernel, index, attachment, tools.host.owner_tag)
+        netdev.move(kernel, index, fd, attachment, call)
+        rdma.move_in(attachment, fd, call)
+        return _result(tools, pod, attachment, function)
+
+
+def _is_attached(tools: Tools, pod: Rtnl, attachment: Attachment, call: Call) -> bool:
+    """Whether a completed attach is repeated. What is there in part was to be detached first."""
+    if not tools.holds(attachment):
+        return False
+    if netdev.in_pod(tools.card, pod, attachment, tools.host.owner_tag) is None:
+        return False
+    found = findings(tools, attachment, call)
+    if found:
+        raise VerifyFailed(found[0].message, hint="it is made anew", subject=f"device {attachment.names['device']}")
+    return True
+
+
+def _take_over(tools: Tools, attachment: Attachment, call: Call) -> None:
+    """Give a device back whose holder is gone, or broke off: what it set is not for the next one to have."""
+    held = require_free(tools, attachment.names["device"], attachment.key)
+    if held is not None:
+        give_back(tools, held, call)
+
+
+def _hold(tools: Tools, attachment: Attachment, call: Call) -> None:
+    holding = Holding(owner_tag=tools.host.owner_tag, attachment=attachment)
+    device = attachment.names["device"]
+    if tools.store.read(device) != holding:
+        with call.step("device.hold", device=device):
+            tools.store.write(device, holding)
+
+
+def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> int:
+    """The link with MAC, MTU and mark, down, and the card set; returns the link's index."""
+    card, tag = tools.card, tools.host.owner_tag
+    values = wishes(attachment, function, card.vf(kernel, function)) if under_card(function) else {}
+    link = netdev.on_host(card, kernel, function.id)
+    netdev.claim(kernel, link, attachment, tag, call)
+    apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name in EARLY], call)
+    netdev.set_mac(kernel, link, attachment.mac, call)
+    netdev.set_mtu(kernel, link, attachment, call)
+    apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name not in EARLY], call)
+    if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
+        _require_last_word(attachment, values)
+        netdev.rebind(card, kernel, function, str(attachment.prior.get("driver") or function.driver), call)
+    # Some cards reset the function on a new setting: what the link has now is looked at anew.
+    link = netdev.on_host(card, kernel, function.id)
+    netdev.claim(kernel, link, attachment, tag, call)
+    netdev.set_mtu(kernel, link, attachment, call)
+    return link.index
+
+
+def _require_last_word(attachment: Attachment, values: object) -> None:
+    """A driver that begins anew takes its MAC from the physical function: without one it would not change."""
+    if not isinstance(values, dict) or "mac" not in values:
+        raise VerifyFailed(
+            f"the device does not take the MAC {attachment.mac}",
+            hint="leave mac out, or set it where the physical function is",
+            subject=f"device {attachment.names['device']}",
+            path="mac",
+        )
+
+
+def _result(tools: Tools, pod: Rtnl, attachment: Attachment, function: Function) -> AttachResult:
+    """What reads back in the Pod."""
+    link: Link | None = pod.link(attachment.request.ifname)
+    if link is None or (link.mac, link.mtu) != (attachment.mac, attachment.mtu):
+        found = "no such interface" if link is None else f"MAC {link.mac} and MTU {link.mtu}"
+        raise VerifyFailed(
+            f"the Pod's {attachment.request.ifname} reads back as {found} instead of "
+            f"MAC {attachment.mac} and MTU {attachment.mtu}",
+            hint="it is tried again",
+            subject=f"device {function.id}",
+        )
+    return AttachResult(
+        mac=link.mac,
+        mtu=link.mtu,
+        late_carrier=True,
+        host_interfaces=_host_interfaces(attachment),
+        device_info=device_info(function, attachment),
+        details=_details(attachment, function),
+    )
+
+
+def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, call: Call) -> AttachResult:
+    """Only what the physical function keeps: a program takes the device itself, and needs to be told which."""
+    if not is_userspace(function):
+        raise Busy(
+            f"the device was bound to a userspace driver and is bound to {function.driver or 'none'} now",
+            hint="it is planned anew",
+            subject=f"device {function.id}",
+        )
+    if not tools.holds(attachment):
+        _take_over(tools, attachment, call)
+        _hold(tools, attachment, call)
+    with host_rtnl() as kernel:
+        if under_card(function):
+            values = wishes(attachment, function, tools.card.vf(kernel, function))
+            apply(tools.card, kernel, function, attachment, values.items(), call)
+        representor.plug(kernel, tools.ovs, tools.host, attachment, call)
+    return AttachResult(
+        mac=attachment.mac,
+        netdev=False,
+        host_interfaces=_host_interfaces(attachment),
+        device_info=device_info(function, attachment),
+        details=_details(attachment, function),
+    )
+
+
+def _host_interfaces(attachment: Attachment) -> tuple[HostInterface, ...]:
+    representor = attachment.names.get("representor")
+    return (HostInterface(name=representor),) if representor else ()
+
+
+def _details(attachment: Attachment, function: Function) -> dict[str, object]:
+    facts = {
+        "device": function.id,
+        "pf": function.parent,
+        "number": function.number,
+        "driver": function.driver,
+        "vlan": attachment.vlan or 0,
+        "bridge": attachment.names.get("bridge"),
+        "port": attachment.names.get("representor"),
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "")}

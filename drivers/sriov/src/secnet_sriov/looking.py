@@ -1,0 +1,118 @@
+"""Comparing what is there with an attachment, and finding what is ours without any record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    Call,
+    DeviceRef,
+    Finding,
+    Gone,
+    Inventory,
+    Key,
+    NetnsRef,
+    NetworkRef,
+    Owned,
+    SecnetError,
+)
+from secnet.linux.rtnl import host_rtnl, pod_rtnl
+
+from . import representor
+from .attributes import attribute_findings
+from .mark import parse_mark
+from .netdev import in_pod
+from .rdma import rdma_findings
+from .tools import Tools, under_card
+
+__all__ = ["findings", "take_inventory"]
+
+
+def findings(tools: Tools, attachment: Attachment, call: Call) -> tuple[Finding, ...]:
+    """All deviations. Raises Gone without the netns."""
+    return tuple(_findings(tools, attachment, call))
+
+
+def _findings(tools: Tools, attachment: Attachment, call: Call) -> Iterator[Finding]:
+    device = attachment.names["device"]
+    if not tools.holds(attachment):
+        yield Finding(code="DeviceNotHeld", message=f"the device {device} is not held by this interface")
+        return
+    function = tools.card.functions.get(device)
+    if function is None:
+        yield Finding(code="DeviceGone", message=f"the device {device} is not on the bus", repairable=False)
+        return
+    if not attachment.state.get("userspace"):
+        yield from _link_findings(tools, attachment)
+        yield from rdma_findings(attachment)
+    with host_rtnl() as kernel:
+        if under_card(function):
+            yield from attribute_findings(tools.card, kernel, function, attachment)
+    yield from representor.port_findings(tools.ovs, tools.host, attachment, call)
+
+
+def _link_findings(tools: Tools, attachment: Attachment) -> Iterator[Finding]:
+    ifname, device = attachment.request.ifname, attachment.names["device"]
+    with pod_rtnl(attachment.request.netns) as (_, pod):
+        link = in_pod(tools.card, pod, attachment, tools.host.owner_tag)
+    if link is None or link.name != ifname:
+        where = f"it is named {link.name}" if link else "the Pod does not have it"
+        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} of {device}: {where}")
+        return
+    if attachment.mac and link.mac != attachment.mac:
+        yield Finding(code="WrongMac", message=f"{ifname} has the MAC {link.mac} instead of {attachment.mac}")
+    if attachment.mtu and link.mtu != attachment.mtu:
+        yield Finding(code="WrongMtu", message=f"{ifname} has the MTU {link.mtu} instead of {attachment.mtu}")
+
+
+def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
+    """Devices of this type that are held, and links on the host that have our mark without being held."""
+    owned = [
+        Owned(attachment=item.attachment, complete=_complete(tools, item.attachment, call))
+        for item in tools.store.all()
+        if item.owner_tag == tools.host.owner_tag and item.attachment.request.network_type == network_type
+    ]
+    held = {item.attachment.names["device"] for item in owned}
+    with host_rtnl() as kernel:
+        links = kernel.links()
+    for link in links:
+        marked = parse_mark(link.alias)
+        if not marked or (marked[0], marked[2]) != (tools.host.owner_tag, network_type):
+            continue
+        device = tools.card.device_of(link)
+        if device and device not in held and tools.store.read(device) is None:
+            names = _names_of(tools, device)
+            owned.append(Owned(attachment=_from_mark(marked[1], network_type, names), complete=False))
+    return Inventory(owned=tuple(owned))
+
+
+def _complete(tools: Tools, attachment: Attachment, call: Call) -> bool:
+    try:
+        return not findings(tools, attachment, call)
+    except Gone:
+        return False
+    except SecnetError as exc:
+        call.log.info("%s cannot be looked at: %s", attachment.names["device"], exc)
+        return False
+
+
+def _names_of(tools: Tools, device: str) -> dict[str, str]:
+    """The device and its representor, which may be a port of ours: the bridge is not known."""
+    function = tools.card.functions.get(device)
+    name = tools.card.functions.representor(function) if function else ""
+    return {"device": device, **({"representor": name} if name else {})}
+
+
+def _from_mark(key: Key, network_type: str, names: dict[str, str]) -> Attachment:
+    """An attachment of which only the mark is left: its netns and what the device was are unknown."""
+    request = AttachRequest(
+        container_id=key.container_id,
+        ifname=key.ifname,
+        network=NetworkRef(namespace="", name=""),
+        network_type=network_type,
+        netns=NetnsRef(path="", device=0, inode=0),
+        device=DeviceRef(id=names["device"]),
+    )
+    return Attachment(request=request, names=names)

@@ -1,0 +1,194 @@
+"""The device's link: where it is, its MAC and MTU, and its way into the Pod and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from secnet.contract import (
+    Attachment,
+    Busy,
+    Call,
+    Conflict,
+    HostContext,
+    InvalidConfig,
+    MissingPrivilege,
+    NotReady,
+    Unsupported,
+    VerifyFailed,
+)
+from secnet.linux.errors import translated
+from secnet.linux.functions import Function
+from secnet.linux.names import host_ifname
+from secnet.linux.rtnl import Link, Rtnl
+
+from .card import Card
+from .mark import mark_of
+from .wishes import network_of
+
+__all__ = [
+    "claim",
+    "follows",
+    "host_netns",
+    "in_pod",
+    "move",
+    "on_host",
+    "rebind",
+    "require_free_name",
+    "require_ready",
+    "return_to_host",
+    "set_mac",
+    "set_mtu",
+]
+
+_FOLLOW_SECONDS = 0.5  # a driver that follows the physical function's word on the MAC does so at once or never
+_APPEAR_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_REFUSED = (InvalidConfig, MissingPrivilege, Unsupported, Busy)
+
+
+def in_pod(card: Card, pod: Rtnl, attachment: Attachment, owner_tag: str) -> Link | None:
+    """The device's link in the Pod, under whatever name: by the kernel's word, or by our mark where it has none."""
+    request = attachment.request
+    mark, device = mark_of(owner_tag, request), attachment.names["device"]
+
+    def ours(link: Link | None) -> bool:
+        return link is not None and (link.alias == mark or card.is_of(link, device))
+
+    named = pod.link(request.ifname)
+    if ours(named):
+        return named
+    return next((link for link in pod.links() if ours(link)), None)
+
+
+def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
+    """The device's link on the host. Raises Busy while it has none there."""
+    link = card.netdev(kernel, device)
+    if link is None:
+        raise Busy(
+            "the device has no link on the host: it is in a Pod, or on its way back from one",
+            hint="it is tried again; if no Pod has it, see whether its driver is bound",
+            subject=f"device {device}",
+        )
+    return link
+
+
+def require_free_name(pod: Rtnl, attachment_ifname: str, who: str) -> None:
+    """Raise Conflict if the Pod has an interface of this name."""
+    if pod.link(attachment_ifname) is not None:
+        raise Conflict(
+            f"the Pod has an interface {attachment_ifname} already",
+            hint="ask for another interface name",
+            subject=f"Pod {who}",
+        )
+
+
+def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call: Call) -> None:
+    """Mark the link as ours and bring it down, by one message."""
+    mark = mark_of(owner_tag, attachment.request)
+    if link.alias != mark or link.up:
+        with call.step("link.claim", link=link.name, alias=mark):
+            kernel.set_link(link.index, alias=mark, up=False)
+
+
+def set_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> bool:
+    """Set the link's own address. False if the card does not let it: the physical function has the last word then."""
+    if mac is None or link.mac == mac:
+        return True
+    with call.step("link.mac", link=link.name, mac=mac):
+        try:
+            kernel.set_link(link.index, mac=mac)
+        except _REFUSED as exc:
+            call.log.info("%s does not take the MAC %s by itself: %s", link.name, mac, exc.message)
+            return False
+    return True
+
+
+def set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:
+    """Set the MTU; a refusal names it."""
+    mtu = attachment.mtu
+    if mtu is None or link.mtu == mtu:
+        return
+    with call.step("link.mtu", link=link.name, mtu=mtu):
+        try:
+            kernel.set_link(link.index, mtu=mtu)
+        except (InvalidConfig, Unsupported) as exc:
+            subject = network_of(attachment.request)
+            raise type(exc)(exc.message, hint="lower mtu or leave it out", subject=subject, path="$.mtu") from exc
+
+
+def follows(card: Card, kernel: Rtnl, device: str, mac: str, call: Call) -> bool:
+    """Whether the link has the address that the physical function was told, now or a moment later."""
+    waited = 0.0
+    while True:
+        link = card.netdev(kernel, device)
+        if link is not None and link.mac == mac:
+            return True
+        if waited >= _FOLLOW_SECONDS:
+            return False
+        call.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+
+
+def rebind(card: Card, kernel: Rtnl, function: Function, driver: str, call: Call) -> Link:
+    """Have the driver begin anew with the device, and wait for the link it makes: it has another index, name and no alias."""
+    if function.driver:
+        with call.step("driver.unbind", device=function.id, driver=function.driver):
+            card.functions.unbind(function.id, function.driver)
+    with call.step("driver.bind", device=function.id, driver=driver):
+        card.functions.bind(function.id, driver)
+    waited = 0.0
+    while waited < _APPEAR_SECONDS:
+        link = card.netdev(kernel, function.id)
+        if link is not None:
+            return link
+        call.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+    raise NotReady(
+        f"the driver {driver} made no link of the device",
+        hint="it is tried again; see the kernel log",
+        subject=f"device {function.id}",
+    )
+
+
+def require_ready(kernel: Rtnl, index: int, attachment: Attachment, owner_tag: str) -> None:
+    """Read the link back before it moves: afterwards nothing can be refused any more."""
+    link = kernel.link_by_index(index)
+    wanted = (attachment.mac, attachment.mtu, mark_of(owner_tag, attachment.request), False)
+    found = None if link is None else (link.mac, link.mtu, link.alias, link.up)
+    if found != wanted:
+        raise VerifyFailed(
+            f"MAC, MTU, alias and state of the link read back as {found} instead of {wanted}",
+            hint="it is tried again; another program on the host may have changed the link",
+            subject=f"device {attachment.names['device']}",
+        )
+
+
+def move(kernel: Rtnl, index: int, netns_fd: int, attachment: Attachment, call: Call) -> None:
+    """Into the Pod under its final name, by one message."""
+    ifname = attachment.request.ifname
+    with call.step("link.move", device=attachment.names["device"], interface=ifname):
+        kernel.move_link(index, netns_fd, ifname)
+
+
+def return_to_host(pod: Rtnl, kernel: Rtnl, link: Link, host: HostContext, attachment: Attachment, call: Call) -> None:
+    """Out of the Pod, down, under its old name; under one of ours where the old one is taken by now."""
+    name = attachment.prior.get("name") or link.name
+    if kernel.link(name) is not None:
+        name = host_ifname(attachment.key)
+        call.log.warning("%s comes back as %s: its old name is taken", attachment.names["device"], name)
+    with host_netns(host) as fd, call.step("link.return", device=attachment.names["device"], link=name):
+        pod.move_link(link.index, fd, name, up=False)
+
+
+@contextmanager
+def host_netns(host: HostContext) -> Iterator[int]:
+    """A descriptor of the namespace that this thread is in."""
+    path = host.proc_root / "thread-self/ns/net"
+    with translated(f"opening {path}"):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

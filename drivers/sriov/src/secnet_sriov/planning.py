@@ -1,0 +1,152 @@
+"""From a request to a plan: find the device, refuse what cannot be, and capture what the device is before any change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    Busy,
+    Call,
+    Conflict,
+    InvalidConfig,
+    Key,
+    NotReady,
+    Unsupported,
+)
+from secnet.linux import netns
+from secnet.linux.functions import AUXILIARY, Function
+from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
+
+from . import representor
+from .attributes import NO_MAC, prior_of
+from .mark import parse_mark
+from .netdev import on_host, require_free_name
+from .rdma import rdma_of
+from .store import Holding
+from .tools import Tools, is_userspace, under_card
+from .wishes import network_of, require_options
+
+__all__ = ["function_for", "make_plan", "require_free"]
+
+_KINDS = {"sriov-vf": "pci", "sriov-sf": AUXILIARY}
+
+
+def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
+    """The plan; nothing is changed."""
+    function = function_for(tools, request)
+    held = require_free(tools, function.id, request.key)
+    userspace = is_userspace(function)
+    names = representor.plan_port(tools.card, tools.ovs, tools.host, request, function, call)
+    with host_rtnl() as kernel:
+        link = None if userspace else _usable(tools, kernel, function, request.key, held)
+        require_options(request, function, link)
+        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link, request.key)
+        prior = {**representor.prior_of(kernel, names), **prior}
+    if link is not None:
+        with pod_rtnl(request.netns) as (_, pod):
+            require_free_name(pod, request.ifname, str(request.pod or request.container_id))
+    return Attachment(
+        request=request,
+        names={"device": function.id, **names},
+        prior=prior,
+        state={
+            "bus": function.bus,
+            "pf": function.parent,
+            "number": function.number,
+            "userspace": userspace,
+            "rdma": rdma_of(function),
+        },
+        mac=request.mac or _mac(link, prior, held),
+        mtu=None if link is None else request.mtu or prior.get("mtu") or link.mtu,
+    )
+
+
+def function_for(tools: Tools, request: AttachRequest) -> Function:
+    """The device of the request, of the kind that the network type takes."""
+    if request.device is None:
+        raise InvalidConfig(
+            "no device was allocated for this network",
+            hint="name the resource in the annotation k8s.v1.cni.cncf.io/resourceName and request it in the Pod",
+            subject=network_of(request),
+        )
+    device = request.device.id
+    function = tools.card.functions.get(device)
+    if function is None:
+        raise NotReady(
+            "the device is not on this host",
+            hint="it is tried again; make the virtual functions or subfunctions, and restart the device plugin",
+            subject=f"device {device}",
+        )
+    wanted = _KINDS.get(request.network_type, function.bus)
+    if function.bus != wanted:
+        raise Unsupported(
+            f"the device {device} is no {'virtual function' if wanted == 'pci' else 'subfunction'}",
+            hint="use network type sriov, which takes both, or another resourceName",
+            subject=network_of(request),
+            path="$.networkType",
+        )
+    if function.enabled:
+        raise Unsupported(
+            f"the device {device} is a physical function with {function.enabled} virtual ones",
+            hint="let the device plugin offer the virtual functions",
+            subject=f"device {device}",
+        )
+    return function
+
+
+def require_free(tools: Tools, device: str, key: Key) -> Holding | None:
+    """The holding to take the prior state from, if there is one: our own, or one whose Pod is gone. Else raises Busy."""
+    holding = tools.store.read(device)
+    if holding is None or holding.of(tools.host.owner_tag, key):
+        return holding
+    if netns.alive(holding.attachment.request.netns):
+        raise Busy(
+            f"the device belongs to {holding.attachment.key}, whose network namespace is alive",
+            hint="it is tried again once that interface is removed",
+            subject=f"device {device}",
+        )
+    return holding
+
+
+def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Holding | None) -> Link:
+    """The device's link, with nobody else on it."""
+    subject = f"device {function.id}"
+    if not function.driver:
+        raise NotReady("no driver is bound to the device", hint="it is tried again; bind its driver", subject=subject)
+    link = on_host(tools.card, kernel, function.id)
+    if link.master:
+        raise Conflict(
+            f"the host uses the device: its link {link.name} is a port of another",
+            hint="take it out of the bridge or bond, or out of the device plugin's resources",
+            subject=subject,
+        )
+    marked = parse_mark(link.alias)
+    if marked and held is None and marked[:2] != (tools.host.owner_tag, key):
+        raise Busy(
+            f"the device still has the mark of {marked[1]}, and no record of it is left",
+            hint="it is given back first, which the agent does by itself",
+            subject=subject,
+        )
+    return link
+
+
+def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, key: Key) -> dict[str, Any]:
+    """What the device is now; nothing where it carries our own settings, which are not to be given back."""
+    if link is not None and parse_mark(link.alias):
+        return {}
+    prior: dict[str, Any] = {"driver": function.driver}
+    if link is not None:
+        prior |= {"name": link.name, "alias": link.alias, "mac": link.mac, "mtu": link.mtu, "up": link.up}
+    if under_card(function):
+        prior["vf"] = prior_of(tools.card.vf(kernel, function))
+    return prior
+
+
+def _mac(link: Link | None, prior: dict[str, Any], held: Holding | None) -> str | None:
+    """The device's own address; that of the physical function's word where it has no link."""
+    if link is not None:
+        return prior.get("mac") if held else link.mac
+    told = prior.get("vf", {}).get("mac", [None])[0]
+    return None if told == NO_MAC else told

@@ -1,0 +1,43 @@
+"""What each piece of work on a device needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secnet.contract import Attachment, HostContext
+from secnet.linux.functions import Function
+from secnet.ovs import OvsClient
+
+from .card import Card
+from .store import Holding, HoldingStore
+
+__all__ = ["Tools", "is_userspace", "under_card"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The host, its cards, who holds which device, and Open vSwitch."""
+
+    host: HostContext
+    card: Card
+    store: HoldingStore
+    ovs: OvsClient
+
+    def holding(self, attachment: Attachment) -> Holding | None:
+        """The holding of the attachment's device, whosever it is."""
+        return self.store.read(attachment.names["device"])
+
+    def holds(self, attachment: Attachment) -> bool:
+        """Whether this attachment holds its device."""
+        holding = self.holding(attachment)
+        return holding is not None and holding.of(self.host.owner_tag, attachment.key)
+
+
+def is_userspace(function: Function) -> bool:
+    """Whether the bound driver hands the device to a program (DPDK, a virtual machine) and makes no netdev."""
+    return "vfio" in function.driver or function.driver in ("uio_pci_generic", "igb_uio")
+
+
+def under_card(function: Function) -> bool:
+    """Whether the physical function is here and keeps attributes for this one."""
+    return function.bus == "pci" and bool(function.parent) and function.number is not None

@@ -1,0 +1,68 @@
+"""The representor's port in Open vSwitch, where the records are lost."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from secnet.contract import DeviceRef, Unavailable
+from secnet.linux.rtnl import host_rtnl
+from secnet_testing.netns import Namespace
+from secnet_testing.ovs import OvsFactory
+
+from .conftest import PF
+from .test_holding import Interrupt
+
+if TYPE_CHECKING:
+    from .conftest import Lab
+
+pytestmark = pytest.mark.ovs
+
+SF = "mlx5_core.sf.4"
+NOWHERE = "unix:/nonexistent/db.sock"
+OPTIONS = {"vlan": 100, "bridge": "br-off"}
+CONFIG = {"bridges": ["br-off"]}
+
+
+@pytest.fixture
+def offloading(lab: Lab) -> Lab:
+    """A subfunction with a representor."""
+    lab.tree.sf(PF, SF, 88)
+    lab.card.add(SF, "sf0", mac="02:f1:00:00:00:01")
+    with host_rtnl() as kernel, lab.card.card().open() as fd:
+        kernel.create_veth("rep0", "r0", fd, group=0)
+    lab.tree.netdev(PF, "rep0", "pf0sf88")
+    return lab
+
+
+def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsFactory, node_netns: Namespace) -> None:
+    lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
+    switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
+    driver = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG)
+    attachment = lab.plan(driver, lab.new_netns(), OPTIONS, device=device)
+    with pytest.raises(Interrupt):
+        driver.attach(attachment, lab.call(Interrupt.before_move()))
+    ids = switch.rows()["Port"]["rep0"]["external_ids"]
+    assert (ids["secnet-type"], ids["secnet-network"]) == ("sriov", "default/fast")
+    shutil.rmtree(lab.folder / "state")
+    (found,) = driver.inventory(lab.call()).owned
+    driver.detach(found.attachment, lab.call())
+    assert "rep0" not in switch.rows()["Port"]
+    assert driver.inventory(lab.call()).owned == ()
+
+
+def test_without_open_vswitch_a_mark_alone_is_given_back(offloading: Lab) -> None:
+    lab, device = offloading, DeviceRef(id=SF)
+    driver = lab.driver(ovsdb=NOWHERE, config=CONFIG)
+    attachment = lab.plan(driver, lab.new_netns(), {}, device=device)
+    with pytest.raises(Interrupt):
+        driver.attach(attachment, lab.call(Interrupt.before_move()))
+    shutil.rmtree(lab.folder / "state")
+    (found,) = driver.inventory(lab.call()).owned
+    driver.detach(found.attachment, lab.call())
+    link = lab.host_link("sf0")
+    assert link is not None
+    assert link.alias == ""
+    with pytest.raises(Unavailable):  # what a network asks for is another matter
+        lab.plan(driver, lab.new_netns(), OPTIONS, device=device)

@@ -1,0 +1,71 @@
+"""A device that a program takes: there is no link to move, and what is told is told to the physical function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from secnet.contract import Busy, Unsupported
+
+from .conftest import PF, VF
+
+if TYPE_CHECKING:
+    from .conftest import Lab
+
+pytestmark = pytest.mark.kernel
+
+NEW_MAC = "02:aa:bb:cc:dd:01"
+
+
+@pytest.fixture
+def bound(lab: Lab) -> Lab:
+    """The function is bound to vfio-pci."""
+    lab.card.cut(VF)
+    lab.card.set(VF, away=True)
+    lab.tree.bind(VF, "vfio-pci")
+    return lab
+
+
+def test_the_card_is_told_and_nothing_is_moved(bound: Lab) -> None:
+    lab, pod = bound, bound.new_netns()
+    before, driver = lab.kept(), lab.driver()
+    attachment, result, steps = lab.attach(driver, pod, {"vlan": 100, "trust": "on"}, mac=NEW_MAC)
+    assert (result.netdev, result.mac, result.mtu) == (False, NEW_MAC, None)
+    assert result.device_info is not None
+    assert (result.device_info["type"], result.device_info["pci"]["pci-address"]) == ("pci", VF)
+    assert steps == ["device.hold", "vf.vlan", "vf.mac", "vf.trust"]
+    assert (lab.kept()["vlan"], lab.kept()["mac"], lab.kept()["trust"]) == (100, NEW_MAC, True)
+    assert lab.pod_link(pod) is None
+    assert driver.check(attachment, lab.call()).clean
+    assert [item.complete for item in driver.inventory(lab.call()).owned] == [True]
+    assert driver.attach(attachment, lab.call()) == result
+    driver.detach(attachment, lab.call())
+    assert lab.kept() == before
+    assert driver.inventory(lab.call()).owned == ()
+
+
+def test_check_sees_what_somebody_tells_the_card(bound: Lab) -> None:
+    lab, driver = bound, bound.driver()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 100})
+    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 5}})
+    assert [item.code for item in driver.check(attachment, lab.call()).findings] == ["WrongVlan"]
+
+
+def test_an_mtu_is_unsupported(bound: Lab) -> None:
+    with pytest.raises(Unsupported) as raised:
+        bound.plan(bound.driver(), bound.new_netns(), mtu=1400)
+    assert raised.value.path == "$.mtu"
+
+
+def test_a_device_that_changed_its_driver_is_planned_anew(bound: Lab) -> None:
+    lab, driver = bound, bound.driver()
+    attachment = lab.plan(driver, lab.new_netns())
+    lab.tree.bind(VF, "igbvf")
+    with pytest.raises(Busy, match="igbvf now"):
+        driver.attach(attachment, lab.call())
+
+
+def test_the_parent_is_named(bound: Lab) -> None:
+    _, result, _ = bound.attach(bound.driver(), bound.new_netns())
+    assert result.device_info is not None
+    assert result.device_info["pci"]["pf-pci-address"] == PF
