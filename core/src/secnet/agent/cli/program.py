@@ -29,6 +29,7 @@ a first look:
   secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
   secnet status                     what is attached where, and what is wrong
   secnet topology                   the same as a drawing, in text or as SVG
+  secnet devices                    functions of network cards, and which Pod has which
   secnet doctor                     what would keep the agent from working on this node
   secnet delete DIR --config FILE   undo it
 
@@ -41,6 +42,7 @@ _COMMANDS = (
     "get",
     "status",
     "topology",
+    "devices",
     "doctor",
     "validate",
     "drivers",
