@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cli.devices import show
+from secnet.agent.cli.devices import Given, show
 from secnet.agent.journal import Record
 from secnet.contract import DeviceRef
 from secnet.linux.functions import Functions
@@ -49,6 +49,16 @@ def test_each_device_stands_behind_its_card_with_the_pod_that_has_it(
         [VF0, "VF", PF, "0", "igbvf", "ens1f0v0", "-", "-", "-", "-", "-"],
         [VF1, "VF", PF, "1", "vfio-pci", "-", *pod, "net1", "default/blue", "saved"],
     ]
+
+
+def test_the_kubelets_word_counts_for_what_no_record_has(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {VF0: Given(pod="other/db", resource="example.com/fast"), VF1: Given(pod="no/body", resource="other")}
+    assert show(functions, (holds(VF1, "net1"),), given, as_json=True) == 0
+    data = {item["device"]: item["holder"] for item in json.loads(capsys.readouterr().out)}
+    assert data[VF0] == {"resource": "example.com/fast", "pod": "other/db", "interface": "", "network": ""}
+    assert (data[VF1]["pod"], data[VF1]["resource"]) == ("default/web", "example.com/sriov")
 
 
 def test_a_device_that_is_gone_from_the_bus_is_told_of(

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from secnet.agent.devices import KubeletDevices, check_kubelet
+from secnet.agent.devices import KubeletDevices, all_devices
 from secnet.agent.devices.errors import STATUS_TABLE, from_status
 from secnet.contract import Busy, InvalidConfig, MissingPrivilege, NotReady, Timeout, Unavailable, Unsupported
 from secnet_testing.podresources import PodDevices, PodResources
@@ -158,9 +158,9 @@ def test_what_may_come(client: KubeletDevices) -> None:
 
 def test_the_check_asks_for_real(kubelet: PodResources, tmp_path: Path) -> None:
     put(kubelet, main={})
-    assert check_kubelet(kubelet.socket) == 1
+    assert len(all_devices(kubelet.socket)) == 1
     with pytest.raises(Unavailable):
-        check_kubelet(tmp_path / "none.sock")
+        all_devices(tmp_path / "none.sock")
 
 
 def test_grpc_is_loaded_by_the_first_question() -> None:

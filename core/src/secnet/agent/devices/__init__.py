@@ -2,7 +2,7 @@
 
 from .allocator import DeviceAllocator
 from .annotation import AnnotatedDevices
-from .kubelet import KubeletDevices, check_kubelet
+from .kubelet import KubeletDevices, all_devices
 from .source import DEVICES_ANNOTATION, DeviceSource
 
 __all__ = [
@@ -11,5 +11,5 @@ __all__ = [
     "DeviceAllocator",
     "DeviceSource",
     "KubeletDevices",
-    "check_kubelet",
+    "all_devices",
 ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .podresources_pb2 import PodResources
 
-__all__ = ["KubeletDevices", "check_kubelet"]
+__all__ = ["KubeletDevices", "all_devices"]
 
 _SERVICE = "/v1.PodResourcesLister"
 _OPTIONS = (
@@ -94,9 +94,9 @@ class KubeletDevices:
         """See `DeviceSource.may_come`: a claim does not say which driver serves it."""
         return bool((pod.get("spec") or {}).get("resourceClaims")) or asked_for(pod, resource) > 0
 
-    def look(self) -> int:
-        """Ask for everything; the number of Pods that the kubelet knows. Raises what `devices_of` does."""
-        return len(self._list())
+    def all(self) -> tuple[tuple[str, Devices], ...]:
+        """Every Pod that the kubelet knows, as `NAMESPACE/NAME`, with its devices. Raises what `devices_of` does."""
+        return tuple((f"{each.namespace}/{each.name}", by_resource(each.containers)) for each in self._list())
 
     def _get(self, ref: PodRef) -> PodResources | None:
         """None where the kubelet cannot answer for one Pod. A Pod that it does not know (yet) has nothing."""
@@ -150,11 +150,11 @@ class KubeletDevices:
         return answer
 
 
-def check_kubelet(socket: Path, timeout: float = 2.0) -> int:
-    """Ask once, for `secnet doctor`: the number of Pods that the kubelet knows. Raises what `KubeletDevices.devices_of` does."""
+def all_devices(socket: Path, timeout: float = 2.0) -> tuple[tuple[str, Devices], ...]:
+    """See `KubeletDevices.all`: asked once, for commands."""
     client = KubeletDevices(socket, timeout=timeout)
     try:
-        return client.look()
+        return client.all()
     finally:
         client.close()
 
