@@ -10,7 +10,7 @@ On two cores the imports were a good third of what the whole run of the tests co
 from __future__ import annotations
 
 import atexit
-import functools
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -24,12 +24,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["COMMAND", "SECNET", "Entry", "ForkServer", "ForkedProcess", "fork_server", "run_secnet"]
+__all__ = ["COMMAND", "SECNET", "Entry", "ForkServer", "ForkedProcess", "fork_server", "run_secnet", "share"]
 
 _PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.cri", "secnet_testing.killable")
 _STATUS = struct.Struct("i")
@@ -101,18 +101,41 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The parent, for one test process; it and all that it forked ends with it."""
+    """The parent, for one test process; it and all that it forked ends with it. Made by `spawn` or `fork`."""
 
-    def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, requests: socket.socket, wait: Callable[[], object]) -> None:
+        self._requests = requests
+        self._wait = wait
         self._lock = threading.Lock()
+
+    @classmethod
+    def spawn(cls) -> ForkServer:
+        """A process of its own, which imports everything first."""
+        ours, theirs = _pair()
         folder = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-        argv = [sys.executable, "-m", "secnet_testing.forkserver", str(theirs.fileno())]
+        argv = [sys.executable, "-m", __name__, str(theirs.fileno())]
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": path}
             )
+        return cls(ours, process.wait)
+
+    @classmethod
+    def fork(cls) -> ForkServer:
+        """A fork of this process, with what it has imported.
+
+        Only while it has one thread, and where nothing further out catches SystemExit or cleans up: that is how the processes
+        forked from it end.
+        """
+        ours, theirs = _pair()
+        gc.freeze()  # what is there now is never collected, so that forks do not copy it
+        pid = os.fork()
+        if not pid:
+            ours.close()
+            raise SystemExit(_be_server(theirs))
+        theirs.close()
+        return cls(ours, lambda: os.waitpid(pid, 0))
 
     def start(
         self, entry: Entry, arguments: Sequence[str], *, stdout: int, stderr: int, netns: str = ""
@@ -128,23 +151,36 @@ class ForkServer:
         status, theirs = os.pipe()
         try:
             with self._lock:
-                socket.send_fds(self._socket, [json.dumps(request).encode()], [stdout, stderr, theirs])
+                socket.send_fds(self._requests, [json.dumps(request).encode()], [stdout, stderr, theirs])
         finally:
             os.close(theirs)
         return ForkedProcess(status)
 
     def close(self) -> None:
         """End it, and what runs yet of all that it forked."""
-        self._socket.close()
-        self._process.wait()
+        self._requests.close()
+        self._wait()
 
 
-@functools.cache
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+_shared: list[ForkServer] = []
+
+
 def fork_server() -> ForkServer:
-    """The one of this test process, started when first asked for."""
-    server = ForkServer()
+    """The one of this test process, spawned when first asked for unless one was given to `share`."""
+    if not _shared:
+        share(ForkServer.spawn())
+    return _shared[0]
+
+
+def share(server: ForkServer) -> None:
+    """Let this one be that of the test process; it is closed at its end."""
+    assert not _shared, "there is one already"
+    _shared.append(server)
     atexit.register(server.close)
-    return server
 
 
 def run_secnet(*args: str | Path, timeout: float, netns: str = "") -> subprocess.CompletedProcess[str]:
@@ -263,16 +299,20 @@ def _run(request: Mapping[str, Any]) -> int:
     return int(importlib.import_module(request["module"]).main(request["argv"]))
 
 
-def _main() -> int:
-    requests = socket.socket(fileno=int(sys.argv[1]))
+def _be_server(requests: socket.socket) -> int:
+    """Serve until the end; in a forked process, be what was asked for. Returns the exit code of either."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the test process's: its end is ours
-    _preload()
     request = _serve(requests)
     if request is None:
         return 0
     signal.signal(signal.SIGINT, signal.default_int_handler)
     requests.detach()
     return _run(request)
+
+
+def _main() -> int:
+    _preload()
+    return _be_server(socket.socket(fileno=int(sys.argv[1])))
 
 
 if __name__ == "__main__":
