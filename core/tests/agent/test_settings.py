@@ -95,6 +95,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
     assert (host.node_name, host.run_dir, host.owner_tag) == ("n1", tmp_path / "run", "second")
     assert (host.ovsdb, host.datapath_type) == ("tcp:127.0.0.1:6640", "netdev")
     assert thaw(host.config) == {"ovsBridges": BRIDGES}
+    assert host.state_dir == found.state_dir
     assert thaw(found.host_context("slot").config) == {}
 
 
