@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "fresh")
+TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "vm", "fresh")
 
 
 def tiers_of(marks: set[str], path: Path) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Promise:
         self.promised = promised
         self.ran: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.broken: list[str] = []
+        self.not_run: dict[str, dict[str, list[str]]] = {}  # tier -> why -> tests
 
     def _tiers(self, node: pytest.Item | pytest.Collector) -> tuple[str, ...]:
         path = node.path
@@ -103,12 +103,27 @@ class Promise:
             self.skipped.update(tiers)
         elif report.when == "call":
             self.ran.update(tiers)
-        if report.failed and str(report.longrepr).startswith("promised tier "):
-            self.broken.append(f"{report.nodeid}: {report.longrepr}")
+        self._note_broken(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and str(report.longrepr).startswith("promised tier "):
-            self.broken.append(f"{report.nodeid}: {report.longrepr}")
+        self._note_broken(report)
+
+    def _note_broken(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        said = str(report.longrepr)
+        if report.failed and said.startswith("promised tier "):
+            promised, _, reason = said.partition(": ")
+            tiers = promised.removeprefix("promised tier ").split(", ")
+            for tier in tiers:
+                self.not_run.setdefault(tier, {}).setdefault(reason, []).append(report.nodeid)
+
+    def _broken(self) -> list[str]:
+        """A line for each test that did not run; one for all of a tier that share a reason, as they say nothing more."""
+        lines = []
+        for tier, reasons in self.not_run.items():
+            for reason, tests in reasons.items():
+                which = tests[0] if len(tests) == 1 else f"{len(tests)} tests, {tests[0]} and others"
+                lines.append(f"{which}: promised tier {tier}: {reason}")
+        return lines
 
     def _empty(self) -> list[str]:
         return [tier for tier in self.promised if self.whole and not self.ran[tier]]
@@ -126,9 +141,11 @@ class Promise:
             return
         for tier in TIERS:
             if self.ran[tier] or self.skipped[tier] or tier in self.promised:
+                missing = sum(map(len, self.not_run.get(tier, {}).values()))
                 promise = ", promised" if tier in self.promised else ""
+                promise += f", {missing} not run" if missing else ""
                 terminalreporter.write_line(f"tier {tier}: {self.ran[tier]} ran, {self.skipped[tier]} skipped{promise}")
-        for line in self.broken:
+        for line in self._broken():
             terminalreporter.write_line(f"promise broken: {line}", red=True)
         for tier in self._empty():
             terminalreporter.write_line(f"promise broken: no test of tier {tier} ran", red=True)

@@ -7,22 +7,46 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
-__all__ = ["AgentProcess"]
+__all__ = ["AgentProcess", "Process", "Start"]
 
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.01
 
 
+class Process(Protocol):
+    """What is needed of subprocess.Popen."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+    @property
+    def returncode(self) -> int | None: ...
+
+
+class Start(Protocol):
+    """Starts a program that reads nothing."""
+
+    def __call__(self, argv: Sequence[str], /, *, stdout: IO[bytes], stderr: IO[bytes]) -> Process: ...
+
+
+def _start(argv: Sequence[str], *, stdout: IO[bytes], stderr: IO[bytes]) -> Process:
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
+
 class AgentProcess:
     """A running `secnet agent`. `log` is the file with all it prints; `started` is when it was started, `time.time()`."""
 
-    def __init__(self, argv: Sequence[str], log: Path) -> None:
+    def __init__(self, argv: Sequence[str], log: Path, *, start: Start = _start) -> None:
         self.log = log
         self.started = time.time()
         with log.open("wb") as file:
-            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            self._process = start(argv, stdout=file, stderr=file)
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,68 @@
+"""The guest itself as a node: Open vSwitch on the kernel's datapath, and `secnet` in processes that begin at once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..agentprocess import AgentProcess
+from ..netns import Namespace, run_in
+from ..node import Node
+from ..ovs import PrivateOvs
+from .nic import load, wait_until
+from .zygote import Zygote
+
+__all__ = ["GuestNode", "play_guest_node"]
+
+_HOST = "sn-host"
+_SWITCH_FROM_SECONDS = 11.0
+
+
+class GuestNode(Node):
+    """A Node in the guest's first namespace, where the cards are."""
+
+    def __init__(self, zygote: Zygote, ovs: PrivateOvs, folder: Path, settings: dict[str, Any]) -> None:
+        super().__init__(ovs.node, ovs, folder, settings)
+        self._zygote = zygote
+
+    def agent(self, *, program: Iterable[str] | None = None, ready: bool = True) -> AgentProcess:
+        """See Node."""
+        argv = [*(program or ["secnet"]), "agent", "--config", str(self.config)]
+        process = AgentProcess(argv, self.folder / f"agent-{len(self.agents) + 1}.log", start=self._zygote.start)
+        self.agents.append(process)
+        if ready:
+            process.wait_ready(within=60)
+        return process
+
+    def cli(self, *args: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """See Node."""
+        argv = ["secnet", *map(str, args), "--config", str(self.config)]
+        return self._zygote.run(argv, timeout=timeout, folder=self.folder)
+
+
+@contextmanager
+def play_guest_node(folder: Path, zygote: Zygote, **settings: Any) -> Iterator[GuestNode]:
+    """The guest as a node, its directories in `folder`. settings: see `Node.configure`."""
+    load("openvswitch", "8021q", "veth")
+    switch_folder = Path(tempfile.mkdtemp(prefix="sn-ovs-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, switch_folder)
+        run_in(None, ["ip", "netns", "attach", _HOST, "1"])  # a name for the guest's first namespace, and no new one
+        stack.callback(run_in, None, ["ip", "netns", "del", _HOST])
+        ovs = PrivateOvs(Namespace(name=_HOST), switch_folder, kernel_datapath=True)
+        stack.callback(ovs.stop)
+        # ovs-vswitchd looks how many processors there are 10 s after boot at the earliest, and until then handles no packet.
+        wait_until(lambda: _uptime() > _SWITCH_FROM_SECONDS, "the guest is 11 s old")
+        ovs.start()
+        made = GuestNode(zygote, ovs, folder, {"datapathType": "system", **settings})
+        stack.callback(made.close)
+        yield made
+
+
+def _uptime() -> float:
+    return float(Path("/proc/uptime").read_text().split()[0])
