@@ -34,7 +34,7 @@ def _ip(node: GuestNode, name: str) -> str:
 def three(one_node: GuestNode, cards: Cards, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestNode]:
     """Pods of two networks on one bridge, whose uplink is the first card."""
     node = one_node
-    node.configure(datapathType="system", ovsBridges=[{"bridgeName": BRIDGE, "physicalInterfaces": [cards.one.ifname]}])
+    node.configure(ovsBridges=[{"bridgeName": BRIDGE, "physicalInterfaces": [cards.one.ifname]}])
     node.agent()
     pods = [pod(name, node.pod(name).path, name.split("-")[0]) for name in PODS]
     folder = tmp_path_factory.mktemp("objects")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,12 @@ __all__ = ["GuestNode", "play_guest_node"]
 
 _HOST = "sn-host"
 _SWITCH_FROM_SECONDS = 11.0
+_SLOWNESS = 3
+
+_SETTINGS: dict[str, Any] = {
+    "datapathType": "system",
+    "workers": {"count": 4, "attachTimeout": 60, "checkInterval": 300, "drainSeconds": 5},
+}
 
 
 class GuestNode(Node):
@@ -30,16 +36,24 @@ class GuestNode(Node):
         super().__init__(ovs.node, ovs, folder, settings)
         self._zygote = zygote
 
+    def configure(self, **settings: Any) -> None:
+        """See Node; for a slow machine and the kernel's datapath."""
+        super().configure(**{**_SETTINGS, **settings})
+
+    def wait_until(self, condition: Callable[[], object], what: str, *, within: float = 30) -> None:
+        """See Node. All takes many times as long as outside."""
+        super().wait_until(condition, what, within=_SLOWNESS * within)
+
     def agent(self, *, program: Iterable[str] | None = None, ready: bool = True) -> AgentProcess:
         """See Node."""
         argv = [*(program or ["secnet"]), "agent", "--config", str(self.config)]
         process = AgentProcess(argv, self.folder / f"agent-{len(self.agents) + 1}.log", start=self._zygote.start)
         self.agents.append(process)
         if ready:
-            process.wait_ready(within=60)
+            process.wait_ready(within=_SLOWNESS * 30)
         return process
 
-    def cli(self, *args: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    def cli(self, *args: str | Path, timeout: float = 90 * _SLOWNESS) -> subprocess.CompletedProcess[str]:
         """See Node."""
         argv = ["secnet", *map(str, args), "--config", str(self.config)]
         return self._zygote.run(argv, timeout=timeout, folder=self.folder)
@@ -59,7 +73,7 @@ def play_guest_node(folder: Path, zygote: Zygote, **settings: Any) -> Iterator[G
         # ovs-vswitchd looks how many processors there are 10 s after boot at the earliest, and until then handles no packet.
         wait_until(lambda: _uptime() > _SWITCH_FROM_SECONDS, "the guest is 11 s old")
         ovs.start()
-        made = GuestNode(zygote, ovs, folder, {"datapathType": "system", **settings})
+        made = GuestNode(zygote, ovs, folder, settings)
         stack.callback(made.close)
         yield made
 

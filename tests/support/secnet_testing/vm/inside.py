@@ -73,6 +73,19 @@ class Processes:
         config.stash[ZYGOTE] = self._zygote
 
 
+def load_plugins_once() -> None:
+    """Let every process forked later take the plugins that are found and judged here.
+
+    Each would read the metadata of all installed distributions and check every schema, for ten seconds, to the same end. Loading
+    them is tested outside; what a driver does with the kernel is what a guest is for.
+    """
+    from secnet.agent.registry import Registry
+
+    loaded = Registry.load()
+    assert not loaded.problems, loaded.problems
+    setattr(Registry, "load", classmethod(lambda cls: loaded))  # noqa: B010 - mypy refuses the plain way to say it
+
+
 def main(argv: list[str]) -> int:
     """The entry point; see the module."""
     folder, *options = argv
@@ -82,6 +95,7 @@ def main(argv: list[str]) -> int:
         arguments += [f"-p{name}" for name in PLUGINS]
         for name in PRELOAD:
             importlib.import_module(name)
+        load_plugins_once()
     if "--collect-only" not in options:
         plugins.append(Reporter(Path(folder, "reports")))
         if os.environ.get("SECNET_VM_PRELOAD"):
