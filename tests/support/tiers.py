@@ -101,20 +101,21 @@ class Promise:
         tiers: list[str] = getattr(report, "tiers", [])
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped.update(tiers)
-        elif report.when == "call":
+        elif not self._note_broken(report) and report.when == "call":
             self.ran.update(tiers)
-        self._note_broken(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._note_broken(report)
 
-    def _note_broken(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+    def _note_broken(self, report: pytest.TestReport | pytest.CollectReport) -> bool:
+        """Note a test that did not run although its tier is promised; returns whether it is one."""
         said = str(report.longrepr)
-        if report.failed and said.startswith("promised tier "):
-            promised, _, reason = said.partition(": ")
-            tiers = promised.removeprefix("promised tier ").split(", ")
-            for tier in tiers:
-                self.not_run.setdefault(tier, {}).setdefault(reason, []).append(report.nodeid)
+        if not report.failed or not said.startswith("promised tier "):
+            return False
+        promised, _, reason = said.partition(": ")
+        for tier in promised.removeprefix("promised tier ").split(", "):
+            self.not_run.setdefault(tier, {}).setdefault(reason, []).append(report.nodeid)
+        return True
 
     def _broken(self) -> list[str]:
         """A line for each test that did not run; one for all of a tier that share a reason, as they say nothing more."""
@@ -124,6 +125,15 @@ class Promise:
                 which = tests[0] if len(tests) == 1 else f"{len(tests)} tests, {tests[0]} and others"
                 lines.append(f"{which}: promised tier {tier}: {reason}")
         return lines
+
+    def _missing(self, tier: str) -> str:
+        """How many tests of a tier did not run; and why, in short, if all for one reason."""
+        reasons = self.not_run.get(tier, {})
+        if not reasons:
+            return ""
+        short = {reason.removeprefix("Skipped: ").partition(": ")[0] for reason in reasons}
+        why = f": {short.pop()}" if len(short) == 1 else ""
+        return f", {sum(map(len, reasons.values()))} not run{why}"
 
     def _empty(self) -> list[str]:
         return [tier for tier in self.promised if self.whole and not self.ran[tier]]
@@ -141,9 +151,7 @@ class Promise:
             return
         for tier in TIERS:
             if self.ran[tier] or self.skipped[tier] or tier in self.promised:
-                missing = sum(map(len, self.not_run.get(tier, {}).values()))
-                promise = ", promised" if tier in self.promised else ""
-                promise += f", {missing} not run" if missing else ""
+                promise = f", promised{self._missing(tier)}" if tier in self.promised else ""
                 terminalreporter.write_line(f"tier {tier}: {self.ran[tier]} ran, {self.skipped[tier]} skipped{promise}")
         for line in self._broken():
             terminalreporter.write_line(f"promise broken: {line}", red=True)

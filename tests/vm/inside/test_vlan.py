@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet_testing.frames import IPV4
-from secnet_testing.netns import Namespace, frames, ping, run_in
+from secnet_testing.netns import Namespace, NetnsFactory, frames, ping
 from secnet_testing.node import BRIDGE
 from secnet_testing.objects import nad, pod, pool
 from secnet_testing.scene import addresses, apply
 from secnet_testing.vm.fixtures import Cards
 from secnet_testing.vm.guestnode import GuestNode
+from secnet_testing.vm.nic import moved
 
 pytestmark = pytest.mark.vm_guest
 
@@ -91,19 +91,11 @@ def test_a_virtual_function_on_the_wire_talks_with_the_pods_of_its_vlan(
 
 
 @pytest.fixture
-def function_in_netns(cards: Cards, netns_factory: object) -> Iterator[Namespace]:
+def function_in_netns(cards: Cards, netns_factory: NetnsFactory) -> Iterator[Namespace]:
     """A namespace with the first function of the second card, with an address of the Pods' subnet."""
-    from secnet_testing.vm.nic import netdevs, wait_until
-
-    namespace = netns_factory()  # type: ignore[operator]
-    address = cards.two.vf(0)
-    (name,) = netdevs(address)
-    run_in(None, ["ip", "link", "set", name, "netns", namespace.name, "name", "net1"])
-    run_in(namespace, ["ip", "address", "add", f"{ON_THE_WIRE}/24", "dev", "net1"])
-    run_in(namespace, ["ip", "link", "set", "net1", "up"])
-    yield namespace
-    run_in(None, ["ip", "netns", "del", namespace.name])
-    wait_until(lambda: netdevs(address), f"{address} back on the host")
+    namespace = netns_factory()
+    with moved(cards.two.vf(0), namespace, f"{ON_THE_WIRE}/24"):
+        yield namespace
 
 
 def test_pods_leave_nothing_on_the_datapath(three: GuestNode, tmp_path: Path) -> None:

@@ -13,9 +13,22 @@ from ..scene import clear
 from .guestnode import GuestNode, play_guest_node
 from .nic import PhysicalFunction, load, wire_link
 from .qmp import Monitor
+from .sf import Subfunctions, subfunctions_of
 from .zygote import ZYGOTE, Zygote
 
-__all__ = ["VFS", "Cards", "cards", "guest_node", "live", "monitor", "netns_factory", "one_node", "wire", "zygote"]
+__all__ = [
+    "VFS",
+    "Cards",
+    "cards",
+    "guest_node",
+    "live",
+    "monitor",
+    "netns_factory",
+    "one_node",
+    "subfunctions",
+    "wire",
+    "zygote",
+]
 
 VFS = 3
 """Virtual functions of each physical one."""
@@ -50,13 +63,20 @@ def wire(cards: Cards) -> Iterator[str]:
     run_in(None, ["ip", "link", "set", link, "down", "promisc", "off"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def monitor() -> Iterator[Monitor]:
     """QEMU's monitor."""
     load("virtio_console")
     made = Monitor()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def subfunctions(cards: Cards) -> Iterator[Subfunctions]:
+    """Subfunctions of the first card; none is there yet."""
+    with subfunctions_of(cards.one.address) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def archive(entries: Mapping[str, tuple[int, bytes, tuple[int, int]]]) -> bytes:
 def make_initrd(modules: Path, busybox: bytes) -> bytes:
     """The archive for the kernel whose modules lie in `modules`."""
     plain = (0, 0)
-    entries = {name: (_DIRECTORY, b"", plain) for name in ("bin", "dev", "proc", "sys", "mnt", "modules")}
+    entries = dict.fromkeys(("bin", "dev", "proc", "sys", "mnt", "modules"), (_DIRECTORY, b"", plain))
     entries["dev/console"] = (_CHARACTER_DEVICE, b"", _CONSOLE)
     entries["bin/busybox"] = (_FILE, busybox, plain)
     entries |= {f"bin/{name}": (_LINK, b"busybox", plain) for name in _APPLETS}

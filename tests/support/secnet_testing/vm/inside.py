@@ -44,7 +44,7 @@ class Reporter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped and isinstance(report.longrepr, tuple):
-            text = report.longrepr[2]
+            text = report.longrepr[2].removeprefix("Skipped: ")
         else:
             text = report.longreprtext
         self._write(

@@ -6,6 +6,7 @@ to watch from (the wire), are joined by a hub: what one sends the others hear, w
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -69,11 +70,17 @@ class Guest:
         for name, content in (files or {}).items():
             (self.out / name).write_bytes(content)
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in (environment or {}).items())
-        (self.out / "command").write_text(f"{exports}cd {shlex.quote(str(folder))} || exit 126\n{shlex.join(command)}\n")
-        # With the process that began it QEMU ends too, however that ends.
-        argv = ["setpriv", "--pdeathsig", "KILL", "--", *_qemu(image, hardware or Hardware(), self.out)]
+        (self.out / "command").write_text(
+            f"{exports}cd {shlex.quote(str(folder))} || exit 126\n{shlex.join(command)}\n"
+        )
+        argv = [*_ending_with_us(), *_qemu(image, hardware or Hardware(), self.out)]
         with (self.out / "errors").open("wb") as errors:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+
+    @property
+    def pid(self) -> int:
+        """The process id of QEMU."""
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -94,7 +101,9 @@ class Guest:
             raise TimeIsUp(f"the guest was still running after {seconds:g} s\n{self.post_mortem()}") from None
         code = self._text("code")
         if not code:
-            raise GuestFailed(f"the guest ended before its command did (QEMU: {self._process.returncode})\n{self.post_mortem()}")
+            raise GuestFailed(
+                f"the guest ended before its command did (QEMU: {self._process.returncode})\n{self.post_mortem()}"
+            )
         return int(code)
 
     def kill(self) -> None:
@@ -115,7 +124,9 @@ class Guest:
     def __enter__(self) -> Guest:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _text(self, name: str) -> str:
@@ -123,6 +134,12 @@ class Guest:
             return (self.out / name).read_text(errors="replace")
         except FileNotFoundError:
             return ""
+
+
+def _ending_with_us() -> list[str]:
+    """Lets a program end with this process, however that ends; and not begin at all if it ended meanwhile."""
+    check = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
+    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", check, "sh", str(os.getpid())]
 
 
 def _qemu(image: Image, hardware: Hardware, out: Path) -> list[str]:

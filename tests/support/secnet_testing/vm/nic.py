@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..netns import run_in
+from ..netns import Namespace, run_in
 from .machine import WIRE_MAC
 
-__all__ = ["PhysicalFunction", "load", "netdevs", "wait_until", "wire_link", "write"]
+__all__ = ["PhysicalFunction", "load", "moved", "netdevs", "wait_until", "wire_link", "write"]
 
 _PCI = Path("/sys/bus/pci/devices")
 _POLL_SECONDS = 0.02
@@ -46,6 +47,20 @@ def netdevs(address: str) -> list[str]:
     """The network devices of a PCI function that are in this namespace. Those elsewhere are not to be seen."""
     folder = _PCI / address / "net"
     return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+@contextmanager
+def moved(address: str, namespace: Namespace, cidr: str) -> Iterator[None]:
+    """A function's network device as `net1` of a namespace, up and with an IP address; back under its name at the end."""
+    (name,) = netdevs(address)
+    run_in(None, ["ip", "link", "set", name, "netns", namespace.name, "name", "net1"])
+    try:
+        run_in(namespace, ["ip", "address", "add", cidr, "dev", "net1"])
+        run_in(namespace, ["ip", "link", "set", "net1", "up"])
+        yield
+    finally:
+        run_in(namespace, ["ip", "link", "set", "net1", "down"])
+        run_in(namespace, ["ip", "link", "set", "net1", "netns", "1", "name", name])
 
 
 def wire_link() -> str:
@@ -106,6 +121,12 @@ class PhysicalFunction:
         (link,) = json.loads(run_in(None, ["ip", "-j", "-d", "link", "show", self.ifname]))
         info: dict[str, object] = link["vfinfo_list"][number]
         return info
+
+    def come_back(self, count: int) -> None:
+        """Wait for it after it was plugged in again, and make its virtual functions again."""
+        wait_until(lambda: netdevs(self.address), f"{self.address} and its network device")
+        self.up()
+        self.make(count)
 
     def up(self) -> None:
         """Set its network device up and wait for its carrier."""

@@ -19,7 +19,10 @@ _ANSWER_SECONDS = 20.0
 
 
 class Monitor:
-    """The monitor's serial port; needs the module virtio_console. Cards go by their names in QEMU: `pf1`, `pf2`, `wire`."""
+    """The monitor's serial port, for one user a guest; needs the module virtio_console.
+
+    Cards go by their names in QEMU: `pf1`, `pf2`, `wire`.
+    """
 
     def __init__(self) -> None:
         (port,) = [port.name for port in _PORTS.iterdir() if (port / "name").read_text().strip() == _NAME]
@@ -29,7 +32,7 @@ class Monitor:
         self.execute("qmp_capabilities")
 
     def close(self) -> None:
-        """Leave the monitor; the next one can have it."""
+        """Leave the monitor."""
         os.close(self._file)
 
     def set_carrier(self, card: str, *, up: bool) -> None:
@@ -62,7 +65,8 @@ class Monitor:
     def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._rest:
             left = deadline - time.monotonic()
-            assert left > 0 and select.select([self._file], [], [], left)[0], "QEMU's monitor does not answer"
+            answered = left > 0 and select.select([self._file], [], [], left)[0]
+            assert answered, "QEMU's monitor does not answer"
             self._rest += os.read(self._file, 4096)
         line, _, self._rest = self._rest.partition(b"\n")
         return line

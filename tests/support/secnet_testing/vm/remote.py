@@ -107,7 +107,8 @@ class GuestTests:
         kinds: dict[Wanted, int] = {}
         number = itertools.count()
         keys = [
-            kinds.setdefault(item.wanted, next(number)) if isinstance(item, RemoteItem) else next(number) for item in items
+            kinds.setdefault(item.wanted, next(number)) if isinstance(item, RemoteItem) else next(number)
+            for item in items
         ]
         items[:] = [item for _, item in sorted(zip(keys, items, strict=True), key=lambda pair: pair[0])]
         for item in items:

@@ -145,11 +145,11 @@ def _serve(requests: socket.socket) -> NoReturn:
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     while True:
-        ready = select.select([requests, wake_read], [], [])[0]
+        ready: list[object] = list(select.select([requests.fileno(), wake_read], [], [])[0])
         if wake_read in ready:
             os.read(wake_read, 512)
             _reap(exits)
-        if requests in ready:
+        if requests.fileno() in ready:
             text, fds, _, _ = socket.recv_fds(requests, _LARGEST, 2)
             if not text:
                 os._exit(0)
