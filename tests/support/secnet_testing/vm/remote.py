@@ -5,7 +5,7 @@ promised like any other. Its place is then taken by an item that waits for what 
 
 The mark's arguments say what the guest is made of: `functions`, `iommu`, `memory` (see Hardware), `modules` of our own to be
 built for it, `name` for a guest apart from others of the same kind, `preload=False` for one without secnet. Tests whose
-guests are the same share one, which ends when another kind begins.
+guests are the same share one, which ends when another kind begins. `seconds` is how long a test may take.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ class GuestTests:
             except MirrorUnreachable as exc:
                 pytest.skip(f"mirror unreachable: {exc}")
         try:
-            phases = self._wait_for(item, _TEST_SECONDS if begun else _TEST_SECONDS + _BEGIN_SECONDS)
+            limit = _argument(item, "seconds", _TEST_SECONDS)
+            phases = self._wait_for(item, limit if begun else limit + _BEGIN_SECONDS)
             if item is self._order[item.wanted][-1]:
                 self._wait_end()
         except GuestFailed as exc:
@@ -149,7 +150,7 @@ class GuestTests:
         # pytest alone loads its plugins by entry points: those that are installed for other tests are slow to import.
         environment = {"PYTHONPATH": str(_SUPPORT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
         environment["SECNET_VM_PRELOAD"] = "1" if item.wanted.preload else ""
-        for name in sorted({name for other in order for name in _modules(other)}):
+        for name in sorted({name for other in order for name in _argument(other, "modules", ())}):
             environment[f"SECNET_VM_{name.upper()}"] = str(image.module(name))
         options = [f"--rootdir={self._root}"]
         _compile(ids, options, environment, self._root)
@@ -201,7 +202,7 @@ class GuestTests:
         mark = item.get_closest_marker("vm_guest")
         if mark is None or item.parent is None:
             return item
-        options = {key: value for key, value in mark.kwargs.items() if key != "modules"}
+        options = {key: value for key, value in mark.kwargs.items() if key not in ("modules", "seconds")}
         remote: RemoteItem = RemoteItem.from_parent(item.parent, name=item.name, nodeid=item.nodeid)
         remote.guests, remote.wanted = self, Wanted(**options)
         remote.own_markers[:] = item.own_markers
@@ -210,8 +211,10 @@ class GuestTests:
         return remote
 
 
-def _modules(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(name for mark in item.iter_markers("vm_guest") for name in mark.kwargs.get("modules", ()))
+def _argument(item: pytest.Item, name: str, default: Any) -> Any:
+    """An argument of a test's mark that says nothing about what its guest is made of."""
+    mark = item.get_closest_marker("vm_guest")
+    return default if mark is None else mark.kwargs.get(name, default)
 
 
 def _compile(ids: bytes, options: list[str], environment: Mapping[str, str], root: Path) -> None:
