@@ -113,6 +113,14 @@ INNER = """
     def test_fails_as_expected():
         assert False
 
+    @pytest.mark.xfail(reason="known", strict=True)
+    def test_passes_unexpectedly():
+        pass
+
+    @pytest.mark.skipif("os.uname().nodename != 'guest'")
+    def test_only_here():
+        pass
+
     @pytest.fixture
     def dirty():
         yield
@@ -147,7 +155,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 def test_each_outcome_inside_is_the_outcome_outside(project: pytest.Pytester) -> None:
     project.makepyfile(test_inner=INNER)
     result = project.runpytest_subprocess("-rA", "--promise=vm", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=3, failed=4, xfailed=1)
+    result.assert_outcomes(passed=4, failed=5, xfailed=1)
     result.stdout.fnmatch_lines_random(
         [
             "*assert 'guest' == 'outside'*",

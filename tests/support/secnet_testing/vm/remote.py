@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ _BEGIN_SECONDS = 180.0
 """Boot and imports, on a busy machine."""
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_OBEYED_INSIDE = ("skip", "skipif", "xfail", "usefixtures")
 _SUPPORT = Path(__file__).resolve().parents[2]
 
 
@@ -65,9 +66,17 @@ class RemoteItem(pytest.Item):
     guests: GuestTests
     wanted: Wanted
 
+    def iter_markers_with_node(self, name: str | None = None) -> Iterator[tuple[Any, pytest.Mark]]:
+        """Its marks without those that are obeyed inside, where what they ask for is true or not."""
+        return (pair for pair in super().iter_markers_with_node(name) if pair[1].name not in _OBEYED_INSIDE)
+
     def runtest(self) -> None:
         failures = []
-        for phase in self.guests.outcome(self):
+        try:
+            phases = self.guests.outcome(self)
+        except MirrorUnreachable as exc:
+            pytest.skip(f"mirror unreachable: {exc}")
+        for phase in phases:
             for name, content in phase["sections"]:
                 self.add_report_section("call", f"in the guest: {name}", content)
             if phase["xfail"] is not None and phase["outcome"] == "skipped":
@@ -99,7 +108,6 @@ class GuestTests:
         self._of: Wanted | None = None
         self._reports: list[dict[str, Any]] = []
         self._hopeless: dict[Wanted, Exception] = {}
-        self._unprepared: PrepareError | None = None
 
     @pytest.hookimpl(trylast=True)  # after -m and -k selected
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -119,7 +127,7 @@ class GuestTests:
         self._end()
 
     def outcome(self, item: RemoteItem) -> list[dict[str, Any]]:
-        """The phases of a test as its guest reports them. Skips where no mirror can be reached; raises all else."""
+        """The phases of a test as its guest reports them. Raises PrepareError or GuestFailed when there is none to do so."""
         if error := self._hopeless.get(item.wanted):
             raise error
         begun = self._of == item.wanted and self._guest is not None
@@ -127,8 +135,9 @@ class GuestTests:
             self._end()
             try:
                 self._begin(item)
-            except MirrorUnreachable as exc:
-                pytest.skip(f"mirror unreachable: {exc}")
+            except PrepareError as exc:
+                self._hopeless[item.wanted] = exc
+                raise
         try:
             limit = _argument(item, "seconds", _TEST_SECONDS)
             phases = self._wait_for(item, limit if begun else limit + _BEGIN_SECONDS)
@@ -146,7 +155,7 @@ class GuestTests:
         """Boot a guest that runs this test and those of its kind that come after it."""
         order = self._order[item.wanted]
         ids = "".join(f"{other.nodeid}\n" for other in order[order.index(item) :]).encode()
-        image = self._prepared()
+        image = self._image = self._image or prepare()
         # pytest alone loads its plugins by entry points: those that are installed for other tests are slow to import.
         environment = {"PYTHONPATH": str(_SUPPORT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
         environment["SECNET_VM_PRELOAD"] = "1" if item.wanted.preload else ""
@@ -160,16 +169,6 @@ class GuestTests:
         self._guest = Guest(
             image, command, hardware=hardware, folder=self._root, environment=environment, files={"tests": ids}
         )
-
-    def _prepared(self) -> Image:
-        if self._unprepared is not None:
-            raise self._unprepared
-        try:
-            self._image = self._image or prepare()
-        except PrepareError as exc:
-            self._unprepared = exc
-            raise
-        return self._image
 
     def _wait_for(self, item: RemoteItem, seconds: float) -> list[dict[str, Any]]:
         assert self._guest is not None
