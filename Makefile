@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-guide lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-kit test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
 ARGS ?=
 FRESH ?= bookworm trixie
@@ -22,14 +22,17 @@ setup: ## install what is missing (Debian packages, .boot/, .venv/); says first 
 demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then clean up
 	@examples/demo/run $(ARGS)
 
-test: setup ## all tests but test-kit, test-guide and test-fresh; nothing may be skipped
-	.venv/bin/pytest -m 'not kit and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
+test: setup ## all tests but test-kit, test-vm, test-guide and test-fresh; nothing may be skipped
+	.venv/bin/pytest -m 'not kit and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
 test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
 test-guide: setup ## docs/writing-a-driver.md as its reader follows it, and the image's commands, with packages from an index
 	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py tests/deploy/test_image.py $(ARGS)
+
+test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
+	.venv/bin/pytest -m vm --promise=vm tests/vm $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint

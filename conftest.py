@@ -13,6 +13,7 @@ pytest_plugins = [
     "secnet_testing.kubeapi.process",
     "secnet_testing.clusternode",
     "secnet_testing.pointcount",
+    "secnet_testing.vm.remote",
     "pytester",
 ]
 

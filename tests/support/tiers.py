@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "fresh")
+TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "vm", "fresh")
 
 
 def tiers_of(marks: set[str], path: Path) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Promise:
         self.promised = promised
         self.ran: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.broken: list[str] = []
+        self.not_run: dict[str, dict[str, list[str]]] = {}  # tier -> why -> tests
 
     def _tiers(self, node: pytest.Item | pytest.Collector) -> tuple[str, ...]:
         path = node.path
@@ -101,14 +101,39 @@ class Promise:
         tiers: list[str] = getattr(report, "tiers", [])
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped.update(tiers)
-        elif report.when == "call":
+        elif not self._note_broken(report) and report.when == "call":
             self.ran.update(tiers)
-        if report.failed and str(report.longrepr).startswith("promised tier "):
-            self.broken.append(f"{report.nodeid}: {report.longrepr}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and str(report.longrepr).startswith("promised tier "):
-            self.broken.append(f"{report.nodeid}: {report.longrepr}")
+        self._note_broken(report)
+
+    def _note_broken(self, report: pytest.TestReport | pytest.CollectReport) -> bool:
+        """Note a test that did not run although its tier is promised; returns whether it is one."""
+        said = str(report.longrepr)
+        if not report.failed or not said.startswith("promised tier "):
+            return False
+        promised, _, reason = said.partition(": ")
+        for tier in promised.removeprefix("promised tier ").split(", "):
+            self.not_run.setdefault(tier, {}).setdefault(reason, []).append(report.nodeid)
+        return True
+
+    def _broken(self) -> list[str]:
+        """A line for each test that did not run; one for all of a tier that share a reason, as they say nothing more."""
+        lines = []
+        for tier, reasons in self.not_run.items():
+            for reason, tests in reasons.items():
+                which = tests[0] if len(tests) == 1 else f"{len(tests)} tests, {tests[0]} and others"
+                lines.append(f"{which}: promised tier {tier}: {reason}")
+        return lines
+
+    def _missing(self, tier: str) -> str:
+        """How many tests of a tier did not run; and why, in short, if all for one reason."""
+        reasons = self.not_run.get(tier, {})
+        if not reasons:
+            return ""
+        short = {reason.removeprefix("Skipped: ").partition(": ")[0] for reason in reasons}
+        why = f": {short.pop()}" if len(short) == 1 else ""
+        return f", {sum(map(len, reasons.values()))} not run{why}"
 
     def _empty(self) -> list[str]:
         return [tier for tier in self.promised if self.whole and not self.ran[tier]]
@@ -126,9 +151,9 @@ class Promise:
             return
         for tier in TIERS:
             if self.ran[tier] or self.skipped[tier] or tier in self.promised:
-                promise = ", promised" if tier in self.promised else ""
+                promise = f", promised{self._missing(tier)}" if tier in self.promised else ""
                 terminalreporter.write_line(f"tier {tier}: {self.ran[tier]} ran, {self.skipped[tier]} skipped{promise}")
-        for line in self.broken:
+        for line in self._broken():
             terminalreporter.write_line(f"promise broken: {line}", red=True)
         for tier in self._empty():
             terminalreporter.write_line(f"promise broken: no test of tier {tier} ran", red=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .forkserver import Entry, ForkedProcess, fork_server
 
-__all__ = ["AgentProcess"]
+__all__ = ["READY_SECONDS", "AgentProcess"]
 
-_READY_SECONDS = 30.0
+READY_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.01
 
@@ -55,7 +55,7 @@ class AgentProcess:
         """The last lines that it printed."""
         return "\n".join(self.text.splitlines()[-lines:])
 
-    def wait_ready(self, within: float = _READY_SECONDS) -> None:
+    def wait_ready(self, within: float = READY_SECONDS) -> None:
         """Wait for its line "ready"; fails with its log when it ends before."""
         deadline = time.monotonic() + within
         while "ready: node " not in self.text:

@@ -26,11 +26,15 @@ _AUXDATA = struct.Struct("IIIHHHH")  # struct tpacket_auxdata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A frame. `vlan` is the outer VLAN id (0: a priority tag), None without tag; `ethertype` and `payload` follow the tag."""
+    """A frame. `vlan` is the outer VLAN id (0: a priority tag), None without tag; `ethertype` and `payload` follow the tag.
+
+    priority: that of the tag (PCP, 0 to 7), None without tag.
+    """
 
     dst: str
     src: str
     vlan: int | None
+    priority: int | None
     ethertype: int
     payload: bytes
     outgoing: bool
@@ -116,19 +120,20 @@ class Capture:
         data, ancillary, _, sender = self._socket.recvmsg(65536, 256)
         ethertype = struct.unpack_from("!H", data, 12)[0]
         payload = data[14:]
-        vlan = None
+        tag: int | None = None
         for level, kind, raw in ancillary:
             if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
                 status, *_, tci, _ = _AUXDATA.unpack(raw[: _AUXDATA.size])
-                vlan = tci & 0x0FFF if status & TP_STATUS_VLAN_VALID else None
-        if vlan is None and ethertype in _VLAN_TYPES:  # a tag still inside the frame
-            vlan = struct.unpack_from("!H", payload)[0] & 0x0FFF
+                tag = tci if status & TP_STATUS_VLAN_VALID else None
+        if tag is None and ethertype in _VLAN_TYPES:  # a tag still inside the frame
+            tag = struct.unpack_from("!H", payload)[0]
             ethertype = struct.unpack_from("!H", payload, 2)[0]
             payload = payload[4:]
         return Frame(
             dst=data[0:6].hex(":"),
             src=data[6:12].hex(":"),
-            vlan=vlan,
+            vlan=None if tag is None else tag & 0x0FFF,
+            priority=None if tag is None else tag >> 13,
             ethertype=ethertype,
             payload=payload,
             outgoing=sender[2] == PACKET_OUTGOING,

@@ -27,7 +27,7 @@ from secnet.agent.reports import PodReport, Reports
 from secnet.contract import ObjectNotFound
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 
-from .agentprocess import AgentProcess
+from .agentprocess import READY_SECONDS, AgentProcess
 from .forkserver import SECNET, Entry, run_secnet
 from .netns import Namespace, run_in
 from .ovs import PrivateOvs
@@ -44,8 +44,11 @@ class Node:
     """See the module. Made by `play_node` or the fixtures, which take everything away again.
 
     namespace: plays the node. ovs: its switch. config: path of the node configuration. run_dir, state_dir, manifests: the
-    directories it names. agents: every agent process that was started here, the last one last.
+    directories it names. agents: every agent process that was started here, the last one last. slowness: how many times as
+    long as elsewhere all may take.
     """
+
+    slowness = 1
 
     def __init__(self, namespace: Namespace, ovs: PrivateOvs, folder: Path, settings: dict[str, Any]) -> None:
         self.namespace = namespace
@@ -96,7 +99,7 @@ class Node:
             process = AgentProcess.run([*self._entering(), *program, *arguments], log)
         self.agents.append(process)
         if ready:
-            process.wait_ready()
+            process.wait_ready(within=self.slowness * READY_SECONDS)
         return process
 
     def stop(self) -> None:
@@ -107,7 +110,7 @@ class Node:
 
     def cli(self, *args: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
         """Run `secnet COMMAND ... --config FILE` inside the node; the caller looks at the exit code."""
-        return run_secnet(*args, "--config", self.config, timeout=timeout, netns=self.namespace.path)
+        return run_secnet(*args, "--config", self.config, timeout=self.slowness * timeout, netns=self.namespace.path)
 
     def status(self) -> dict[str, Any]:
         """What `secnet status --json` prints."""
@@ -164,7 +167,7 @@ class Node:
 
     def wait_until(self, condition: Callable[[], object], what: str, *, within: float = 30) -> None:
         """Wait until the condition is true. Fails with `what`, and with the agent's log."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + self.slowness * within
         while not condition():
             assert time.monotonic() < deadline, f"not within {within:g} s: {what}\n{self.logs()}"
             time.sleep(_POLL_SECONDS)

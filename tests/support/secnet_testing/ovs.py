@@ -1,7 +1,8 @@
 """A private Open vSwitch for tests: own database, own sockets, own processes, never the system's.
 
 A pytest plugin; the root conftest.py loads it. It uses the userspace datapath, which needs no kernel module. That makes a tap
-`ovs-netdev` in its network namespace, so each namespace holds one Open vSwitch at most.
+`ovs-netdev` in its network namespace, so each namespace holds one Open vSwitch at most. Only in a guest, which has no switch
+of its own, is it the kernel's datapath.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ _COLUMNS = {
 class PrivateOvs:
     """ovsdb-server and ovs-vswitchd in a network namespace, each to be stopped, started and paused on its own."""
 
-    def __init__(self, node: Namespace, folder: Path) -> None:
+    def __init__(self, node: Namespace, folder: Path, *, kernel_datapath: bool = False) -> None:
         self.node = node
+        self._datapath_options = [] if kernel_datapath else ["--disable-system"]
         self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._run("ovsdb-tool", "create", str(folder / "conf.db"), SCHEMA)
@@ -73,7 +75,7 @@ class PrivateOvs:
 
     def start_switch(self) -> None:
         """Start ovs-vswitchd."""
-        self._start("ovs-vswitchd", self.target, "--disable-system")
+        self._start("ovs-vswitchd", self.target, *self._datapath_options)
 
     def stop_server(self) -> None:
         """End ovsdb-server; the database file stays."""
