@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.claims import Claims
+from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.journal import Record
 from secnet.agent.nads import Nads
 from secnet.agent.pod_sync import PodSync, SyncResult
@@ -62,6 +63,7 @@ class Scene:
             pipeline=rig.pipeline,
             journal=rig.journal,
             wanted=Wanted(nads, registry),
+            devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             source=self.source,
             claims=Claims(),
             sweeper=Sweeper(
@@ -70,7 +72,7 @@ class Scene:
                 sandboxes=dict,
                 pod_exists=lambda namespace, name: True,
             ),
-            make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+            make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
             lease_check_seconds=lease_check_seconds,
         )
 

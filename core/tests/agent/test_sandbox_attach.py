@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.claims import Claims
+from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.nads import Nads
 from secnet.agent.plugins import Plugins
 from secnet.agent.sandbox import Sandbox
@@ -41,6 +42,7 @@ class Scene:
             pipeline=rig.pipeline,
             journal=rig.journal,
             wanted=Wanted(nads, registry),
+            devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             claims=self.claims,
             sweeper=Sweeper(
                 plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]

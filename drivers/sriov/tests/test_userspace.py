@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from secnet.contract import Busy, Unsupported
+from secnet.contract import Busy, Call, Unsupported
 
 from .conftest import PF, VF
 
@@ -49,6 +49,12 @@ def test_check_sees_what_somebody_tells_the_card(bound: Lab) -> None:
     attachment, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 100})
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 5}})
     assert [item.code for item in driver.check(attachment, lab.call()).findings] == ["WrongVlan"]
+
+
+def test_it_is_unsupported_where_containers_do_not_wait(bound: Lab) -> None:
+    """The program would take the device before it is set up."""
+    with pytest.raises(Unsupported, match="do not wait"):
+        bound.driver().plan(bound.request(bound.new_netns()), Call.within(20, awaited=False))
 
 
 def test_an_mtu_is_unsupported(bound: Lab) -> None:

@@ -169,12 +169,14 @@ class ClusterNode:
 
         return inside(self.node.namespace, ask)
 
+    @property
+    def is_chained(self) -> bool:
+        """Whether the plugin stands in the runtime's configuration."""
+        return any("secnet-cni" in path.read_text() for path in self.runtime.cni_conf.glob("*.conflist"))
+
     def wait_chained(self) -> None:
         """Wait until the plugin stands in the runtime's configuration, and the runtime has read it."""
-        self.wait(
-            lambda: any("secnet-cni" in path.read_text() for path in self.runtime.cni_conf.glob("*.conflist")),
-            "chained",
-        )
+        self.wait(lambda: self.is_chained, "chained")
         self.runtime.restart()  # it reads a changed folder by itself, but does not say when
 
     def used(self, pool_name: str) -> int:

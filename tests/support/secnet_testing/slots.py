@@ -58,7 +58,7 @@ class SlotDriver(NetworkDriver):
                     file.write(str(attachment.key))
             except FileExistsError as exc:
                 raise Conflict(f"slot {slot.name} is taken by {slot.read_text(encoding='utf-8')}") from exc
-        return AttachResult(netdev=False)
+        return AttachResult(netdev=False, details={"awaited": call.awaited})
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         if self._is_mine(attachment):

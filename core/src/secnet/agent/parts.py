@@ -88,8 +88,9 @@ def assemble(
     plugins = Plugins(registry, settings, cluster)
     stack.callback(plugins.close)
 
-    def attach_call(request: AttachRequest, cancel: threading.Event) -> Call:
-        return Call.within(settings.attach_timeout, cancel=cancel, log=attachment_log(request), observers=observers)
+    def attach_call(request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call:
+        log = attachment_log(request)
+        return Call.within(settings.attach_timeout, cancel=cancel, log=log, observers=observers, awaited=awaited)
 
     def undo_call(record: Record) -> Call:
         return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=observers)
@@ -127,7 +128,8 @@ def assemble(
         "make_call": attach_call,
     }
     asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
-    sync = PodSync(source=told, lease_check_seconds=asking, **work)
+    # Whoever writes manifests also starts the programs, when `secnet apply` is done.
+    sync = PodSync(source=told, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
     publisher = Publisher(cluster=cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag)
     object_problems = ObjectProblems(registry)
     controller = Controller(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from secnet.contract import (
     AttachRequest,
@@ -41,7 +41,11 @@ __all__ = ["PodSync", "SyncResult", "is_finished"]
 
 _log = logging.getLogger(__name__)
 
-MakeCall = Callable[[AttachRequest, threading.Event], Call]
+
+class MakeCall(Protocol):
+    """Makes the call for work on one attachment. awaited: see `Call`."""
+
+    def __call__(self, request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class PodSync:
     """See the module. Thread-safe for different Pods; the caller never runs one Pod twice at once.
 
     lease_check_seconds: the least time between two checks of one lease, which may cost a request to an API server.
+    awaited: whether containers wait for what is attached here; see `Call`.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class PodSync:
         sweeper: Sweeper,
         make_call: MakeCall,
         lease_check_seconds: float = 0.0,
+        awaited: bool = True,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
@@ -103,6 +109,7 @@ class PodSync:
         self._claims = claims
         self._sweeper = sweeper
         self._make_call = make_call
+        self._awaited = awaited
         self._lease_checks = Occasionally(lease_check_seconds)
         self._outlived: set[tuple[str, str]] = set()  # told of in the log
         self._lease_findings: dict[Key, tuple[Finding, ...]] = {}  # of the last check of the lease
@@ -178,7 +185,7 @@ class PodSync:
             progress.networks[work.element] = self._attach(work, progress, cancel)
 
     def _attach(self, work: Work, progress: _Progress, cancel: threading.Event) -> NetworkReport:
-        call = self._make_call(work.request, cancel)
+        call = self._make_call(work.request, cancel, awaited=self._awaited)
         try:
             self._sweeper.before_attach(work.request, call)
             if self._journal.get(work.key) is not None:

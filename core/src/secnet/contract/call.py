@@ -59,6 +59,8 @@ class Call:
     """The circumstances of one call into a plugin: deadline, cancellation, log, and the `step` around each change.
 
     deadline: a `time.monotonic()` value in seconds; None means no limit.
+    awaited: whether the Pod's containers start only after this call. False where they may run already: too late for what a
+    program must find done when it begins.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Call:
         cancel: threading.Event | None = None,
         log: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         observers: tuple[StepObserver, ...] = (),
+        awaited: bool = True,
     ) -> None:
         self.deadline = deadline
+        self.awaited = awaited
         self.cancel = cancel or threading.Event()
         self.log = log or logging.getLogger("secnet")
         self._observers = observers

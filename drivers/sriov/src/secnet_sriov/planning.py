@@ -38,6 +38,13 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     function = function_for(tools, request)
     held = require_free(tools, function.id, request.key)
     userspace = is_userspace(function)
+    if userspace and not call.awaited:
+        raise Unsupported(
+            f"the device is bound to {function.driver}, and containers do not wait for their networks here: a program would "
+            "take it before it is set up",
+            hint="install the CNI plugin secnet-cni (deploy/components/sync), or bind the device to its network driver",
+            subject=f"device {function.id}",
+        )
     names = representor.plan_port(tools.card, tools.ovs, tools.host, request, function, call)
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
