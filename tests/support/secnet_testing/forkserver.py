@@ -1,7 +1,5 @@
 """Fresh `secnet` processes without the second that each spends on imports: a parent that has imported all forks them.
 
-    python -m secnet_testing.forkserver FD
-
 A process made so differs from `secnet` on the command line in one thing, that its modules are loaded when it begins: the parent
 runs nothing of them, has one thread and opens no file. What starts or imports differently there is tested with the real command.
 On two cores the imports were a good third of what the whole run of the tests cost.
@@ -11,31 +9,25 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib
-import importlib.metadata
 import json
 import os
 import select
-import selectors
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from . import forking
 
 __all__ = ["COMMAND", "SECNET", "Entry", "ForkServer", "ForkedProcess", "fork_server", "run_secnet", "share"]
 
-_PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.cri", "secnet_testing.killable")
-_STATUS = struct.Struct("i")
 _START_SECONDS = 60.0
-_LONGEST = 1 << 18  # bytes of a request
-_MOST_FILES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +87,9 @@ class ForkedProcess:
 
     def _read(self, timeout: float) -> int:
         assert self._is_told(timeout), "the fork server does not answer"
-        content = os.read(self._status, _STATUS.size)
-        assert len(content) == _STATUS.size, "the fork server ended"
-        return int(_STATUS.unpack(content)[0])
+        content = os.read(self._status, forking.STATUS.size)
+        assert len(content) == forking.STATUS.size, "the fork server ended"
+        return int(forking.STATUS.unpack(content)[0])
 
 
 class ForkServer:
@@ -114,7 +106,7 @@ class ForkServer:
         ours, theirs = _pair()
         folder = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-        argv = [sys.executable, "-m", __name__, str(theirs.fileno())]
+        argv = [sys.executable, "-m", forking.__name__, str(theirs.fileno())]
         with theirs:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": path}
@@ -133,7 +125,7 @@ class ForkServer:
         pid = os.fork()
         if not pid:
             ours.close()
-            raise SystemExit(_be_server(theirs))
+            raise SystemExit(forking.be_server(theirs))
         theirs.close()
         return cls(ours, lambda: os.waitpid(pid, 0))
 
@@ -199,121 +191,3 @@ def run_secnet(*args: str | Path, timeout: float, netns: str = "") -> subprocess
 def _text(file: BinaryIO) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")
-
-
-class _Children:
-    """The forked processes, and where to tell the end of each."""
-
-    def __init__(self) -> None:
-        self._told: dict[int, int] = {}
-
-    def add(self, pid: int, status: int) -> None:
-        self._told[pid] = status
-        _tell(status, pid)
-
-    def reap(self, options: int = os.WNOHANG) -> None:
-        while self._told:
-            pid, status = os.waitpid(-1, options)
-            if not pid:
-                return
-            told = self._told.pop(pid)
-            _tell(told, status)
-            os.close(told)
-
-    def kill(self) -> None:
-        for pid in self._told:
-            os.kill(pid, signal.SIGKILL)
-        self.reap(0)
-
-
-def _tell(status: int, number: int) -> None:
-    try:
-        os.write(status, _STATUS.pack(number))
-    except BrokenPipeError:
-        return  # nobody wants to know
-
-
-def _preload() -> None:
-    from secnet.agent.cli.program import build_parser
-    from secnet.agent.registry import BACKENDS_GROUP, DRIVERS_GROUP
-
-    build_parser()
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    for group in (DRIVERS_GROUP, BACKENDS_GROUP):
-        for entry_point in importlib.metadata.entry_points(group=group):
-            entry_point.load()
-
-
-def _serve(requests: socket.socket) -> Mapping[str, Any] | None:
-    """Fork until the test process ends, which returns None; in a forked process, its request."""
-    children = _Children()
-    wakes, wake = os.pipe()
-    for fd in (wakes, wake):
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    selector = selectors.DefaultSelector()
-    selector.register(requests, selectors.EVENT_READ)
-    selector.register(wakes, selectors.EVENT_READ)
-    while True:
-        ready = {key.fd for key, _ in selector.select()}
-        if wakes in ready:
-            os.read(wakes, 4096)
-            children.reap()
-        if requests.fileno() not in ready:
-            continue
-        text, fds, _, _ = socket.recv_fds(requests, _LONGEST, 3)
-        if not text:
-            children.kill()
-            return None
-        pid = os.fork()
-        if not pid:
-            selector.close()
-            _take_place(fds)
-            request: Mapping[str, Any] = json.loads(text)
-            return request
-        children.add(pid, fds[2])
-        for fd in fds[:2]:
-            os.close(fd)
-
-
-def _take_place(fds: Sequence[int]) -> None:
-    """In the child: the streams of the request, no other file, signals as a new process has them."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.dup2(fds[0], 1)
-    os.dup2(fds[1], 2)
-    os.closerange(3, _MOST_FILES)
-
-
-def _run(request: Mapping[str, Any]) -> int:
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
-    if request["netns"]:
-        from pyroute2 import netns
-
-        netns.setns(request["netns"], flags=0)
-    sys.argv = ["secnet", *request["argv"]]
-    return int(importlib.import_module(request["module"]).main(request["argv"]))
-
-
-def _be_server(requests: socket.socket) -> int:
-    """Serve until the end; in a forked process, be what was asked for. Returns the exit code of either."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the test process's: its end is ours
-    request = _serve(requests)
-    if request is None:
-        return 0
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    requests.detach()
-    return _run(request)
-
-
-def _main() -> int:
-    _preload()
-    return _be_server(socket.socket(fileno=int(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    raise SystemExit(_main())
