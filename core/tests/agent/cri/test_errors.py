@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from secnet.agent.cri import STATUS_TABLE, from_status
+from secnet.agent.cri import STATUSES
 from secnet.contract import Gone, MissingPrivilege, SecnetError, Timeout, Unavailable, Unsupported
 
 EXPECTED: dict[str, type[SecnetError]] = {
@@ -16,12 +16,12 @@ EXPECTED: dict[str, type[SecnetError]] = {
 
 
 def test_the_table_is_whole() -> None:
-    assert {code: meaning.error for code, meaning in STATUS_TABLE.items()} == EXPECTED
+    assert {code: meaning.error for code, meaning in STATUSES.table.items()} == EXPECTED
 
 
 @pytest.mark.parametrize(("code", "error"), [*EXPECTED.items(), ("UNKNOWN", Unavailable), ("INTERNAL", Unavailable)])
 def test_a_failed_call_says_what_failed_where_and_what_to_do(code: str, error: type[SecnetError]) -> None:
-    made = from_status(code, "server is not initialized yet", "listing sandboxes", subject="/run/c.sock")
+    made = STATUSES.error_of(code, "server is not initialized yet", "listing sandboxes", subject="/run/c.sock")
     assert type(made) is error
     assert made.message == f"listing sandboxes: server is not initialized yet ({code})"
     assert made.subject == "/run/c.sock"
@@ -29,4 +29,6 @@ def test_a_failed_call_says_what_failed_where_and_what_to_do(code: str, error: t
 
 
 def test_a_failed_call_without_a_reason() -> None:
-    assert from_status("UNKNOWN", "", "listing sandboxes", subject="x").message.endswith("no reason given (UNKNOWN)")
+    assert STATUSES.error_of("UNKNOWN", "", "listing sandboxes", subject="x").message.endswith(
+        "no reason given (UNKNOWN)"
+    )

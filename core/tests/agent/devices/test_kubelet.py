@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from secnet.agent.devices import KubeletDevices, all_devices
-from secnet.agent.devices.errors import STATUS_TABLE, from_status
+from secnet.agent.devices.errors import STATUSES
 from secnet.contract import Busy, InvalidConfig, MissingPrivilege, NotReady, Timeout, Unavailable, Unsupported
 from secnet_testing.podresources import PodDevices, PodResources
 
@@ -135,10 +135,10 @@ def test_the_table_of_status_codes() -> None:
         "UNIMPLEMENTED": Unsupported,
         "PERMISSION_DENIED": MissingPrivilege,
     }
-    assert {code: meaning.error for code, meaning in STATUS_TABLE.items()} == wanted
-    assert set(STATUS_TABLE) <= {code.name for code in grpc.StatusCode}
-    assert all(meaning.hint for meaning in STATUS_TABLE.values())
-    assert type(from_status("UNKNOWN", "x", subject="s")) is Unavailable
+    assert {code: meaning.error for code, meaning in STATUSES.table.items()} == wanted
+    assert set(STATUSES.table) <= {code.name for code in grpc.StatusCode}
+    assert all(meaning.hint for meaning in STATUSES.table.values())
+    assert type(STATUSES.error_of("UNKNOWN", "x", "asking", subject="s")) is Unavailable
 
 
 def test_a_pod_of_a_cluster_cannot_name_its_devices(kubelet: PodResources, client: KubeletDevices) -> None:

@@ -4,15 +4,13 @@ The extra `secnet[cluster]` brings grpcio and protobuf; the first client that is
 """
 
 from .client import RuntimeClient, RuntimeSandbox, SandboxStatus
-from .errors import STATUS_TABLE, Meaning, from_status
+from .errors import STATUSES
 from .sandboxes import CriSandboxes
 
 __all__ = [
-    "STATUS_TABLE",
+    "STATUSES",
     "CriSandboxes",
-    "Meaning",
     "RuntimeClient",
     "RuntimeSandbox",
     "SandboxStatus",
-    "from_status",
 ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from secnet.contract import SecnetError, Unsupported
-
-from .errors import from_status
+from ..unixgrpc import load, method, open_channel
+from .errors import STATUSES
 from .info import network_path
 
 if TYPE_CHECKING:
@@ -23,17 +21,7 @@ UID_LABEL = "io.kubernetes.pod.uid"
 
 _CONFIG_SOURCE = "kubernetes.io/config.source"
 _SERVICE = "/runtime.v1.RuntimeService"
-_OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    # One channel is one connection: what another client of this process met must not delay this one.
-    ("grpc.use_local_subchannel_pool", 1),
-    # Until it connects again, a call fails although the runtime is back; left alone, gRPC would wait two minutes in the end.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 250),
-    # What the kubelet allows: labels and annotations of many Pods in one answer.
-    ("grpc.max_receive_message_length", 16 << 20),
-)
+_MESSAGES = f"{__package__}.runtime_pb2"
 
 Answer = TypeVar("Answer", bound="Message")
 
@@ -69,18 +57,20 @@ class RuntimeClient:
     """Asks the runtime behind a unix socket (CRI v1). Thread-safe. Connects, and connects again, when asked.
 
     timeout: the longest that one call takes, in seconds.
-    Raises Unsupported if the Python packages of the extra `secnet[cluster]` are missing. Methods raise what `STATUS_TABLE`
+    Raises Unsupported if the Python packages of the extra `secnet[cluster]` are missing. Methods raise what `STATUSES`
     says: Unavailable while the runtime does not answer, Timeout, Gone for a sandbox that is none, Unsupported.
     """
 
     def __init__(self, socket: Path, *, timeout: float = 5.0) -> None:
         self.socket = socket
         self._timeout = timeout
-        self._grpc, self._messages = _packages()
-        self._channel: grpc.Channel = self._grpc.insecure_channel(f"unix:{socket}", options=_OPTIONS)
+        self._grpc, self._messages = load(_MESSAGES, subject="container runtime")
+        self._channel = open_channel(self._grpc, socket)
         messages = self._messages
-        self._list = self._method("ListPodSandbox", messages.ListPodSandboxResponse.FromString)
-        self._status = self._method("PodSandboxStatus", messages.PodSandboxStatusResponse.FromString)
+        self._list = method(self._channel, f"{_SERVICE}/ListPodSandbox", messages.ListPodSandboxResponse.FromString)
+        self._status = method(
+            self._channel, f"{_SERVICE}/PodSandboxStatus", messages.PodSandboxStatusResponse.FromString
+        )
 
     def __enter__(self) -> RuntimeClient:
         return self
@@ -127,37 +117,10 @@ class RuntimeClient:
             source=item.annotations.get(_CONFIG_SOURCE, ""),
         )
 
-    def _method(self, name: str, read: Callable[[bytes], Answer]) -> grpc.UnaryUnaryMultiCallable[Message, Answer]:
-        return self._channel.unary_unary(
-            f"{_SERVICE}/{name}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=read,
-        )
-
     def _call(
-        self, method: grpc.UnaryUnaryMultiCallable[Message, Answer], request: Message, doing: str, subject: str
+        self, call: grpc.UnaryUnaryMultiCallable[Message, Answer], request: Message, doing: str, subject: str
     ) -> Answer:
         try:
-            return method(request, timeout=self._timeout)
+            return call(request, timeout=self._timeout)
         except self._grpc.RpcError as exc:
-            raise self._translated(exc, doing, subject) from exc
-
-    def _translated(self, exc: Any, doing: str, subject: str) -> SecnetError:
-        return from_status(exc.code().name, exc.details() or "", doing, subject=subject)
-
-
-def _packages() -> tuple[Any, Any]:
-    """grpc and our messages, loaded when first used: they take 0.05 s and 21 MiB, and are an extra of their own."""
-    try:
-        import grpc
-
-        from . import runtime_pb2
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.split(".")[0] not in ("grpc", "google"):
-            raise
-        raise Unsupported(
-            f"the Python package {exc.name} is not installed",
-            hint="install the extra: pip install 'secnet[cluster]'",
-            subject="container runtime",
-        ) from exc
-    return grpc, runtime_pb2
+            raise STATUSES.error(exc, doing, subject=subject) from exc

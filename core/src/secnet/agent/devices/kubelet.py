@@ -1,7 +1,4 @@
-"""The devices that the kubelet allocated to a Pod, by its PodResources service (v1).
-
-The extra `secnet[cluster]` brings grpcio and protobuf; they are imported when the first Pod needs a device.
-"""
+"""The devices that the kubelet allocated to a Pod, by its PodResources service (v1)."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from secnet.contract import InvalidConfig, NotReady, PodRef, Unsupported
+from secnet.contract import InvalidConfig, NotReady, PodRef
 
 from ..sandbox import pod_ref
+from ..unixgrpc import code_of, load, method, open_channel
 from .annotation import devices_annotation
 from .answer import by_resource
 from .asked import asked_for
-from .errors import from_status, lacks_get, lacks_pod
+from .errors import STATUSES, lacks_get, lacks_pod
 from .source import DEVICES_ANNOTATION, Devices
 
 if TYPE_CHECKING:
@@ -28,15 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["KubeletDevices", "all_devices"]
 
 _SERVICE = "/v1.PodResourcesLister"
-_OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-    # Until it connects again, a call fails although the kubelet is back; left alone, gRPC would wait two minutes in the end.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 250),
-    ("grpc.max_receive_message_length", 16 << 20),
-)
+_MESSAGES = f"{__package__}.podresources_pb2"
+_DOING = "asking the kubelet for the devices of Pods"
 
 Answer = TypeVar("Answer", bound="Message")
 
@@ -67,7 +58,7 @@ class KubeletDevices:
     def devices_of(self, pod: Mapping[str, Any]) -> Devices:
         """See `DeviceSource.devices_of`.
 
-        Raises what `STATUS_TABLE` says, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
+        Raises what `STATUSES` says, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
         names devices by itself, Unsupported without the packages of the extra.
         """
         ref = pod_ref(pod)
@@ -105,12 +96,12 @@ class KubeletDevices:
         try:
             answer = self._call("Get", request, messages.GetPodResourcesResponse.FromString)
         except grpc.RpcError as exc:
-            code, details = exc.code().name, exc.details() or ""
+            code, details = code_of(exc)
             if lacks_get(code, details):
                 return None
             if lacks_pod(code, details):
                 return _nothing()
-            raise from_status(code, details, subject=str(self._socket)) from exc
+            raise STATUSES.error(exc, _DOING, subject=str(self._socket)) from exc
         found: PodResources = answer.pod_resources
         return found
 
@@ -132,22 +123,17 @@ class KubeletDevices:
             request = messages.ListPodResourcesRequest()
             answer = self._call("List", request, messages.ListPodResourcesResponse.FromString)
         except grpc.RpcError as exc:
-            raise from_status(exc.code().name, exc.details() or "", subject=str(self._socket)) from exc
+            raise STATUSES.error(exc, _DOING, subject=str(self._socket)) from exc
         listed: Sequence[PodResources] = answer.pod_resources
         return listed
 
-    def _call(self, method: str, request: Message, read: Callable[[bytes], Answer]) -> Answer:
+    def _call(self, name: str, request: Message, read: Callable[[bytes], Answer]) -> Answer:
         library, _ = _packages()
         with self._lock:
             if self._channel is None:
-                self._channel = library.insecure_channel(f"unix:{self._socket}", options=_OPTIONS)
-            call: grpc.UnaryUnaryMultiCallable[Message, Answer] = self._channel.unary_unary(
-                f"{_SERVICE}/{method}",
-                request_serializer=lambda message: message.SerializeToString(),
-                response_deserializer=read,
-            )
-        answer: Answer = call(request, timeout=self._timeout)
-        return answer
+                self._channel = open_channel(library, self._socket)
+            call = method(self._channel, f"{_SERVICE}/{name}", read)
+        return call(request, timeout=self._timeout)
 
 
 def all_devices(socket: Path, timeout: float = 2.0) -> tuple[tuple[str, Devices], ...]:
@@ -166,17 +152,4 @@ def _nothing() -> PodResources:
 
 
 def _packages() -> tuple[Any, Any]:
-    """grpc and our messages, loaded when first used: they take 0.05 s and 21 MiB, and are an extra of their own."""
-    try:
-        import grpc
-
-        from . import podresources_pb2
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.split(".")[0] not in ("grpc", "google"):
-            raise
-        raise Unsupported(
-            f"the Python package {exc.name} is not installed",
-            hint="install the extra: pip install 'secnet[cluster]'",
-            subject="kubelet",
-        ) from exc
-    return grpc, podresources_pb2
+    return load(_MESSAGES, subject="kubelet")
