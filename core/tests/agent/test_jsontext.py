@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from secnet.agent.jsontext import JsonProblem, json_path, read_json, show
+from secnet.agent.jsontext import MOST_LEVELS, JsonProblem, json_path, read_json, show
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": 1, "a": 2}', "NaN", "-Infinity", "[" * 100_000, "1" * 5000])
 def test_refused_json(text: str) -> None:
     with pytest.raises(JsonProblem):
         read_json(text)
+
+
+@pytest.mark.parametrize("levels", [MOST_LEVELS + 1, 600])
+def test_nesting_is_refused_with_its_place(levels: int) -> None:
+    inner = levels - 1
+    with pytest.raises(JsonProblem, match=r"64 levels .* at \$\.bridge\[0\]\[0\]\[0\]\.\.\.$"):
+        read_json('{"bridge": ' + "[" * inner + "]" * inner + "}")
+
+
+def test_as_many_levels_as_are_allowed_are_read() -> None:
+    assert read_json("[" * MOST_LEVELS + "]" * MOST_LEVELS)
 
 
 def test_paths() -> None:

@@ -8,9 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["JsonProblem", "json_path", "nearest", "read_json", "show", "suggest"]
+__all__ = ["MOST_LEVELS", "JsonProblem", "json_path", "nearest", "read_json", "show", "suggest", "too_deep"]
+
+MOST_LEVELS = 64
+"""Lists and objects within each other: more than anybody needs, and far less than what recursive code can take."""
 
 _SHOWN = 60
+_SHOWN_PARTS = 4
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -19,15 +23,33 @@ class JsonProblem(ValueError):
 
 
 def read_json(text: str) -> Any:
-    """Parse JSON, refusing what Python lets pass: a key given twice, NaN and Infinity. Raises JsonProblem."""
+    """Parse JSON, refusing what Python lets pass: a key given twice, NaN and Infinity, more than MOST_LEVELS. Raises JsonProblem."""
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except JsonProblem:
         raise
     except json.JSONDecodeError as exc:
         raise JsonProblem(f"line {exc.lineno}, column {exc.colno}: {exc.msg[:1].lower()}{exc.msg[1:]}") from exc
     except (ValueError, RecursionError) as exc:  # a number of thousands of digits; lists within lists without end
         raise JsonProblem("a number is too long or the nesting too deep") from exc
+    path = too_deep(data)
+    if path is not None:
+        raise JsonProblem(f"more than {MOST_LEVELS} levels of lists and objects at {path}")
+    return data
+
+
+def too_deep(data: Any) -> str | None:
+    """Where data has more than MOST_LEVELS, as the beginning of the path there; None where it has not."""
+    left: list[tuple[Any, tuple[str | int, ...], int]] = [(data, (), 1)]
+    while left:  # not recursive, as that is what it guards against
+        value, path, level = left.pop()
+        if not isinstance(value, dict | list):
+            continue
+        if level > MOST_LEVELS:
+            return f"{json_path(path)}..."
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        left.extend((item, (*path, key) if level <= _SHOWN_PARTS else path, level + 1) for key, item in pairs)
+    return None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
