@@ -3,8 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+from secnet.agent.nads import Nads
 from secnet.agent.object_problems import ObjectProblems
+from secnet.agent.refusals import InternalError
 from secnet.agent.registry import Registry
+from secnet.contract import NetworkRef
 
 REGISTRY = Registry.load()
 
@@ -36,6 +40,55 @@ def test_what_is_wrong_names_object_path_and_remedy() -> None:
     assert first.message.startswith("$.vlan: ")
     assert first.hint
     assert (second.source, second.message.split(":")[0]) == ("IPPool pool", "$.spec.subnetInfo.prefixLength")
+
+
+class Broken:
+    """A registry that fails for one network type. A stand-in, as no known NAD makes the real one fail."""
+
+    backends = REGISTRY.backends
+
+    @property
+    def drivers(self) -> Any:
+        class Drivers(dict[str, Any]):
+            def get(self, key: str, default: Any = None) -> Any:
+                if key == "vlan":
+                    raise RecursionError("too deep")
+                return REGISTRY.drivers.get(key, default)
+
+        return Drivers(REGISTRY.drivers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(REGISTRY, name)
+
+
+def test_a_fault_of_ours_for_one_nad_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    seen = ObjectProblems(Broken())  # type: ignore[arg-type]
+    seen.update(_bad_nad())
+    seen.update(_nad({"cniVersion": "0.3.0", "type": "antrea", "networkType": "nonsense"}, "other"))
+    messages = {problem.source: problem.message for problem in seen.problems()}
+    assert messages["NetworkAttachmentDefinition default/blue"] == "RecursionError: too deep"
+    assert messages["NetworkAttachmentDefinition default/other"].startswith("$.networkType")
+    assert seen.problems() is seen.problems(), "it is looked at once, not at each look"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_fault_of_ours_is_an_error_of_the_nad_alone(caplog: pytest.LogCaptureFixture) -> None:
+    nads = Nads(Broken())  # type: ignore[arg-type]
+    nads.update(_bad_nad())
+    for _ in range(2):
+        with pytest.raises(InternalError, match="default/blue: RecursionError"):
+            nads.look_up(NetworkRef(namespace="default", name="blue"))
+    assert len(caplog.records) == 1
+
+
+def test_nesting_without_end_is_a_problem_with_its_place() -> None:
+    seen = ObjectProblems(REGISTRY)
+    deep = _nad({})
+    deep["spec"]["config"] = '{"type": "antrea", "networkType": "vlan", "bridge": ' + "[" * 600 + "]" * 600 + "}"
+    seen.update(deep)
+    (problem,) = seen.problems()
+    assert problem.message.startswith("$.spec.config: invalid JSON: more than 64 levels")
+    assert "$.bridge[0]" in problem.message
 
 
 def test_good_and_foreign_objects_are_no_problem() -> None:

@@ -106,6 +106,7 @@ CASES: Sequence[Case] = (
     _annotation("mac-text", _one(mac="not a mac"), "$[0].mac", "not a mac"),
     _annotation("unknown-key", _one(interfase="eth5"), "$[0].interfase", "interface"),
     _annotation("bad-ip", _one(ips=["10.0.0.300"]), "$[0].ips[0]", "10.0.0.300"),
+    _annotation("deep-args", '[{"name": "good", "cni-args": {"a": ' + "[" * 600 + "]" * 600 + "}}]", "$", "64 levels"),
     _annotation("bad-short-form", "a/b/c", "$[0].name", "short form"),
     _annotation("second-element", [{"name": "good"}, {"name": "UPPER"}], "$[1].name", "UPPER"),
     _annotation(
@@ -137,6 +138,7 @@ CASES: Sequence[Case] = (
         says="a network without ipam",
     ),
     _config("cookbook-json", _COOKBOOK, "$.spec.config", "invalid JSON"),
+    _config("deep", '{"type": "antrea", "bridge": ' + "[" * 600 + "]" * 600 + "}", "$.spec.config", "64 levels"),
     _config("config-list", "[1]", "$.spec.config", "object"),
     _config("chain", _CHAIN, "$.plugins", "chain"),
     _config("no-type", '{"cniVersion": "0.3.0", "networkType": "vlan"}', "$.type", "missing"),

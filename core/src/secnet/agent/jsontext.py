@@ -23,7 +23,7 @@ class JsonProblem(ValueError):
 
 
 def read_json(text: str) -> Any:
-    """Parse JSON, refusing what Python lets pass: a key given twice, NaN and Infinity, more than MOST_LEVELS. Raises JsonProblem."""
+    """Parse JSON of at most MOST_LEVELS, without what Python lets pass: a key given twice, NaN, Infinity. Raises JsonProblem."""
     try:
         data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except JsonProblem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, SecnetError, Unsupported
 
 from .nad import NetworkConfig, parse_nad
+from .refusals import InternalError
 from .registry import Registry
 
 __all__ = ["Nads"]
+
+_log = logging.getLogger(__name__)
 
 
 class Nads:
@@ -93,6 +97,11 @@ class Nads:
             return parse_nad(dict(nad), self._registry)
         except SecnetError as exc:
             return exc
+        except Exception as exc:  # whoever may write one NAD must not stop the Pods of others
+            error = InternalError(exc, subject=f"NetworkAttachmentDefinition {_ref(nad)}")
+            _log.error("%s", error)
+            _log.debug("where that fails", exc_info=exc)
+            return error
 
 
 def _ref(nad: Mapping[str, Any]) -> NetworkRef:

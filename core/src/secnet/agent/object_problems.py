@@ -11,7 +11,8 @@ from typing import Any
 from secnet.contract import SecnetError
 
 from .cluster.base import Problem
-from .nad import parse_nad
+from .nad import nad_ref, parse_nad
+from .refusals import InternalError
 from .registry import Registry
 
 __all__ = ["ObjectProblems"]
@@ -65,10 +66,19 @@ class ObjectProblems:
         for key, nad in sorted(self._objects.items()):
             if key[0] != _NAD:
                 continue
-            try:
-                parse_nad(nad, self._registry)
-            except SecnetError as exc:
-                yield exc.subject or f"{_NAD} {key[1]}/{key[2]}", _at(exc.path, exc.message), exc.hint
+            error = self._of_nad(nad)
+            if error is not None:
+                yield error.subject or f"{_NAD} {nad_ref(nad)}", _at(error.path, error.message), error.hint
+
+    def _of_nad(self, nad: Mapping[str, Any]) -> SecnetError | None:
+        try:
+            parse_nad(nad, self._registry)
+        except SecnetError as exc:
+            return exc
+        except Exception as exc:  # one NAD must not hide what is wrong with all others
+            _log.debug("%s %s cannot be looked at", _NAD, nad_ref(nad), exc_info=exc)
+            return InternalError(exc)
+        return None
 
     def _of_pools(self) -> Iterator[tuple[str, str, str]]:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]

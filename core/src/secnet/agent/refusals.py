@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from secnet.contract import Cancelled, ErrorInfo, Gone, NetworkRef
+from secnet.contract import Cancelled, ErrorInfo, Gone, NetworkRef, Retryable
 
 from .journal import Record
 from .reports import FAILED, PENDING, NetworkReport
 from .requests import Refused, Work
 
-__all__ = ["failed_report", "gone_report", "internal_error", "refused_report"]
+__all__ = ["InternalError", "failed_report", "gone_report", "internal_error", "refused_report"]
 
 _PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
+
+
+class InternalError(Retryable):
+    """A fault of secnet itself: it is tried again, and what it fails for is named."""
+
+    def __init__(self, fault: Exception, *, subject: str = "") -> None:
+        hint = "this is a fault in secnet: report it with the agent's log"
+        super().__init__(f"{type(fault).__name__}: {fault}", hint=hint, subject=subject)
 
 
 def failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
@@ -50,9 +58,4 @@ def gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
 
 def internal_error(exc: Exception) -> ErrorInfo:
     """A fault of secnet itself, as an error that is tried again."""
-    return ErrorInfo(
-        reason="InternalError",
-        message=f"{type(exc).__name__}: {exc}",
-        hint="this is a fault in secnet: report it with the agent's log",
-        retryable=True,
-    )
+    return InternalError(exc).info
