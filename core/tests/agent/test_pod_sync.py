@@ -31,8 +31,11 @@ class Source:
     def __init__(self) -> None:
         self.found: Sandbox | None = None
         self.ended = False
+        self.fault: Exception | None = None
 
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+        if self.fault is not None:
+            raise self.fault
         if self.found is None:
             raise NotReady("no sandbox")
         return self.found
@@ -107,6 +110,16 @@ def test_a_namespace_that_cannot_be_looked_at_stays_and_the_sync_comes_to_its_en
     assert result.report.error.reason == "NotReady"
     assert [network.phase for network in result.report.networks] == ["Attached"]
     assert scene.rig.journal.records() == (scene.record,)
+
+
+def test_a_fault_of_ours_is_told_and_tried_again(scene: Scene) -> None:
+    scene.source.fault = RecursionError("too deep")
+    result = scene.sync()
+    assert result.report is not None
+    assert (result.report.error and result.report.error.reason) == "InternalError"
+    assert [network.phase for network in result.report.networks] == ["Attached"]
+    assert [error.retryable for error in result.errors] == [True]
+    assert result.records == scene.rig.journal.records() == (scene.record,)
 
 
 @pytest.mark.parametrize("uid", [None, "another"], ids=["no object", "a later Pod of the name"])

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from secnet.agent.status import default_entry, has_ours, merge_status, same_status
 from secnet_testing.builders import record
 
@@ -62,6 +63,25 @@ def test_an_unreadable_annotation_counts_as_empty() -> None:
     text = merge_status("{not json", [record()], DEFAULT, TAG)
     assert text is not None
     assert len(json.loads(text)) == 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"name": "x", "interface": [1]}',
+        '{"name": {}}',
+        '{"name": "x", "a": ' + "[" * 600 + "]" * 600 + "}",
+        "[" * 99_999,
+    ],
+    ids=["interface", "name", "deep", "endless"],
+)
+def test_what_no_client_can_read_is_dropped_alone(odd: str) -> None:
+    text = merge_status(f'[{odd}, {{"name": "y"}}]', [record()], DEFAULT, TAG)
+    assert text is not None
+    names = [entry["name"] for entry in json.loads(text)]
+    assert [name for name in names if name != "y"] == ["default", "default/blue"]
+    assert ("y" in names) == (odd[-1] == "}")
+    assert not has_ours(f"[{odd}]", TAG)
 
 
 def test_a_requested_default_route_is_reported_under_the_key_gateway() -> None:

@@ -42,6 +42,7 @@ from .naming import ElementId, Named
 from .pipeline import Pipeline
 from .pod_sync import MakeCall, PodSync
 from .pod_table import PodKey, PodTable
+from .refusals import InternalError
 from .registry import Registry
 from .requests import Refused, Work, build_work
 from .sandbox import Sandbox, pod_ref
@@ -117,8 +118,9 @@ class NodeAttacher:
                 records = self._sandboxes.attach(pod, found, cancel)
             except BaseException as exc:
                 self._told.forget(found.container_id)
-                if isinstance(exc, SecnetError):
-                    self._controller.tell_failure(key, pod, exc)
+                if isinstance(exc, Exception):
+                    error = exc if isinstance(exc, SecnetError) else InternalError(exc)
+                    self._controller.tell_failure(key, pod, error)
                 raise
             result = self._sync.sync(key, pod, cancel)
             made = tuple(record for record in records if record.key not in before)

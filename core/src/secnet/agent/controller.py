@@ -26,6 +26,7 @@ from .pool_changes import PoolChange, PoolChanges
 from .publisher import Publisher
 from .queue import WorkQueue
 from .recovery import Recovery
+from .refusals import internal_error
 from .retry import next_delay
 from .sandbox import SandboxSource
 from .sandbox_failures import SandboxFailures
@@ -215,6 +216,18 @@ class Controller:
     def _handle(self, item: Hashable) -> None:
         assert isinstance(item, tuple)
         key: PodKey = (item[0], item[1])
+        looked_at = True
+        try:
+            looked_at = self._work_on(key)
+        except Exception as exc:
+            _log.exception("Pod %s/%s cannot be handled by a fault of the agent itself, it is tried again", *key)
+            self._schedule(key, [internal_error(exc)])
+        finally:  # new Pods wait for no more than a look at it
+            if looked_at:
+                self._recovery.note(key)
+
+    def _work_on(self, key: PodKey) -> bool:
+        """False for a Pod that could not be looked at, and comes again."""
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
@@ -226,14 +239,14 @@ class Controller:
             with self._lock:
                 del self._cancels[key]
             self._queue.add(key, 0 if self._pods.get(key) else _UNREADABLE_DELAY)
-            return
+            return False
         try:
             result = self._sync.sync(key, pod, cancel, verify=verify)
         finally:
             with self._lock:
                 del self._cancels[key]
         self.publish(key, pod, result, revision)
-        self._recovery.note(key)
+        return True
 
     @contextmanager
     def hold(self, key: PodKey, call: Call) -> Iterator[None]:

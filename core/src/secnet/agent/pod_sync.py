@@ -16,7 +16,6 @@ from secnet.contract import (
     Finding,
     Gone,
     Key,
-    PodRef,
     SecnetError,
 )
 
@@ -30,7 +29,7 @@ from .liveness import lives, outliving
 from .naming import ElementId
 from .occasionally import Occasionally
 from .pipeline import Pipeline
-from .refusals import failed_report, gone_report, internal_error, refused_report
+from .refusals import failed_report, fault_report, gone_report, internal_error, outlived_error, refused_report
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
 from .requests import Foreign, Refused, Work, is_outdated
 from .sandbox import Sandbox, SandboxSource, pod_ref
@@ -118,7 +117,18 @@ class PodSync:
     def sync(
         self, key: tuple[str, str], pod: Mapping[str, Any] | None, cancel: threading.Event, *, verify: bool = False
     ) -> SyncResult:
-        """Bring one Pod up to date. Never raises a SecnetError: what went wrong stands in the report."""
+        """Bring one Pod up to date. Never raises an Exception: what went wrong stands in the report."""
+        try:
+            return self._sync(key, pod, cancel, verify)
+        except Exception as exc:
+            _log.exception("Pod %s/%s cannot be brought up to date by a fault of the agent itself", *key)
+            records = self._journal.of_pod(*key)
+            ref = pod_ref(pod) if pod is not None else next((record.pod for record in records), None)
+            return SyncResult(report=fault_report(ref, records, exc) if ref is not None else None, records=records)
+
+    def _sync(
+        self, key: tuple[str, str], pod: Mapping[str, Any] | None, cancel: threading.Event, verify: bool
+    ) -> SyncResult:
         records = self._journal.of_pod(*key)
         if pod is None or is_finished(pod):
             return self._remove_pod(key, records, absent=pod is None)
@@ -264,7 +274,7 @@ class PodSync:
             return SyncResult(report=None, released=frozenset(self._claims.release(key)))
         ref = (kept or records)[0].pod
         assert ref is not None
-        error = _outlived_error(ref) if kept else None
+        error = outlived_error(ref) if kept else None
         return SyncResult(report=PodReport(pod=ref, networks=tuple(networks), error=error), records=kept)
 
     def _stand_still(
@@ -290,11 +300,3 @@ class PodSync:
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))
         left = self._journal.of_pod(base.pod.namespace, base.pod.name)
         return SyncResult(report=report, records=tuple(record for record in left if record not in kept))
-
-
-def _outlived_error(ref: PodRef) -> ErrorInfo:
-    return Busy(
-        "its object is gone, and its sandbox lives on",
-        hint="its networks stay until the container runtime has ended the sandbox",
-        subject=f"Pod {ref}",
-    ).info

@@ -7,6 +7,7 @@ annotation, one of the condition, and an Event; a fourth, a GET, where somebody 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -19,11 +20,14 @@ from .journal import Record
 from .pod_sync import SyncResult
 from .pod_table import PodKey, PodTable
 from .primary import primary_addresses
+from .refusals import internal_error
 from .reports import NetworkReport, PodReport, Reports
 from .sandbox import pod_ref
 from .status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
 
 __all__ = ["Publisher"]
+
+_log = logging.getLogger(__name__)
 
 ATTACHED_REASON = "NetworksAttached"
 
@@ -83,16 +87,19 @@ class Publisher:
         if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
             return  # another Pod has the name by now
         pod = newest or pod
-        yield self._try(lambda: self._patch_status(pod, result.records))
-        yield self._try(lambda: self._set_condition(pod, result.report))
+        yield self._try(key, lambda: self._patch_status(pod, result.records))
+        yield self._try(key, lambda: self._set_condition(pod, result.report))
 
-    def _try(self, write: Callable[[], None]) -> ErrorInfo | None:
+    def _try(self, key: PodKey, write: Callable[[], None]) -> ErrorInfo | None:
         try:
             write()
         except ObjectNotFound:
             return None
         except SecnetError as exc:
             return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
+        except Exception as exc:  # what fails for one of them must not keep the others from being told
+            _log.exception("what became of Pod %s/%s cannot be told by a fault of the agent itself", *key)
+            return internal_error(exc)
         return None
 
     def _patch_status(self, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:

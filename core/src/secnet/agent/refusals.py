@@ -1,14 +1,24 @@
-"""The reports of networks that are not attached, and why."""
+"""The reports of networks and Pods that are not as they should be, and why."""
 
 from __future__ import annotations
 
-from secnet.contract import Cancelled, ErrorInfo, Gone, NetworkRef, Retryable
+from collections.abc import Iterable
+
+from secnet.contract import Busy, Cancelled, ErrorInfo, Gone, NetworkRef, PodRef, Retryable
 
 from .journal import Record
-from .reports import FAILED, PENDING, NetworkReport
+from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
 from .requests import Refused, Work
 
-__all__ = ["InternalError", "failed_report", "gone_report", "internal_error", "refused_report"]
+__all__ = [
+    "InternalError",
+    "failed_report",
+    "fault_report",
+    "gone_report",
+    "internal_error",
+    "outlived_error",
+    "refused_report",
+]
 
 _PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
 
@@ -59,3 +69,17 @@ def gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
 def internal_error(exc: Exception) -> ErrorInfo:
     """A fault of secnet itself, as an error that is tried again."""
     return InternalError(exc).info
+
+
+def fault_report(pod: PodRef, records: Iterable[Record], exc: Exception) -> PodReport:
+    """A Pod at which the agent itself failed; its attachments are as they were."""
+    return PodReport(pod=pod, error=internal_error(exc), networks=tuple(network_report(record) for record in records))
+
+
+def outlived_error(pod: PodRef) -> ErrorInfo:
+    """Why a Pod keeps networks whose object is gone."""
+    return Busy(
+        "its object is gone, and its sandbox lives on",
+        hint="its networks stay until the container runtime has ended the sandbox",
+        subject=f"Pod {pod}",
+    ).info

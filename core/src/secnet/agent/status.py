@@ -14,6 +14,7 @@ from typing import Any
 from secnet.contract import thaw
 
 from .journal import Phase, Record
+from .jsontext import too_deep
 
 __all__ = ["STATUS_ANNOTATION", "default_entry", "has_ours", "merge_status", "same_status", "status_entry"]
 
@@ -57,7 +58,7 @@ def merge_status(
     """The new annotation text; None when it should not exist.
 
     Entries of others stay in their order; one of the same (name, interface) gives way to ours. An unreadable annotation
-    counts as empty.
+    counts as empty, and an entry that no client could read is dropped.
     """
     ours = [status_entry(record, owner_tag) for record in records if record.phase == Phase.ATTACHED]
     named = {(entry["name"], entry["interface"]) for entry in ours}
@@ -100,6 +101,12 @@ def _read(text: str | None) -> list[dict[str, Any]]:
         return []
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
-    return [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    return [entry for entry in data if _is_entry(entry)] if isinstance(data, list) else []
+
+
+def _is_entry(entry: Any) -> bool:
+    """A Pod's author may write anything; name and interface are texts, or are not there."""
+    texts = isinstance(entry, dict) and all(isinstance(entry.get(key, ""), str) for key in ("name", "interface"))
+    return texts and too_deep(entry) is None
