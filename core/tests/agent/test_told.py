@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from secnet.agent.sandbox import Sandbox
 from secnet.agent.told import ToldSandboxes
-from secnet.contract import NetnsRef, NotReady
+from secnet.contract import Gone, NetnsRef, NotReady
 from secnet.linux.netns import identify
 from secnet_testing.netns import NetnsFactory
 
@@ -68,6 +68,21 @@ def test_a_sandbox_that_ended_is_none_even_if_others_still_list_it(living: Sandb
     assert told.container_of(pod()) is None
     told.tell(pod(), living)
     assert told.resolve(pod()) == living
+
+
+def test_a_late_add_of_an_ended_sandbox_does_not_take_the_place_of_a_living_one(
+    living: Sandbox, netns_factory: NetnsFactory
+) -> None:
+    told = ToldSandboxes(Others("new"))
+    late = Sandbox(container_id="late", netns=identify(netns_factory().path))
+    told.forget("late")
+    told.tell(pod(), living)
+    with pytest.raises(Gone, match="late has ended"):
+        told.tell(pod(), late)
+    assert told.resolve(pod()) == living
+    told.forget("new")
+    told.tell(pod(), late)
+    assert told.resolve(pod()) == late
 
 
 def test_a_del_says_that_a_sandbox_ended_before_the_runtime_does(living: Sandbox) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from secnet.contract import NotReady
+from secnet.contract import Gone, NotReady
 
 from .liveness import lives
 from .sandbox import Sandbox, SandboxSource, pod_ref
@@ -33,9 +33,21 @@ class ToldSandboxes:
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     def tell(self, pod: Mapping[str, Any], sandbox: Sandbox) -> None:
-        """This is the Pod's sandbox from now on; not that of a later Pod of its name."""
+        """This is the Pod's sandbox from now on; not that of a later Pod of its name.
+
+        Raises Gone for one that has ended while the Pod has a living one: an ADD that comes late must not take its networks. To
+        be called while the Pod is held.
+        """
         ref = pod_ref(pod)
+        living = self._living(pod)
         with self._lock:
+            ended = sandbox.container_id in self._ended
+            if ended and living is not None and living.container_id != sandbox.container_id:
+                raise Gone(
+                    f"the sandbox {sandbox.container_id} has ended, and the Pod has another one",
+                    hint="the runtime has given this one up",
+                    subject=f"Pod {ref}",
+                )
             self._told[(ref.namespace, ref.name)] = (ref.uid, sandbox)
             self._ended.pop(sandbox.container_id, None)
 
