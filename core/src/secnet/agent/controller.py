@@ -153,7 +153,7 @@ class Controller:
 
     @property
     def started(self) -> bool:
-        """Whether recovery is over: everything that existed is known and queued."""
+        """Whether everything that existed is known and queued."""
         return self._started
 
     def sandboxes(self) -> dict[PodKey, str | None]:

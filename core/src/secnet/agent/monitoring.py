@@ -67,7 +67,7 @@ class Monitoring:
 
     def unready(self) -> Iterator[str]:
         """Why the agent cannot do its work now."""
-        if not self._controller.started:
+        if not (self._controller.started and self._controller.recovered.is_set()):
             yield "recovery is not done yet"
         if reason := self._cluster.unreachable():
             yield reason
