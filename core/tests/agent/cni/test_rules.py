@@ -93,6 +93,19 @@ def test_but_they_get_their_networks_from_an_agent_that_is_ready(service: CniSer
     assert code(ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)) == 11
 
 
+@BOTH
+def test_a_line_about_a_call_says_which_sandbox(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    attacher.error = Busy("no address is free")
+    ask(service, "ADD", configuration, CNI_CONTAINERID="c" * 64)
+    attacher.error, attacher.broken["c" * 64] = None, Busy("somebody works on it")
+    ask(service, "DEL", configuration, CNI_CONTAINERID="c" * 64)
+    shown = [vars(line) for line in caplog.records if line.name.startswith("secnet.agent.cni")]
+    assert len(shown) == 2
+    assert [(line["pod"], line["container"]) for line in shown] == [("default/web-0", "c" * 13)] * 2
+
+
 # --- ADD --------------------------------------------------------------------------------------------------------------
 
 

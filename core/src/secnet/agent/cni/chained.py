@@ -78,4 +78,4 @@ class ChainedPlugin:
 
 
 def _facts(call: CniCall) -> dict[str, str]:
-    return {"pod": str(call.pod or ""), "container_id": call.container_id}
+    return {"pod": str(call.pod or ""), "container": call.container_id[:13]}

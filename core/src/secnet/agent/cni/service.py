@@ -39,7 +39,7 @@ class CniService:
         facts: dict[str, str] = {}
         try:
             call = parse_call(raw)
-            facts = {"pod": str(call.pod or ""), "container_id": call.container_id, "command": call.command}
+            facts = {"pod": str(call.pod or ""), "container": call.container_id[:13], "command": call.command}
             return self._dispatch(call, cancel)
         except SecnetError as exc:
             _log.warning("a CNI call fails: %s", exc, extra=facts)
