@@ -25,6 +25,7 @@ from secnet.contract import (
     Key,
     NetworkRef,
     PodRef,
+    Retryable,
     SecnetError,
     Timeout,
     thaw,
@@ -105,8 +106,8 @@ class NodeAttacher:
         """See `Attacher.attach_pod`. Costs one GET when the sandbox comes before the watch told of its Pod."""
         if sandbox.pod is None:
             return ()
-        pod = self._find_pod(sandbox.pod)
-        if not asks_for_networks(pod):
+        pod = self._find_pod(sandbox.pod, may_be_unknown=sandbox.may_pass)
+        if pod is None or not asks_for_networks(pod):
             return ()
         found = _identified(sandbox)
         ref = pod_ref(pod)
@@ -227,11 +228,17 @@ class NodeAttacher:
         with self._controller.hold(key, call):
             yield
 
-    def _find_pod(self, wanted: PodRef) -> Mapping[str, Any]:
-        key = (wanted.namespace, wanted.name)
-        pod = self._pods.get(key)
+    def _find_pod(self, wanted: PodRef, *, may_be_unknown: bool) -> Mapping[str, Any] | None:
+        pod = self._pods.get((wanted.namespace, wanted.name))
         if pod is None or not _is_same(pod, wanted):
-            pod = self._cluster.get("Pod", wanted.name, wanted.namespace)
+            try:
+                pod = self._cluster.get("Pod", wanted.name, wanted.namespace)
+            except Retryable as exc:
+                if not may_be_unknown:
+                    raise
+                # What the API server itself waits for may run there.
+                _log.warning("a Pod starts unseen, as its namespace never waits: %s", exc, extra={"pod": str(wanted)})
+                return None
         if not _is_same(pod, wanted):
             raise Gone(
                 f"the Pod of that name has the uid {pod_ref(pod).uid} and not {wanted.uid}",

@@ -93,6 +93,12 @@ def test_but_they_get_their_networks_from_an_agent_that_is_ready(service: CniSer
     assert code(ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)) == 11
 
 
+def test_the_agent_knows_which_pods_must_not_wait(service: CniService, attacher: ToyAttacher) -> None:
+    ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)
+    ask(service, "ADD", conf())
+    assert [sandbox.may_pass for sandbox in attacher.asked] == [True, False]
+
+
 @BOTH
 def test_a_line_about_a_call_says_which_sandbox(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], caplog: pytest.LogCaptureFixture

@@ -19,13 +19,14 @@ class SandboxCall:
     """The sandbox that a call is about.
 
     netns: a path as the runtime knows it; nothing was looked at yet. pod: None when the runtime names none.
-    ifname: CNI_IFNAME; in a chain that is the primary interface.
+    ifname: CNI_IFNAME; in a chain that is the primary interface. may_pass: the Pod must not wait until it can be looked up.
     """
 
     container_id: str
     netns: str
     ifname: str
     pod: PodRef | None = None
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,10 @@ class Attacher(Protocol):
         ...
 
     def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
-        """All networks of the Pod, or an error and nothing left. Raises Cancelled soon after `cancel` is set."""
+        """All networks of the Pod, or an error and nothing left. Raises Cancelled soon after `cancel` is set.
+
+        None for one that may pass and cannot be looked up now: it is attached when it is seen.
+        """
         ...
 
     def detach_sandbox(self, container_id: str) -> None:

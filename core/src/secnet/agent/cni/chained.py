@@ -47,12 +47,15 @@ class ChainedPlugin:
         passed = passed_through(call.cni_version, call.prev_result)
         if call.pod is None:
             return Answer(result=passed)  # a sandbox that no Pod stands behind asks for nothing
-        if not self._attacher.ready and call.pod.namespace in call.pass_namespaces:
+        may_pass = call.pod.namespace in call.pass_namespaces
+        if not self._attacher.ready and may_pass:
             # What the agent itself waits for may run there. Such a Pod is attached when it is seen.
             _log.warning("a Pod starts before the agent is ready, as its namespace never waits", extra=_facts(call))
             return Answer(result=passed)
         wait_until_ready(self._attacher, cancel, self._ready_timeout)
-        sandbox = SandboxCall(container_id=call.container_id, netns=call.netns, ifname=call.ifname, pod=call.pod)
+        sandbox = SandboxCall(
+            container_id=call.container_id, netns=call.netns, ifname=call.ifname, pod=call.pod, may_pass=may_pass
+        )
         self._attacher.attach_pod(sandbox, cancel)
         undo = partial(self._attacher.detach_sandbox, call.container_id)
         if cancel.is_set():
