@@ -247,12 +247,17 @@ class Agent:
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due = 0.0
         leases = Occasionally(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+
+        def beat() -> None:
+            self._beats.beat("keep_true", self._settings.check_interval + self._settings.attach_timeout + 600)
+
         while not self._stop.wait(due):
-            self._beats.beat("keep_true", self._settings.check_interval + 600)
+            beat()
             started = time.monotonic()
             if due:
                 self._guard(self._parts.controller.verify_all, default=None)
-            self._guard(self._parts.attacher.tend, default=None)
+            self._guard(lambda: self._parts.attacher.tend(beat), default=None)
+            beat()
             self._guard(
                 lambda: self._parts.sweeper.sweep(
                     types, backends if leases.is_due("sweep") else [], self._call(self._settings.check_interval)

@@ -200,10 +200,14 @@ class NodeAttacher:
             for record in self._journal.records()
         ]
 
-    def tend(self) -> None:
-        """Remove single networks that are half-built or whose namespace is gone: their caller may never say DEL."""
+    def tend(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Remove single networks that are half-built or whose namespace is gone: their caller may never say DEL.
+
+        beat: called before each removal, which may take as long as an attach.
+        """
         for record in self._journal.of_cni():
             if _is_left(record):
+                beat()
                 self._end(record, _is_left)
 
     # Pieces

@@ -1,0 +1,75 @@
+"""The agent as CNI calls see it: Pods that cannot be looked up, and single networks that nobody ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from secnet.agent.attacher import NodeAttacher
+from secnet.agent.cni.attacher import SandboxCall
+from secnet.agent.journal import Journal, Phase, Via
+from secnet.agent.pod_table import PodTable
+from secnet.contract import Call, ObjectNotFound, PodRef, Unavailable
+from secnet_testing.builders import record
+
+SANDBOX = SandboxCall(
+    container_id="c1", netns="/none", ifname="eth0", pod=PodRef(namespace="kube-system", name="dns", uid="u1")
+)
+
+
+class Cluster:
+    """A cluster whose API server answers with an error only."""
+
+    error: Exception = Unavailable("the API server cannot be reached")
+
+    def get(self, kind: str, name: str, namespace: str) -> Any:
+        raise self.error
+
+
+def _attacher(folder: Path, cluster: Any = None, ended: Callable[[], None] = lambda: None) -> NodeAttacher:
+    """Over stand-ins, as nothing of what they stand for is reached or must fail here."""
+
+    def fail(*args: Any) -> None:
+        ended()
+        raise Unavailable("the switch does not answer")
+
+    parts: dict[str, Any] = {
+        "controller": SimpleNamespace(hold=lambda key, call: threading.Lock()),
+        "told": None,
+        "sandboxes": None,
+        "sync": None,
+        "pipeline": SimpleNamespace(detach=fail),
+        "registry": None,
+    }
+    return NodeAttacher(
+        cluster=cluster,
+        pods=PodTable("node-1"),
+        journal=Journal(folder),
+        make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+        deadline=5.0,
+        **parts,
+    )
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), ObjectNotFound("no such Pod")])
+def test_a_pod_that_cannot_be_looked_up_passes_where_it_must_not_wait(tmp_path: Path, error: Exception) -> None:
+    cluster = Cluster()
+    cluster.error = error
+    attacher = _attacher(tmp_path, cluster)
+    with pytest.raises(type(error)):
+        attacher.attach_pod(SANDBOX, threading.Event())
+    may_pass = SandboxCall(container_id="c1", netns="/none", ifname="eth0", pod=SANDBOX.pod, may_pass=True)
+    assert attacher.attach_pod(may_pass, threading.Event()) == ()
+
+
+def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) -> None:
+    seen: list[str] = []
+    for ifname in ("net1", "net2"):
+        Journal(tmp_path).write(record(ifname, phase=Phase.PLANNED, via=Via.CNI))
+    attacher = _attacher(tmp_path, ended=lambda: seen.append("end"))
+    attacher.tend(lambda: seen.append("beat"))
+    assert seen == ["beat", "end"] * 2
