@@ -19,6 +19,13 @@ def test_nesting_is_refused_with_its_place(levels: int) -> None:
         read_json('{"bridge": ' + "[" * inner + "]" * inner + "}")
 
 
+@pytest.mark.parametrize("text", [r'{"ippools": ["\ud800"]}', r'{"\uDC00x": 1}', '["\ud800"]'])
+def test_half_a_character_is_refused(text: str) -> None:
+    with pytest.raises(JsonProblem, match=r"\\u(d800|dc00) alone"):
+        read_json(text)
+    assert read_json(r'"\ud83d\ude00"') == "\U0001f600"
+
+
 def test_as_many_levels_as_are_allowed_are_read() -> None:
     assert read_json("[" * MOST_LEVELS + "]" * MOST_LEVELS)
 

@@ -91,6 +91,7 @@ def _one(**keys: Any) -> list[dict[str, Any]]:
 
 
 _COOKBOOK = '{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools" ["pool1"]}}'
+_HALF = r'{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools": ["\ud800"]}}'
 _CHAIN = '{"cniVersion": "0.3.0", "name": "x", "plugins": [{"type": "antrea", "networkType": "vlan"}]}'
 
 CASES: Sequence[Case] = (
@@ -139,6 +140,7 @@ CASES: Sequence[Case] = (
     ),
     _config("cookbook-json", _COOKBOOK, "$.spec.config", "invalid JSON"),
     _config("deep", '{"type": "antrea", "bridge": ' + "[" * 600 + "]" * 600 + "}", "$.spec.config", "64 levels"),
+    _config("half-a-character", _HALF, "$.spec.config", "ud800"),
     _config("config-list", "[1]", "$.spec.config", "object"),
     _config("chain", _CHAIN, "$.plugins", "chain"),
     _config("no-type", '{"cniVersion": "0.3.0", "networkType": "vlan"}', "$.type", "missing"),

@@ -23,7 +23,10 @@ class JsonProblem(ValueError):
 
 
 def read_json(text: str) -> Any:
-    """Parse JSON of at most MOST_LEVELS, without what Python lets pass: a key given twice, NaN, Infinity. Raises JsonProblem."""
+    """Parse JSON of at most MOST_LEVELS, without what Python lets pass. Raises JsonProblem.
+
+    That is: a key given twice, NaN and Infinity, and half of a surrogate pair, which no file and no request can hold.
+    """
     try:
         data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except JsonProblem:
@@ -35,7 +38,15 @@ def read_json(text: str) -> Any:
     path = too_deep(data)
     if path is not None:
         raise JsonProblem(f"more than {MOST_LEVELS} levels of lists and objects at {path}")
+    _only_characters(data)
     return data
+
+
+def _only_characters(data: Any) -> None:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise JsonProblem(f"\\u{ord(exc.object[exc.start]):04x} alone is half of a character") from exc
 
 
 def too_deep(data: Any) -> str | None:

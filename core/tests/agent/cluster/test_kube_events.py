@@ -144,6 +144,12 @@ def test_a_long_message_is_cut_between_characters(scene: Scene) -> None:
     assert scene.events[0]["message"] == "ä" * 510 + "..."
 
 
+def test_what_is_no_character_in_a_message_keeps_nobody_from_reading_the_rest(scene: Scene) -> None:
+    scene.record("pool \ud800 is missing")
+    scene.until_counts(1)
+    assert scene.events[0]["message"] == "pool ? is missing"
+
+
 def test_what_waits_is_written_at_the_end(scene: Scene) -> None:
     for number in range(20):
         scene.record(f"message {number}")

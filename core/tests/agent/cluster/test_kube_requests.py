@@ -45,6 +45,15 @@ def events(api: KubeApiProcess) -> list[dict[str, Any]]:
     return api.items("/api/v1/events")
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a/b", "..", "%2e", ""])
+def test_a_name_that_no_object_can_have_is_not_found_without_a_request(
+    cluster: KubeCluster, calls: list[tuple[str, str, int]], name: str
+) -> None:
+    with pytest.raises(ObjectNotFound, match="name of no object"):
+        cluster.get("IPPool", name)
+    assert {status for _, _, status in calls} <= {0}, "it was sent"
+
+
 def test_the_typed_models_are_never_loaded(api: KubeApiProcess, tmp_path: Path) -> None:
     program = """
 import sys

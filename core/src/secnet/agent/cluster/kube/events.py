@@ -218,6 +218,6 @@ def _involved(pod: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _short(message: str) -> str:
-    """At most 1024 bytes, cut between characters."""
-    data = message.encode()
-    return message if len(data) <= _LONGEST else data[: _LONGEST - 3].decode(errors="ignore") + "..."
+    """At most 1024 bytes, cut between characters; what is no character is a question mark."""
+    data = message.encode(errors="replace")
+    return data.decode() if len(data) <= _LONGEST else data[: _LONGEST - 3].decode(errors="ignore") + "..."

@@ -85,7 +85,7 @@ class Request:
         return "/" + "/".join(parts) + query
 
     def _safe(self, part: str) -> str:
-        if part in ("", ".", "..") or any(character in part for character in "/%\0"):
+        if part in ("", ".", "..") or any(character in part for character in "/%\0") or not _is_text(part):
             raise ObjectNotFound(
                 f"{part!r} is the name of no object", hint="correct the name", subject=f"{self.kind} {part!r}"
             )
@@ -114,6 +114,15 @@ class PathRequest(Request):
     def path(self) -> str:
         """See `Request.path`."""
         return self.where
+
+
+def _is_text(part: str) -> bool:
+    """Half of a surrogate pair has no bytes."""
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def info_at(path: str) -> KindInfo:
