@@ -221,7 +221,12 @@ def test_a_list_of_versions_that_we_speak_is_taken(node: Node, versions: dict[st
 # --- A network that is a single plugin --------------------------------------------------------------------------------
 
 SINGLE = {"cniVersion": "0.4.0", "name": "cluster", **BRIDGE}
-WRAPPED = {"cniVersion": "0.4.0", "name": "cluster", "plugins": [BRIDGE, ENTRY]}
+WRAPPED = {
+    "cniVersion": "0.4.0",
+    "name": "cluster",
+    "secnet.io/made-from": "10-net.conf",
+    "plugins": [BRIDGE, ENTRY],
+}
 
 
 @pytest.mark.parametrize("suffix", ["conf", "json"])
@@ -229,7 +234,7 @@ def test_a_single_plugin_gets_a_list_that_comes_before_it(node: Node, suffix: st
     node.write(f"10-net.{suffix}", SINGLE)
     node.installation.ensure()
     assert sorted(os.listdir(node.conf))[0] == "10-net-secnet.conflist"
-    assert node.read("10-net-secnet.conflist") == WRAPPED
+    assert node.read("10-net-secnet.conflist") == WRAPPED | {"secnet.io/made-from": f"10-net.{suffix}"}
     assert node.read(f"10-net.{suffix}") == SINGLE
     before = node.picture()
     node.installation.ensure()
@@ -244,8 +249,8 @@ def test_the_list_follows_the_plugin_it_was_made_from_and_keeps_what_others_adde
     node.write("10-net-secnet.conflist", WRAPPED | {"plugins": [BRIDGE, ENTRY, PORTMAP]})
     node.write("10-net.conf", SINGLE | {"mtu": 9000, "cniVersion": "1.0.0"})
     node.installation.ensure()
-    made = {"cniVersion": "1.0.0", "name": "cluster", "plugins": [BRIDGE | {"mtu": 9000}, ENTRY, PORTMAP]}
-    assert node.read("10-net-secnet.conflist") == made
+    made = {"cniVersion": "1.0.0", "plugins": [BRIDGE | {"mtu": 9000}, ENTRY, PORTMAP]}
+    assert node.read("10-net-secnet.conflist") == WRAPPED | made
 
 
 def test_the_list_goes_with_the_plugin_it_was_made_from(node: Node) -> None:
@@ -264,6 +269,36 @@ def test_the_list_goes_when_another_network_comes_first(node: Node) -> None:
     node.write("05-net.conflist", network(PORTMAP))
     node.installation.ensure()
     assert sorted(os.listdir(node.conf)) == ["05-net.conflist", "10-net.conf"]
+
+
+def test_a_network_of_somebody_else_is_never_deleted_whatever_its_name(node: Node) -> None:
+    node.write("10-secnet.conflist", network(BRIDGE))
+    node.write("20-secnet.conflist", network(PORTMAP, {"type": "secnet-cni"}))
+    node.write("30-secnet.conflist", "{")
+    node.installation.ensure()
+    assert node.read("10-secnet.conflist") == network(BRIDGE, ENTRY)
+    node.installation.remove()
+    assert node.read("10-secnet.conflist") == network(BRIDGE)
+    assert node.read("20-secnet.conflist") == network(PORTMAP)
+    assert (node.conf / "30-secnet.conflist").read_text() == "{"
+
+
+def test_a_copy_of_our_list_under_another_name_is_its_owners(node: Node) -> None:
+    node.write("10-net.conf", SINGLE)
+    node.write("50-copy.conflist", WRAPPED)
+    node.installation.ensure()
+    node.installation.remove()
+    assert sorted(os.listdir(node.conf)) == ["10-net.conf", "50-copy.conflist"]
+    assert node.read("50-copy.conflist") == WRAPPED | {"plugins": [BRIDGE]}
+
+
+def test_a_foreign_file_in_the_place_of_our_list_is_left_alone(node: Node) -> None:
+    node.write("10-net.conf", SINGLE)
+    path = node.write("10-net-secnet.conflist", {"plugins": [], "secnet.io/made-from": 5})
+    before = path.read_text()
+    with pytest.raises(Conflict, match="not ours"):
+        node.installation.ensure()
+    assert path.read_text() == before
 
 
 # --- Removal ----------------------------------------------------------------------------------------------------------
