@@ -172,15 +172,34 @@ def test_mode_and_owner_stay_and_nothing_lies_about(node: Node) -> None:
     assert os.listdir(node.conf) == ["10-net.conflist"]
 
 
-@pytest.mark.parametrize(
-    "content", ["{", "[]", '"x"', '{"plugins": 5}', '{"plugins": []}', "\ufeff", '{"plugins": ["x"]}']
-)
+@pytest.mark.parametrize("content", ["[]", '"x"', '{"plugins": 5}', '{"plugins": []}', '{"plugins": ["x"]}'])
 def test_a_file_that_is_no_network_is_passed_over(node: Node, content: str) -> None:
     node.write("00-broken.conflist", content)
     node.write("05-net.txt", network(PORTMAP))
     node.write("10-net.conflist", network(BRIDGE))
     node.installation.ensure()
     assert (node.conf / "00-broken.conflist").read_text() == content
+    assert node.read("10-net.conflist") == network(BRIDGE, ENTRY)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"cniVersion": "1.0.0", "plugins": [', "\ufeff"])
+def test_a_first_file_that_is_half_written_is_waited_for(node: Node, content: str) -> None:
+    """The entry would else go for a moment into a network that does not count, and out again."""
+    node.write("00-new.conflist", content)
+    node.write("10-net.conflist", network(BRIDGE))
+    with pytest.raises(NotReady, match="cannot be read"):
+        node.installation.ensure()
+    assert node.read("10-net.conflist") == network(BRIDGE)
+    node.write("00-new.conflist", network(PORTMAP))
+    node.installation.ensure()
+    assert node.read("00-new.conflist") == network(PORTMAP, ENTRY)
+    assert node.read("10-net.conflist") == network(BRIDGE)
+
+
+def test_a_later_file_that_cannot_be_read_keeps_nothing_from_being_done(node: Node) -> None:
+    node.write("10-net.conflist", network(BRIDGE))
+    node.write("20-broken.conflist", "{")
+    node.installation.ensure()
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY)
 
 

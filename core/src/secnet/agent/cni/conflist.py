@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,13 @@ def multus_present(conf_dir: Path) -> bool:
 def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
     """Make `entry` the last plugin of the first network, once, and return the file. Changes nothing that is right already.
 
-    Raises NotReady while there is no network, Unsupported for one whose version of CNI our plugin does not speak: its Pods
-    would all fail. Raises Conflict when somebody else's file has the name of the conflist to be made.
+    Raises NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose
+    version of CNI our plugin does not speak, for its Pods would all fail; Conflict when somebody else's file has the name of
+    the conflist to be made.
     """
     wanted = thaw(entry)
     _drop_orphans(conf_dir)
-    network = next(_networks(conf_dir), None)
+    network = next(_networks(conf_dir, unreadable=_wait_for), None)
     if network is None:
         hint = "install the cluster's primary network; it is looked for again"
         raise NotReady("there is no CNI network in this directory yet", hint=hint, subject=str(conf_dir))
@@ -87,8 +88,21 @@ def unchain(conf_dir: Path) -> None:
             _take_out(network)
 
 
-def _networks(conf_dir: Path) -> Iterator[_Network]:
-    """The readable files in libcni's order."""
+def _pass_over(path: Path, why: Exception) -> None:
+    _log.warning("a CNI configuration cannot be read: %s: %s", path, why)
+
+
+def _wait_for(path: Path, why: Exception) -> None:
+    """Its owner may be writing it at this moment, and then it is the network that counts."""
+    raise NotReady(
+        f"this file comes before the CNI networks, and cannot be read: {why}",
+        hint="mend or remove it, if it stays so; it is looked at again",
+        subject=str(path),
+    ) from why
+
+
+def _networks(conf_dir: Path, unreadable: Callable[[Path, Exception], None] = _pass_over) -> Iterator[_Network]:
+    """The networks in libcni's order. unreadable: told of each file on the way that cannot be read, or is no JSON."""
     try:
         names = sorted(name for name in os.listdir(conf_dir) if name.endswith(_SUFFIXES))
     except FileNotFoundError:
@@ -97,8 +111,10 @@ def _networks(conf_dir: Path) -> Iterator[_Network]:
         path = conf_dir / name
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue  # it went between the two looks
         except (OSError, ValueError) as exc:
-            _log.warning("a CNI configuration cannot be read: %s: %s", path, exc)
+            unreadable(path, exc)
             continue
         plugins = content.get("plugins") if name.endswith(_LIST) and isinstance(content, dict) else [content]
         if isinstance(plugins, list) and any(_type(plugin) for plugin in plugins):
