@@ -138,9 +138,10 @@ def test_the_entry_is_appended_to_the_first_network_once(node: Node) -> None:
 
 def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
-    node.installation.ensure()
+    assert node.installation.ensure() == node.conf / "10-net.conflist"
+    assert node.installation.ensure() is None
     node.write("10-net.conflist", network(BRIDGE, mtu=9000))
-    node.installation.ensure()
+    assert node.installation.ensure() == node.conf / "10-net.conflist"
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, mtu=9000)
 
 

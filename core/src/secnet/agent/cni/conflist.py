@@ -52,8 +52,10 @@ def multus_present(conf_dir: Path) -> bool:
     return any(_type(plugin) in _MULTUS_TYPES for network in _networks(conf_dir) for plugin in network.plugins)
 
 
-def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
-    """Make `entry` the last plugin of the first network, once, and return the file. Changes nothing that is right already.
+def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
+    """Make `entry` the last plugin of the first network, once. Changes nothing that is right already.
+
+    Returns the file of that network if it had to be written.
 
     Raises NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose
     version of CNI our plugin does not speak, for its Pods would all fail; Conflict when somebody else's file has the name of
@@ -68,7 +70,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
     _require_versions(network)
     path, content = _target(network)
     content["plugins"] = _with_entry(content["plugins"], wanted)
-    _write(path, content, mode_of=network.path)
+    written = _write(path, content, mode_of=network.path)
     for other in _networks(conf_dir):
         if other.path in (path, network.path):
             continue
@@ -76,7 +78,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
             other.path.unlink(missing_ok=True)
         else:
             _take_out(other)
-    return path
+    return path if written else None
 
 
 def unchain(conf_dir: Path) -> None:
@@ -197,10 +199,12 @@ def _take_out(network: _Network) -> None:
         _write(network.path, network.content | {"plugins": rest}, mode_of=network.path)
 
 
-def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> None:
+def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> bool:
+    """Whether it was different."""
     try:
         if json.loads(path.read_text(encoding="utf-8")) == content:
-            return
+            return False
     except (OSError, ValueError):
         pass  # it is to be made, or made right
     replace_file(path, (json.dumps(content, indent=2) + "\n").encode(), like=mode_of)
+    return True
