@@ -101,7 +101,7 @@ class Attacher(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether recovery is complete. Nothing else is called before, except `status`."""
+        """Whether recovery is complete. Before it only `status`, `recorded` and what detaches are called."""
         ...
 
     def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
