@@ -132,7 +132,7 @@ static int run(void)
     bool valid = json_object(input, conf, MEMBERS), chained = !json_is(conf[TYPE].value, "secnet");
     if (strcmp(command, "VERSION") == 0) {
         print_version();
-        printf(",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
+        printf(",\"supportedVersions\":[\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
         return 0;
     }
     if (strcmp(command, "STATUS") == 0 && chained)

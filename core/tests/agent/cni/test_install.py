@@ -218,7 +218,7 @@ def test_before_there_is_a_network_it_waits(node: Node) -> None:
         {"cniVersion": "0.2.0"},
         {"cniVersion": None},
         {"cniVersion": "1.1.0", "cniVersions": ["1.1.0", "1.9.0"]},
-        {"cniVersion": None, "cniVersions": ["0.3.0", "1.0.0"]},
+        {"cniVersion": None, "cniVersions": ["0.2.0", "1.0.0"]},
     ],
 )
 def test_a_network_of_another_version_is_left_alone(node: Node, versions: dict[str, Any]) -> None:
@@ -230,7 +230,8 @@ def test_a_network_of_another_version_is_left_alone(node: Node, versions: dict[s
 
 
 @pytest.mark.parametrize(
-    "versions", [{"cniVersions": ["1.0.0", "1.1.0"]}, {"cniVersion": None, "cniVersions": ["1.1.0"]}]
+    "versions",
+    [{"cniVersions": ["1.0.0", "1.1.0"]}, {"cniVersion": None, "cniVersions": ["1.1.0"]}, {"cniVersion": "0.3.0"}],
 )
 def test_a_list_of_versions_that_we_speak_is_taken(node: Node, versions: dict[str, Any]) -> None:
     node.write("10-net.conflist", network(BRIDGE, **versions))

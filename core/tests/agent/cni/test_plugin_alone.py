@@ -41,7 +41,7 @@ def test_the_shipped_program_keeps_its_word_too(plugin: Plugin) -> None:
     assert plugin.call("ADD", conf(), CNI_ARGS=SYSTEM) == (0, PREVIOUS)
 
 
-@pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0", "1.1.0"])
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
 def test_the_answer_has_the_version_of_the_request(hasty: Plugin, version: str) -> None:
     assert hasty.call("CHECK", conf(cniVersion=version))[1]["cniVersion"] == version
 
@@ -98,7 +98,7 @@ def test_the_status_of_one_network_says_that_it_is_not_there(hasty: Plugin) -> N
 def test_version_needs_no_agent(hasty: Plugin, stdin: bytes, version: str) -> None:
     status, answer = hasty.call("VERSION", stdin, CNI_CONTAINERID=None, CNI_NETNS=None, CNI_IFNAME=None)
     assert status == 0
-    assert answer == {"cniVersion": version, "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]}
+    assert answer == {"cniVersion": version, "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]}
 
 
 @pytest.mark.parametrize("command", ["", "add", "PAUSE", None])

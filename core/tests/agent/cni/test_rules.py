@@ -274,7 +274,7 @@ def test_status_of_one_network_tells_what_is_missing(service: CniService, attach
 def test_version(service: CniService) -> None:
     assert ask(service, "VERSION", {"cniVersion": "0.4.0"}).result == {
         "cniVersion": "0.4.0",
-        "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+        "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
     }
 
 
