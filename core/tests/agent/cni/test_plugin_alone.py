@@ -84,6 +84,18 @@ def test_these_succeed_and_say_nothing(hasty: Plugin, command: str) -> None:
     assert hasty.run(command, conf(), CNI_NETNS="") == (0, "")
 
 
+def test_del_of_one_network_is_told_to_come_again(hasty: Plugin) -> None:
+    """Its caller may end an interface of a Pod that lives on: nobody else would ever know that it is to go."""
+    assert hasty.call("DEL", single(), CNI_NETNS="")[1]["code"] == 11
+    assert hasty.run("GC", single(), CNI_NETNS="") == (0, "")
+
+
+def test_where_the_agent_was_removed_with_its_directory_nothing_is_left_to_end(hasty: Plugin) -> None:
+    hasty.socket.parent.rmdir()
+    assert hasty.run("DEL", single(), CNI_NETNS="") == (0, "")
+    assert hasty.call("ADD", single())[1]["code"] == 11
+
+
 def test_check_fails(hasty: Plugin) -> None:
     assert hasty.call("CHECK", conf())[1]["code"] == 11
 

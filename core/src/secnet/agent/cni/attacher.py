@@ -131,7 +131,10 @@ class Attacher(Protocol):
         ...
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
-        """End what `attach_one` made. Nothing there is success."""
+        """End what `attach_one` made, or record that it is to end. Nothing there is success.
+
+        An error means that neither was done, and that the caller must come again.
+        """
         ...
 
     def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
