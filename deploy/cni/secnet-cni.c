@@ -35,11 +35,19 @@ static void print_escaped(const char *text)
     }
 }
 
-/* The version of the request, as it stands there. */
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* The version of the request, as it stands there. One that is no ASCII is none, and might not even be UTF-8. */
 static void print_version(void)
 {
     struct span version = conf[CNI_VERSION].value;
-    if (version.len && *version.at == '"')
+    if (version.len && *version.at == '"' && is_ascii(version))
         printf("{\"cniVersion\":%.*s", (int)version.len, version.at);
     else
         printf("{\"cniVersion\":\"1.1.0\"");

@@ -124,6 +124,13 @@ def test_what_is_no_json_cannot_be_decoded(hasty: Plugin) -> None:
     assert hasty.call("ADD", b'{"cniVersion": "1.0.0"')[1]["code"] == 6
 
 
+@pytest.mark.parametrize(
+    "stdin", [b'{"cniVersion": "\xff"}', b'{"cniVersion": "1.0.0\xc3", ', b'{"cniVersion": "\xc3\xa9"']
+)
+def test_what_is_printed_is_utf_8_whatever_came_in(hasty: Plugin, stdin: bytes) -> None:
+    assert hasty.call("ADD", stdin)[1]["cniVersion"] == "1.1.0"
+
+
 def test_more_than_it_takes_is_refused(hasty: Plugin) -> None:
     status, error = hasty.call("ADD", b"{}" + b" " * (4 * 1024 * 1024))
     assert (status, error["code"]) == (1, 5)
