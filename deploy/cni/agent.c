@@ -31,6 +31,17 @@ static char reason[256] = "";
 const char *agent_socket(void) { return agent.sun_path; }
 const char *agent_problem(void) { return reason; }
 
+bool agent_has_place(void)
+{
+    char path[sizeof agent.sun_path + 1] = "";
+    memcpy(path, agent.sun_path, sizeof agent.sun_path);
+    char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return true;
+    *slash = '\0';
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 static int64_t now_ms(void)
 {
     struct timespec t;

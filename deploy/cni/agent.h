@@ -24,4 +24,7 @@ bool agent_ask(struct span input, bool patient, struct span *answer, uint32_t *s
 const char *agent_socket(void);   /* its path, known after agent_ask */
 const char *agent_problem(void);  /* one sentence */
 
+/* Whether the socket's directory is there; known after agent_ask. An agent leaves it, with its records, when it stops. */
+bool agent_has_place(void);
+
 #endif

@@ -3,7 +3,9 @@
  * All rules of CNI live in the agent. What is decided here is what must be decided when no agent answers:
  *   VERSION  answered here, always                 STATUS  0 in a chain: a node is never NotReady because of us
  *   ADD      error 11; in a chain, Pods of the namespaces in `passNamespaces` get what the plugin before us answered
- *   DEL, GC  0: the agent cleans up when it starts CHECK   error 11
+ *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network nobody but the caller knows that
+ *            it ended, so error 11, unless no agent ever ran here: then there is nothing
+ *   GC       0: it comes again                     CHECK   error 11
  * No agent means: no connection within 2 s, or no sign of life for 10 s, or no answer within 120 s.
  */
 #include "agent.h"
@@ -33,11 +35,19 @@ static void print_escaped(const char *text)
     }
 }
 
-/* The version of the request, as it stands there. */
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* The version of the request, as it stands there. One that is no ASCII is none, and might not even be UTF-8. */
 static void print_version(void)
 {
     struct span version = conf[CNI_VERSION].value;
-    if (version.len && *version.at == '"')
+    if (version.len && *version.at == '"' && is_ascii(version))
         printf("{\"cniVersion\":%.*s", (int)version.len, version.at);
     else
         printf("{\"cniVersion\":\"1.1.0\"");
@@ -96,7 +106,7 @@ static int without_agent(const char *command, bool chained)
     char msg[512];
     snprintf(msg, sizeof msg, "the secnet agent does not answer at %s: %s", agent_socket(), agent_problem());
     static const char hint[] = "see whether the agent's Pod runs on this node; the call is made again by itself";
-    if (strcmp(command, "DEL") == 0 || strcmp(command, "GC") == 0)
+    if (strcmp(command, "GC") == 0 || (strcmp(command, "DEL") == 0 && (chained || !agent_has_place())))
         return 0;
     if (strcmp(command, "ADD") == 0 && chained && may_pass()) {
         struct span previous = conf[PREV_RESULT].value;
@@ -132,14 +142,15 @@ static int run(void)
     bool valid = json_object(input, conf, MEMBERS), chained = !json_is(conf[TYPE].value, "secnet");
     if (strcmp(command, "VERSION") == 0) {
         print_version();
-        printf(",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
+        printf(",\"supportedVersions\":[\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
         return 0;
     }
     if (strcmp(command, "STATUS") == 0 && chained)
         return 0;
     if (!valid)
         return error(UNDECODABLE, "stdin is not one JSON object", "");
-    if (!agent_ask(input, strcmp(command, "ADD") == 0, &answer, &status))
+    bool patient = strcmp(command, "ADD") == 0 || (strcmp(command, "DEL") == 0 && !chained);
+    if (!agent_ask(input, patient, &answer, &status))
         return without_agent(command, chained);
     if (answer.len)
         fwrite(answer.at, 1, answer.len, stdout);

@@ -135,6 +135,17 @@ def test_it_outlives_the_agent_and_goes_with_its_namespace(caller: Caller) -> No
     caller.node.wait_until(lambda: caller.node.records() == (), "what nobody will ever ask to remove is removed")
 
 
+def test_a_del_without_an_agent_is_made_up_for_by_its_caller(caller: Caller) -> None:
+    netns = caller.node.pod("a")
+    caller("ADD", netns)
+    caller.node.stop()
+    assert caller("DEL", netns)["code"] == 11
+    caller.node.agent()
+    assert caller("DEL", netns) == {}
+    assert caller.node.records() == ()
+    assert caller("ADD", netns)["ips"][0]["address"] == "10.10.0.10/24"
+
+
 def test_gc_removes_what_the_runtime_does_not_name(caller: Caller) -> None:
     netns = caller.node.pod("a")
     caller("ADD", netns)

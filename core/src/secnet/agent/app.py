@@ -96,6 +96,7 @@ class Agent:
                     self._parts.attacher,
                     run_dir=self._settings.run_dir,
                     ready_timeout=self._settings.attach_timeout,
+                    metrics=self._metrics,
                 )
                 stack.callback(self._stop_front)
                 self._front.start()

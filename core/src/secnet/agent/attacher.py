@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -176,7 +176,7 @@ class NodeAttacher:
         return attached(record)
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
-        """See `Attacher.detach_one`. What cannot be removed now keeps its record, and the agent goes on with it."""
+        """See `Attacher.detach_one`. What is recorded as to be removed is removed by the agent, sooner or later."""
         record = self._one(container_id, ifname, network)
         if record is not None:
             self._end(record)
@@ -208,12 +208,13 @@ class NodeAttacher:
         for record in self._journal.of_cni():
             if _is_left(record):
                 beat()
-                self._end(record, _is_left)
+                with suppress(SecnetError):  # it is tried again at the next look
+                    self._end(record, _is_left)
 
     # Pieces
 
     def _end(self, record: Record, still: Callable[[Record], bool] = lambda record: True) -> None:
-        """Detach, if it is `still` so when nobody else works on it: an ADD may have come to its end meanwhile."""
+        """Detach, if it is `still` so when nobody else works on it. Raises what kept it from being recorded as to be removed."""
         call = self._make_call(record.attachment.request, threading.Event())
         try:
             with self._held(record.key.container_id, record.pod, call):
@@ -223,6 +224,9 @@ class NodeAttacher:
                 self._pipeline.detach(current, call)
         except SecnetError as exc:
             call.log.warning("detach failed, it is tried again: %s", exc, extra={"reason": exc.reason})
+            left = self._journal.get(record.key)
+            if left is not None and left.phase == Phase.ATTACHED:
+                raise  # nobody but the caller would try again
             return
         call.log.info("detached for a CNI call")
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from secnet.contract import SecnetError
 
-from .attacher import NodeAttacher
+from .cni.attacher import Attacher
 from .cni.install import CniInstallation
 from .cni.server import CniServer
 from .cni.service import CniService
 from .cni.switch import ChainSwitch
+from .metrics import Metrics
 from .settings import CniSettings
 
 __all__ = ["CniFront", "installation"]
@@ -29,14 +30,18 @@ class CniFront:
     without their networks. `secnet cni-uninstall` takes it out.
     """
 
-    def __init__(self, settings: CniSettings, attacher: NodeAttacher, *, run_dir: Path, ready_timeout: float) -> None:
+    def __init__(
+        self, settings: CniSettings, attacher: Attacher, *, run_dir: Path, ready_timeout: float, metrics: Metrics
+    ) -> None:
         self._attacher = attacher
+        self._metrics = metrics
         self._socket = settings.socket
         self._service = CniService(attacher, ready_timeout=ready_timeout)
         self._server = CniServer(self._socket, self._service.answer)
         self._installation = installation(settings)
         self._switch = ChainSwitch(run_dir)
         self._taken_out = False
+        self._was_in = False
         self._last_problem = ""
 
     def start(self) -> None:
@@ -50,7 +55,7 @@ class CniFront:
         if not self._attacher.ready:
             return
         try:
-            taken_out = not self._switch.if_on(self._installation.ensure)
+            taken_out = not self._switch.if_on(self._ensure)
         except SecnetError as exc:
             if str(exc) != self._last_problem:
                 _log.warning("the CNI plugin is not in the runtime's configuration: %s", exc)
@@ -64,6 +69,21 @@ class CniFront:
         if self._last_problem and not taken_out:
             _log.info("the CNI plugin is in the runtime's configuration")
         self._last_problem = ""
+
+    def _ensure(self) -> None:
+        """Somebody else may write the network anew at any time: whoever looks for a Pod without its networks shall see it."""
+        written = self._installation.ensure()
+        if written is not None:
+            self._metrics.on_entry_written()
+            if self._was_in:
+                _log.warning(
+                    "%s did not have the CNI plugin any more, and has it again; Pods that started meanwhile did not wait for "
+                    "their networks",
+                    written,
+                )
+            else:
+                _log.info("the CNI plugin is written into %s", written)
+        self._was_in = True
 
     def _keep_socket(self) -> None:
         """Somebody may remove the socket, or the whole run directory, under us."""

@@ -50,6 +50,9 @@ class Metrics:
         verb: as in RBAC, such as `get`. status: the HTTP status, 0 without an answer.
         """
 
+    def on_entry_written(self) -> None:
+        """The entry of the CNI plugin was not in the runtime's network as it should be, and was written."""
+
     def observe(self, sources: Sources) -> None:
         """Say where the rest is found."""
 

@@ -60,6 +60,11 @@ class PrometheusMetrics(Metrics):
             buckets=_CALL_BUCKETS,
             registry=self.registry,
         )
+        self._entries = prom.Counter(
+            "secnet_cni_entry_writes",
+            "How often the agent had to write the CNI plugin's entry into the runtime's network",
+            registry=self.registry,
+        )
         prom.Info("secnet_build", "Version of the agent", registry=self.registry).info(
             {"version": importlib.metadata.version("secnet"), "python": platform.python_version()}
         )
@@ -92,6 +97,10 @@ class PrometheusMetrics(Metrics):
         """See Metrics."""
         self._calls.labels(verb, kind, str(status)).inc()
         self._call_seconds.labels(verb, kind).observe(seconds)
+
+    def on_entry_written(self) -> None:
+        """See Metrics."""
+        self._entries.inc()
 
     def observe(self, sources: Sources) -> None:
         """See Metrics."""

@@ -1,7 +1,7 @@
-"""Where a Pod's network namespace is: for now the named namespace of the manifest store.
+"""Where a Pod's network namespace is: the interface of all sources, and the one for Pods from manifests.
 
-Other sources (the container runtime, a chained CNI plugin) stand behind the same interface. Only the manifest store honours
-`secnet.io/netns`: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
+In a cluster the container runtime (`cri.sandboxes`) and the CNI plugin's calls (`told`) tell of it. Only for manifests does
+`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
 """
 
 from __future__ import annotations

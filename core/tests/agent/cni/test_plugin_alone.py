@@ -41,7 +41,7 @@ def test_the_shipped_program_keeps_its_word_too(plugin: Plugin) -> None:
     assert plugin.call("ADD", conf(), CNI_ARGS=SYSTEM) == (0, PREVIOUS)
 
 
-@pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0", "1.1.0"])
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
 def test_the_answer_has_the_version_of_the_request(hasty: Plugin, version: str) -> None:
     assert hasty.call("CHECK", conf(cniVersion=version))[1]["cniVersion"] == version
 
@@ -84,6 +84,18 @@ def test_these_succeed_and_say_nothing(hasty: Plugin, command: str) -> None:
     assert hasty.run(command, conf(), CNI_NETNS="") == (0, "")
 
 
+def test_del_of_one_network_is_told_to_come_again(hasty: Plugin) -> None:
+    """Its caller may end an interface of a Pod that lives on: nobody else would ever know that it is to go."""
+    assert hasty.call("DEL", single(), CNI_NETNS="")[1]["code"] == 11
+    assert hasty.run("GC", single(), CNI_NETNS="") == (0, "")
+
+
+def test_where_the_agent_was_removed_with_its_directory_nothing_is_left_to_end(hasty: Plugin) -> None:
+    hasty.socket.parent.rmdir()
+    assert hasty.run("DEL", single(), CNI_NETNS="") == (0, "")
+    assert hasty.call("ADD", single())[1]["code"] == 11
+
+
 def test_check_fails(hasty: Plugin) -> None:
     assert hasty.call("CHECK", conf())[1]["code"] == 11
 
@@ -98,7 +110,7 @@ def test_the_status_of_one_network_says_that_it_is_not_there(hasty: Plugin) -> N
 def test_version_needs_no_agent(hasty: Plugin, stdin: bytes, version: str) -> None:
     status, answer = hasty.call("VERSION", stdin, CNI_CONTAINERID=None, CNI_NETNS=None, CNI_IFNAME=None)
     assert status == 0
-    assert answer == {"cniVersion": version, "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]}
+    assert answer == {"cniVersion": version, "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]}
 
 
 @pytest.mark.parametrize("command", ["", "add", "PAUSE", None])
@@ -110,6 +122,13 @@ def test_an_unknown_command_is_a_bad_environment(hasty: Plugin, command: str | N
 
 def test_what_is_no_json_cannot_be_decoded(hasty: Plugin) -> None:
     assert hasty.call("ADD", b'{"cniVersion": "1.0.0"')[1]["code"] == 6
+
+
+@pytest.mark.parametrize(
+    "stdin", [b'{"cniVersion": "\xff"}', b'{"cniVersion": "1.0.0\xc3", ', b'{"cniVersion": "\xc3\xa9"']
+)
+def test_what_is_printed_is_utf_8_whatever_came_in(hasty: Plugin, stdin: bytes) -> None:
+    assert hasty.call("ADD", stdin)[1]["cniVersion"] == "1.1.0"
 
 
 def test_more_than_it_takes_is_refused(hasty: Plugin) -> None:

@@ -48,7 +48,7 @@ def test_version_1_1_tells_all() -> None:
     }
 
 
-@pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
 def test_older_versions_have_what_they_know(version: str) -> None:
     result = full_result(version, MADE, "/run/netns/x")
     assert result["cniVersion"] == version

@@ -27,8 +27,8 @@ def code(answer: Any) -> int | None:
 
 @pytest.mark.parametrize(
     ("command", "configuration"),
-    [("ADD", conf()), ("CHECK", conf()), ("ADD", single()), ("DEL", single())],
-    ids=["chained ADD", "chained CHECK", "single ADD", "single DEL"],
+    [("ADD", conf()), ("CHECK", conf()), ("ADD", single()), ("CHECK", single(prevResult=PREVIOUS))],
+    ids=["chained ADD", "chained CHECK", "single ADD", "single CHECK"],
 )
 def test_before_recovery_a_call_is_told_to_come_again(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], command: str
@@ -38,11 +38,20 @@ def test_before_recovery_a_call_is_told_to_come_again(
     assert attacher.asked == []
 
 
-def test_a_chained_del_does_not_wait_for_the_recovery(service: CniService, attacher: ToyAttacher) -> None:
+@BOTH
+def test_del_does_not_wait_for_the_recovery(
+    service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
+) -> None:
     """It needs the journal only, and an error would keep the primary plugin from its own work."""
     attacher.ready = False
-    assert code(ask(service, "DEL", conf())) is None
+    assert code(ask(service, "DEL", configuration)) is None
     assert len(attacher.asked) == 1
+
+
+def test_gc_of_one_network_does_not_wait_for_the_recovery(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.ready, attacher.records = False, RECORDS
+    assert code(ask(service, "GC", single(**valid(("lives", "net5"))))) is None
+    assert attacher.asked == [("dead", "net6", "blue"), ("lives", "net6", "blue")]
 
 
 @BOTH
@@ -284,7 +293,7 @@ def test_status_of_one_network_tells_what_is_missing(service: CniService, attach
 def test_version(service: CniService) -> None:
     assert ask(service, "VERSION", {"cniVersion": "0.4.0"}).result == {
         "cniVersion": "0.4.0",
-        "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+        "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
     }
 
 

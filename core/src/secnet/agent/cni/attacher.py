@@ -102,7 +102,7 @@ class Attacher(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether recovery is complete. Nothing else is called before, except `status`."""
+        """Whether recovery is complete. Before it only `status`, `recorded` and what detaches are called."""
         ...
 
     def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
@@ -135,7 +135,10 @@ class Attacher(Protocol):
         ...
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
-        """End what `attach_one` made. Nothing there is success."""
+        """End what `attach_one` made, or record that it is to end. Nothing there is success.
+
+        An error means that neither was done, and that the caller must come again.
+        """
         ...
 
     def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:

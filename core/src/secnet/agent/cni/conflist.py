@@ -3,7 +3,8 @@
 libcni takes the files `*.conf`, `*.conflist` and `*.json` of the directory in the order of their names; the first is the
 cluster's network. In a conflist our entry is added to what is there, as other chained plugins do; its owner may rewrite it,
 and then the entry is added again. A `.conf` holds one plugin and cannot be added to: beside it a conflist is made whose name
-comes first (`10-net.conf`: `10-net-secnet.conflist`), and the file itself is left alone.
+comes first (`10-net.conf`: `10-net-secnet.conflist`), and the file itself is left alone. Such a conflist says in itself that it
+is ours: a name alone may be somebody else's.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import NotReady, Unsupported, thaw
+from secnet.contract import Conflict, NotReady, Unsupported, thaw
 
 from .files import replace_file
 from .protocol import CHAINED_TYPE, SUPPORTED_VERSIONS
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 _LIST = ".conflist"
 _SUFFIXES = (".conf", _LIST, ".json")
 _MADE = f"-secnet{_LIST}"
+_MARK = "secnet.io/made-from"  # beside `plugins`, where runtimes leave unknown keys alone
 _MULTUS_TYPES = ("multus", "multus-shim")
 
 
@@ -39,48 +41,70 @@ class _Network:
     content: dict[str, Any]
     plugins: list[Any]
 
+    @property
+    def is_made(self) -> bool:
+        """Whether we made this file, beside one that holds a single plugin."""
+        return self.path.name.endswith(_MADE) and isinstance(self.content.get(_MARK), str)
+
 
 def multus_present(conf_dir: Path) -> bool:
     """Whether Multus is configured in this directory: it then calls the plugins of all NADs by itself."""
     return any(_type(plugin) in _MULTUS_TYPES for network in _networks(conf_dir) for plugin in network.plugins)
 
 
-def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path:
-    """Make `entry` the last plugin of the first network, once, and return the file. Changes nothing that is right already.
+def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
+    """Make `entry` the last plugin of the first network, once. Changes nothing that is right already.
 
-    Raises NotReady while there is no network, Unsupported for one whose version of CNI our plugin does not speak: its Pods
-    would all fail.
+    Returns the file of that network if it had to be written.
+
+    Raises NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose
+    version of CNI our plugin does not speak, for its Pods would all fail; Conflict when somebody else's file has the name of
+    the conflist to be made.
     """
     wanted = thaw(entry)
     _drop_orphans(conf_dir)
-    network = next(_networks(conf_dir), None)
+    network = next(_networks(conf_dir, unreadable=_wait_for), None)
     if network is None:
         hint = "install the cluster's primary network; it is looked for again"
         raise NotReady("there is no CNI network in this directory yet", hint=hint, subject=str(conf_dir))
     _require_versions(network)
     path, content = _target(network)
     content["plugins"] = _with_entry(content["plugins"], wanted)
-    _write(path, content, mode_of=network.path)
+    written = _write(path, content, mode_of=network.path)
     for other in _networks(conf_dir):
         if other.path in (path, network.path):
             continue
-        if _is_made(other.path):
+        if other.is_made:
             other.path.unlink(missing_ok=True)
         else:
             _take_out(other)
-    return path
+    return path if written else None
 
 
 def unchain(conf_dir: Path) -> None:
     """Take our entry out of all networks. Idempotent."""
-    for path in sorted(conf_dir.glob(f"*{_MADE}")):
-        path.unlink(missing_ok=True)
     for network in _networks(conf_dir):
-        _take_out(network)
+        if network.is_made:
+            network.path.unlink(missing_ok=True)
+        else:
+            _take_out(network)
 
 
-def _networks(conf_dir: Path) -> Iterator[_Network]:
-    """The readable files in libcni's order."""
+def _pass_over(path: Path, why: Exception) -> None:
+    _log.warning("a CNI configuration cannot be read: %s: %s", path, why)
+
+
+def _wait_for(path: Path, why: Exception) -> None:
+    """Its owner may be writing it at this moment, and then it is the network that counts."""
+    raise NotReady(
+        f"this file comes before the CNI networks, and cannot be read: {why}",
+        hint="mend or remove it, if it stays so; it is looked at again",
+        subject=str(path),
+    ) from why
+
+
+def _networks(conf_dir: Path, unreadable: Callable[[Path, Exception], None] = _pass_over) -> Iterator[_Network]:
+    """The networks in libcni's order. unreadable: told of each file on the way that cannot be read, or is no JSON."""
     try:
         names = sorted(name for name in os.listdir(conf_dir) if name.endswith(_SUFFIXES))
     except FileNotFoundError:
@@ -89,8 +113,10 @@ def _networks(conf_dir: Path) -> Iterator[_Network]:
         path = conf_dir / name
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue  # it went between the two looks
         except (OSError, ValueError) as exc:
-            _log.warning("a CNI configuration cannot be read: %s: %s", path, exc)
+            unreadable(path, exc)
             continue
         plugins = content.get("plugins") if name.endswith(_LIST) and isinstance(content, dict) else [content]
         if isinstance(plugins, list) and any(_type(plugin) for plugin in plugins):
@@ -118,41 +144,43 @@ def _target(network: _Network) -> tuple[Path, dict[str, Any]]:
     """The file to write, and its content before our entry is added."""
     if not network.path.name.endswith(_LIST):
         made = network.path.with_name(network.path.stem + _MADE)
-        return made, _wrapped(network.content)
-    source = next((item for item in _networks(network.path.parent) if item.path == _source_of(network.path)), None)
+        if made.exists():  # it would be the first network, if it were one
+            hint = "move it away: the conflist for the CNI plugin is to have this name"
+            raise Conflict("this file is not ours", hint=hint, subject=str(made))
+        return made, _wrapped(network)
+    wanted = _source_of(network)
+    source = next((item for item in _networks(network.path.parent) if item.path == wanted), None)
     if source is None:
         return network.path, dict(network.content)
     # Made by us: follow the file it was made from, and keep what others chained behind it.
-    content = _wrapped(source.content)
+    content = _wrapped(source)
     return network.path, content | {"plugins": content["plugins"] + network.plugins[1:]}
 
 
-def _wrapped(conf: Mapping[str, Any]) -> dict[str, Any]:
+def _wrapped(source: _Network) -> dict[str, Any]:
+    conf = source.content
     outer = {key: conf[key] for key in ("cniVersion", "cniVersions", "name") if key in conf}
-    return outer | {"plugins": [_inner(conf)]}
+    return outer | {_MARK: source.path.name, "plugins": [_inner(conf)]}
 
 
 def _inner(conf: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in conf.items() if key not in ("cniVersion", "cniVersions", "name")}
 
 
-def _source_of(path: Path) -> Path | None:
+def _source_of(made: _Network) -> Path | None:
     """The `.conf` (or `.json`) that a conflist of ours was made from, if it is still there."""
-    if not _is_made(path):
+    if not made.is_made:
         return None
-    stem = path.name.removesuffix(_MADE)
-    return next((file for suffix in (".conf", ".json") if (file := path.with_name(stem + suffix)).exists()), None)
-
-
-def _is_made(path: Path) -> bool:
-    return path.name.endswith(_MADE)
+    stem = made.path.name.removesuffix(_MADE)
+    files = (made.path.with_name(stem + suffix) for suffix in (".conf", ".json"))
+    return next((file for file in files if file.exists()), None)
 
 
 def _drop_orphans(conf_dir: Path) -> None:
     """A conflist of ours whose source is gone would keep a network alive that its owner removed."""
-    for path in sorted(conf_dir.glob(f"*{_MADE}")):
-        if _source_of(path) is None:
-            path.unlink(missing_ok=True)
+    for network in _networks(conf_dir):
+        if network.is_made and _source_of(network) is None:
+            network.path.unlink(missing_ok=True)
 
 
 def _with_entry(plugins: list[Any], entry: dict[str, Any]) -> list[Any]:
@@ -171,10 +199,12 @@ def _take_out(network: _Network) -> None:
         _write(network.path, network.content | {"plugins": rest}, mode_of=network.path)
 
 
-def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> None:
+def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> bool:
+    """Whether it was different."""
     try:
         if json.loads(path.read_text(encoding="utf-8")) == content:
-            return
+            return False
     except (OSError, ValueError):
         pass  # it is to be made, or made right
     replace_file(path, (json.dumps(content, indent=2) + "\n").encode(), like=mode_of)
+    return True

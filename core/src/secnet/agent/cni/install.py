@@ -46,8 +46,10 @@ class CniInstallation:
         self._socket = socket
         self._entry = {"type": CHAINED_TYPE, "passNamespaces": sorted(pass_namespaces)}
 
-    def ensure(self) -> None:
+    def ensure(self) -> Path | None:
         """Install what is missing or different: first the program, for an entry without it would fail every Pod.
+
+        Returns the configuration of the network into which the entry had to be written; None where it stood already.
 
         Where Multus is, there is no entry: it calls the plugin for each NAD of `type: secnet` itself. Raises NotReady while
         there is no primary network, Unsupported when its version of CNI is none of ours, Conflict when a foreign file has
@@ -57,12 +59,12 @@ class CniInstallation:
             if self._program is not None:
                 self._install_program(self._program)
             if self._conf_dir is None:
-                return
+                return None
             if multus_present(self._conf_dir):
                 conflist.unchain(self._conf_dir)
-            else:
-                self._require_program()
-                conflist.chain(self._conf_dir, self._entry)
+                return None
+            self._require_program()
+            return conflist.chain(self._conf_dir, self._entry)
 
     def remove(self) -> None:
         """Take the entry out. The program stays: runtimes call it for the sandboxes that are still there, without an agent."""

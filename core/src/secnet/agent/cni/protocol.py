@@ -18,7 +18,7 @@ from .wire import RawCall
 
 __all__ = ["CHAINED_TYPE", "SINGLE_TYPE", "SUPPORTED_VERSIONS", "CniCall", "Command", "parse_call", "version_of"]
 
-SUPPORTED_VERSIONS = ("0.3.1", "0.4.0", "1.0.0", "1.1.0")
+SUPPORTED_VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 CHAINED_TYPE = "secnet-cni"
 SINGLE_TYPE = "secnet"
 

@@ -11,7 +11,7 @@ from .attacher import Attached
 
 __all__ = ["full_result", "passed_through"]
 
-_WITH_FAMILY = ("0.3.1", "0.4.0")  # each address says its IP version
+_WITH_FAMILY = ("0.3.0", "0.3.1", "0.4.0")  # each address says its IP version
 _WITH_LINK_FACTS = ("1.1.0",)  # interfaces have mtu and pciID, routes more than a gateway
 
 

@@ -37,15 +37,17 @@ class SinglePlugin:
         """The answer to any command but VERSION. Raises SecnetError."""
         if call.command is Command.STATUS:
             return self._status(call)
+        # What ends something needs nothing but the journal, so it does not wait for the recovery.
+        if call.command is Command.DEL:
+            return self._del(call)
+        if call.command is Command.GC:
+            return self._gc(call)
         if call.command is Command.CHECK:
             require_prev_result(call)
         wait_until_ready(self._attacher, cancel, self._ready_timeout)
         if call.command is Command.ADD:
             return self._add(call, cancel)
-        if call.command is Command.CHECK:
-            found = self._attacher.check_one(call.container_id, call.ifname, call.network)
-            return answer_findings(call, found)
-        return self._del(call) if call.command is Command.DEL else self._gc(call)
+        return answer_findings(call, self._attacher.check_one(call.container_id, call.ifname, call.network))
 
     def _add(self, call: CniCall, cancel: threading.Event) -> Answer:
         if call.prev_result is not None:

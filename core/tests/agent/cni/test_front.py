@@ -1,0 +1,73 @@
+"""The agent's care for its entry in the runtime's network: what is written, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet.agent.cni_front import CniFront
+from secnet.agent.prometheus import PrometheusMetrics
+from secnet.agent.settings import CniSettings
+
+from .helpers import ToyAttacher
+
+NETWORK = {"cniVersion": "1.0.0", "name": "cluster", "plugins": [{"type": "bridge"}]}
+WRITES = "secnet_cni_entry_writes_total"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The runtime's network, and the plugin where it is called."""
+    for folder in ("net.d", "bin"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "bin/secnet-cni").touch(mode=0o755)
+    file = tmp_path / "net.d/10-net.conflist"
+    file.write_text(json.dumps(NETWORK), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def metrics() -> Iterator[PrometheusMetrics]:
+    metrics = PrometheusMetrics()
+    yield metrics
+    metrics.close()
+
+
+@pytest.fixture
+def front(file: Path, metrics: PrometheusMetrics) -> Iterator[CniFront]:
+    folder = file.parents[1]
+    settings = CniSettings(socket=folder / "cni.sock", conf_dir=file.parent, bin_dir=folder / "bin")
+    front = CniFront(settings, ToyAttacher(), run_dir=folder / "run", ready_timeout=1.0, metrics=metrics)
+    front.start()
+    yield front
+    assert front.close(0.0)
+
+
+def test_an_entry_that_is_written_again_is_told_and_counted(
+    front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "secnet.agent.cni_front")
+    for _ in range(2):
+        front.tend()
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert metrics.registry.get_sample_value(WRITES) == 1
+    file.write_text(json.dumps(NETWORK), encoding="utf-8")
+    for _ in range(2):
+        front.tend()
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+    assert str(file) in caplog.records[-1].getMessage()
+    assert metrics.registry.get_sample_value(WRITES) == 2
+
+
+def test_an_entry_that_stands_there_from_before_is_no_event(
+    front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = {"type": "secnet-cni", "passNamespaces": ["kube-system"]}
+    file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
+    caplog.set_level(logging.INFO, "secnet.agent.cni_front")
+    front.tend()
+    assert caplog.records == []
+    assert metrics.registry.get_sample_value(WRITES) == 0
