@@ -104,7 +104,7 @@ def _mounted(built: dict[str, Any], path: Path) -> bool:
 def test_what_the_configuration_names_is_mounted(built: dict[str, Any], settings: Settings) -> None:
     assert settings.kubernetes is not None
     assert settings.kubernetes.kubeconfig is None
-    paths = [settings.run_dir, settings.cri_socket, Path(settings.ovsdb.removeprefix("unix:"))]
+    paths = [settings.run_dir, settings.state_dir, settings.cri_socket, settings.pod_resources, Path(settings.ovsdb.removeprefix("unix:"))]
     if settings.cni is not None:
         paths += [
             settings.cni.socket,
@@ -182,12 +182,13 @@ def test_what_each_overlay_adds() -> None:
         "/run/netns",
         "/run/containerd",
         "/run/openvswitch",
+        "/var/lib/secnet",
         "/var/lib/kubelet/pod-resources",
     }
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "overlays/antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
         "overlays/multus": ({"/etc/cni/net.d", "/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
-        "overlays/sriov": ({"/sys", "/var/lib/secnet"}, set()),
+        "overlays/sriov": ({"/sys"}, set()),
         "overlays/sync": ({"/etc/cni/net.d", "/opt/cni/bin"}, set()),
     }
 
