@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -46,9 +47,15 @@ def test_beside_the_pods(cluster_node_factory: ClusterNodeFactory, name: str) ->
     node.node.stop()
 
 
-def test_in_the_runtimes_chain(cluster_node_factory: ClusterNodeFactory) -> None:
+@pytest.mark.parametrize("owner", [(0, 0), (64001, 64001), (0, 64001)])
+def test_in_the_runtimes_chain(cluster_node_factory: ClusterNodeFactory, owner: tuple[int, int]) -> None:
+    """The runtime's directories belong to root, or, as Kubespray has it, to another user or group."""
     node = made(cluster_node_factory, sync=True)
+    conflist = node.runtime.cni_conf / "10-primary.conflist"
+    for path in (node.runtime.cni_conf, node.runtime.cni_bin, conflist):
+        os.chown(path, *owner)
     node.node.agent(program=contained(node, daemonset("overlays/sync")))
     node.wait_chained()
+    assert (conflist.stat().st_uid, conflist.stat().st_gid) == owner
     lives_a_life(node)
     node.node.stop()
