@@ -138,7 +138,7 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
 def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
     assert settings.http_listen is not None
     host, _, port = settings.http_listen.rpartition(":")
-    assert host == "0.0.0.0"
+    assert host == "[::]", "a probe comes to the Pod's address, which is of IPv4 or of IPv6"
     container = agent(built)
     probes = {container[name]["httpGet"]["path"]: container[name]["httpGet"]["port"] for name in _PROBES}
     assert probes == {"/healthz": int(port), "/readyz": int(port)}
