@@ -39,7 +39,11 @@ def containers(built: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def settings(built: dict[str, Any], tmp_path: Path) -> Settings:
+def settings(built: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the agent reads there, with the environment that the manifest gives it."""
+    fields = {"spec.nodeName": "node-1", "metadata.namespace": built["DaemonSet"]["metadata"]["namespace"]}
+    for item in agent(built)["env"]:
+        monkeypatch.setenv(item["name"], fields[item["valueFrom"]["fieldRef"]["fieldPath"]])
     file = tmp_path / "node.yaml"
     file.write_text(built["ConfigMap"]["data"]["node.yaml"])
     return load_settings(file, REGISTRY)

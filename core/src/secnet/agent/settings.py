@@ -43,6 +43,7 @@ SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
 """The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
 
 _NODE_NAME = "NODE_NAME"  # a DaemonSet can give each Pod the name of its node, but not a file of its own
+_POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ class KubernetesSettings:
 class CniSettings:
     """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`.
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`. pass_namespaces: with that of the agent's own
+    Pod, which must never wait for itself.
     """
 
     socket: Path
@@ -288,7 +290,8 @@ def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSett
         made = replace(made, bin_dir=folder / data["binDir"])
     if "passNamespaces" in data:
         made = replace(made, pass_namespaces=frozenset(data["passNamespaces"]))
-    return made
+    own = frozenset(filter(None, [os.environ.get(_POD_NAMESPACE)]))
+    return replace(made, pass_namespaces=made.pass_namespaces | own)
 
 
 def _http_listen(data: Mapping[str, Any] | None) -> str | None:
