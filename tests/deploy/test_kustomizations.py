@@ -108,7 +108,13 @@ def _mounted(built: dict[str, Any], path: Path) -> bool:
 def test_what_the_configuration_names_is_mounted(built: dict[str, Any], settings: Settings) -> None:
     assert settings.kubernetes is not None
     assert settings.kubernetes.kubeconfig is None
-    paths = [settings.run_dir, settings.state_dir, settings.cri_socket, settings.pod_resources, Path(settings.ovsdb.removeprefix("unix:"))]
+    paths = [
+        settings.run_dir,
+        settings.state_dir,
+        settings.cri_socket,
+        settings.pod_resources,
+        Path(settings.ovsdb.removeprefix("unix:")),
+    ]
     if settings.cni is not None:
         paths += [
             settings.cni.socket,
@@ -137,6 +143,12 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
         assert mounts["/host/etc/cni/net.d"]["readOnly"] is True, "nothing is chained where Multus is"
     else:
         assert settings.cni is None
+
+
+def test_multus_is_seen_everywhere(built: dict[str, Any], settings: Settings) -> None:
+    (mount,) = [mount for mount in agent(built)["volumeMounts"] if mount["name"] == "cni-conf"]
+    assert mount["mountPath"] == str(settings.cni_conf_dir)
+    assert mount["readOnly"] is (built["name"] != "overlays/sync"), "only the plugin's entry is written there"
 
 
 def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
@@ -188,12 +200,13 @@ def test_what_each_overlay_adds() -> None:
         "/run/openvswitch",
         "/var/lib/secnet",
         "/var/lib/kubelet/pod-resources",
+        "/etc/cni/net.d",
     }
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "overlays/antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
-        "overlays/multus": ({"/etc/cni/net.d", "/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
+        "overlays/multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
         "overlays/sriov": ({"/sys"}, set()),
-        "overlays/sync": ({"/etc/cni/net.d", "/opt/cni/bin"}, set()),
+        "overlays/sync": ({"/opt/cni/bin"}, set()),
     }
 
 
