@@ -86,7 +86,9 @@ def _state_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
     if not mount.writable:
         return fail(what, "read-only: no bridge is made, and no device configured", "mount it read-write")
     if mount.kind in _TMPFS:
-        return warn(what, f"lies on {mount.kind}: it does not outlive a reboot", "set stateDir to a directory on a disk")
+        return warn(
+            what, f"lies on {mount.kind}: it does not outlive a reboot", "set stateDir to a directory on a disk"
+        )
     return ok(what, f"on {mount.kind}")
 
 
