@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from secnet_testing.clusternode import CONDITION, ClusterNode, ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
@@ -39,6 +40,24 @@ def test_a_pod_from_its_creation_to_its_end(cluster_node_factory: ClusterNodeFac
     node.wait_gone("a", "b")
     assert node.used("blue") == 0
     assert node.ports() == []
+
+
+def test_beside_multus_no_network_is_served_twice(cluster_node_factory: ClusterNodeFactory) -> None:
+    """Its configuration lies in a folder of the test: the runtime would call a Multus that is not there."""
+    node = cluster_node_factory()
+    seen = node.node.folder / "net.d"
+    seen.mkdir()
+    (seen / "00-multus.conf").write_text(json.dumps({"cniVersion": "1.0.0", "name": "m", "type": "multus"}))
+    content = yaml.safe_load(node.node.config.read_text())
+    content["cri"]["cniConfDir"] = str(seen)
+    node.node.config.write_text(yaml.safe_dump(content))
+    node.api.create(nad("blue"))
+    node.api.create(pool("blue"))
+    node.node.agent()
+    node.api.create(pod("a", "blue"))
+    node.wait(lambda: node.condition("a").get("reason") == "Unsupported", "the Pod is told that Multus serves it")
+    assert "Multus" in node.condition("a")["message"]
+    assert node.used("blue") == 0
 
 
 def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: ClusterNodeFactory) -> None:

@@ -91,9 +91,8 @@ def test_the_image_starts_the_agent_with_the_mounted_configuration() -> None:
 def test_the_plugin_is_where_the_manifests_take_it_from() -> None:
     (target,) = [copy.arguments[-1] for copy in FINAL.all("COPY") if copy.option("from") == "cni"]
     for component in ("sync", "multus"):
-        patch = yaml.safe_load((ROOT / f"deploy/components/{component}/cni.yaml").read_text())
-        (init,) = patch["spec"]["template"]["spec"]["initContainers"]
-        assert f"cp {target} " in init["command"][-1]
+        settings = yaml.safe_load((ROOT / f"deploy/components/{component}/node.yaml").read_text())
+        assert settings["cni"]["program"] == target
 
 
 def script(context: Path) -> str:

@@ -39,7 +39,11 @@ def containers(built: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def settings(built: dict[str, Any], tmp_path: Path) -> Settings:
+def settings(built: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the agent reads there, with the environment that the manifest gives it."""
+    fields = {"spec.nodeName": "node-1", "metadata.namespace": built["DaemonSet"]["metadata"]["namespace"]}
+    for item in agent(built)["env"]:
+        monkeypatch.setenv(item["name"], fields[item["valueFrom"]["fieldRef"]["fieldPath"]])
     file = tmp_path / "node.yaml"
     file.write_text(built["ConfigMap"]["data"]["node.yaml"])
     return load_settings(file, REGISTRY)
@@ -66,8 +70,8 @@ def test_the_agent_is_no_privileged_container(built: dict[str, Any]) -> None:
         assert security["privileged"] is False
         assert security["readOnlyRootFilesystem"] is True
         assert security["capabilities"]["drop"] == ["ALL"]
-    assert agent(built)["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "SYS_ADMIN", "NET_RAW"]
-    assert all("add" not in item["securityContext"]["capabilities"] for item in pod(built).get("initContainers", ()))
+    more = {"overlays/sync": ["DAC_OVERRIDE", "CHOWN"], "overlays/multus": ["DAC_OVERRIDE"]}.get(built["name"], [])
+    assert agent(built)["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "SYS_ADMIN", "NET_RAW", *more]
 
 
 def test_each_capability_and_mount_says_why() -> None:
@@ -76,7 +80,7 @@ def test_each_capability_and_mount_says_why() -> None:
     for file in (*DEPLOY.rglob("daemonset.yaml"), *DEPLOY.glob("components/*/*.yaml")):
         lines = file.read_text().splitlines()
         for number, line in enumerate(lines):
-            needs = re.match(r" +- (NET|SYS|DAC)_\w+$| +mountPropagation:| +hostNetwork:", line)
+            needs = re.match(r" +- [A-Z_]+$| +mountPropagation:| +hostNetwork:", line)
             before = lines[number - (3 if "Propagation" in line else 1)]
             if needs and not before.strip().startswith("#"):
                 silent.append(f"{file.name}:{number + 1}: {line.strip()}")
@@ -104,7 +108,13 @@ def _mounted(built: dict[str, Any], path: Path) -> bool:
 def test_what_the_configuration_names_is_mounted(built: dict[str, Any], settings: Settings) -> None:
     assert settings.kubernetes is not None
     assert settings.kubernetes.kubeconfig is None
-    paths = [settings.run_dir, settings.cri_socket, Path(settings.ovsdb.removeprefix("unix:"))]
+    paths = [
+        settings.run_dir,
+        settings.state_dir,
+        settings.cri_socket,
+        settings.pod_resources,
+        Path(settings.ovsdb.removeprefix("unix:")),
+    ]
     if settings.cni is not None:
         paths += [
             settings.cni.socket,
@@ -135,10 +145,16 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
         assert settings.cni is None
 
 
+def test_multus_is_seen_everywhere(built: dict[str, Any], settings: Settings) -> None:
+    (mount,) = [mount for mount in agent(built)["volumeMounts"] if mount["name"] == "cni-conf"]
+    assert mount["mountPath"] == str(settings.cni_conf_dir)
+    assert mount["readOnly"] is (built["name"] != "overlays/sync"), "only the plugin's entry is written there"
+
+
 def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
     assert settings.http_listen is not None
     host, _, port = settings.http_listen.rpartition(":")
-    assert host == "0.0.0.0"
+    assert host == "[::]", "a probe comes to the Pod's address, which is of IPv4 or of IPv6"
     container = agent(built)
     probes = {container[name]["httpGet"]["path"]: container[name]["httpGet"]["port"] for name in _PROBES}
     assert probes == {"/healthz": int(port), "/readyz": int(port)}
@@ -182,13 +198,15 @@ def test_what_each_overlay_adds() -> None:
         "/run/netns",
         "/run/containerd",
         "/run/openvswitch",
+        "/var/lib/secnet",
         "/var/lib/kubelet/pod-resources",
+        "/etc/cni/net.d",
     }
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "overlays/antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
-        "overlays/multus": ({"/etc/cni/net.d", "/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
-        "overlays/sriov": ({"/sys", "/var/lib/secnet"}, set()),
-        "overlays/sync": ({"/etc/cni/net.d", "/opt/cni/bin"}, set()),
+        "overlays/multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
+        "overlays/sriov": ({"/sys"}, set()),
+        "overlays/sync": ({"/opt/cni/bin"}, set()),
     }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -66,6 +68,39 @@ def test_garbage_harms_nobody(server: HttpServer, text: bytes) -> None:
             while client.recv(4096):
                 pass
     assert _ask(server, "/ok")[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_every_address_is_of_both_families(host: str) -> None:
+    """As a node's probes ask: at the Pod's address, which is of either."""
+    server = HttpServer("[::]:0", ROUTES)
+    try:
+        with closing(http.client.HTTPConnection(host, server.port, timeout=10)) as connection:
+            connection.request("GET", "/ok")
+            assert connection.getresponse().status == 200
+    finally:
+        server.close()
+
+
+def test_every_address_of_a_kernel_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel answers is played: IPv6 can be left out of one only at its boot."""
+    real = socket.socket
+
+    def without_ipv6(family: int = socket.AF_INET, *rest: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return real(family, *rest)
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    server = HttpServer("[::]:0", ROUTES)
+    monkeypatch.undo()
+    try:
+        assert (server.host, _ask(server, "/ok")[0]) == ("0.0.0.0", 200)
+    finally:
+        server.close()
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    with pytest.raises(NotReady, match="Address family not supported"):
+        HttpServer("[::1]:0", ROUTES)
 
 
 def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:

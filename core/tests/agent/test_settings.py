@@ -194,6 +194,19 @@ def test_the_node_name_may_come_from_the_environment(tmp_path: Path, monkeypatch
     assert load(tmp_path, "nodeName: n1").node_name == "n1"
 
 
+@pytest.mark.parametrize(
+    ("text", "given"), [("cni: {}", "kube-system"), ("cni: {passNamespaces: [monitoring]}", "monitoring")]
+)
+def test_the_agents_own_namespace_never_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, given: str
+) -> None:
+    for environment, own in (("network", {"network"}), ("", set())):
+        monkeypatch.setenv("POD_NAMESPACE", environment)
+        cni = load(tmp_path, text).cni
+        assert cni is not None
+        assert cni.pass_namespaces == {given} | own
+
+
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidConfig, match="cannot be read"):

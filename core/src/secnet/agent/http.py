@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
 import socket
@@ -40,14 +41,15 @@ Route = Callable[[], Response]
 class HttpServer:
     """Serves from its start until `close`, which leaves no thread and no socket.
 
-    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, which `port` tells.
+    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, which `port` tells. `[::]` is every
+    address, also of IPv4, and without IPv6 in the kernel those of IPv4.
     seconds: how long one connection may last, from its first to its last byte. Raises NotReady if it cannot listen.
     """
 
     def __init__(self, listen: str, routes: Mapping[str, Route], *, seconds: float = _CONNECTION_SECONDS) -> None:
         host, port = parse_listen(listen)
         try:
-            self._server = _server_class(host)((host, port), routes, seconds)
+            self._server = _listening(host, port, routes, seconds)
         except OSError as exc:
             raise NotReady(
                 f"cannot listen at {listen}: {exc.strerror or exc}",
@@ -154,9 +156,22 @@ class _Server(HTTPServer):
 class _Server6(_Server):
     address_family = socket.AF_INET6
 
+    def server_bind(self) -> None:
+        """Bind; `::` is every address of the node, whatever its setting net.ipv6.bindv6only says."""
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
-def _server_class(host: str) -> type[_Server]:
-    return _Server6 if ":" in host else _Server
+
+def _listening(host: str, port: int, routes: Mapping[str, Route], seconds: float) -> _Server:
+    if ":" not in host:
+        return _Server((host, port), routes, seconds)
+    try:
+        return _Server6((host, port), routes, seconds)
+    except OSError as exc:
+        # A kernel without IPv6 has only addresses of IPv4.
+        if exc.errno != errno.EAFNOSUPPORT or not ipaddress.ip_address(host).is_unspecified:
+            raise
+        return _Server(("0.0.0.0", port), routes, seconds)
 
 
 class _Handler(BaseHTTPRequestHandler):

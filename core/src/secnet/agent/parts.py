@@ -197,12 +197,15 @@ def _shared(settings: Settings) -> frozenset[str] | None:
 
 def _multus(settings: Settings) -> Callable[[], bool]:
     """Whether Multus serves this node, looked up now and then: every network of every Pod asks."""
-    conf_dir = None if settings.cni is None else settings.cni.conf_dir
+    conf_dir = settings.cni_conf_dir
     looks, seen = Occasionally(_LOOK_FOR_MULTUS_SECONDS), {"present": False}
 
     def present() -> bool:
         if conf_dir is not None and looks.is_due("multus"):
-            seen["present"] = multus_present(conf_dir)
+            try:
+                seen["present"] = multus_present(conf_dir)
+            except OSError as exc:  # what was seen last holds; `secnet doctor` says it too
+                _log.warning("cannot see whether Multus serves this node: %s: %s", conf_dir, exc.strerror or exc)
         return seen["present"]
 
     return present

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 _RUN_DIR = Path("/run/secnet")
+_BIN_DIR = Path("/opt/cni/bin")
+_PASS = frozenset({"kube-system"})
 _HTTP_LISTEN = "127.0.0.1:9465"
 
 _NODE = Validator(load_fragment("secnet.agent.schemas", "node.json"), "node configuration")
@@ -43,6 +45,7 @@ SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
 """The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
 
 _NODE_NAME = "NODE_NAME"  # a DaemonSet can give each Pod the name of its node, but not a file of its own
+_POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +60,15 @@ class KubernetesSettings:
 class CniSettings:
     """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`.
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`. pass_namespaces: with that of the agent's own
+    Pod, which must never wait for itself.
     """
 
     socket: Path
     program: Path | None = None
     conf_dir: Path | None = None
-    bin_dir: Path = Path("/opt/cni/bin")
-    pass_namespaces: frozenset[str] = frozenset({"kube-system"})
+    bin_dir: Path = _BIN_DIR
+    pass_namespaces: frozenset[str] = _PASS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
     kubernetes: how the Kubernetes API is reached; None when manifests are the source.
+    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not.
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
@@ -87,6 +92,7 @@ class Settings:
     manifests: Path | None = None
     kubernetes: KubernetesSettings | None = None
     cri_socket: Path = Path("/run/containerd/containerd.sock")
+    cni_conf_dir: Path | None = None
     pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     cni: CniSettings | None = None
     http_listen: str | None = None
@@ -238,17 +244,18 @@ def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
-    log, workers = data.get("log", {}), data.get("workers", {})
+    log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
     run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
     given = {
         "run_dir": _directory(data.get("runDir"), folder),
         "state_dir": _directory(data.get("stateDir"), folder),
         "manifests": _directory(data.get("manifests"), folder),
         "kubernetes": _kubernetes(data.get("kubernetes"), folder),
-        "cri_socket": _directory(data.get("cri", {}).get("socket"), folder),
+        "cri_socket": _directory(cri.get("socket"), folder),
+        "cni_conf_dir": _directory((data.get("cni") or {}).get("confDir") or cri.get("cniConfDir"), folder),
         "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
         "cni": _cni(data.get("cni"), folder, run_dir),
-        "http_listen": _http_listen(data.get("http")),
+        "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),
         "ovsdb": data.get("ovsdb"),
         "datapath_type": data.get("datapathType"),
         "owner_tag": data.get("ownerTag"),
@@ -279,20 +286,14 @@ def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSetti
 def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
     if data is None:
         return None
-    made = CniSettings(
+    own = frozenset(filter(None, [os.environ.get(_POD_NAMESPACE)]))
+    return CniSettings(
         socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
         conf_dir=_directory(data.get("confDir"), folder),
         program=_directory(data.get("program"), folder),
+        bin_dir=folder / data.get("binDir", _BIN_DIR),
+        pass_namespaces=frozenset(data.get("passNamespaces", _PASS)) | own,
     )
-    if "binDir" in data:
-        made = replace(made, bin_dir=folder / data["binDir"])
-    if "passNamespaces" in data:
-        made = replace(made, pass_namespaces=frozenset(data["passNamespaces"]))
-    return made
-
-
-def _http_listen(data: Mapping[str, Any] | None) -> str | None:
-    return None if data is None else str(data.get("listen", _HTTP_LISTEN))
 
 
 def _directory(text: str | None, folder: Path) -> Path | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 __all__ = ["lacking"]
 
-_BITS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_MODULE": 16, "CAP_SYS_ADMIN": 21}
+_BITS = {"CAP_CHOWN": 0, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_MODULE": 16, "CAP_SYS_ADMIN": 21}
 
 
 def lacking(proc_root: Path, *names: str) -> str:
     """What is missing for a driver that needs these capabilities, in words for a ProbeReport; empty if nothing is.
 
-    names: as in capabilities(7), of those that a network driver may need; another one is a KeyError.
+    names: as in capabilities(7), of those that the agent or a network driver may need; another one is a KeyError.
     """
     bits = {name: _BITS[name] for name in names}
     try:

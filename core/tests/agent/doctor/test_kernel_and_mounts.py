@@ -64,6 +64,8 @@ def _mounts(put: Any, *lines: str, kind: str = "ext4") -> None:
 
 
 RUN = "2 1 0:9 / /run rw - tmpfs tmpfs rw"
+STATE = "9 1 8:1 /var/lib/secnet /var/lib/secnet {mode} - ext4 /dev/sda1 rw"
+STATE_DIR = "stateDir /var/lib/secnet"
 NETNS = "3 2 0:9 /netns /run/netns rw {tag}- tmpfs tmpfs rw"
 NETNS_DIR = "network namespaces in /run/netns"
 
@@ -77,7 +79,7 @@ def test_mounts_of_a_host(make_host: Any, put: Any, found: Any, tmp_path: Path) 
 
 def test_mounts_of_a_container(make_host: Any, put: Any, found: Any, tmp_path: Path) -> None:
     (tmp_path / "run/netns").mkdir(parents=True)
-    _mounts(put, RUN, NETNS.format(tag="master:5 "), kind="overlay")
+    _mounts(put, RUN, NETNS.format(tag="master:5 "), STATE.format(mode="rw"), kind="overlay")
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert {result.level for result in results.values()} == {"ok"}
     for tag in ("", "unbindable "):
@@ -86,6 +88,13 @@ def test_mounts_of_a_container(make_host: Any, put: Any, found: Any, tmp_path: P
     _mounts(put, kind="overlay")
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert (results["runDir /run/secnet"].level, results[NETNS_DIR].level) == ("FAIL", "FAIL")
+    assert results[STATE_DIR].level == "FAIL"
+    _mounts(put, STATE.format(mode="ro"), kind="overlay")
+    assert found(check_mounts, make_host())[STATE_DIR].finding.startswith("read-only")
+    _mounts(put)
+    assert found(check_mounts, make_host())[STATE_DIR].level == "ok", "no container"
+    _mounts(put, "2 1 0:9 / /var rw - tmpfs tmpfs rw")
+    assert found(check_mounts, make_host())[STATE_DIR].level == "warn"
 
 
 def test_read_only_and_lasting_file_systems(make_host: Any, put: Any, found: Any) -> None:

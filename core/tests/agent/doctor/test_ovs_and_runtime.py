@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ from secnet.agent.doctor.antrea import check_antrea
 from secnet.agent.doctor.node import check_drivers, check_ovs
 from secnet.agent.doctor.runtime import check_cni, check_multus, check_sockets
 from secnet.agent.settings import CniSettings, KubernetesSettings
+from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.netns import Namespace
 from secnet_testing.ovs import OvsFactory, PrivateOvs
 from secnet_testing.podresources import play_pod_resources
@@ -130,8 +134,10 @@ def _conflist(put: Any, name: str, *types: str) -> None:
     put(f"/etc/cni/net.d/{name}", json.dumps({"name": "net", "plugins": [{"type": kind} for kind in types]}))
 
 
-def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, place: Path) -> None:
+def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, place: Path, tmp_path: Path) -> None:
     cni = CniSettings(socket=Path("/run/cni.sock"), conf_dir=Path("/etc/cni/net.d"))
+    (tmp_path / "opt/cni/bin").mkdir(parents=True)
+    (tmp_path / "opt/cni/bin/secnet-cni.sock").symlink_to("/run/cni.sock")
     levels = [result.level for result in found(check_cni, make_host(cni=cni)).values()]
     assert levels == ["warn", "FAIL", "warn"]
     put("/opt/cni/bin/secnet-cni", "").chmod(0o755)
@@ -143,9 +149,61 @@ def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, plac
     )
     _conflist(put, "10-first.conflist", "bridge", "secnet-cni")
     assert found(check_cni, make_host(cni=cni))["CNI chain"].level == "ok"
+    left = found(check_cni, make_host())
+    assert left["CNI chain"].level == "FAIL", "nobody answers the plugin that an agent of before left there"
+    _conflist(put, "10-first.conflist", "bridge")
+    _conflist(put, "20-other.conflist", "bridge")
     assert found(check_cni, make_host()) == {}, "not configured"
     with _listen(place / "run/cni.sock"):
         assert found(check_cni, make_host(cni=cni, root=place))["socket for the CNI plugin /run/cni.sock"].level == "ok"
+
+
+def test_the_plugins_way_to_the_agent(make_host: Any, found: Any, tmp_path: Path) -> None:
+    what = "CNI plugin's way to the agent"
+    assert what not in found(check_cni, make_host(cni=CniSettings(socket=Path("/run/secnet/cni.sock"))))
+    host = make_host(cni=CniSettings(socket=Path("/run/other/cni.sock")))
+    assert found(check_cni, host)[what].level == "FAIL", "without a link it goes to the usual place"
+    (tmp_path / "opt/cni/bin").mkdir(parents=True)
+    (tmp_path / "opt/cni/bin/secnet-cni.sock").symlink_to("/run/other/cni.sock")
+    assert what not in found(check_cni, host)
+
+
+@pytest.mark.kernel
+def test_directories_of_another_user(tmp_path: Path) -> None:
+    """The real command, as root without the capabilities that pass over owners."""
+    requires_root()
+    requires_command("setpriv")
+    conf, programs = tmp_path / "net.d", tmp_path / "bin"
+    for folder in (conf, programs):
+        folder.mkdir()
+    (conf / "10-net.conflist").write_text(json.dumps({"name": "net", "plugins": [{"type": "bridge"}]}))
+    config = tmp_path / "node.yaml"
+    section = {"confDir": str(conf), "binDir": str(programs), "program": str(programs / "p")}
+    config.write_text(json.dumps({"cni": section}))
+    program = str(Path(sys.executable).with_name("secnet"))
+
+    def failed(*without: str) -> set[str]:
+        rights = ",".join(f"-{name}" for name in without)
+        enter = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", "--"] if without else []
+        argv = [*enter, program, "doctor", "--json", "--config", str(config)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout, done.stderr
+        return {
+            item["what"]
+            for item in json.loads(done.stdout)
+            if item["level"] == "FAIL" and str(tmp_path) in item["what"]
+        }
+
+    both = ("dac_override", "chown")
+    assert failed(*both) == set(), "they are root's"
+    for path in (conf, programs, conf / "10-net.conflist"):
+        os.chown(path, 64001, 64001)
+    assert failed() == set()
+    folders = {f"CNI directory {conf}", f"CNI directory {programs}"}
+    file = f"CNI configuration {conf / '10-net.conflist'}"
+    assert failed(*both) == {*folders, file}
+    assert failed("dac_override") == folders
+    assert failed("chown") == {file}
 
 
 @pytest.mark.parametrize("kind", ["multus", "multus-shim"])

@@ -20,9 +20,11 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None, like: P
     try:
         if like is not None:
             found = os.stat(like)
-            os.fchown(fd, found.st_uid, found.st_gid)
             mode = stat.S_IMODE(found.st_mode)
         os.fchmod(fd, 0o600 if mode is None else mode)
+        if like is not None:
+            # Last: the mode of another user's file may be changed only by FOWNER, which the agent has not.
+            os.fchown(fd, found.st_uid, found.st_gid)
         with open(fd, "wb", closefd=False) as file:
             file.write(content)
         os.fsync(fd)

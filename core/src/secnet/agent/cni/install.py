@@ -18,7 +18,7 @@ from .conflist import multus_present
 from .files import replace_file, replace_link
 from .protocol import CHAINED_TYPE, SINGLE_TYPE
 
-__all__ = ["CniInstallation", "multus_present"]
+__all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
 
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""

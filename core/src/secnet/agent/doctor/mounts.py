@@ -41,10 +41,11 @@ def mount_of(mounts: list[Mount], path: Path) -> Mount:
 
 
 def check_mounts(host: Host) -> Iterator[Result]:
-    """The run directory, the directories of network namespaces, /proc/sys and /sys."""
+    """The agent's two directories, the directories of network namespaces, /proc/sys and /sys."""
     mounts = read_mounts(host)
     contained = mount_of(mounts, Path("/")).kind in _CONTAINER_ROOTS or "KUBERNETES_SERVICE_HOST" in host.environment
     yield _run_dir(host, mounts, contained)
+    yield _state_dir(host, mounts, contained)
     yield from _netns(host, mounts, contained)
     yield _proc_sys(mounts)
     users = host.needing("writable /sys")
@@ -67,6 +68,26 @@ def _run_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
             what,
             f"lies on {mount.kind}, not on tmpfs: records outlive the kernel objects that they name",
             "set runDir to a directory on a tmpfs, or mount one there",
+        )
+    return ok(what, f"on {mount.kind}")
+
+
+def _state_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
+    """Drivers make nothing on a node where it cannot be noted that they have to take it away."""
+    path = Path(os.path.realpath(host.settings.state_dir))
+    what = f"stateDir {path}"
+    mount = mount_of(mounts, path)
+    if contained and mount.point == Path("/"):
+        return fail(
+            what,
+            "lies in the container's own file system: what is to be taken away one day is forgotten with the container",
+            "mount a hostPath there that outlives a reboot",
+        )
+    if not mount.writable:
+        return fail(what, "read-only: no bridge is made, and no device configured", "mount it read-write")
+    if mount.kind in _TMPFS:
+        return warn(
+            what, f"lies on {mount.kind}: it does not outlive a reboot", "set stateDir to a directory on a disk"
         )
     return ok(what, f"on {mount.kind}")
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from secnet.contract import SecnetError
+from secnet.linux.privileges import lacking
 
+from ..cni.install import SOCKET_LINK
 from ..devices import all_devices
 from ..settings import CniSettings
 from .base import Host, Result, fail, ok, warn
@@ -20,6 +22,7 @@ __all__ = ["check_cni", "check_multus", "check_sockets"]
 
 PLUGIN = "secnet-cni"
 _CONF_DIR = Path("/etc/cni/net.d")
+_USUAL_SOCKET = "/run/secnet/cni.sock"  # deploy/cni/agent.c
 _CONF_SUFFIXES = (".conf", ".conflist", ".json")
 _CONNECT_SECONDS = 2.0
 
@@ -41,9 +44,13 @@ def check_sockets(host: Host) -> Iterator[Result]:
 
 
 def check_cni(host: Host) -> Iterator[Result]:
-    """Where the section cni is configured: the agent's socket, the program, and its place in the runtime's configuration."""
+    """Where the section cni is configured: the agent's socket, the program, and its place in the runtime's configuration.
+
+    Without the section: that no entry was left there, for it fails every new Pod.
+    """
     cni = host.settings.cni
     if cni is None:
+        yield from _left_behind(host)
         return
     trouble = _trouble(host.path(cni.socket))
     what = f"socket for the CNI plugin {cni.socket}"
@@ -58,13 +65,15 @@ def check_cni(host: Host) -> Iterator[Result]:
         yield fail(
             "CNI plugin", f"{cni.bin_dir / PLUGIN} is not an executable file", "install it, or correct cni.binDir"
         )
+    yield from _way_to_socket(host, cni)
+    yield from _directories(host, cni)
     yield _chained(host, cni)
 
 
 def check_multus(host: Host) -> Iterator[Result]:
     """Multus calls the plugin of every network itself, so both would answer the same annotation."""
     folder = _conf_dir(host)
-    found = [path.name for path in _configurations(host, folder) if any("multus" in kind for kind in _types(path))]
+    found = [path.name for path in _configurations(host, folder) if _is_multus(path)]
     if found:
         mend = "networks of type antrea are refused here; use type secnet, which Multus calls"
         yield warn("Multus", f"configured by {folder / found[0]}", mend)
@@ -86,6 +95,51 @@ def _kubelet(host: Host, users: str) -> Result:
     return ok(what, f"answers, and knows {count} Pods")
 
 
+def _left_behind(host: Host) -> Iterator[Result]:
+    folder = _conf_dir(host)
+    for path in _configurations(host, folder):
+        if PLUGIN in _types(path):
+            finding = f"{folder / path.name} has {PLUGIN}, but this agent serves no plugin: new Pods fail"
+            yield fail("CNI chain", finding, f"take the plugin of type {PLUGIN} out of that file, or configure cni")
+
+
+def _way_to_socket(host: Host, cni: CniSettings) -> Iterator[Result]:
+    """The program finds the socket by a link beside it, else at the usual place."""
+    link = cni.bin_dir / SOCKET_LINK
+    try:
+        target = os.readlink(host.path(link))
+    except OSError:
+        target = _USUAL_SOCKET
+    if target != str(cni.socket):
+        finding = f"it calls {target}, but the agent listens at {cni.socket}"
+        yield fail("CNI plugin's way to the agent", finding, f"set cni.program, or make the link {link}")
+
+
+def _directories(host: Host, cni: CniSettings) -> Iterator[Result]:
+    """Where the agent writes: by access(2), which asks owner, mode, mount and capabilities as a write would."""
+    written = [cni.bin_dir] if cni.program is not None else []
+    conf = cni.conf_dir
+    if conf is not None and not any(_is_multus(path) for path in _configurations(host, conf)):
+        written.append(conf)
+    for folder in written:
+        path = host.path(folder)
+        if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
+            finding = f"cannot be written by this process; it belongs to user {path.stat().st_uid}"
+            mend = (
+                "mount it read-write, and where it is another user's, add DAC_OVERRIDE to the container's capabilities"
+            )
+            yield fail(f"CNI directory {folder}", finding, mend)
+    for path in _configurations(host, conf)[:1] if conf is not None and conf in written else ():
+        owner = path.stat()
+        if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()) and lacking(host.path("/proc"), "CAP_CHOWN"):
+            finding = f"belongs to user {owner.st_uid} and group {owner.st_gid}, which it must keep"
+            yield fail(f"CNI configuration {path}", finding, "add CHOWN to the container's capabilities")
+
+
+def _is_multus(path: Path) -> bool:
+    return any("multus" in kind for kind in _types(path))
+
+
 def _chained(host: Host, cni: CniSettings) -> Result:
     """The runtime takes the first file by name."""
     folder = _conf_dir(host)
@@ -103,8 +157,7 @@ def _chained(host: Host, cni: CniSettings) -> Result:
 
 
 def _conf_dir(host: Host) -> Path:
-    cni = host.settings.cni
-    return cni.conf_dir if cni is not None and cni.conf_dir is not None else _CONF_DIR
+    return host.settings.cni_conf_dir or _CONF_DIR
 
 
 def _configurations(host: Host, folder: Path) -> list[Path]:
