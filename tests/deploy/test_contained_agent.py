@@ -19,6 +19,11 @@ def daemonset(name: str) -> dict[str, Any]:
     return found
 
 
+def start(node: ClusterNode, name: str) -> None:
+    """Its file systems are made read-only one by one first: that takes longer the more of them other tests have."""
+    node.node.agent(program=contained(node, daemonset(name)), ready=False).wait_ready(within=120)
+
+
 def lives_a_life(node: ClusterNode) -> None:
     """Two Pods get the network, reach each other, and go."""
     for name in ("a", "b"):
@@ -41,7 +46,7 @@ def made(factory: ClusterNodeFactory, **options: Any) -> ClusterNode:
 @pytest.mark.parametrize("name", ["base", "overlays/antrea", "overlays/sriov"])
 def test_beside_the_pods(cluster_node_factory: ClusterNodeFactory, name: str) -> None:
     node = made(cluster_node_factory)
-    node.node.agent(program=contained(node, daemonset(name)))
+    start(node, name)
     node.wait(lambda: node.readyz(19465)[0] == 200, "the agent is ready, so its bridge is made")
     lives_a_life(node)
     node.node.stop()
@@ -54,7 +59,7 @@ def test_in_the_runtimes_chain(cluster_node_factory: ClusterNodeFactory, owner: 
     conflist = node.runtime.cni_conf / "10-primary.conflist"
     for path in (node.runtime.cni_conf, node.runtime.cni_bin, conflist):
         os.chown(path, *owner)
-    node.node.agent(program=contained(node, daemonset("overlays/sync")))
+    start(node, "overlays/sync")
     node.wait_chained()
     assert (conflist.stat().st_uid, conflist.stat().st_gid) == owner
     lives_a_life(node)

@@ -24,7 +24,9 @@ _SCRIPT = """
 writable=$1 closed=$2; shift 2
 mount --make-rslave /
 awk '$0 !~ / - (proc|sysfs|cgroup2?|devpts|mqueue|nsfs|devtmpfs|securityfs|debugfs|tracefs|bpf|overlay) / { print $5 }' \\
-  /proc/self/mountinfo | while read -r place; do mount -o remount,ro,bind "$place"; done
+  /proc/self/mountinfo | while read -r place; do
+  mount -o remount,ro,bind "$place" || ! mountpoint -q "$place"  # another test's may be gone by now
+done
 printf '%s' "$writable" | while read -r place; do
   mount --bind "$place" "$place"
   mount -o remount,rw,bind "$place"
@@ -41,7 +43,7 @@ def contained(node: ClusterNode, daemonset: Mapping[str, Any]) -> list[str]:
 
     daemonset: as it is applied. A directory of the node is writable if the manifest mounts what it plays, and not read-only.
     """
-    requires_command("unshare", "setpriv", "awk")
+    requires_command("unshare", "setpriv", "awk", "mountpoint")
     (container,) = daemonset["spec"]["template"]["spec"]["containers"]
     played = {
         "/run/secnet": node.node.run_dir,
