@@ -109,8 +109,9 @@ class GuestTests:
         self._reports: list[dict[str, Any]] = []
         self._hopeless: dict[Wanted, Exception] = {}
 
-    @pytest.hookimpl(trylast=True)  # after -m and -k selected
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost: after -m and -k, and what others leave out
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        yield
         items[:] = [self._replaced(item) for item in items]
         kinds: dict[Wanted, int] = {}
         number = itertools.count()
@@ -240,5 +241,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Later than any other plugin: what is registered last is the outermost.
+    config = session.config
     config.pluginmanager.register(GuestTests(config), "secnet-guests")
