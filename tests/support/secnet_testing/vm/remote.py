@@ -36,6 +36,7 @@ _BEGIN_SECONDS = 180.0
 """Boot and imports, on a busy machine."""
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_STACKS_SECONDS = 20.0
 _OBEYED_INSIDE = ("skip", "skipif", "xfail", "usefixtures")
 _SUPPORT = Path(__file__).resolve().parents[2]
 
@@ -162,7 +163,9 @@ class GuestTests:
         environment["SECNET_VM_PRELOAD"] = "1" if item.wanted.preload else ""
         for name in sorted({name for other in order for name in _argument(other, "modules", ())}):
             environment[f"SECNET_VM_{name.upper()}"] = str(image.module(name))
-        options = [f"--rootdir={self._root}"]
+        # Where a test hangs is shown before its guest is ended. Not earlier: Python may crash when it shows a thread that runs.
+        limit = max(_argument(other, "seconds", _TEST_SECONDS) for other in order)
+        options = [f"--rootdir={self._root}", f"-ofaulthandler_timeout={limit - _STACKS_SECONDS:g}"]
         _compile(ids, options, environment, self._root)
         self._reports, self._of = [], item.wanted
         command = [sys.executable, "-m", "secnet_testing.vm.inside", "/out", *options]
