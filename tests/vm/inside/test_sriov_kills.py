@@ -1,7 +1,7 @@
 """The agent killed after steps that change a virtual function: the next one ends where it would have.
 
-The driver alone is killed around each of its steps in test_kit_sriov.py. Here it is the agent, with its journal, and a MAC for
-which the driver of the function begins anew; the pools have no part in it.
+The driver alone is killed around each of its steps in test_kit_sriov.py. Here it is the agent, with its journal, and a MAC from
+the annotation; the pools have no part in it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from secnet_testing.vm.guestnode import GuestNode
 pytestmark = pytest.mark.vm_guest(seconds=900)
 
 _DEATH_SECONDS = 90
-_ATTACHING = ("device.hold", "vf.mac", "driver.unbind", "link.move")
-_DETACHING = ("link.return", "driver.unbind", "link.unmark")
+_ATTACHING = ("device.hold", "link.mac", "vf.mac", "link.move")
+_DETACHING = ("link.return", "link.unmark", "device.release")
 POD = "web"
 NETWORK = [{"name": "tagged", "mac": "02:5e:c0:00:00:19"}]
 

@@ -22,7 +22,7 @@ from secnet_testing.vm.sf import Subfunctions
 
 pytestmark = pytest.mark.vm_guest(name="times", modules=("fakesf",), seconds=900)
 
-ROUNDS = 10
+ROUNDS = 5
 MAC = "02:5e:c0:00:00:30"
 PAGE = "127.0.0.1:9465"
 POOL = pool("timed", "10.7.0.10-10.7.0.99", gateway="10.7.0.1", prefix=24)
