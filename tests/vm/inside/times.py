@@ -59,7 +59,7 @@ def test_times(node: GuestNode, cards: Cards, subfunctions: Subfunctions) -> Non
     made = subfunctions.add(88, "02:00:00:00:00:88")
     kinds = (
         ("VF, VLAN", "sriov-vf", "vf", cards.one.vf(0)),
-        ("VF, VLAN, MAC (driver begins anew)", "sriov-vf", [{"name": "vf", "mac": MAC}], cards.one.vf(0)),
+        ("VF, VLAN, MAC", "sriov-vf", [{"name": "vf", "mac": MAC}], cards.one.vf(0)),
         ("SF", "sriov-sf", "sf", made.device),
         ("SF, representor's port", "sriov-sf", "sf-port", made.device),
         ("veth, port", "vlan", "veth", ""),
@@ -77,5 +77,5 @@ def test_times(node: GuestNode, cards: Cards, subfunctions: Subfunctions) -> Non
                 found.append((_spent(network_type, operation) - before[operation]) * 1000)
         for operation, found in times.items():
             counted = found[1:]
-            print(f"{label:36} {operation}: median {statistics.median(counted):6.0f} ms, best {min(counted):6.0f} ms")
+            print(f"{label:24} {operation}: median {statistics.median(counted):6.0f} ms, best {min(counted):6.0f} ms")
     subfunctions.remove(88)
