@@ -130,6 +130,12 @@ class DriverCase(_Case):
     netdev: ClassVar[bool] = True
     """False for a driver whose `attach` makes no interface of the Pod: the tests about that interface do not apply then."""
 
+    node_netns: ClassVar[str] = ""
+    """An existing namespace of /run/netns that plays the node, instead of one of the kit's; `prepare` puts it in order.
+
+    For hardware: the kernel gives a device of a namespace that ended to the machine's first one, and to no other.
+    """
+
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
         """For a driver that `needs_device`: that many devices that nobody uses."""
         raise NotImplementedError("the driver needs devices: the case must give them")

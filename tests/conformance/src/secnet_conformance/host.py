@@ -26,10 +26,10 @@ class Host:
 
     folder: an empty directory with a short path (fit for sockets), removed at the end. kept: for what `prepare` made and
     breakages, stalls and foreign objects work on. namespace: plays the node; None for a backend, which needs none. While a test
-    runs, its own thread is in it, and so is whatever it starts.
+    runs, its own thread is in it, and so is whatever it starts. node_netns: the name of an existing one for that purpose.
     """
 
-    def __init__(self, *, namespaced: bool) -> None:
+    def __init__(self, *, namespaced: bool, node_netns: str = "") -> None:
         self._end = ExitStack()
         self.kept: dict[str, Any] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="sn-kit-"))
@@ -38,7 +38,8 @@ class Host:
         self.namespace: Namespace | None = None
         if namespaced:
             try:
-                self.namespace = self._new()
+                # One that is there already belongs to somebody else, and stays.
+                self.namespace = Namespace(name=node_netns) if node_netns else self._new()
             except BaseException:
                 self.close()
                 raise

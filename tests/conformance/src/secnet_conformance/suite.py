@@ -135,7 +135,8 @@ class Keeper:
     def lend(self, start: Callable[[Host, Any], None]) -> Iterator[Host]:
         """A prepared host, with the calling thread in its namespace. `start` completes a new one, in that namespace."""
         if self._host is None:
-            self._host, self.case = Host(namespaced=self._suite.namespaced), self._suite.case()
+            node_netns = self._suite.case.node_netns if self._suite.namespaced else ""
+            self._host, self.case = Host(namespaced=self._suite.namespaced, node_netns=node_netns), self._suite.case()
             with self._inside(self._host):
                 self.case.prepare(self._host)
                 self.prepared = self.picture()

@@ -155,7 +155,7 @@ def _call(plugin: Any, task: dict[str, Any], recorder: Recorder) -> Any:
     if task["netns"]:
         with open(task["netns"]) as netns:
             setns(netns.fileno())
-    fields = {**task["host"], **{key: Path(task["host"][key]) for key in _PATHS if key in task["host"]}}
+    fields = {**task["host"], **{key: Path(task["host"][key]) for key in _PATHS if task["host"].get(key) is not None}}
     stores = [FileStore(Path(task["objects"]))] if task["objects"] else []
     instance = plugin(HostContext(**fields), *stores)
     try:

@@ -14,7 +14,7 @@ from ..node import Node
 from ..ovs import PrivateOvs
 from .nic import load, wait_until
 
-__all__ = ["GuestNode", "play_guest_node"]
+__all__ = ["GuestNode", "play_guest_node", "wait_for_switch"]
 
 _HOST = "sn-host"
 _SWITCH_FROM_SECONDS = 11.0
@@ -49,12 +49,19 @@ def play_guest_node(folder: Path, **settings: Any) -> Iterator[GuestNode]:
         stack.callback(run_in, None, ["ip", "netns", "del", _HOST])
         ovs = PrivateOvs(Namespace(name=_HOST), switch_folder, kernel_datapath=True)
         stack.callback(ovs.stop)
-        # ovs-vswitchd looks how many processors there are 10 s after boot at the earliest, and until then handles no packet.
-        wait_until(lambda: _uptime() > _SWITCH_FROM_SECONDS, "the guest is 11 s old")
+        wait_for_switch()
         ovs.start()
         made = GuestNode(ovs, folder, settings)
         stack.callback(made.close)
         yield made
+
+
+def wait_for_switch() -> None:
+    """Wait until ovs-vswitchd may be started.
+
+    It looks how many processors there are 10 s after boot at the earliest, and until then handles no packet.
+    """
+    wait_until(lambda: _uptime() > _SWITCH_FROM_SECONDS, "the guest is 11 s old")
 
 
 def _uptime() -> float:

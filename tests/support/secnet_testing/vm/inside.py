@@ -33,7 +33,7 @@ PRELOAD = (
     "secnet_testing.killable",
     "secnet_testing.scene",
 )
-PLUGINS = ("secnet_testing.vm.fixtures",)
+PLUGINS = ("secnet_testing.vm.fixtures", "secnet_conformance.plugin")
 
 
 class Reporter:

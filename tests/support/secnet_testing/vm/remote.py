@@ -36,6 +36,7 @@ _BEGIN_SECONDS = 180.0
 """Boot and imports, on a busy machine."""
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_STACKS_SECONDS = 20.0
 _OBEYED_INSIDE = ("skip", "skipif", "xfail", "usefixtures")
 _SUPPORT = Path(__file__).resolve().parents[2]
 
@@ -109,8 +110,9 @@ class GuestTests:
         self._reports: list[dict[str, Any]] = []
         self._hopeless: dict[Wanted, Exception] = {}
 
-    @pytest.hookimpl(trylast=True)  # after -m and -k selected
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost: after -m and -k, and what others leave out
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        yield
         items[:] = [self._replaced(item) for item in items]
         kinds: dict[Wanted, int] = {}
         number = itertools.count()
@@ -161,7 +163,9 @@ class GuestTests:
         environment["SECNET_VM_PRELOAD"] = "1" if item.wanted.preload else ""
         for name in sorted({name for other in order for name in _argument(other, "modules", ())}):
             environment[f"SECNET_VM_{name.upper()}"] = str(image.module(name))
-        options = [f"--rootdir={self._root}"]
+        # Where a test hangs is shown before its guest is ended. Not earlier: Python may crash when it shows a thread that runs.
+        limit = max(_argument(other, "seconds", _TEST_SECONDS) for other in order)
+        options = [f"--rootdir={self._root}", f"-ofaulthandler_timeout={limit - _STACKS_SECONDS:g}"]
         _compile(ids, options, environment, self._root)
         self._reports, self._of = [], item.wanted
         command = [sys.executable, "-m", "secnet_testing.vm.inside", "/out", *options]
@@ -240,5 +244,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Later than any other plugin: what is registered last is the outermost.
+    config = session.config
     config.pluginmanager.register(GuestTests(config), "secnet-guests")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from secnet.contract import Attachment, Finding, Gone, NetworkDriver
+from secnet.linux.rtnl import pod_rtnl
 
 from ..cases import Breakage
 from ..netns import Namespace
@@ -13,6 +14,9 @@ from .lab import IFNAME, DriverLab, DriverTests, without_netdev
 from .sandboxes import until_free
 
 __all__ = ["Checks"]
+
+_OWN_NETNS = "/proc/thread-self/ns/net"
+_TAKEN = "taken0"
 
 
 class Checks(DriverTests):
@@ -25,7 +29,17 @@ class Checks(DriverTests):
 
     @applies(without_netdev)
     def test_a_deleted_link_is_found(self, lab: DriverLab) -> None:
-        _break(lab, lambda pod, _: lab.host.run_in(pod, f"ip link del {IFNAME}"), "")
+        """A link of hardware cannot be deleted: somebody moves it out of the Pod."""
+
+        def take(pod: Namespace, attachment: Attachment) -> None:
+            lab.host.run_in(pod, f"ip link del {IFNAME}", check=False)
+            link = lab.link(attachment)
+            if link is not None:
+                with pod_rtnl(attachment.request.netns) as (_, inside), open(_OWN_NETNS) as node:
+                    inside.move_link(link.index, node.fileno(), _TAKEN)
+            assert lab.link(attachment) is None, f"{IFNAME} can be neither deleted nor moved to the node"
+
+        _break(lab, take, "")
 
     @applies(without_netdev)
     def test_a_renamed_link_is_found(self, lab: DriverLab) -> None:
