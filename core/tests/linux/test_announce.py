@@ -102,6 +102,5 @@ def test_the_frames_byte_by_byte() -> None:
     summed = frame[22:54] + bytes.fromhex("000000200000003a") + frame[54:]
     total = sum(int.from_bytes(summed[at : at + 2]) for at in range(0, len(summed), 2))
     assert (total & 0xFFFF) + (total >> 16) == 0xFFFF
-    assert (
-        Frame(dst="", src="", vlan=None, ethertype=0x86DD, payload=frame[14:], outgoing=False).advertised == "fd00::5"
-    )
+    sent = Frame(dst="", src="", vlan=None, priority=None, ethertype=0x86DD, payload=frame[14:], outgoing=False)
+    assert sent.advertised == "fd00::5"

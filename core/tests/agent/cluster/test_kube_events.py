@@ -114,7 +114,7 @@ def test_a_refused_event_is_dropped_and_the_next_is_not(scene: Scene, caplog: py
     scene.record("something else")
     scene.until_counts(1)
     assert "an Event could not be written" in caplog.text
-    assert scene.cluster.problems() == ()
+    until(lambda: scene.cluster.problems() == (), "the server's answer has come too")
 
 
 def test_an_event_that_fails_is_behind_the_others_and_lost_in_the_end(
