@@ -24,7 +24,7 @@ from secnet_conformance.driver.parallel import Parallel
 from secnet_conformance.driver.readonly import ReadOnly
 from secnet_conformance.driver.refusals import Refusals
 from secnet_conformance.driver.resources import Resources
-from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
+from secnet_sriov import SriovSfDriver, SriovVfDriver
 from secnet_testing.netns import run_in
 from secnet_testing.ovs import PrivateOvs
 from secnet_testing.vm.guestnode import wait_for_switch
@@ -217,20 +217,11 @@ class AllGroups(Resources, Checks, Refusals, ForeignObjects, Neighbours, Paralle
     """Every group that attaches, save those about the node, of which these types keep no state, and about stalls."""
 
 
-class AnyCase(VfCase):
-    driver = SriovDriver
-    bad = ()
-
-
 class TestVf(AllGroups):
     case = VfCase
 
 
-class TestSf(AllGroups):
+class TestSf(Crashes, Faults, Life, ReadOnly):
+    """Those groups that depend most on what the kernel does with a subfunction; the others run on stand-ins."""
+
     case = SfCase
-
-
-class TestAny(Neighbours, ReadOnly):
-    """The type of both kinds: the same code, and so fewer groups."""
-
-    case = AnyCase
