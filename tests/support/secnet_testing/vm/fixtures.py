@@ -10,7 +10,7 @@ import pytest
 
 from ..netns import netns_factory, run_in
 from ..scene import clear
-from .guestnode import GuestNode, play_guest_node
+from .guestnode import GuestNode, first_namespace, play_guest_node
 from .nic import PhysicalFunction, load, wire_link
 from .qmp import Monitor
 from .sf import Subfunctions, subfunctions_of
@@ -22,6 +22,7 @@ __all__ = [
     "guest_node",
     "live",
     "monitor",
+    "named_node",
     "netns_factory",
     "one_node",
     "subfunctions",
@@ -75,6 +76,13 @@ def subfunctions(cards: Cards) -> Iterator[Subfunctions]:
     """Subfunctions of the first card; none is there yet."""
     with subfunctions_of(cards.one.address) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def named_node() -> Iterator[None]:
+    """The guest's first namespace under a name, as a case of the kit needs it."""
+    with first_namespace():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,11 @@ from ..node import Node
 from ..ovs import PrivateOvs
 from .nic import load, wait_until
 
-__all__ = ["GuestNode", "play_guest_node", "wait_for_switch"]
+__all__ = ["NODE", "GuestNode", "first_namespace", "play_guest_node", "wait_for_switch"]
 
-_HOST = "sn-host"
+NODE = "sn-node"
+"""The name of the guest's first namespace. It plays the node: the kernel gives the devices of a Pod that ended to no other."""
+
 _SWITCH_FROM_SECONDS = 11.0
 
 _SETTINGS: dict[str, Any] = {
@@ -39,15 +41,23 @@ class GuestNode(Node):
 
 
 @contextmanager
+def first_namespace() -> Iterator[Namespace]:
+    """The guest's first namespace under the name `NODE`; no new one is made."""
+    run_in(None, ["ip", "netns", "attach", NODE, "1"])
+    try:
+        yield Namespace(name=NODE)
+    finally:
+        run_in(None, ["ip", "netns", "del", NODE])
+
+
+@contextmanager
 def play_guest_node(folder: Path, **settings: Any) -> Iterator[GuestNode]:
     """The guest as a node, its directories in `folder`. settings: see `Node.configure`."""
     load("openvswitch", "8021q", "veth")
     switch_folder = Path(tempfile.mkdtemp(prefix="sn-ovs-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, switch_folder)
-        run_in(None, ["ip", "netns", "attach", _HOST, "1"])  # a name for the guest's first namespace, and no new one
-        stack.callback(run_in, None, ["ip", "netns", "del", _HOST])
-        ovs = PrivateOvs(Namespace(name=_HOST), switch_folder, kernel_datapath=True)
+        ovs = PrivateOvs(stack.enter_context(first_namespace()), switch_folder, kernel_datapath=True)
         stack.callback(ovs.stop)
         wait_for_switch()
         ovs.start()

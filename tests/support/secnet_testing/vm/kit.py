@@ -1,7 +1,6 @@
-"""The SR-IOV types under the conformance kit, on virtual functions of emulated cards and on subfunctions of fakesf.
+"""The SR-IOV types under the conformance kit on emulated cards: virtual functions, and subfunctions of fakesf.
 
-The guest's first namespace plays the node: the kernel gives the devices of a Pod that ended to no other. What the case
-makes for each function differs from the next, so that one given back as another shows.
+What a case makes for each function differs from the next, so that one given back as another shows.
 """
 
 from __future__ import annotations
@@ -9,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import pytest
 from secnet.contract import Attachment, DeviceRef
 from secnet.linux.rtnl import Rtnl, VirtualFunction, host_rtnl
 from secnet_conformance import Bad, Breakage, DriverCase, Host, Namespace
@@ -24,29 +22,20 @@ from secnet_conformance.driver.parallel import Parallel
 from secnet_conformance.driver.readonly import ReadOnly
 from secnet_conformance.driver.refusals import Refusals
 from secnet_conformance.driver.resources import Resources
-from secnet_sriov import SriovSfDriver, SriovVfDriver
-from secnet_testing.netns import run_in
-from secnet_testing.ovs import PrivateOvs
-from secnet_testing.vm.guestnode import wait_for_switch
-from secnet_testing.vm.nic import PhysicalFunction, load, netdevs
-from secnet_testing.vm.sf import Subfunctions, subfunctions_of
+from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
 
-pytestmark = pytest.mark.vm_guest(name="kit", modules=("fakesf",), seconds=600)
+from ..ovs import PrivateOvs
+from .guestnode import NODE, wait_for_switch
+from .nic import PhysicalFunction, load, netdevs
+from .sf import Subfunctions, subfunctions_of
 
-NODE = "sn-node"
+__all__ = ["AllGroups", "AnyCase", "SfCase", "VfCase"]
+
 BRIDGE = "br-one"
 VFS = 4
 SFS = 8
 FIRST = 88
 CARDS = (PhysicalFunction(number=1), PhysicalFunction(number=2))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def first_namespace() -> Iterator[None]:
-    """A name for the guest's first namespace."""
-    run_in(None, ["ip", "netns", "attach", NODE, "1"])
-    yield
-    run_in(None, ["ip", "netns", "del", NODE])
 
 
 def told(*words: str) -> Callable[[Host, Attachment], object]:
@@ -88,6 +77,18 @@ def _remove(card: Subfunctions, number: int) -> None:
         card.remove(number)
 
 
+def make_subfunctions(host: Host, count: int) -> None:
+    """Of the first card. `numbers` says which device has which number."""
+    stack = ExitStack()
+    host.at_end(stack.close)
+    made = host.kept["card"] = stack.enter_context(subfunctions_of(CARDS[0].address))
+    host.kept["numbers"] = {}
+    for number in range(FIRST, FIRST + count):
+        device = made.add(number, f"02:f1:00:00:00:{number:02x}").device
+        stack.callback(_remove, made, number)
+        host.kept["numbers"][device] = number
+
+
 class GuestCase(DriverCase):
     """What the cases share."""
 
@@ -104,11 +105,11 @@ class GuestCase(DriverCase):
 class VfCase(GuestCase):
     """Two cards with four functions each."""
 
-    driver = SriovVfDriver
+    driver: ClassVar[type[SriovDriver]] = SriovVfDriver
     # All that the card can do at once, so that each of its steps is failed and killed once: a guest is slow. With less, or
     # nothing, the stand-ins are tried (drivers/sriov/tests), and whole agents in test_sriov_vf.py.
     good = ({"vlan": 100, "vlanQoS": 3, "spoofchk": "on", "trust": "on", "maxTxRate": 100},)
-    bad = (
+    bad: ClassVar[tuple[Bad, ...]] = (
         Bad({"bridge": "br-one"}, reason="Unsupported", match="$.bridge"),
         Bad({"minTxRate": 20, "maxTxRate": 10}, reason="InvalidConfig", match="$.minTxRate"),
         Bad({}, reason="InvalidConfig", request={"mtu": 65536}, match="$.mtu"),
@@ -163,7 +164,7 @@ class SfCase(GuestCase):
     """Subfunctions of the first card, with representors: ports of Open vSwitch on the kernel's datapath."""
 
     driver = SriovSfDriver
-    node: Mapping[str, Any] = {"bridges": [BRIDGE, "br-soon"]}
+    node: ClassVar[Mapping[str, Any]] = {"bridges": [BRIDGE, "br-soon"]}
     good = ({"vlan": 100, "bridge": BRIDGE},)  # without a bridge: see VfCase
     bad = (
         Bad({"vlan": 100}, reason="Unsupported", match="$.vlan"),
@@ -180,14 +181,7 @@ class SfCase(GuestCase):
     def prepare(self, host: Host) -> None:
         load("openvswitch")
         assert host.namespace is not None
-        stack = ExitStack()
-        host.at_end(stack.close)
-        made = host.kept["card"] = stack.enter_context(subfunctions_of(CARDS[0].address))
-        host.kept["numbers"] = {}
-        for number in range(FIRST, FIRST + SFS):
-            device = made.add(number, f"02:f1:00:00:00:{number:02x}").device
-            stack.callback(_remove, made, number)
-            host.kept["numbers"][device] = number
+        make_subfunctions(host, SFS)
         switch = PrivateOvs(host.namespace, host.folder, kernel_datapath=True)
         host.kept["switch"] = switch
         host.at_end(switch.stop)
@@ -213,15 +207,36 @@ class SfCase(GuestCase):
             assert (row["tag"], row["vlan_mode"]) == (100, "access")
 
 
+class AnyCase(VfCase):
+    """Functions of the second card and subfunctions of the first, in turn: the type finds out which it was given."""
+
+    driver = SriovDriver
+    good = ({},)  # what both can do
+    bad = (
+        Bad({"bridge": BRIDGE}, reason="Unsupported", match="$.bridge"),
+        Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
+    )
+
+    def prepare(self, host: Host) -> None:
+        super().prepare(host)
+        make_subfunctions(host, 2)
+
+    def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
+        functions = [CARDS[1].vf(number) for number in range(2)]
+        pairs = zip(functions, host.kept["numbers"], strict=True)
+        rest = [CARDS[1].vf(number) for number in range(2, VFS)] + [CARDS[0].vf(number) for number in range(VFS)]
+        return [DeviceRef(id=device) for device in [*(one for pair in pairs for one in pair), *rest]][:count]
+
+    def lose_device(self, host: Host, device: DeviceRef) -> None:
+        if device.id in host.kept["numbers"]:
+            _remove(host.kept["card"], host.kept["numbers"][device.id])
+        else:
+            super().lose_device(host, device)
+
+    def inside(self, host: Host, pod: Namespace, attachment: Attachment) -> None:
+        if attachment.names["device"] not in host.kept["numbers"]:
+            super().inside(host, pod, attachment)
+
+
 class AllGroups(Resources, Checks, Refusals, ForeignObjects, Neighbours, Parallel, Crashes, Faults, Life, ReadOnly):
     """Every group that attaches, save those about the node, of which these types keep no state, and about stalls."""
-
-
-class TestVf(AllGroups):
-    case = VfCase
-
-
-class TestSf(Crashes, Faults, Life, ReadOnly):
-    """Those groups that depend most on what the kernel does with a subfunction; the others run on stand-ins."""
-
-    case = SfCase
