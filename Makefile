@@ -6,6 +6,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-kit test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
+# Tests start hundreds of Python processes: each would compile anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 ARGS ?=
 FRESH ?= bookworm trixie
 JOBS ?= 4

@@ -66,7 +66,7 @@ class Faults(DriverTests):
         attachment = lab.plan(driver, lab.request(pod, options))
         found: list[str] = []
         for name, method in (("attach", driver.attach), ("detach", driver.detach)):
-            watch = Watch(lambda: lab.picture(pod))
+            watch = Watch(lambda: lab.at_once(pod))
             method(attachment, lab.call(watch))
             found += [f"{name} with {dict(options)}: {line}" for line in watch.end()]
         return found

@@ -192,6 +192,13 @@ class DriverLab:
         """The node, these sandboxes, and what the case adds."""
         return self.host.snapshot({pod.name: pod for pod in pods}, self.case.snapshot(self.host))
 
+    def at_once(self, *pods: Namespace) -> HostSnapshot:
+        """Like `picture`, without the flag `promisc` of the node's links: a switch ceases to listen some time after a step."""
+        data = self.picture(*pods).to_json()
+        for link in data["namespaces"]["node"]["links"].values():
+            link["flags"] = [flag for flag in link["flags"] if flag != "promisc"]
+        return HostSnapshot(data=data)
+
     def settled(self, before: HostSnapshot, what: str, *pods: Namespace) -> None:
         """Like `unchanged`, for the time after a sandbox ended: the kernel takes its links away a little later."""
         self._wait(lambda: not diff(before, self.picture(*pods)), _SETTLE_SECONDS)
