@@ -236,7 +236,9 @@ class TestStandInVf(StandInLife):
 
 
 @pytest.mark.kernel
-class TestStandInAny(StandInLife):
+class TestStandInAny(Refusals, Life, ReadOnly):
+    """It does what one of the two others does. All of the kit runs over it on emulated cards (tests/vm)."""
+
     case = StandInAnyCase
 
 
