@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from secnet_testing.strangers import ROOT, StrangerVenv, write_project
+
+pytestmark = pytest.mark.strangers
 
 OURS = """
 import importlib, importlib.metadata, pkgutil, sys

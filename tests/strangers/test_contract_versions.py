@@ -16,6 +16,8 @@ from secnet_testing.netns import Namespace, NetnsFactory
 from secnet_testing.objects import as_manifest, nad, pod
 from secnet_testing.strangers import StrangerVenv, write_project
 
+pytestmark = pytest.mark.strangers
+
 NEWER = CONTRACT_VERSION + 1
 OURS = {"secnet-vlan", "secnet-sriov", "secnet-ipam"}
 SECNET = metadata.version("secnet")
@@ -123,7 +125,6 @@ def network_errors(venv: StrangerVenv, config: Path) -> dict[str, dict[str, Any]
     return {item["interface"]: item["error"] for report in reports for item in report["networks"] if item.get("error")}
 
 
-@pytest.mark.kernel
 def test_apply_and_the_status_of_a_pod_give_that_reason(
     venv: StrangerVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
 ) -> None:
@@ -145,7 +146,6 @@ def test_apply_and_the_status_of_a_pod_give_that_reason(
     assert venv.run("secnet", "delete", pods, "--config", config).returncode == 0
 
 
-@pytest.mark.kernel
 def test_an_agent_logs_them_and_works_on(venv: StrangerVenv, node_netns: Namespace, tmp_path: Path) -> None:
     agent = AgentProcess.run(
         [str(venv.bin / "secnet"), "agent", "--config", str(settings(tmp_path))], tmp_path / "agent.log"
@@ -160,7 +160,6 @@ def test_an_agent_logs_them_and_works_on(venv: StrangerVenv, node_netns: Namespa
         assert "a plugin is not used" in line
 
 
-@pytest.mark.kernel
 def test_a_living_attachment_of_a_refused_driver_is_kept_and_says_why(
     stranger_venv: StrangerVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from secnet_testing.strangers import StrangerVenv, write_project
 
+pytestmark = pytest.mark.strangers
+
 DRIVERS, BACKENDS = "secnet.network_types", "secnet.ipam"
 
 OPTIONS = """options={

@@ -28,6 +28,8 @@ from secnet_testing.scene import only_one
 
 from .conftest import StrangerVenv
 
+pytestmark = pytest.mark.strangers
+
 LEFT_BEHIND = ("/run/netns/sn-guide-a", "/run/netns/sn-guide-b", "/run/secnet-guide")
 GUIDE = read_document(ROOT / "docs" / "writing-a-driver.md")
 AFTER_SETUP = [block for block in GUIDE.blocks if not {"setup", "sketch"} & set(block.info)]
@@ -120,7 +122,6 @@ def _follow(reader: Reader, blocks: list[Block]) -> None:
     assert [name for name in LEFT_BEHIND if Path(name).exists()] == []
 
 
-@pytest.mark.kernel
 @pytest.mark.timeout(1200)
 def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path) -> None:
     venv = StrangerVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
@@ -180,7 +181,6 @@ def sketch(node_netns: Namespace, tmp_path: Path) -> Any:
     return driver
 
 
-@pytest.mark.kernel
 def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(sketch: Any) -> None:
     steps = Steps()
     assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call(observers=(steps,))).ready
@@ -199,7 +199,6 @@ def test_the_sketch_of_node_state_makes_a_bridge_and_leaves_a_foreign_one(sketch
     assert diff(before, _picture()) == []
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("section", [{}, {"bridge": "br-new"}])
 def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
     sketch: Any, section: Mapping[str, str]
@@ -214,7 +213,6 @@ def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
     assert [name for name in _links() if name.startswith("br-")] == [*section.values()]
 
 
-@pytest.mark.kernel
 def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
     before = _picture()
     assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready

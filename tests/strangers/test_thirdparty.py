@@ -22,7 +22,7 @@ from secnet_testing.objects import as_manifest, nad, pod
 from secnet_testing.scene import addresses, link
 from secnet_testing.strangers import ROOT, StrangerVenv
 
-pytestmark = pytest.mark.kernel
+pytestmark = pytest.mark.strangers
 
 PROJECTS = sorted(file.parent for file in (ROOT / "tests" / "thirdparty").glob("*/pyproject.toml"))
 GROUPS = {"secnet.network_types": "network type", "secnet.ipam": "ipam"}
