@@ -73,7 +73,6 @@ class Scene:
                 plugins=None,  # type: ignore[arg-type]  # nothing is attached here
                 journal=rig.journal,
                 sandboxes=dict,
-                pod_exists=lambda namespace, name: True,
             ),
             make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
             lease_check_seconds=lease_check_seconds,

@@ -48,7 +48,6 @@ class Scene:
                 plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
                 journal=rig.journal,
                 sandboxes=dict,
-                pod_exists=lambda namespace, name: True,
             ),
             make_call=lambda request, cancel: Call.within(5, cancel=cancel),
         )

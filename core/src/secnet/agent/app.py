@@ -246,11 +246,11 @@ class Agent:
     def _keep_true(self) -> None:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
-        due = 0.0
+        due, interval = 0.0, self._settings.check_interval
         leases = Occasionally(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
 
         def beat() -> None:
-            self._beats.beat("keep_true", self._settings.check_interval + self._settings.attach_timeout + 600)
+            self._beats.beat("keep_true", interval + self._settings.attach_timeout + 600)
 
         while not self._stop.wait(due):
             beat()
@@ -259,13 +259,12 @@ class Agent:
                 self._guard(self._parts.controller.verify_all, default=None)
             self._guard(lambda: self._parts.attacher.tend(beat), default=None)
             beat()
-            self._guard(
-                lambda: self._parts.sweeper.sweep(
-                    types, backends if leases.is_due("sweep") else [], self._call(self._settings.check_interval)
-                ),
-                default=None,
-            )
-            due = max(1.0, self._settings.check_interval - (time.monotonic() - started))
+            self._guard(lambda: self._parts.sweeper.sweep(types, self._call(interval)), default=None)
+            if leases.is_due("sweep") and not self._guard(
+                lambda: self._parts.stale.sweep(backends, self._call(interval)), default=False
+            ):
+                leases.forget("sweep")  # an API server that is away now must not put it off for long
+            due = max(1.0, interval - (time.monotonic() - started))
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from secnet.contract import ErrorInfo, Finding
 
-__all__ = ["deviation", "in_words"]
+__all__ = ["ADDRESS_OF_ANOTHER", "deviation", "in_words"]
 
-_OF_ANOTHER = "AddressOfAnother"
+ADDRESS_OF_ANOTHER = "AddressOfAnother"
 _LEFT_ALONE = "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
 _LIST_AGAIN = (
     "the interface works; make the pool again, or correct it: the addresses in use are entered at the next check"
@@ -22,7 +22,7 @@ def deviation(interface: Sequence[Finding], lease: Sequence[Finding]) -> ErrorIn
     service. An address that somebody else was given may not.
     """
     text = in_words([*interface, *lease])
-    if interface or any(finding.code == _OF_ANOTHER for finding in lease):
+    if interface or any(finding.code == ADDRESS_OF_ANOTHER for finding in lease):
         return ErrorInfo(reason="Degraded", message=text, hint=_LEFT_ALONE)
     return ErrorInfo(reason="LeaseNotListed", message=text, hint=_LIST_AGAIN) if lease else None
 

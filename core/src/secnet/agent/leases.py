@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 
-from secnet.contract import Busy, Call, CheckReport, Finding, IpamLease, IpamRequest, Key, SecnetError
+from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, IpamRequest, Key, SecnetError
 
 from .journal import Journal, Record
 from .plugins import Plugins
+from .served import ServedSandboxes
+from .stale_leases import StaleLeases
 
 __all__ = ["Leases"]
 
 
 class Leases:
-    """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing."""
+    """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
 
-    def __init__(self, plugins: Plugins, journal: Journal) -> None:
+    served: is told of each sandbox before it gets an address. stale: gives back what stands in the way of an allocation.
+    """
+
+    def __init__(
+        self,
+        plugins: Plugins,
+        journal: Journal,
+        *,
+        served: ServedSandboxes | None = None,
+        stale: StaleLeases | None = None,
+    ) -> None:
         self._plugins = plugins
         self._journal = journal
+        self._served = served
+        self._stale = stale
 
     def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
-        """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses."""
+        """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
+
+        What sandboxes that ended left in the pools, as before a reboot, is given back where it stands in the way.
+        """
         if request is None or ipam_type is None:
             return None
-        lease = self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        if self._served is not None:
+            self._served.add(request.owner.container_id)
+        try:
+            lease = self._ask(request, ipam_type, call)
+        except (Busy, Conflict) as exc:
+            self._make_way(request, ipam_type, exc, call)
+            lease = self._ask(request, ipam_type, call)
         self._refuse_doubled(request, ipam_type, lease, call)
         return lease
 
@@ -46,11 +69,31 @@ class Leases:
         pooled = tuple(item.address for item in lease.addresses if item.pool)
         in_use = pooled or tuple(item.address for item in lease.addresses)  # not every backend has pools with names
         try:
-            self.allocate(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
+            self._ask(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
         except SecnetError as exc:
             return (*report.findings, Finding(code="LeaseLost", message=str(exc), repairable=False))
         call.log.warning("the pools had lost the addresses of this interface; they are listed again")
         return ()
+
+    def _ask(self, request: IpamRequest, ipam_type: str, call: Call) -> IpamLease:
+        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+
+    def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
+        """Give back what is stale, or raise the error that an allocation met."""
+        if self._stale is None:
+            raise error
+        released, patience = self._stale.reclaim(request, ipam_type, call)
+        if released:
+            return
+        if patience is None:
+            raise error
+        raise Busy(
+            error.message,
+            hint=f"an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and "
+            f"does not do so, it is given back in {patience:.0f} s",
+            subject=error.subject,
+            path=error.path,
+        ) from error
 
     def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
         """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""

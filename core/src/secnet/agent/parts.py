@@ -21,6 +21,7 @@ from .cri import CriSandboxes, RuntimeClient
 from .devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
 from .journal import Journal, Record
 from .layer3 import Layer3
+from .leases import Leases
 from .logs import attachment_log
 from .metrics import Metrics
 from .nads import Nads
@@ -37,7 +38,9 @@ from .registry import Registry
 from .reports import Reports
 from .run_dir import current_boot_id
 from .sandbox import NamedNetns, SandboxSource
+from .served import ServedSandboxes
 from .settings import Settings
+from .stale_leases import StaleLeases
 from .sweep import Sweeper
 from .synchronous import SandboxAttach
 from .told import ToldSandboxes
@@ -63,6 +66,7 @@ class Parts:
     object_problems: ObjectProblems
     controller: Controller
     sweeper: Sweeper
+    stale: StaleLeases
     node: NodeKeeper
     attacher: NodeAttacher
     antrea: AntreaGuard
@@ -102,21 +106,27 @@ def assemble(
     reader = cluster.reader()
     antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
     stack.callback(antrea.close)
+    sweeper = Sweeper(plugins=plugins, journal=journal, sandboxes=lambda: controller.sandboxes())
+    served = None if cluster.trusts_annotations else ServedSandboxes(settings.state_dir)
+    stale = StaleLeases(
+        plugins=plugins,
+        journal=journal,
+        has_found=sweeper.has_found,
+        sandboxes=lambda: controller.sandboxes(),
+        pod_here=lambda namespace, name: _pod_here(cluster, pods, namespace, name),
+        has_ended=told.has_ended,
+        served=served,
+        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
+    )
     pipeline = Pipeline(
         plugins=plugins,
         journal=journal,
         boot_id=boot_id,
         layer3=Layer3(),
         undo_call=undo_call,
+        leases=Leases(plugins, journal, served=served, stale=stale),
         metrics=metrics,
         require_clear=antrea.require_clear,
-    )
-    sweeper = Sweeper(
-        plugins=plugins,
-        journal=journal,
-        sandboxes=lambda: controller.sandboxes(),
-        pod_exists=lambda namespace, name: _pod_exists(cluster, namespace, name),
-        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
     )
     work: Mapping[str, Any] = {
         "pipeline": pipeline,
@@ -166,6 +176,7 @@ def assemble(
         object_problems=object_problems,
         controller=controller,
         sweeper=sweeper,
+        stale=stale,
         node=node,
         attacher=attacher,
         antrea=antrea,
@@ -219,9 +230,8 @@ def _claims(journal: Journal, boot_id: str) -> Claims:
     )
 
 
-def _pod_exists(cluster: Cluster, namespace: str, name: str) -> bool:
+def _pod_here(cluster: Cluster, pods: PodTable, namespace: str, name: str) -> bool | None:
     try:
-        cluster.get("Pod", name, namespace)
+        return pods.is_here(cluster.get("Pod", name, namespace))
     except ObjectNotFound:
-        return False
-    return True
+        return None

@@ -62,6 +62,7 @@ class Pipeline:
         boot_id: str,
         layer3: Layer3,
         undo_call: Callable[[Record], Call],
+        leases: Leases | None = None,
         verify_seconds: float = 5.0,
         metrics: Metrics | None = None,
         require_clear: Callable[[], None] = lambda: None,
@@ -75,7 +76,7 @@ class Pipeline:
         self._metrics = metrics or Metrics()
         self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
         self._locks = KeyLocks()
-        self._leases = Leases(plugins, journal)
+        self._leases = leases or Leases(plugins, journal)
 
     def attach(self, work: Work, call: Call) -> Record:
         """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""

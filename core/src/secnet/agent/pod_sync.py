@@ -21,7 +21,7 @@ from secnet.contract import (
 
 from .annotation import Selection
 from .claims import Claims
-from .deviations import deviation, in_words
+from .deviations import ADDRESS_OF_ANOTHER, deviation, in_words
 from .devices import DeviceAllocator
 from .diff import Changes
 from .journal import Journal, Phase, Record
@@ -131,7 +131,7 @@ class PodSync:
     ) -> SyncResult:
         records = self._journal.of_pod(*key)
         if pod is None or is_finished(pod):
-            return self._remove_pod(key, records, absent=pod is None)
+            return self._remove_pod(key, records, absent=pod is None, verify=verify)
         self._outlived.discard(key)
         ref = pod_ref(pod)
         generation = int(pod["metadata"].get("generation") or 0)
@@ -259,8 +259,12 @@ class PodSync:
         call.log.info("detached")
         return None
 
-    def _remove_pod(self, key: tuple[str, str], records: tuple[Record, ...], *, absent: bool) -> SyncResult:
+    def _remove_pod(
+        self, key: tuple[str, str], records: tuple[Record, ...], *, absent: bool, verify: bool
+    ) -> SyncResult:
         kept = outliving(records, self._source) if absent else ()
+        if verify:
+            kept = tuple(record for record in kept if not self._has_lost_address(record))
         if kept and key not in self._outlived:
             _log.warning(
                 "Pod %s/%s is gone from the API and its sandbox lives on: its networks stay until that ends", *key
@@ -276,6 +280,23 @@ class PodSync:
         assert ref is not None
         error = outlived_error(ref) if kept else None
         return SyncResult(report=PodReport(pod=ref, networks=tuple(networks), error=error), records=kept)
+
+    def _has_lost_address(self, record: Record) -> bool:
+        """Whether another Pod has its address: nothing speaks for this one then, whose object is gone.
+
+        Other nodes give the addresses of such a Pod back after some minutes, as they cannot know that it lives. So each look
+        here has them listed again.
+        """
+        call = self._make_call(record.attachment.request, threading.Event())
+        try:
+            findings = self._pipeline.check_lease(record, call)
+        except Exception as exc:  # nothing is cut off for what could not be looked at
+            call.log.warning("the addresses of a Pod that is gone from the API cannot be checked: %s", exc)
+            return False
+        if any(finding.code == ADDRESS_OF_ANOTHER for finding in findings):
+            call.log.warning("this Pod is gone from the API and its address is another's by now: it is detached")
+            return True
+        return False
 
     def _stand_still(
         self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Selection, ...]

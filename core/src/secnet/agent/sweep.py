@@ -1,51 +1,32 @@
-"""Find what carries our tag but has no record, and addresses whose holder is gone (ARCHITECTURE R6).
+"""Find what carries our tag but has no record (ARCHITECTURE R6).
 
 Records are written before acts, so this happens only when the run directory was lost (a reboot, a deletion by hand). Absence
-from the journal is never proof of death: an object is an orphan only if its netns is gone and no live sandbox claims it; an
-address is released only if its Pod is known to live on in another sandbox, or was seen to be gone twice, a grace period apart.
+from the journal is never proof of death: an object is an orphan only if its netns is gone and no live sandbox claims it.
 """
 
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 
-from secnet.contract import (
-    Attachment,
-    AttachRequest,
-    Call,
-    Inventory,
-    IpamLease,
-    IpamOwner,
-    IpamRequest,
-    Key,
-    NetworkRef,
-    SecnetError,
-)
+from secnet.contract import Attachment, AttachRequest, Call, Inventory, Key, SecnetError
 
 from .journal import Journal
 from .liveness import lives
 from .locks import KeyLocks
-from .logs import attachment_log, owner_log
+from .logs import attachment_log
 from .plugins import Plugins
+from .pod_table import PodKey
 
 __all__ = ["Sweeper"]
 
 _log = logging.getLogger(__name__)
 
-PodKey = tuple[str, str]
-
 
 class Sweeper:
-    """Sweeps each network type once before its first attach, and all types and backends again periodically. Thread-safe.
+    """Sweeps each network type once before its first attach, and all types again periodically. Thread-safe.
 
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
-    pod_exists: whether a Pod of this name exists on any node.
-    grace: seconds for which a Pod must be seen to be gone before its addresses are released.
-    looks: for how many leases of Pods elsewhere a sweep asks whether the Pod exists; None for all. Where each question is a
-    request to an API server, the agents of all nodes share the work by choosing at random.
     """
 
     def __init__(
@@ -54,22 +35,13 @@ class Sweeper:
         plugins: Plugins,
         journal: Journal,
         sandboxes: Callable[[], Mapping[PodKey, str | None]],
-        pod_exists: Callable[[str, str], bool],
-        grace: float = 300.0,
-        looks: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
         self._sandboxes = sandboxes
-        self._pod_exists = pod_exists
-        self._grace = grace
-        self._looks = looks
-        self._clock = clock
         self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
         self._swept: set[str] = set()
         self._unrecorded: dict[Key, Attachment] = {}
-        self._suspects: dict[tuple[str, Key], float] = {}
 
     def before_attach(self, request: AttachRequest, call: Call) -> None:
         """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first."""
@@ -82,19 +54,18 @@ class Sweeper:
             self._plugins.drive(leftover.request.network_type, "detach", type(None), leftover, call)
             self._unrecorded.pop(leftover.key, None)
 
-    def sweep(self, network_types: Iterable[str], ipam_types: Iterable[str], call: Call) -> None:
-        """Sweep all types, then all backends; one that fails does not stop the others."""
+    def sweep(self, network_types: Iterable[str], call: Call) -> None:
+        """Sweep all types; one that fails does not stop the others."""
         for network_type in network_types:
             try:
                 with self._locks.hold((network_type,), call):
                     self._sweep_type(network_type, call)
             except SecnetError as exc:
                 _log.debug("the inventory of network type %s is not available: %s", network_type, exc)
-        for ipam_type in ipam_types:
-            try:
-                self._sweep_leases(ipam_type, call)
-            except SecnetError as exc:
-                _log.debug("the inventory of IPAM type %s is not available: %s", ipam_type, exc)
+
+    def has_found(self, key: Key) -> bool:
+        """Whether the last sweep found something unrecorded of this attachment, which still stands."""
+        return key in self._unrecorded
 
     def _sweep_type(self, network_type: str, call: Call) -> None:
         known = {record.key for record in self._journal.records()}
@@ -114,51 +85,6 @@ class Sweeper:
         for foreign in inventory.foreign:
             _log.warning("%s %s is in the way and not ours: %s", foreign.kind, foreign.name, foreign.message)
         self._swept.add(network_type)
-
-    def _sweep_leases(self, ipam_type: str, call: Call) -> None:
-        sandboxes = self._sandboxes()
-        seen: set[tuple[str, Key]] = set()
-        for lease in self._chosen(ipam_type, self._plugins.ask(ipam_type, "inventory", tuple, call), sandboxes):
-            key = Key(container_id=lease.owner.container_id, ifname=lease.owner.ifname)
-            if self._journal.get(key) is not None or key in self._unrecorded or not self._is_stale(lease, sandboxes):
-                continue
-            pod = lease.owner.pod
-            seen.add((ipam_type, key))
-            since = self._suspects.setdefault((ipam_type, key), self._clock())
-            moved = pod is not None and (pod.namespace, pod.name) in sandboxes
-            if moved or self._clock() - since >= self._grace:
-                self._release(ipam_type, lease.owner, call)
-        self._suspects = {key: since for key, since in self._suspects.items() if key[0] != ipam_type or key in seen}
-
-    def _chosen(
-        self, ipam_type: str, leases: Iterable[IpamLease], sandboxes: Mapping[PodKey, str | None]
-    ) -> list[IpamLease]:
-        """All leases of this node's Pods and all suspects, and of the others as many as may be asked about."""
-        near: list[IpamLease] = []
-        far: list[IpamLease] = []
-        for lease in leases:
-            pod, owner = lease.owner.pod, lease.owner
-            key = Key(container_id=owner.container_id, ifname=owner.ifname)
-            here = pod is None or (pod.namespace, pod.name) in sandboxes or (ipam_type, key) in self._suspects
-            (near if here else far).append(lease)
-        if self._looks is not None and len(far) > self._looks:
-            far = random.sample(far, self._looks)
-        return near + far
-
-    def _is_stale(self, lease: IpamLease, sandboxes: Mapping[PodKey, str | None]) -> bool:
-        pod = lease.owner.pod
-        if pod is None:
-            return False
-        name = (pod.namespace, pod.name)
-        if name in sandboxes:
-            current = sandboxes[name]
-            return current is not None and current != lease.owner.container_id
-        return not self._pod_exists(*name)
-
-    def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
-        owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
-        request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
-        self._plugins.ask(ipam_type, "release", type(None), request, call)
 
 
 def _in_the_way(found: Attachment, request: AttachRequest) -> bool:
