@@ -18,7 +18,7 @@ from secnet.agent.pod_sync import PodSync, SyncResult
 from secnet.agent.sandbox import Sandbox
 from secnet.agent.sweep import Sweeper
 from secnet.agent.wanted import Wanted
-from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady
+from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady, Unavailable
 from secnet_testing.builders import POD, record
 from secnet_testing.toys import Rig, fail, make_rig, toy_registry
 
@@ -168,6 +168,29 @@ def test_a_pool_that_is_gone_has_a_reason_of_its_own_which_stays_until_the_lease
         assert "no pool" in error.message
     assert attached.rig.script.log.count("check_lease") == 1
     assert attached.sync().errors == (error,), "shown between the checks as well"
+
+
+def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attached: Scene, scene: Scene) -> None:
+    """Other nodes give them back after some minutes: they see only that there is no such Pod."""
+    old = attached.record
+    unseen = replace(old.attachment.request, netns=scene.record.attachment.request.netns)
+    attached.record = old.replace(attachment=replace(old.attachment, request=unseen))
+    attached.rig.journal.write(attached.record)
+    attached.rig.script.log.clear()
+    for looks in (1, 2):
+        attached.sync(None, verify=True)
+        assert attached.rig.script.log.count("check_lease") == looks
+    lost(attached, "AddressNotListed")
+    attached.sync(None, verify=True)
+    assert attached.rig.journal.records() == (attached.record,), "nobody else has it"
+    attached.rig.script.instead["check_lease"] = fail(Unavailable("no pools"))
+    attached.sync(None, verify=True)
+    assert attached.rig.journal.records() == (attached.record,), "nothing is known"
+    lost(attached, "AddressOfAnother")
+    attached.sync(None)
+    assert attached.rig.journal.records() == (attached.record,), "not looked at"
+    attached.sync(None, verify=True)
+    assert attached.rig.journal.records() == ()
 
 
 def test_an_address_that_is_given_to_another_is_a_deviation(attached: Scene) -> None:
