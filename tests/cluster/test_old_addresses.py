@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+import grpc
 import pytest
 from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
 
@@ -22,6 +23,15 @@ def rebooted(node: ClusterNode, name: str) -> str:
     shutil.rmtree(node.node.run_dir)
     node.node.agent()
     return uid
+
+
+def runs(node: ClusterNode, name: str, uid: str) -> bool:
+    """Try to run a sandbox, as the kubelet does again and again: just after its start the agent may not reach the runtime yet."""
+    try:
+        node.runtime.run_pod("default", name, uid=uid)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("sync", [True, False], ids=["chained", "beside"])
@@ -46,7 +56,7 @@ def test_after_a_reboot_a_pod_has_its_address_again(
     uid = rebooted(node, "a")
     if sync:
         node.wait_chained()
-    node.runtime.run_pod("default", "a", uid=uid)
+    node.wait(lambda: runs(node, "a", uid), "the Pod has a sandbox")
     node.wait(lambda: node.is_attached("a"), "the Pod's networks are there")
     assert node.address("a") == before
     assert node.used("blue") == 1
