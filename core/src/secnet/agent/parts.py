@@ -113,6 +113,7 @@ def assemble(
     )
     sweeper = Sweeper(
         plugins=plugins,
+        pipeline=pipeline,
         journal=journal,
         sandboxes=lambda: controller.sandboxes(),
         pod_exists=lambda namespace, name: _pod_exists(cluster, namespace, name),

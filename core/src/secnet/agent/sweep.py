@@ -29,6 +29,7 @@ from .journal import Journal
 from .liveness import lives
 from .locks import KeyLocks
 from .logs import attachment_log, owner_log
+from .pipeline import Pipeline
 from .plugins import Plugins
 
 __all__ = ["Sweeper"]
@@ -41,6 +42,10 @@ PodKey = tuple[str, str]
 class Sweeper:
     """Sweeps each network type once before its first attach, and all types and backends again periodically. Thread-safe.
 
+    Who attaches holds its Pod (the queue), then the network type (here), then what the attachment takes alone (the pipeline), in
+    this order. The network type is let go before the pipeline is asked: a device that another attach holds for long must not keep
+    those waiting that want another one.
+
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
     pod_exists: whether a Pod of this name exists on any node.
     grace: seconds for which a Pod must be seen to be gone before its addresses are released.
@@ -52,6 +57,7 @@ class Sweeper:
         self,
         *,
         plugins: Plugins,
+        pipeline: Pipeline,
         journal: Journal,
         sandboxes: Callable[[], Mapping[PodKey, str | None]],
         pod_exists: Callable[[str, str], bool],
@@ -60,6 +66,7 @@ class Sweeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugins = plugins
+        self._pipeline = pipeline
         self._journal = journal
         self._sandboxes = sandboxes
         self._pod_exists = pod_exists
@@ -68,59 +75,82 @@ class Sweeper:
         self._clock = clock
         self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
         self._swept: set[str] = set()
-        self._unrecorded: dict[Key, Attachment] = {}
+        self._unrecorded: dict[str, dict[Key, Attachment]] = {}  # by network type
         self._suspects: dict[tuple[str, Key], float] = {}
 
     def before_attach(self, request: AttachRequest, call: Call) -> None:
-        """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first."""
+        """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first.
+
+        The caller holds its Pod in the queue, and no lock of the pipeline.
+        """
         with self._locks.hold((request.network_type,), call):
-            if request.network_type not in self._swept:
-                self._sweep_type(request.network_type, call)
-            leftovers = [a for a in list(self._unrecorded.values()) if _in_the_way(a, request)]
-        for leftover in leftovers:
-            call.log.warning("removing the unrecorded %s of an earlier agent from this Pod", leftover.request.ifname)
-            self._plugins.drive(leftover.request.network_type, "detach", type(None), leftover, call)
-            self._unrecorded.pop(leftover.key, None)
+            swept = request.network_type in self._swept
+            orphans = () if swept else self._look(request.network_type, call)
+        self._remove_orphans(orphans, call)
+        for leftover in self._all_unrecorded():
+            if _in_the_way(leftover, request):
+                call.log.warning(
+                    "removing the unrecorded %s of an earlier agent from this Pod", leftover.request.ifname
+                )
+                self._remove(leftover, call)
 
     def sweep(self, network_types: Iterable[str], ipam_types: Iterable[str], call: Call) -> None:
         """Sweep all types, then all backends; one that fails does not stop the others."""
         for network_type in network_types:
             try:
                 with self._locks.hold((network_type,), call):
-                    self._sweep_type(network_type, call)
+                    orphans = self._look(network_type, call)
+                self._remove_orphans(orphans, call)
             except SecnetError as exc:
-                _log.debug("the inventory of network type %s is not available: %s", network_type, exc)
+                _log.debug("the sweep of network type %s did not come to its end: %s", network_type, exc)
         for ipam_type in ipam_types:
             try:
                 self._sweep_leases(ipam_type, call)
             except SecnetError as exc:
                 _log.debug("the inventory of IPAM type %s is not available: %s", ipam_type, exc)
 
-    def _sweep_type(self, network_type: str, call: Call) -> None:
+    def _look(self, network_type: str, call: Call) -> tuple[Attachment, ...]:
+        """Learn what of this type has no record. Returns those of it whose namespace is gone."""
         known = {record.key for record in self._journal.records()}
         inventory = self._plugins.drive(network_type, "inventory", Inventory, call)
         claimed = {container for container in self._sandboxes().values() if container}
-        self._unrecorded = {k: a for k, a in list(self._unrecorded.items()) if a.request.network_type != network_type}
-        for owned in inventory.owned:
-            key = owned.attachment.key
-            if key in known or self._journal.get(key) is not None:
-                continue
-            self._unrecorded[key] = owned.attachment
-            if not lives(owned.attachment.request.netns) and key.container_id not in claimed:
-                log = attachment_log(owned.attachment.request)
-                log.warning("removing an orphan of network type %s, whose network namespace is gone", network_type)
-                self._plugins.drive(network_type, "detach", type(None), owned.attachment, call)
-                del self._unrecorded[key]
+        found = (owned.attachment for owned in inventory.owned)
+        unrecorded = {each.key: each for each in found if each.key not in known and self._journal.get(each.key) is None}
+        self._unrecorded[network_type] = unrecorded
+        orphans = [
+            each
+            for key, each in unrecorded.items()
+            if not lives(each.request.netns) and key.container_id not in claimed
+        ]
         for foreign in inventory.foreign:
             _log.warning("%s %s is in the way and not ours: %s", foreign.kind, foreign.name, foreign.message)
         self._swept.add(network_type)
+        return tuple(orphans)
+
+    def _remove_orphans(self, orphans: Iterable[Attachment], call: Call) -> None:
+        for orphan in orphans:
+            log = attachment_log(orphan.request)
+            log.warning(
+                "removing an orphan of network type %s, whose network namespace is gone", orphan.request.network_type
+            )
+            self._remove(orphan, call)
+
+    def _remove(self, found: Attachment, call: Call) -> None:
+        """Have it detached. What has a record by now, or whose device has, is no concern of ours until the next look."""
+        if not self._pipeline.detach_unrecorded(found, call):
+            call.log.info("%s stays: it, or what it took alone, has a record by now", found.key)
+        self._unrecorded.get(found.request.network_type, {}).pop(found.key, None)
+
+    def _all_unrecorded(self) -> tuple[Attachment, ...]:
+        return tuple(each for by_key in tuple(self._unrecorded.values()) for each in tuple(by_key.values()))
 
     def _sweep_leases(self, ipam_type: str, call: Call) -> None:
         sandboxes = self._sandboxes()
         seen: set[tuple[str, Key]] = set()
+        unrecorded = {each.key for each in self._all_unrecorded()}
         for lease in self._chosen(ipam_type, self._plugins.ask(ipam_type, "inventory", tuple, call), sandboxes):
             key = Key(container_id=lease.owner.container_id, ifname=lease.owner.ifname)
-            if self._journal.get(key) is not None or key in self._unrecorded or not self._is_stale(lease, sandboxes):
+            if self._journal.get(key) is not None or key in unrecorded or not self._is_stale(lease, sandboxes):
                 continue
             pod = lease.owner.pod
             seen.add((ipam_type, key))

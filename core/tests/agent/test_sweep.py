@@ -1,0 +1,95 @@
+"""What no record knows: who removes it, when, and who must not wait for it. The toys' inventory finds what a test says."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.plugins import Plugins
+from secnet.agent.settings import Settings
+from secnet.agent.sweep import Sweeper
+from secnet.contract import Attachment, AttachRequest, AttachResult, Call, DeviceRef, NetnsRef
+from secnet_testing.builders import request
+from secnet_testing.toys import Rig, make_rig, toy_registry, toy_work
+
+DEVICE, OTHER = DeviceRef(id="0000:3b:02.1"), DeviceRef(id="0000:3b:02.2")
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return make_rig(tmp_path)
+
+
+@pytest.fixture
+def sweeper(rig: Rig) -> Sweeper:
+    """Of a node without sandboxes: whatever the inventory finds is an orphan, as its namespace does not exist."""
+    return Sweeper(
+        plugins=Plugins(toy_registry(rig.script), Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
+        pipeline=rig.pipeline,
+        journal=rig.journal,
+        sandboxes=dict,
+        pod_exists=lambda namespace, name: True,
+    )
+
+
+def lost(device: DeviceRef | None = None, container: str = "old", ifname: str = "eth1") -> Attachment:
+    return Attachment(request=request(ifname, container=container, device=device))
+
+
+def elsewhere(device: DeviceRef | None = None) -> AttachRequest:
+    """The wish of a Pod in another namespace."""
+    return replace(
+        request(container="third", device=device), netns=NetnsRef(path="/run/netns/other", device=1, inode=3)
+    )
+
+
+def sweep(sweeper: Sweeper, seconds: float = 5.0) -> None:
+    sweeper.sweep(["toy"], [], Call.within(seconds))
+
+
+@pytest.mark.parametrize("moment", ["plan", "attach"])
+def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(rig: Rig, sweeper: Sweeper, moment: str) -> None:
+    """A driver takes over what an ended Pod left; to detach that so late would reset the device under the next Pod."""
+    rig.script.found = (lost(DEVICE),)
+    work = toy_work(container="new", device=DEVICE)
+    answer = {"plan": Attachment(request=work.request), "attach": AttachResult(netdev=False)}[moment]
+
+    def meanwhile() -> Any:
+        sweep(sweeper, 0.1)
+        return answer
+
+    rig.script.instead[moment] = meanwhile
+    record = rig.attach(work)
+    sweep(sweeper)
+    assert rig.script.detached == []
+    rig.pipeline.detach(record, Call.within(5))
+    sweep(sweeper)
+    assert rig.script.detached == [record.key, lost().key]
+
+
+def test_whoever_waits_for_a_device_keeps_nobody_of_its_type_waiting(
+    rig: Rig, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.script.found = (lost(DEVICE),)
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile() -> Any:
+            """The sweep waits for the device until its own call is withdrawn; then comes a Pod of another device."""
+            cancel = threading.Event()
+            future = pool.submit(sweeper.sweep, ["toy"], [], Call.within(60, cancel=cancel))
+            try:
+                while "removing an orphan" not in caplog.text and not future.done():
+                    threading.Event().wait(0.01)
+                sweeper.before_attach(elsewhere(OTHER), Call.within(5))
+            finally:
+                cancel.set()
+                future.result()
+            return AttachResult(netdev=False)
+
+        rig.script.instead["attach"] = meanwhile
+        rig.attach(toy_work(container="new", device=DEVICE))
+    assert rig.script.detached == []
