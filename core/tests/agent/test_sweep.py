@@ -12,9 +12,19 @@ import pytest
 from secnet.agent.plugins import Plugins
 from secnet.agent.settings import Settings
 from secnet.agent.sweep import Sweeper
-from secnet.contract import Attachment, AttachRequest, AttachResult, Call, DeviceRef, NetnsRef
+from secnet.contract import (
+    Attachment,
+    AttachRequest,
+    AttachResult,
+    Busy,
+    Call,
+    Cancelled,
+    DeviceRef,
+    NetnsRef,
+    NotReady,
+)
 from secnet_testing.builders import request
-from secnet_testing.toys import Rig, make_rig, toy_registry, toy_work
+from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
 
 DEVICE, OTHER = DeviceRef(id="0000:3b:02.1"), DeviceRef(id="0000:3b:02.2")
 
@@ -93,3 +103,45 @@ def test_whoever_waits_for_a_device_keeps_nobody_of_its_type_waiting(
         rig.script.instead["attach"] = meanwhile
         rig.attach(toy_work(container="new", device=DEVICE))
     assert rig.script.detached == []
+
+
+def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
+    rig: Rig, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = lost(DEVICE), lost(container="older")
+    rig.script.found = (first, second)
+    rig.script.instead["detach"] = fail(NotReady("no driver is bound", hint="bind it"))
+    for _ in range(2):
+        sweeper.before_attach(elsewhere(OTHER), Call.within(5))
+    assert rig.script.detached == [first.key, second.key], "each was tried, once"
+    assert caplog.text.count("NotReady: no driver is bound; bind it") == 2
+    sweep(sweeper)
+    assert rig.script.detached == [first.key, second.key] * 2, "it is tried again at the next sweep"
+    del rig.script.instead["detach"]
+    sweep(sweeper)
+    rig.script.found = ()
+    sweep(sweeper)
+    assert rig.script.detached == [first.key, second.key] * 3
+
+
+def test_a_leftover_in_the_very_way_fails_that_attach_only(rig: Rig, sweeper: Sweeper) -> None:
+    rig.script.found = (lost(DEVICE),)
+    rig.script.instead["detach"] = fail(Busy("on its way back"))
+    for _ in range(2):
+        with pytest.raises(Busy, match="on its way back"):
+            sweeper.before_attach(request(container="new"), Call.within(5))
+        sweeper.before_attach(elsewhere(), Call.within(5))
+    del rig.script.instead["detach"]
+    sweeper.before_attach(request(container="new"), Call.within(5))
+    detached = len(rig.script.detached)
+    sweeper.before_attach(request(container="new"), Call.within(5))
+    assert len(rig.script.detached) == detached, "it is gone"
+
+
+def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, sweeper: Sweeper) -> None:
+    rig.script.found = (lost(DEVICE), lost(container="older"))
+    cancel = threading.Event()
+    rig.script.instead["detach"] = cancel.set
+    with pytest.raises(Cancelled):
+        sweeper.before_attach(elsewhere(OTHER), Call.within(5, cancel=cancel))
+    assert len(rig.script.detached) == 1

@@ -128,12 +128,17 @@ class Sweeper:
         return tuple(orphans)
 
     def _remove_orphans(self, orphans: Iterable[Attachment], call: Call) -> None:
+        """One that cannot be removed yet keeps neither the others nor an attach waiting: the next sweep tries it again."""
         for orphan in orphans:
+            call.checkpoint()
             log = attachment_log(orphan.request)
             log.warning(
                 "removing an orphan of network type %s, whose network namespace is gone", orphan.request.network_type
             )
-            self._remove(orphan, call)
+            try:
+                self._remove(orphan, call)
+            except SecnetError as exc:
+                log.warning("the orphan stays, and is tried again: %s", exc, extra={"reason": exc.reason})
 
     def _remove(self, found: Attachment, call: Call) -> None:
         """Have it detached. What has a record by now, or whose device has, is no concern of ours until the next look."""
