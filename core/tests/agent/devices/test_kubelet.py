@@ -121,6 +121,15 @@ def test_a_kubelet_that_hangs(kubelet: PodResources) -> None:
     client.close()
 
 
+def test_a_kubelet_that_hangs_is_given_the_callers_time(kubelet: PodResources) -> None:
+    """The client alone would wait far longer than this test may take."""
+    kubelet.faults.hold = threading.Event()
+    patient = KubeletDevices(kubelet.socket, timeout=3600.0)
+    with pytest.raises(Timeout, match="DEADLINE_EXCEEDED"):
+        patient.devices_of(pod(), 0.2)
+    patient.close()
+
+
 def test_a_kubelet_that_refuses(kubelet: PodResources, client: KubeletDevices) -> None:
     kubelet.faults.refuse = (grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")
     with pytest.raises(Busy, match="rejected by rate limit"):

@@ -22,7 +22,7 @@ _FORMS = 'write {"example.com/sriov": ["0000:3b:02.1"]}, or a list of ids for ne
 class AnnotatedDevices:
     """See `DeviceSource`. Ids by resource as a JSON object, or a JSON list of ids that serve any resource."""
 
-    def devices_of(self, pod: Mapping[str, Any]) -> Devices:
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
         """See `DeviceSource.devices_of`; in the order of the annotation. Raises InvalidConfig."""
         text = devices_annotation(pod)
         return {} if text is None else parse_devices(text, _subject(pod))
