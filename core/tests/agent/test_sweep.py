@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +56,8 @@ def elsewhere(device: DeviceRef | None = None) -> AttachRequest:
     )
 
 
-def sweep(sweeper: Sweeper, seconds: float = 5.0) -> None:
-    sweeper.sweep(["toy"], [], Call.within(seconds))
+def sweep(sweeper: Sweeper) -> None:
+    sweeper.sweep(["toy"], [], Call.within(5))
 
 
 @pytest.mark.parametrize("moment", ["plan", "attach"])
@@ -69,7 +68,7 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(rig: Rig, s
     answer = {"plan": Attachment(request=work.request), "attach": AttachResult(netdev=False)}[moment]
 
     def meanwhile() -> Any:
-        sweep(sweeper, 0.1)
+        sweep(sweeper)
         return answer
 
     rig.script.instead[moment] = meanwhile
@@ -81,28 +80,17 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(rig: Rig, s
     assert rig.script.detached == [record.key, lost().key]
 
 
-def test_whoever_waits_for_a_device_keeps_nobody_of_its_type_waiting(
-    rig: Rig, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, sweeper: Sweeper) -> None:
     rig.script.found = (lost(DEVICE),)
-    with ThreadPoolExecutor(1) as pool:
+    seen: list[int] = []
 
-        def meanwhile() -> Any:
-            """The sweep waits for the device until its own call is withdrawn; then comes a Pod of another device."""
-            cancel = threading.Event()
-            future = pool.submit(sweeper.sweep, ["toy"], [], Call.within(60, cancel=cancel))
-            try:
-                while "removing an orphan" not in caplog.text and not future.done():
-                    threading.Event().wait(0.01)
-                sweeper.before_attach(elsewhere(OTHER), Call.within(5))
-            finally:
-                cancel.set()
-                future.result()
-            return AttachResult(netdev=False)
+    def meanwhile() -> None:
+        sweeper.before_attach(elsewhere(OTHER), Call.within(5))
+        seen.append(len(rig.script.detached))
 
-        rig.script.instead["attach"] = meanwhile
-        rig.attach(toy_work(container="new", device=DEVICE))
-    assert rig.script.detached == []
+    rig.script.instead["detach"] = meanwhile
+    sweep(sweeper)
+    assert seen == [1]
 
 
 def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(

@@ -105,14 +105,15 @@ class Pipeline:
         with self._metrics.operation("detach", record.network_type), self._hold(record.locks, record.key, call):
             self._remove(record, call)
 
-    def detach_unrecorded(self, found: Attachment, call: Call) -> bool:
+    def detach_unrecorded(self, found: Attachment, call: Call, *, wait: bool) -> bool:
         """Have the driver remove what an inventory found and no record knows; whether it did.
 
         By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
+        wait: for whoever holds the locks; without it that is Busy.
         """
         network_type = found.request.network_type
         locks = self._admission.taken_alone(found.request)
-        with self._hold(locks, found.key, call):
+        with self._hold(locks, found.key, call if wait else Call(cancel=call.cancel)):
             if self._journal.get(found.key) is not None or self._journal.holder(locks, besides=found.key) is not None:
                 return False
             self._plugins.drive(network_type, "detach", type(None), found, call)

@@ -43,8 +43,8 @@ class Sweeper:
     """Sweeps each network type once before its first attach, and all types and backends again periodically. Thread-safe.
 
     Who attaches holds its Pod (the queue), then the network type (here), then what the attachment takes alone (the pipeline), in
-    this order. The network type is let go before the pipeline is asked: a device that another attach holds for long must not keep
-    those waiting that want another one.
+    this order. The network type is let go before the pipeline is asked: a detach that takes long must not keep those waiting that
+    want another device. An orphan whose device somebody works on waits for the next sweep: whoever holds it may never let it go.
 
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
     pod_exists: whether a Pod of this name exists on any node.
@@ -92,7 +92,7 @@ class Sweeper:
                 call.log.warning(
                     "removing the unrecorded %s of an earlier agent from this Pod", leftover.request.ifname
                 )
-                self._remove(leftover, call)
+                self._remove(leftover, call, wait=True)
 
     def sweep(self, network_types: Iterable[str], ipam_types: Iterable[str], call: Call) -> None:
         """Sweep all types, then all backends; one that fails does not stop the others."""
@@ -136,13 +136,13 @@ class Sweeper:
                 "removing an orphan of network type %s, whose network namespace is gone", orphan.request.network_type
             )
             try:
-                self._remove(orphan, call)
+                self._remove(orphan, call, wait=False)
             except SecnetError as exc:
                 log.warning("the orphan stays, and is tried again: %s", exc, extra={"reason": exc.reason})
 
-    def _remove(self, found: Attachment, call: Call) -> None:
+    def _remove(self, found: Attachment, call: Call, *, wait: bool) -> None:
         """Have it detached. What has a record by now, or whose device has, is no concern of ours until the next look."""
-        if not self._pipeline.detach_unrecorded(found, call):
+        if not self._pipeline.detach_unrecorded(found, call, wait=wait):
             call.log.info("%s stays: it, or what it took alone, has a record by now", found.key)
         self._unrecorded.get(found.request.network_type, {}).pop(found.key, None)
 
