@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cli.devices import Given, show
+from secnet.agent.cli.devices import Given, held_devices, show
 from secnet.agent.journal import Record
-from secnet.contract import DeviceRef
+from secnet.agent.registry import Registry
+from secnet.agent.settings import Settings
+from secnet.contract import DeviceRef, NetworkRef, Unavailable
 from secnet.linux.functions import Functions
 from secnet_testing.builders import record
 from secnet_testing.fakesys import FakeSys
+from secnet_testing.toys import Script, fail, toy_registry
 
 PF, VF0, VF1, SF, GONE = "0000:3b:00.0", "0000:3b:02.0", "0000:3b:02.1", "mlx5_core.sf.2", "0000:99:00.1"
 
@@ -69,6 +72,72 @@ def test_a_device_that_is_gone_from_the_bus_is_told_of(
     assert data[GONE]["kind"] == "gone"
     assert data[GONE]["holder"]["pod"] == "default/web"
     assert (data[PF]["enabledFunctions"], data[PF]["totalFunctions"], data[PF]["holder"]) == (2, 8, None)
+
+
+def test_what_the_driver_holds_is_not_free_when_its_record_is_lost(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost, recorded = holds(VF0, "net1", name="ens1f0v0").attachment, holds(VF1, "net2")
+    marked = dataclasses.replace(holds(SF, "net3").attachment, prior={})  # of which only the mark on its link is left
+    bare = dataclasses.replace(marked.request, pod=None, network=NetworkRef(namespace="", name=""), container_id="c9")
+    marked = dataclasses.replace(marked, request=bare)
+    held = (lost, dataclasses.replace(recorded.attachment, prior={"name": "ens1f0v1"}), marked)
+    assert show(functions, (recorded,), {}, held, as_json=True) == 0
+    data = {item["device"]: item["holder"] for item in json.loads(capsys.readouterr().out)}
+    pod = {"resource": "example.com/sriov", "pod": "default/web", "network": "default/blue", "before": "saved"}
+    assert data[VF0] == {**pod, "interface": "net1", "phase": "Unrecorded"}
+    assert data[VF1] == {**pod, "interface": "net2", "phase": "Attached"}, "the driver knows what the record does not"
+    assert (data[SF]["pod"], data[SF]["network"], data[SF]["before"]) == ("c9", "", "unknown")
+
+
+def test_what_a_driver_holds_is_told_of_when_it_is_gone_from_the_bus(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(functions, (), {}, (holds(GONE, "net1").attachment,), as_json=True) == 1
+    assert json.loads(capsys.readouterr().out)[-1]["kind"] == "gone"
+
+
+def test_in_a_virtual_machine_stands_what_pods_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It sees no physical function. What else the kubelet gives is no function of a card."""
+    machine = FakeSys(tmp_path)
+    machine.vf("", 0, "0000:00:05.0")
+    machine.vf("", 0, "0000:00:06.0")
+    machine.vf("", 0, "0000:00:07.0")
+    machine.vf("", 0, "0000:00:08.0")
+    (machine.path("0000:00:08.0") / "class").write_text("0x030200\n")
+    given = {
+        each: Given(pod="default/db", resource="example.com/x")
+        for each in ("0000:00:05.0", "0000:00:08.0", "GPU-5a7f", "../..", GONE)
+    }
+    assert show(Functions(tmp_path), (holds("0000:00:06.0", "net1"),), given, as_json=False) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    ours = ["example.com/sriov", "default/web", "net1", "default/blue", "unknown"]
+    assert lines == [
+        ["0000:00:05.0", "function", "-", "-", "igbvf", "-", "example.com/x", "default/db", "-", "-", "-"],
+        ["0000:00:06.0", "function", "-", "-", "igbvf", "-", *ours],
+    ]
+
+
+def test_an_id_that_no_bus_has_is_not_gone(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(functions, (holds("slot 7", "net1"),), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["kind"] == "other"
+
+
+def test_drivers_that_need_devices_are_asked_and_one_that_fails_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = holds(VF0, "net1").attachment
+    script = Script(found=(held,))
+    toys = toy_registry(script)
+    settings = Settings(node_name="n", state_dir=tmp_path / "none")
+    assert held_devices(toys, settings) == (), "it needs none"
+    (toy,) = toys.drivers.values()
+    needy = dataclasses.replace(toy, info=dataclasses.replace(toy.info, needs_device=True))
+    two = {name: dataclasses.replace(needy, name=name, cls=type(name, (toy.cls,), {})) for name in ("bad", "toy")}
+    monkeypatch.setattr(two["bad"].cls, "inventory", lambda driver, call: fail(Unavailable("no bus"))())
+    assert held_devices(Registry(drivers=two, backends={}, problems=()), settings) == (held,)
+    assert "what network type bad holds is left out: Unavailable: no bus" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists(), "nothing is written"
 
 
 def test_a_node_without_cards_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from secnet.contract import (
     Inventory,
     NotReady,
     SecnetError,
+    Timeout,
     Unsupported,
     VerifyFailed,
     thaw,
@@ -138,6 +139,35 @@ def test_a_device_is_exclusive_whether_the_driver_says_so_or_not(rig: Rig) -> No
             run(toy_work("eth2", device=device), Call.within(5))
     rig.script.locks = ("0000:3b:02.2",)
     assert rig.attach(toy_work("eth3", device=DeviceRef(id="0000:3b:02.2"))).locks == ("0000:3b:02.2",), "once"
+
+
+def test_what_no_record_knows_is_detached_unless_one_does_by_now(rig: Rig) -> None:
+    device = DeviceRef(id="0000:3b:02.1")
+    found = Attachment(request=request(container="old", device=device))
+    assert rig.pipeline.detach_unrecorded(found, Call.within(5), wait=True)
+    record = rig.attach(toy_work(device=device))
+    rig.script.log.clear()
+    assert not rig.pipeline.detach_unrecorded(found, Call.within(5), wait=True), "its device is another's now"
+    assert not rig.pipeline.detach_unrecorded(Attachment(request=request()), Call.within(5), wait=True), "its own"
+    assert (rig.script.log, rig.journal.records()) == ([], (record,))
+
+
+@pytest.mark.parametrize(("wait", "error"), [(True, Timeout), (False, Busy)])
+@pytest.mark.parametrize("method", ["plan", "attach", "detach"])
+def test_what_no_record_knows_is_not_detached_beside_work_on_the_same_interface(
+    rig: Rig, method: str, wait: bool, error: type[SecnetError]
+) -> None:
+    """Also where it takes nothing alone."""
+    found = Attachment(request=request())
+
+    def meanwhile() -> Any:
+        with pytest.raises(error):
+            rig.pipeline.detach_unrecorded(found, Call.within(0.1 if wait else 60), wait=wait)
+        return {"plan": found, "attach": AttachResult(netdev=False), "detach": None}[method]
+
+    rig.script.instead[method] = meanwhile
+    rig.pipeline.detach(rig.attach(), Call.within(5))
+    assert rig.script.detached == [found.key], "by the pipeline's own detach"
 
 
 @pytest.mark.parametrize("said", [None, {"type": "pci", "version": "1.1.0", "pci": {"pci-address": "x"}}])

@@ -71,6 +71,7 @@ class Scene:
             claims=Claims(),
             sweeper=Sweeper(
                 plugins=None,  # type: ignore[arg-type]  # nothing is attached here
+                pipeline=rig.pipeline,
                 journal=rig.journal,
                 sandboxes=dict,
             ),

@@ -46,6 +46,7 @@ class Scene:
             claims=self.claims,
             sweeper=Sweeper(
                 plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
+                pipeline=rig.pipeline,
                 journal=rig.journal,
                 sandboxes=dict,
             ),

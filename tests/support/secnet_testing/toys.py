@@ -34,9 +34,11 @@ from secnet.contract import (
     IpamLease,
     IpamOwner,
     IpamRequest,
+    Key,
     LeaseAddress,
     NetworkDriver,
     NetworkRef,
+    Owned,
     ProbeReport,
 )
 
@@ -51,7 +53,10 @@ OPTIONS = {**EMPTY_FRAGMENT, "properties": {"vlan": VLAN_PROPERTY}}
 
 @dataclass
 class Script:
-    """What the plugins did, and what they are to do instead of succeeding: method name -> function; witness sees each call."""
+    """What the plugins did, and what they are to do instead of succeeding: method name -> function; witness sees each call.
+
+    found: what the driver's inventory finds. detached: of which attachment each detach was.
+    """
 
     log: list[str] = field(default_factory=list)
     instead: dict[str, Callable[[], Any]] = field(default_factory=dict)
@@ -61,6 +66,8 @@ class Script:
     locks: tuple[str, ...] = ()
     asked_for: list[tuple[str, ...]] = field(default_factory=list)
     witness: Callable[[str], None] = lambda method: None
+    found: tuple[Attachment, ...] = ()
+    detached: list[Key] = field(default_factory=list)
 
     def run(self, method: str, default: T) -> T:
         """Note the call, then do what was asked for in place of returning `default`."""
@@ -92,10 +99,11 @@ class _ToyDriver(NetworkDriver):
         return self.script.run("check", CheckReport())
 
     def detach(self, attachment: Attachment, call: Call) -> None:
+        self.script.detached.append(attachment.key)
         self.script.run("detach", None)
 
     def inventory(self, call: Call) -> Inventory:
-        return Inventory()
+        return Inventory(owned=tuple(Owned(attachment=each, complete=False) for each in self.script.found))
 
 
 class _ToyBackend(IPAMBackend):

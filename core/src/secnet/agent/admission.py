@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from secnet.contract import Busy, NotReady, ProbeReport
+from secnet.contract import AttachRequest, Busy, NotReady, ProbeReport
 
 from .journal import Journal
 from .plugins import Plugins
@@ -36,13 +36,14 @@ class Admission:
         )
 
     def locks(self, work: Work) -> tuple[str, ...]:
-        """What the attachment takes alone: the driver's lock keys, and the device itself whether the driver names it or not.
-
-        Raises as `require` does.
-        """
+        """What the attachment takes alone, if it may be made. Raises as `require` does."""
         self.require(work)
-        locks = self._plugins.drive(work.request.network_type, "lock_keys", tuple, work.request)
-        device = work.request.device
+        return self.taken_alone(work.request)
+
+    def taken_alone(self, request: AttachRequest) -> tuple[str, ...]:
+        """The driver's lock keys, and the device itself whether the driver names it or not."""
+        locks = self._plugins.drive(request.network_type, "lock_keys", tuple, request)
+        device = request.device
         return locks if device is None or device.id in locks else (*locks, device.id)
 
     def refuse_held(self, work: Work, locks: tuple[str, ...]) -> None:

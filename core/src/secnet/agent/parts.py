@@ -106,12 +106,11 @@ def assemble(
     reader = cluster.reader()
     antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
     stack.callback(antrea.close)
-    sweeper = Sweeper(plugins=plugins, journal=journal, sandboxes=lambda: controller.sandboxes())
     served = None if cluster.trusts_annotations else ServedSandboxes(settings.state_dir)
     stale = StaleLeases(
         plugins=plugins,
         journal=journal,
-        has_found=sweeper.has_found,
+        has_found=lambda key: sweeper.has_found(key),
         sandboxes=lambda: controller.sandboxes(),
         pod_here=lambda namespace, name: _pod_here(cluster, pods, namespace, name),
         has_ended=told.has_ended,
@@ -128,6 +127,7 @@ def assemble(
         metrics=metrics,
         require_clear=antrea.require_clear,
     )
+    sweeper = Sweeper(plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes())
     work: Mapping[str, Any] = {
         "pipeline": pipeline,
         "journal": journal,

@@ -48,6 +48,9 @@ _LAST_VERIFY_PAUSE = 0.5
 class Pipeline:
     """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
 
+    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. Whoever holds
+    one of them calls nobody who might wait for a Pod or a network type.
+
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
     metrics: told about every operation and its phases; None for nobody.
@@ -83,7 +86,7 @@ class Pipeline:
         network_type = work.request.network_type
         with self._metrics.operation("attach", network_type):
             locks = self._admission.locks(work)
-            with self._locks.hold(locks, call):
+            with self._hold(locks, work.key, call):
                 record = self._plan(work, locks, call)
                 try:
                     return self._realise(record, call)
@@ -94,14 +97,28 @@ class Pipeline:
     def rehearse(self, work: Work, call: Call) -> None:
         """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
         locks = self._admission.locks(work)
-        with self._locks.hold(locks, call):
+        with self._hold(locks, work.key, call):
             self._admission.refuse_held(work, locks)
             self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
-        with self._metrics.operation("detach", record.network_type), self._locks.hold(record.locks, call):
+        with self._metrics.operation("detach", record.network_type), self._hold(record.locks, record.key, call):
             self._remove(record, call)
+
+    def detach_unrecorded(self, found: Attachment, call: Call, *, wait: bool) -> bool:
+        """Have the driver remove what an inventory found and no record knows; whether it did.
+
+        By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
+        wait: for whoever holds the locks; without it that is Busy.
+        """
+        network_type = found.request.network_type
+        locks = self._admission.taken_alone(found.request)
+        with self._hold(locks, found.key, call if wait else Call(cancel=call.cancel)):
+            if self._journal.get(found.key) is not None or self._journal.holder(locks, besides=found.key) is not None:
+                return False
+            self._plugins.drive(network_type, "detach", type(None), found, call)
+        return True
 
     def remake(self, record: Record, work: Work, call: Call) -> Record:
         """Make a damaged attachment anew without giving its addresses up.
@@ -109,7 +126,7 @@ class Pipeline:
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
         self._admission.require(work)
-        with self._locks.hold(record.locks, call):
+        with self._hold(record.locks, record.key, call):
             if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
                 self._remove(record, call)
             else:
@@ -250,6 +267,9 @@ class Pipeline:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
         self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
+
+    def _hold(self, locks: tuple[str, ...], key: Key, call: Call) -> AbstractContextManager[None]:
+        return self._locks.hold((*locks, f"interface {key}"), call)
 
     def _write(self, record: Record, step: str, call: Call) -> Record:
         with call.step(step, key=str(record.key)):

@@ -104,15 +104,20 @@ class Functions:
 
     def _all(self) -> Iterator[Function]:
         for name in _names(self._root / "bus" / PCI / "devices"):
-            if _PCI_ADDRESS.fullmatch(name) and _read(self.path(name) / "class").startswith(_NETWORK_CLASS):
-                function = self.get(name)
-                if function is not None and (function.total or function.parent):
-                    yield function
+            function = self.of_card(name)
+            if function is not None and (function.total or function.parent):
+                yield function
         for name in _names(self._root / "bus" / AUXILIARY / "devices"):
-            if _AUXILIARY_NAME.fullmatch(name) and (self.path(name) / "sfnum").exists():
-                function = self.get(name)
-                if function is not None:
-                    yield function
+            if (function := self.of_card(name)) is not None:
+                yield function
+
+    def of_card(self, device: str) -> Function | None:
+        """The function of this id if it is one of a network card; None for anything else, whatever the id is."""
+        if _PCI_ADDRESS.fullmatch(device):
+            is_network = _read(self.path(device) / "class").startswith(_NETWORK_CLASS)
+        else:
+            is_network = bool(_AUXILIARY_NAME.fullmatch(device)) and (self.path(device) / "sfnum").exists()
+        return self.get(device) if is_network else None
 
     def uplink(self, parent: str) -> str:
         """Name of the physical function's own link; empty if it has none here. Representors lie in the same folder."""

@@ -74,13 +74,14 @@ def test_the_runtimes_wishes_are_canonical() -> None:
 @pytest.mark.parametrize(
     "added",
     [
-        {"deviceID": "0000:03:00.1"},
-        {"deviceID": "0000:03:00.1", "pciBusID": "0000:03:00.1"},
-        {"runtimeConfig": {"deviceID": "0000:03:00.1"}},
+        {"deviceID": "0000:3b:00.1"},
+        {"deviceID": "0000:3b:00.1", "pciBusID": "0000:3B:00.1"},
+        {"runtimeConfig": {"deviceID": "0000:3B:00.1"}},
     ],
 )
 def test_a_device_is_found_where_callers_put_it(added: dict[str, Any]) -> None:
-    assert parse_call(raw("ADD", single(**added))).runtime.device_id == "0000:03:00.1"
+    """A PCI address has lower case behind this, as in sysfs."""
+    assert parse_call(raw("ADD", single(**added))).runtime.device_id == "0000:3b:00.1"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from secnet.agent.devices import DeviceAllocator
 from secnet.agent.diff import Changes, diff
 from secnet.agent.journal import Journal, Phase, Record, Via
 from secnet.agent.requests import Refused, Work, is_outdated
-from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Unavailable
+from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
 from secnet_testing.builders import element, record, work
 
 VF, SF = "example.com/vf", "example.com/sf"
@@ -30,7 +30,7 @@ class Source:
         self.asked = 0
         self.comes = may_come
 
-    def devices_of(self, pod: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> dict[str, tuple[str, ...]]:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, SecnetError):
@@ -190,6 +190,38 @@ def test_the_wait_ends_with_what_the_source_said(assign: Any) -> None:
     """Well before the call does: it is to say why."""
     (refused,) = assign(Source({}), net("a"), wait=Call.within(0.35)).refused
     assert "was given none" in refused.error.message
+
+
+class Patient(Call):
+    """A call whose pauses take none of the test's time, but of a clock of its own."""
+
+    now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Hanging(Source):
+    """A source that never answers: each question takes the time that it may take, or 5 s."""
+
+    def __init__(self, wait: Patient) -> None:
+        super().__init__(Timeout("no answer"))
+        self.wait = wait
+
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> dict[str, tuple[str, ...]]:
+        self.wait.now += 5.0 if timeout is None else min(5.0, timeout)
+        return super().devices_of(pod)
+
+
+@pytest.mark.parametrize(("has", "most"), [(60, 10), (7, 7)])
+def test_questions_that_hang_take_no_longer_than_pauses_may(journal: Journal, has: float, most: float) -> None:
+    wait = Patient.within(has)
+    source = Hanging(wait)
+    allocator = DeviceAllocator(source, journal, clock=lambda: wait.now)
+    changes = allocator.assign(POD, diff((), (net("a"),), "c1"), "c1", wait)
+    assert [each.error.reason for each in changes.refused] == ["Timeout"]
+    assert source.asked > 1
+    assert wait.now <= most
 
 
 def test_a_call_that_is_withdrawn(assign: Any) -> None:

@@ -27,6 +27,7 @@ def pod(text: str | None) -> dict[str, Any]:
         ("[]", {"": ()}),
         ('["b", "a"]', {"": ("b", "a")}),
         ('{"example.com/vf": ["b", "a"], "x/y": ["c"]}', {VF: ("b", "a"), "x/y": ("c",)}),
+        ('["0000:3B:02.A", "0000:3B:1F.1", "Slot-1"]', {"": ("0000:3B:02.A", "0000:3b:1f.1", "Slot-1")}),
     ],
 )
 def test_ids_by_resource_in_the_order_of_the_author(text: str | None, wanted: Any) -> None:
@@ -43,6 +44,7 @@ def test_ids_by_resource_in_the_order_of_the_author(text: str | None, wanted: An
         ('{"": ["a"]}', "", "without a name"),
         ('[""]', ": $[0]", "id of a device"),
         ('{"x": ["a"], "y": ["a"]}', ": $.y[0]", "named twice"),
+        ('["0000:3B:02.1", "0000:3b:02.1"]', ": $[1]", "named twice"),
     ],
 )
 def test_what_is_refused(text: str, path: str, message: str) -> None:

@@ -94,6 +94,14 @@ def test_devices_of_claims_stand_under_their_driver(kubelet: PodResources, clien
     }
 
 
+def test_a_pci_address_is_in_lower_case_whatever_a_device_plugin_wrote(
+    kubelet: PodResources, client: KubeletDevices
+) -> None:
+    put(kubelet, main={VF: ["0000:3B:02.1", "Slot-1"]}, side={VF: ["0000:3b:02.1"]})
+    assert client.devices_of(pod()) == {VF: ("0000:3b:02.1", "Slot-1")}
+    assert client.all() == (("default/web", {VF: ("0000:3b:02.1", "Slot-1")}),)
+
+
 def test_a_kubelet_that_comes_and_goes(kubelet: PodResources, client: KubeletDevices) -> None:
     put(kubelet, main={VF: ["a"]})
     assert client.devices_of(pod()) == {VF: ("a",)}
@@ -119,6 +127,15 @@ def test_a_kubelet_that_hangs(kubelet: PodResources) -> None:
     with pytest.raises(Timeout, match="DEADLINE_EXCEEDED"):
         client.devices_of(pod())
     client.close()
+
+
+def test_a_kubelet_that_hangs_is_given_the_callers_time(kubelet: PodResources) -> None:
+    """The client alone would wait far longer than this test may take."""
+    kubelet.faults.hold = threading.Event()
+    patient = KubeletDevices(kubelet.socket, timeout=3600.0)
+    with pytest.raises(Timeout, match="DEADLINE_EXCEEDED"):
+        patient.devices_of(pod(), 0.2)
+    patient.close()
 
 
 def test_a_kubelet_that_refuses(kubelet: PodResources, client: KubeletDevices) -> None:

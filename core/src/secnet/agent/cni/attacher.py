@@ -33,7 +33,8 @@ class SandboxCall:
 class RuntimeConfig:
     """What the caller adds for one attachment, canonical as in `annotation.Selection`.
 
-    device_id: the device that the caller allocated. device_info_file: where it wants the device information.
+    device_id: the device that the caller allocated, a PCI address in lower case.
+    device_info_file: where it wants the device information.
     """
 
     mac: str | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import selection_values
+from ..devices.pci import device_id
 from ..jsontext import json_path, show
 from ..selection_values import BadValue
 from .attacher import RuntimeConfig
@@ -52,9 +53,10 @@ def _device_id(conf: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
     for place, value in found.items():
         if not isinstance(value, str):
             raise InvalidCniCall(BAD_CONFIG, f"{place}: {show(value)} where a string is required")
-    if len(set(found.values())) > 1:
+    ids = {device_id(value) for value in found.values()}
+    if len(ids) > 1:
         raise InvalidCniCall(BAD_CONFIG, f"{' and '.join(found)} name different devices", "name the device once")
-    return next(iter(found.values()), None)
+    return next(iter(ids), None)
 
 
 _KEYS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {

@@ -7,8 +7,9 @@ removed. The pipeline refuses such a device as Busy, until it is free.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["DeviceAllocator"]
 
 _PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 1.0
+_LEAST_QUESTION = 0.1
 
 
 class DeviceAllocator:
@@ -32,15 +34,16 @@ class DeviceAllocator:
     The source is asked only where a network needs a device and no record says which.
     """
 
-    def __init__(self, source: DeviceSource, journal: Journal) -> None:
+    def __init__(self, source: DeviceSource, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._journal = journal
+        self._clock = clock
 
     def assign(self, pod: Mapping[str, Any], changes: Changes, container_id: str, wait: Call | None = None) -> Changes:
         """The changes with a device in each request that needs one; a network without one is refused, the others are not.
 
-        wait: the call that may be spent on asking again a source that knows nothing yet, up to 10 s; None asks once. Raises only
-        Cancelled.
+        wait: the call that may be spent on a source that knows nothing yet, 10 s at most for all questions and the pauses between
+        them; None asks once. Raises only Cancelled.
         """
         keep = tuple((record, _held(record, outcome)) for record, outcome in changes.keep)
         wanting = [work for work in changes.attach if work.resource is not None]
@@ -82,27 +85,37 @@ class DeviceAllocator:
             return {}, exc
 
     def _ask(self, pod: Mapping[str, Any], resources: Iterable[str], wait: Call | None) -> Devices:
-        """The kubelet may know of a Pod's devices a little later than the runtime knows of the Pod."""
-        patience = 0.0 if wait is None else wait.remaining(_PATIENCE_SECONDS)
+        """The kubelet may know of a Pod's devices a little later than the runtime knows of the Pod.
+
+        At the end counts what was said last, and not only that it took too long.
+        """
+        end = None if wait is None else self._clock() + wait.remaining(_PATIENCE_SECONDS)
         pause = _FIRST_PAUSE
         while True:
-            again = wait is not None and patience >= pause
-            try:
-                given = self._source.devices_of(pod)
-            except Retryable:
-                if not again:
-                    raise
-            else:
-                late = any(not _of(given, r) and self._source.may_come(pod, r) for r in resources)
-                if not again or not late:
-                    return given
-            assert wait is not None
-            try:
-                wait.sleep(pause)
-            except Timeout:
-                patience = 0.0  # ask once more, to say why and not only that it took too long
-            patience -= pause
+            given, error = self._ask_once(pod, end)
+            late = error is not None or any(not _of(given, r) and self._source.may_come(pod, r) for r in resources)
+            if not late or not self._pause(pause, end, wait):
+                break
             pause = min(_LAST_PAUSE, pause * 2)
+        if error is not None:
+            raise error
+        return given
+
+    def _ask_once(self, pod: Mapping[str, Any], end: float | None) -> tuple[Devices, Retryable | None]:
+        try:
+            return self._source.devices_of(pod, None if end is None else max(0.0, end - self._clock())), None
+        except Retryable as exc:
+            return {}, exc
+
+    def _pause(self, seconds: float, end: float | None, wait: Call | None) -> bool:
+        """Wait before the next question; False where there is no time for one."""
+        if wait is None or end is None or self._clock() + seconds + _LEAST_QUESTION > end:
+            return False
+        try:
+            wait.sleep(seconds)
+        except Timeout:
+            return False
+        return True
 
     def _too_few(self, pod: Mapping[str, Any], resource: str, wanted: int, given: Devices) -> NotReady:
         had = len(_of(given, resource)) or "none"

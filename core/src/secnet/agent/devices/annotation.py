@@ -11,6 +11,7 @@ from typing import Any
 from secnet.contract import InvalidConfig
 
 from ..jsontext import JsonProblem, json_path, read_json, show
+from .pci import device_id
 from .source import ANY_RESOURCE, DEVICES_ANNOTATION, Devices
 
 __all__ = ["AnnotatedDevices", "devices_annotation", "parse_devices"]
@@ -22,7 +23,7 @@ _FORMS = 'write {"example.com/sriov": ["0000:3b:02.1"]}, or a list of ids for ne
 class AnnotatedDevices:
     """See `DeviceSource`. Ids by resource as a JSON object, or a JSON list of ids that serve any resource."""
 
-    def devices_of(self, pod: Mapping[str, Any]) -> Devices:
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
         """See `DeviceSource.devices_of`; in the order of the annotation. Raises InvalidConfig."""
         text = devices_annotation(pod)
         return {} if text is None else parse_devices(text, _subject(pod))
@@ -61,10 +62,10 @@ def parse_devices(text: str, subject: str) -> Devices:
         for position, each in enumerate(ids):
             if not isinstance(each, str) or not each:
                 raise _invalid(subject, (*path, position), f"{show(each)} where the id of a device is required")
-            if each in seen:
+            if device_id(each) in seen:
                 raise _invalid(subject, (*path, position), f"the device {each} is named twice")
-            seen.add(each)
-    return {resource: tuple(ids) for resource, ids in by_resource.items()}
+            seen.add(device_id(each))
+    return {resource: tuple(map(device_id, ids)) for resource, ids in by_resource.items()}
 
 
 def _subject(pod: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from .pci import pci_address
+from .pci import device_id, pci_address
 
 if TYPE_CHECKING:
     from .podresources_pb2 import ClaimResource, ContainerResources
@@ -22,15 +22,15 @@ def by_resource(containers: Iterable[ContainerResources]) -> dict[str, tuple[str
     found: dict[str, dict[str, None]] = {}
     for container in containers:
         here: dict[str, set[str]] = {}
-        for resource, device_id in (*_plugin_devices(container), *_claimed_devices(container)):
-            here.setdefault(resource, set()).add(device_id)
+        for resource, each in (*_plugin_devices(container), *_claimed_devices(container)):
+            here.setdefault(resource, set()).add(device_id(each))
         for resource, ids in here.items():
             found.setdefault(resource, {}).update(dict.fromkeys(sorted(ids, key=_natural)))
     return {resource: tuple(ids) for resource, ids in found.items()}
 
 
 def _plugin_devices(container: ContainerResources) -> Iterator[tuple[str, str]]:
-    return ((each.resource_name, device_id) for each in container.devices for device_id in each.device_ids)
+    return ((each.resource_name, found) for each in container.devices for found in each.device_ids)
 
 
 def _claimed_devices(container: ContainerResources) -> Iterator[tuple[str, str]]:
@@ -45,8 +45,8 @@ def _claimed_id(claimed: ClaimResource) -> str:
     return next((address for name in names if (address := pci_address(name))), names[0])
 
 
-def _natural(device_id: str) -> tuple[tuple[int, str], ...]:
+def _natural(device: str) -> tuple[tuple[int, str], ...]:
     """`sf.9` before `sf.10`; hexadecimal addresses by their text."""
-    if pci_address(device_id):
-        return ((0, device_id),)
-    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", device_id) if part)
+    if pci_address(device):
+        return ((0, device),)
+    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", device) if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,7 +37,7 @@ class KubeletDevices:
     """Asks the kubelet behind a unix socket each time anew. Thread-safe. Connects, and connects again, when asked.
 
     Devices of device plugins stand under the name of their resource. Devices of Dynamic Resource Allocation stand under the name
-    of the driver that gave them. timeout: the longest that one call takes, in seconds.
+    of the driver that gave them. timeout: the longest that one answer takes, in seconds.
 
     The kubelet gives the devices of one resource in an order that changes from call to call: they are sorted here, those of an
     earlier container first.
@@ -55,8 +56,8 @@ class KubeletDevices:
                 self._channel.close()
             self._channel = None
 
-    def devices_of(self, pod: Mapping[str, Any]) -> Devices:
-        """See `DeviceSource.devices_of`.
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
+        """See `DeviceSource.devices_of`; the time is for both calls that it may take.
 
         Raises what `STATUSES` says, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
         names devices by itself, Unsupported without the packages of the extra.
@@ -69,9 +70,10 @@ class KubeletDevices:
                 subject=f"Pod {ref}",
                 path=f"$.metadata.annotations['{DEVICES_ANNOTATION}']",
             )
-        found = self._get(ref)
+        end = time.monotonic() + (self._timeout if timeout is None else min(timeout, self._timeout))
+        found = self._get(ref, end)
         if found is None:
-            found = self._from_list(ref)
+            found = self._from_list(ref, end)
         return {} if found is None else by_resource(found.containers)
 
     def remedy(self, resource: str, count: int) -> str:
@@ -87,14 +89,15 @@ class KubeletDevices:
 
     def all(self) -> tuple[tuple[str, Devices], ...]:
         """Every Pod that the kubelet knows, as `NAMESPACE/NAME`, with its devices. Raises what `devices_of` does."""
-        return tuple((f"{each.namespace}/{each.name}", by_resource(each.containers)) for each in self._list())
+        end = time.monotonic() + self._timeout
+        return tuple((f"{each.namespace}/{each.name}", by_resource(each.containers)) for each in self._list(end))
 
-    def _get(self, ref: PodRef) -> PodResources | None:
+    def _get(self, ref: PodRef, end: float) -> PodResources | None:
         """None where the kubelet cannot answer for one Pod. A Pod that it does not know (yet) has nothing."""
         grpc, messages = _packages()
         request = messages.GetPodResourcesRequest(pod_name=ref.name, pod_namespace=ref.namespace)
         try:
-            answer = self._call("Get", request, messages.GetPodResourcesResponse.FromString)
+            answer = self._call("Get", request, messages.GetPodResourcesResponse.FromString, end)
         except grpc.RpcError as exc:
             code, details = code_of(exc)
             if lacks_get(code, details):
@@ -105,9 +108,9 @@ class KubeletDevices:
         found: PodResources = answer.pod_resources
         return found
 
-    def _from_list(self, ref: PodRef) -> PodResources | None:
+    def _from_list(self, ref: PodRef, end: float) -> PodResources | None:
         """An ended Pod of the same name stays in the list for a while; without devices it is not in the way."""
-        mine = [each for each in self._list() if (each.namespace, each.name) == (ref.namespace, ref.name)]
+        mine = [each for each in self._list(end) if (each.namespace, each.name) == (ref.namespace, ref.name)]
         having = [each for each in mine if by_resource(each.containers)]
         if len(having) > 1:
             raise NotReady(
@@ -117,23 +120,23 @@ class KubeletDevices:
             )
         return having[0] if having else None
 
-    def _list(self) -> Sequence[PodResources]:
+    def _list(self, end: float) -> Sequence[PodResources]:
         grpc, messages = _packages()
         try:
             request = messages.ListPodResourcesRequest()
-            answer = self._call("List", request, messages.ListPodResourcesResponse.FromString)
+            answer = self._call("List", request, messages.ListPodResourcesResponse.FromString, end)
         except grpc.RpcError as exc:
             raise STATUSES.error(exc, _DOING, subject=str(self._socket)) from exc
         listed: Sequence[PodResources] = answer.pod_resources
         return listed
 
-    def _call(self, name: str, request: Message, read: Callable[[bytes], Answer]) -> Answer:
+    def _call(self, name: str, request: Message, read: Callable[[bytes], Answer], end: float) -> Answer:
         library, _ = _packages()
         with self._lock:
             if self._channel is None:
                 self._channel = open_channel(library, self._socket)
             call = method(self._channel, f"{_SERVICE}/{name}", read)
-        return call(request, timeout=self._timeout)
+        return call(request, timeout=max(0.0, end - time.monotonic()))
 
 
 def all_devices(socket: Path, timeout: float = 2.0) -> tuple[tuple[str, Devices], ...]:

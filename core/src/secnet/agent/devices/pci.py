@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["device_info", "pci_address"]
+__all__ = ["device_id", "device_info", "pci_address"]
 
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _AS_LABEL = re.compile(r"(?:.*-)?([0-9a-f]{4,8})-([0-9a-f]{2})-([01][0-9a-f])-([0-7])")
@@ -21,8 +21,13 @@ def pci_address(text: str) -> str | None:
     return None if found is None else "{}:{}:{}.{}".format(*found.groups())
 
 
-def device_info(device_id: str) -> dict[str, Any] | None:
+def device_id(text: str) -> str:
+    """A device id as everything behind its entrance knows it: a PCI address in lower case, as sysfs has it; another as it is."""
+    return text.lower() if _ADDRESS.fullmatch(text.lower()) else text
+
+
+def device_info(device: str) -> dict[str, Any] | None:
     """What the Device Information Specification wants told of a device, as far as its id says it; None if it does not."""
-    if not _ADDRESS.fullmatch(device_id.lower()):
+    if not _ADDRESS.fullmatch(device.lower()):
         return None
-    return {"type": "pci", "version": _SPEC_VERSION, "pci": {"pci-address": device_id.lower()}}
+    return {"type": "pci", "version": _SPEC_VERSION, "pci": {"pci-address": device.lower()}}

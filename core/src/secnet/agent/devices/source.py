@@ -19,8 +19,10 @@ Devices = Mapping[str, tuple[str, ...]]
 class DeviceSource(Protocol):
     """Knows which devices a Pod was given."""
 
-    def devices_of(self, pod: Mapping[str, Any]) -> Devices:
+    def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
         """The devices of a Pod as they are now, by resource; empty while there are none. Nothing of it is remembered.
+
+        timeout: seconds that the answer may take; None for as long as the source itself allows.
 
         Raises Retryable while it cannot be found out, Permanent where only another input helps.
         """
