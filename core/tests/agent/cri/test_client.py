@@ -106,18 +106,19 @@ def test_one_look_at_all_pods_is_one_call(server: Server, client: RuntimeClient)
     """Also with an answer of 11 MB: gRPC takes 4 by itself."""
     server.uids = [str(number) for number in range(110)]
     now = [0.0]
-    source = CriSandboxes(client, keep=0.25, clock=lambda: now[0])
-    pods = [pod(uid) for uid in server.uids]
-    first = [source.glance(each) for each in pods]
-    assert server.calls == ["ListPodSandbox"]
-    assert len(set(first)) == 110
-    assert None not in first
-    server.uids = server.uids[1:]
-    now[0] = 0.2
-    assert [source.glance(each) for each in pods] == first
-    now[0] = 0.3
-    assert [source.glance(each) for each in pods] == [None, *first[1:]]
-    assert server.calls == ["ListPodSandbox"] * 2
+    with RuntimeClient(client.socket, timeout=60) as patient:
+        source = CriSandboxes(patient, keep=0.25, clock=lambda: now[0])
+        pods = [pod(uid) for uid in server.uids]
+        first = [source.glance(each) for each in pods]
+        assert server.calls == ["ListPodSandbox"]
+        assert len(set(first)) == 110
+        assert None not in first
+        server.uids = server.uids[1:]
+        now[0] = 0.2
+        assert [source.glance(each) for each in pods] == first
+        now[0] = 0.3
+        assert [source.glance(each) for each in pods] == [None, *first[1:]]
+        assert server.calls == ["ListPodSandbox"] * 2
 
 
 def test_one_look_at_all_pods_waits_once_for_a_runtime_that_fails(server: Server, client: RuntimeClient) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..netns import Namespace, run_in
 from .machine import WIRE_MAC
 
-__all__ = ["PhysicalFunction", "load", "moved", "netdevs", "wait_until", "wire_link", "write"]
+__all__ = ["PhysicalFunction", "load", "moved", "netdevs", "port_name", "wait_until", "wire_link", "write"]
 
 _PCI = Path("/sys/bus/pci/devices")
 _POLL_SECONDS = 0.02
@@ -47,6 +47,14 @@ def netdevs(address: str) -> list[str]:
     """The network devices of a PCI function that are in this namespace. Those elsewhere are not to be seen."""
     folder = _PCI / address / "net"
     return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def port_name(link: Path) -> str:
+    """What a representor stands for, by the folder of its link in sysfs; empty for most links."""
+    try:
+        return (link / "phys_port_name").read_text().strip()
+    except OSError:
+        return ""
 
 
 @contextmanager
@@ -87,8 +95,9 @@ class PhysicalFunction:
 
     @property
     def ifname(self) -> str:
-        """The name of its network device."""
-        (name,) = netdevs(self.address)
+        """The name of its network device; the kernel lists representors of its subfunctions beside it, which name their port."""
+        folder = _PCI / self.address / "net"
+        (name,) = (each for each in netdevs(self.address) if not port_name(folder / each))
         return name
 
     @property

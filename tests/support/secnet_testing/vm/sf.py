@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..netns import run_in
-from .nic import load, wait_until
+from .nic import load, port_name, wait_until
 
 __all__ = ["Subfunction", "Subfunctions", "subfunctions_of"]
 
@@ -35,7 +35,7 @@ class Subfunction:
     def representor(self) -> str:
         """The link that stands for it on the host."""
         wanted = f"pf0sf{self.number}"
-        return next(link.name for link in Path("/sys/class/net").iterdir() if _port_name(link) == wanted)
+        return next(link.name for link in Path("/sys/class/net").iterdir() if port_name(link) == wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,3 @@ def subfunctions_of(parent: str) -> Iterator[Subfunctions]:
         yield Subfunctions(parent=parent)
     finally:
         subprocess.run(["rmmod", "fakesf"], check=True)
-
-
-def _port_name(link: Path) -> str | None:
-    try:
-        return (link / "phys_port_name").read_text().strip()
-    except OSError:  # most links have none
-        return None
