@@ -62,6 +62,40 @@ def test_beside_multus_no_network_is_served_twice(cluster_node_factory: ClusterN
     assert node.used("blue") == 0
 
 
+def test_a_restart_of_multus_gives_no_pod_a_second_set_of_networks(cluster_node_factory: ClusterNodeFactory) -> None:
+    """The daemon takes its configuration away when it ends. A network that is missing tells when the agent looked at the Pod."""
+    node = cluster_node_factory()
+    seen = node.node.folder / "net.d"
+    seen.mkdir()
+    conf = seen / "00-multus.conf"
+    conf.write_text(json.dumps({"cniVersion": "1.0.0", "name": "m", "type": "multus-shim"}))
+    content = yaml.safe_load(node.node.config.read_text())
+    content["cri"]["cniConfDir"] = str(seen)
+    node.node.config.write_text(yaml.safe_dump(content))
+    node.api.create(nad("blue", type="secnet"))
+    node.api.create(pool("blue"))
+    agent = node.node.agent()
+    node.wait(lambda: "Multus serves this node" in agent.text, "Multus was seen")
+    node.api.create(pod("a", "blue,missing"))
+    node.wait(lambda: node.condition("a").get("reason") == "ObjectNotFound", "the Pod is looked at")
+    conf.unlink()
+    node.wait(lambda: "multus: absent" in node.node.cli("status").stdout, "the agent sees that it is away")
+    node.annotate("a", "blue,gone")
+    node.wait(lambda: "default/gone" in node.condition("a").get("message", ""), "the Pod is looked at again")
+    assert (node.node.records(), node.used("blue")) == ((), 0)
+
+    agent.kill()
+    node.node.agent()
+    node.annotate("a", "blue,lost")
+    node.wait(lambda: "default/lost" in node.condition("a").get("message", ""), "the next agent looked at it too")
+    assert (node.node.records(), node.used("blue")) == ((), 0)
+
+    node.node.stop()
+    node.node.config.write_text(yaml.safe_dump(content | {"multus": "absent"}))
+    node.node.agent()
+    node.wait(lambda: node.used("blue") == 1, "the administrator says that it is gone for good")
+
+
 def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: ClusterNodeFactory) -> None:
     """The numbers that docs/operations.md states. The kubelet writes to the Pod too: who comes second asks twice more."""
     token = "agent-token"

@@ -41,6 +41,7 @@ def test_a_full_config() -> None:
         ipam_config={"ippools": ("v4", "v6")},
         cni_version="0.3.0",
         cni_type="antrea",
+        cni_name="x",
     )
 
 

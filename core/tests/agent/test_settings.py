@@ -42,6 +42,7 @@ def test_the_schema_documents_the_defaults_that_hold() -> None:
         "ovsdb": found.ovsdb,
         "datapathType": found.datapath_type,
         "ownerTag": found.owner_tag,
+        "multus": found.multus,
     }
     kubelet = schema["kubelet"]["properties"]["podResources"]
     assert kubelet["default"] == str(found.pod_resources)
@@ -68,6 +69,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         datapathType: netdev
         ownerTag: second
         manifests: ../manifests
+        multus: present
         kubelet: {podResources: kubelet.sock}
         drivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}
         log: {level: debug, format: json}
@@ -82,6 +84,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         datapath_type="netdev",
         owner_tag="second",
         manifests=tmp_path / "../manifests",
+        multus="present",
         pod_resources=tmp_path / "kubelet.sock",
         drivers={"vlan": {"ovsBridges": BRIDGES}},
         log_level="debug",

@@ -97,6 +97,7 @@ class Agent:
                     run_dir=self._settings.run_dir,
                     ready_timeout=self._settings.attach_timeout,
                     metrics=self._metrics,
+                    multus=self._parts.multus,
                 )
                 stack.callback(self._stop_front)
                 self._front.start()
@@ -233,6 +234,7 @@ class Agent:
             *self._cluster.problems(),
             *self._parts.antrea.problems(),
             *self._parts.own_node.problems(),
+            *self._parts.multus.problems(),
             *self._parts.object_problems.problems(),
         )
         if problems == self._problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from secnet.contract import SecnetError
@@ -28,17 +29,26 @@ class CniFront:
 
     The entry in the runtime's configuration outlives the agent: Pods that start while it is away shall wait for it, not go
     without their networks. `secnet cni-uninstall` takes it out.
+
+    multus: whether Multus serves this node; then there is no entry.
     """
 
     def __init__(
-        self, settings: CniSettings, attacher: Attacher, *, run_dir: Path, ready_timeout: float, metrics: Metrics
+        self,
+        settings: CniSettings,
+        attacher: Attacher,
+        *,
+        run_dir: Path,
+        ready_timeout: float,
+        metrics: Metrics,
+        multus: Callable[[], bool] = lambda: False,
     ) -> None:
         self._attacher = attacher
         self._metrics = metrics
         self._socket = settings.socket
         self._service = CniService(attacher, ready_timeout=ready_timeout)
         self._server = CniServer(self._socket, self._service.answer)
-        self._installation = installation(settings)
+        self._installation = installation(settings, multus)
         self._switch = ChainSwitch(run_dir)
         self._taken_out = False
         self._was_in = False
@@ -104,7 +114,7 @@ class CniFront:
         return self._server.close(drain)
 
 
-def installation(settings: CniSettings) -> CniInstallation:
+def installation(settings: CniSettings, multus: Callable[[], bool] = lambda: False) -> CniInstallation:
     """What the settings say is to be installed."""
     return CniInstallation(
         program=settings.program,
@@ -112,4 +122,5 @@ def installation(settings: CniSettings) -> CniInstallation:
         conf_dir=settings.conf_dir,
         socket=settings.socket,
         pass_namespaces=settings.pass_namespaces,
+        multus=multus,
     )

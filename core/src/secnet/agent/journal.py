@@ -145,6 +145,10 @@ class Journal:
         """What callers of our CNI plugin asked for, network by network."""
         return tuple(r for r in self.records() if r.via == Via.CNI)
 
+    def called_networks(self, container_id: str) -> frozenset[str]:
+        """The networks that callers of our CNI plugin asked for in one sandbox, by the name in their configuration."""
+        return frozenset(r.attachment.request.network.name for r in self.of_cni() if r.key.container_id == container_id)
+
     def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
         """A record other than `besides` that holds one of these exclusive resources."""
         wanted = set(locks)

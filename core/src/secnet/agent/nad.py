@@ -53,7 +53,7 @@ class NetworkConfig:
 
     mtu: bytes; None leaves it to the driver. options: the driver's keys. ipam_type: None means no addresses.
     ipam_config: the backend's keys. resource_name: the extended resource of the device plugin, from the NAD's annotation.
-    cni_type: one of OUR_TYPES, as the NAD says.
+    cni_type: one of OUR_TYPES, as the NAD says. cni_name: by which callers of a CNI plugin know it.
     """
 
     network: NetworkRef
@@ -67,6 +67,7 @@ class NetworkConfig:
     resource_name: str | None = None
     cni_version: str = ""
     cni_type: str = ""
+    cni_name: str = ""
 
     def __post_init__(self) -> None:
         for name in ("options", "ipam_config"):
@@ -244,6 +245,7 @@ def _build(nad: Mapping[str, Any], config: Mapping[str, Any]) -> NetworkConfig:
         resource_name=_resource_name(nad) or None,
         cni_version=config["cniVersion"],
         cni_type=config["type"],
+        cni_name=config.get("name") or nad["metadata"]["name"],
     )
 
 

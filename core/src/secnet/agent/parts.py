@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,6 @@ from .antrea_agent import AntreaGuard
 from .attacher import NodeAttacher
 from .claims import Claims
 from .cluster.base import Cluster
-from .cni.install import multus_present
 from .controller import Controller
 from .cri import CriSandboxes, RuntimeClient
 from .devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
@@ -24,10 +23,10 @@ from .layer3 import Layer3
 from .leases import Leases
 from .logs import attachment_log
 from .metrics import Metrics
+from .multus import Multus
 from .nads import Nads
 from .node import NodeKeeper
 from .object_problems import ObjectProblems
-from .occasionally import Occasionally
 from .own_node import OwnNode
 from .pipeline import Pipeline
 from .plugins import Plugins
@@ -52,7 +51,6 @@ _log = logging.getLogger(__name__)
 
 _UNDO_SECONDS = 30.0
 _LEASE_CHECK_SECONDS = 900.0
-_LOOK_FOR_MULTUS_SECONDS = 5.0
 _LOOKS_AT_PODS_ELSEWHERE = 20
 
 
@@ -71,6 +69,7 @@ class Parts:
     attacher: NodeAttacher
     antrea: AntreaGuard
     own_node: OwnNode
+    multus: Multus
 
 
 def assemble(
@@ -100,8 +99,9 @@ def assemble(
         return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=observers)
 
     pods = PodTable(settings.node_name)
-    nads = Nads(registry, shared_namespaces=_shared(settings), multus=_multus(settings))
-    wanted = Wanted(nads, registry)
+    multus = Multus(settings)
+    nads = Nads(registry, shared_namespaces=_shared(settings), multus=multus)
+    wanted = Wanted(nads, registry, called=journal.called_networks)
     told = ToldSandboxes(_sandbox_source(settings, cluster, stack))
     reader = cluster.reader()
     antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
@@ -181,6 +181,7 @@ def assemble(
         attacher=attacher,
         antrea=antrea,
         own_node=OwnNode(reader, settings.node_name, relisted=cluster.relisted),
+        multus=multus,
     )
 
 
@@ -204,22 +205,6 @@ def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> De
 
 def _shared(settings: Settings) -> frozenset[str] | None:
     return None if settings.kubernetes is None else settings.kubernetes.shared_namespaces
-
-
-def _multus(settings: Settings) -> Callable[[], bool]:
-    """Whether Multus serves this node, looked up now and then: every network of every Pod asks."""
-    conf_dir = settings.cni_conf_dir
-    looks, seen = Occasionally(_LOOK_FOR_MULTUS_SECONDS), {"present": False}
-
-    def present() -> bool:
-        if conf_dir is not None and looks.is_due("multus"):
-            try:
-                seen["present"] = multus_present(conf_dir)
-            except OSError as exc:  # what was seen last holds; `secnet doctor` says it too
-                _log.warning("cannot see whether Multus serves this node: %s: %s", conf_dir, exc.strerror or exc)
-        return seen["present"]
-
-    return present
 
 
 def _claims(journal: Journal, boot_id: str) -> Claims:

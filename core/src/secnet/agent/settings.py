@@ -76,7 +76,7 @@ class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
     kubernetes: how the Kubernetes API is reached; None when manifests are the source.
-    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not.
+    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not. multus: see its schema.
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
@@ -93,6 +93,7 @@ class Settings:
     kubernetes: KubernetesSettings | None = None
     cri_socket: Path = Path("/run/containerd/containerd.sock")
     cni_conf_dir: Path | None = None
+    multus: str = "auto"
     pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     cni: CniSettings | None = None
     http_listen: str | None = None
@@ -253,6 +254,7 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         "kubernetes": _kubernetes(data.get("kubernetes"), folder),
         "cri_socket": _directory(cri.get("socket"), folder),
         "cni_conf_dir": _directory((data.get("cni") or {}).get("confDir") or cri.get("cniConfDir"), folder),
+        "multus": data.get("multus"),
         "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
         "cni": _cni(data.get("cni"), folder, run_dir),
         "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),

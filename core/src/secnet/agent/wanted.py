@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from secnet.contract import PodRef
+from secnet.contract import NetworkRef, PodRef
 
 from .annotation import NETWORKS_ANNOTATION, Selection, parse_networks
 from .diff import Changes, diff
 from .journal import Record
+from .nad import NetworkConfig
 from .nads import Nads
 from .naming import Named, assign_names
 from .registry import Registry
@@ -31,11 +32,18 @@ def asks_for_networks(pod: Mapping[str, Any]) -> bool:
 
 
 class Wanted:
-    """Selections into work, by the NADs as they are now. Stateless beside them."""
+    """Selections into work, by the NADs as they are now. Stateless beside them.
 
-    def __init__(self, nads: Nads, registry: Registry) -> None:
+    called: the networks, by the name in their configuration, that callers of our CNI plugin made in a sandbox. Those are theirs,
+    whatever the NADs say: an annotation that asks for one of them has been answered.
+    """
+
+    def __init__(
+        self, nads: Nads, registry: Registry, *, called: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    ) -> None:
         self._nads = nads
         self._registry = registry
+        self._called = called
 
     def named(
         self, selections: Iterable[Selection], records: Iterable[Record], sandbox: Sandbox | None
@@ -50,7 +58,12 @@ class Wanted:
         self, selections: Iterable[Selection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
     ) -> Changes:
         """What to remove, keep, refuse and attach."""
-        look_up = self._nads.for_pods_of(ref.namespace)
+        find, called = self._nads.for_pods_of(ref.namespace), self._called(sandbox.container_id)
+
+        def look_up(network: NetworkRef) -> NetworkConfig | None:
+            config = find(network)
+            return None if config is not None and config.cni_name in called else config
+
         outcomes = [
             build_work(named, ref, sandbox, look_up, self._registry)
             for named in self.named(selections, records, sandbox)

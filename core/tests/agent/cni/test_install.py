@@ -372,6 +372,14 @@ def test_where_multus_is_there_is_no_entry(node: Node, name: str, content: Any) 
     assert (node.bin / "secnet").exists()
 
 
+def test_there_is_no_entry_while_multus_is_away_for_a_moment(node: Node) -> None:
+    node.write("10-net.conflist", network(BRIDGE))
+    node.installation.ensure()
+    away = node.make(multus=lambda: True)
+    assert away.ensure() is None
+    assert node.read("10-net.conflist") == network(BRIDGE)
+
+
 def test_multus_is_not_where_there_is_nothing(node: Node) -> None:
     node.write("00-broken.conf", "{")
     assert not multus_present(node.conf)

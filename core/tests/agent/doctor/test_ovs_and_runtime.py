@@ -212,4 +212,32 @@ def test_multus(make_host: Any, found: Any, put: Any, kind: str) -> None:
     put("/etc/cni/net.d/README", "multus")
     assert found(check_multus, make_host())["Multus"].level == "ok"
     put("/etc/cni/net.d/00-multus.conf", json.dumps({"type": kind, "delegates": []}))
-    assert found(check_multus, make_host())["Multus"].level == "warn"
+    seen = found(check_multus, make_host())["Multus"]
+    assert (seen.level, "00-multus.conf" in seen.finding) == ("warn", True)
+    assert found(check_multus, make_host(multus="present"))["Multus"].level == "ok"
+    assert found(check_multus, make_host(multus="absent"))["Multus"].level == "FAIL", "both would serve one network"
+
+
+def test_multus_that_is_away(make_host: Any, found: Any, put: Any) -> None:
+    assert found(check_multus, make_host(multus="absent"))["Multus"].level == "ok"
+    assert found(check_multus, make_host(multus="present"))["Multus"].level == "warn"
+    memory = put("/var/lib/secnet/multus/node-1", "2026-01-02T03:04:05Z\n")
+    remembered = found(check_multus, make_host())["Multus"]
+    assert remembered.level == "warn"
+    assert "2026-01-02T03:04:05Z" in remembered.finding
+    assert "/var/lib/secnet/multus/node-1" in remembered.mend
+    assert "multus: absent" in remembered.mend
+    memory.unlink()
+    assert found(check_multus, make_host())["Multus"].level == "ok"
+
+
+def test_nothing_is_to_be_chained_where_multus_is(make_host: Any, found: Any, put: Any) -> None:
+    cni = CniSettings(socket=Path("/run/cni.sock"), conf_dir=Path("/etc/cni/net.d"))
+    _conflist(put, "10-net.conflist", "bridge")
+    assert found(check_cni, make_host(cni=cni))["CNI chain"].level == "warn"
+    assert found(check_cni, make_host(cni=cni, multus="present"))["CNI chain"].level == "ok"
+    put("/etc/cni/net.d/00-multus.conf", json.dumps({"type": "multus-shim", "delegates": []}))
+    assert found(check_cni, make_host(cni=cni))["CNI chain"].level == "ok"
+    _conflist(put, "10-net.conflist", "bridge", "secnet-cni")
+    left = found(check_cni, make_host(cni=cni))["CNI chain"]
+    assert (left.level, "10-net.conflist" in left.finding) == ("warn", True)

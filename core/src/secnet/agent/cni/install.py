@@ -7,7 +7,7 @@ Call `ensure` when the agent is ready, and again now and then: whoever owns the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from secnet.contract import Conflict, Unavailable
@@ -28,7 +28,7 @@ class CniInstallation:
     """What is installed on one node.
 
     program: the compiled plugin; None where somebody else installs it. conf_dir: None where somebody else chains it.
-    socket: the agent's, by the path that it has on the host.
+    socket: the agent's, by the path that it has on the host. multus: whether Multus serves this node, also while it is away.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class CniInstallation:
         conf_dir: Path | None,
         socket: Path,
         pass_namespaces: Iterable[str],
+        multus: Callable[[], bool] = lambda: False,
     ) -> None:
         self._program = program
         self._bin_dir = bin_dir
         self._conf_dir = conf_dir
         self._socket = socket
+        self._multus = multus
         self._entry = {"type": CHAINED_TYPE, "passNamespaces": sorted(pass_namespaces)}
 
     def ensure(self) -> Path | None:
@@ -60,7 +62,7 @@ class CniInstallation:
                 self._install_program(self._program)
             if self._conf_dir is None:
                 return None
-            if multus_present(self._conf_dir):
+            if self._multus() or multus_present(self._conf_dir):
                 conflist.unchain(self._conf_dir)
                 return None
             self._require_program()

@@ -15,6 +15,7 @@ from secnet.linux.privileges import lacking
 
 from ..cni.install import SOCKET_LINK
 from ..devices import all_devices
+from ..multus import how_to_forget, memory_path, remembered_since
 from ..settings import CniSettings
 from .base import Host, Result, fail, ok, warn
 
@@ -72,11 +73,29 @@ def check_cni(host: Host) -> Iterator[Result]:
 
 def check_multus(host: Host) -> Iterator[Result]:
     """Multus calls the plugin of every network itself, so both would answer the same annotation."""
-    folder = _conf_dir(host)
-    found = [path.name for path in _configurations(host, folder) if _is_multus(path)]
-    if found:
+    folder, said = _conf_dir(host), host.settings.multus
+    configured = _multus_file(host)
+    since = remembered_since(host.path(memory_path(host.settings)))
+    if said == "absent":
+        if configured:
+            mend = "remove `multus: absent`, or remove Multus: both would attach networks of type secnet"
+            yield fail("Multus", f"configured by {configured}, and the node configuration says that it is absent", mend)
+        else:
+            yield ok("Multus", f"no configuration in {folder}, as the node configuration says")
+    elif configured and said == "present":
+        yield ok("Multus", f"configured by {configured}, as the node configuration says")
+    elif configured:
         mend = "networks of type antrea are refused here; use type secnet, which Multus calls"
-        yield warn("Multus", f"configured by {folder / found[0]}", mend)
+        yield warn("Multus", f"configured by {configured}", mend)
+    elif said == "present":
+        finding = (
+            f"no configuration in {folder}, but the node configuration says that it is present: networks of type secnet"
+        )
+        mend = "see why Multus is away, or remove `multus: present`"
+        yield warn("Multus", f"{finding} are left to it", mend)
+    elif since is not None:
+        finding = f"no configuration in {folder}, but seen at {since}: networks of type secnet are left to it still"
+        yield warn("Multus", finding, how_to_forget(host.settings))
     else:
         yield ok("Multus", f"no configuration in {folder}")
 
@@ -119,7 +138,7 @@ def _directories(host: Host, cni: CniSettings) -> Iterator[Result]:
     """Where the agent writes: by access(2), which asks owner, mode, mount and capabilities as a write would."""
     written = [cni.bin_dir] if cni.program is not None else []
     conf = cni.conf_dir
-    if conf is not None and not any(_is_multus(path) for path in _configurations(host, conf)):
+    if conf is not None and not _multus_serves(host):
         written.append(conf)
     for folder in written:
         path = host.path(folder)
@@ -136,15 +155,31 @@ def _directories(host: Host, cni: CniSettings) -> Iterator[Result]:
             yield fail(f"CNI configuration {path}", finding, "add CHOWN to the container's capabilities")
 
 
-def _is_multus(path: Path) -> bool:
-    return any("multus" in kind for kind in _types(path))
+def _multus_file(host: Host) -> Path | None:
+    """The configuration of Multus, by its path on the host."""
+    folder = _conf_dir(host)
+    found = (folder / path.name for path in _configurations(host, folder) if any("multus" in k for k in _types(path)))
+    return next(found, None)
+
+
+def _multus_serves(host: Host) -> bool:
+    """As the agent decides it: then it chains nothing."""
+    if _multus_file(host) is not None or host.settings.multus == "present":
+        return True
+    return host.settings.multus == "auto" and remembered_since(host.path(memory_path(host.settings))) is not None
 
 
 def _chained(host: Host, cni: CniSettings) -> Result:
-    """The runtime takes the first file by name."""
+    """The runtime takes the first file by name. Where Multus is, nothing is chained behind it."""
     folder = _conf_dir(host)
     what = "CNI chain"
     files = _configurations(host, folder)
+    if _multus_serves(host):
+        left = next((folder / path.name for path in files if PLUGIN in _types(path)), None)
+        if left is not None:
+            finding = f"{left} has {PLUGIN}, but Multus serves this node and calls the plugin itself"
+            return warn(what, finding, f"take the plugin of type {PLUGIN} out of that file")
+        return ok(what, "not needed: Multus serves this node and calls the plugin itself")
     mend = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
     if not files:
         return warn(
