@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from secnet_testing.clusternode import compiled_plugin, pool
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
@@ -144,6 +145,21 @@ def test_a_del_without_an_agent_is_made_up_for_by_its_caller(caller: Caller) -> 
     assert caller("DEL", netns) == {}
     assert caller.node.records() == ()
     assert caller("ADD", netns)["ips"][0]["address"] == "10.10.0.10/24"
+
+
+def test_an_agent_that_serves_no_plugin_still_lets_pods_end(caller: Caller) -> None:
+    """As after leaving the component `multus`: only the caller knows that the network ended, and would wait for ever."""
+    netns = caller.node.pod("a")
+    caller("ADD", netns)
+    caller.node.stop()
+    content = yaml.safe_load(caller.node.config.read_text())
+    caller.node.config.write_text(yaml.safe_dump({key: content[key] for key in content if key != "cni"}))
+    caller.node.agent()
+    refused = caller("ADD", netns, ifname="net2")
+    assert (refused["code"], "no longer" in refused["msg"]) == (11, True)
+    assert caller("DEL", netns) == {}
+    assert caller.node.records() == ()
+    assert caller.node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
 def test_gc_removes_what_the_runtime_does_not_name(caller: Caller) -> None:

@@ -22,7 +22,7 @@ from .occasionally import Occasionally
 from .parts import assemble
 from .registry import Registry
 from .run_dir import RunDirInUse, RunDirLock, bind_store
-from .settings import Settings
+from .settings import CniSettings, Settings
 
 __all__ = ["Agent"]
 
@@ -90,17 +90,7 @@ class Agent:
             self._wait_first_rounds()
             self._parts.controller.start()
             stack.callback(self._stop_controller)
-            if self._settings.cni is not None:
-                self._front = CniFront(
-                    self._settings.cni,
-                    self._parts.attacher,
-                    run_dir=self._settings.run_dir,
-                    ready_timeout=self._settings.attach_timeout,
-                    metrics=self._metrics,
-                    multus=self._parts.multus,
-                )
-                stack.callback(self._stop_front)
-                self._front.start()
+            self._start_front(stack)
             for target in (self._look_around, self._keep_true):
                 self._spawn(target, stack)
             stack.callback(self._stop.set)
@@ -152,6 +142,32 @@ class Agent:
         """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
         if self._drained:
             self._lock.release()
+
+    def _start_front(self, stack: ExitStack) -> None:
+        """Without the section `cni` for what ends only: of one network nobody but its caller knows that it ended."""
+        cni, ends_only = self._settings.cni, False
+        if cni is None and (self._settings.kubernetes is not None or self._parts.journal.of_cni()):
+            cni, ends_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
+        if cni is None:
+            return
+        try:
+            front = CniFront(
+                cni,
+                self._parts.attacher,
+                run_dir=self._settings.run_dir,
+                ready_timeout=self._settings.attach_timeout,
+                metrics=self._metrics,
+                multus=self._parts.multus,
+                ends_only=ends_only,
+            )
+        except SecnetError as exc:
+            if not ends_only:
+                raise
+            _log.warning("what the CNI plugin made cannot be ended by its callers: %s", exc)
+            return
+        self._front = front
+        stack.callback(self._stop_front)
+        front.start()
 
     def _stop_controller(self) -> None:
         if not self._parts.controller.stop(self._settings.drain_seconds):

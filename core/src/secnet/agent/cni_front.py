@@ -30,7 +30,8 @@ class CniFront:
     The entry in the runtime's configuration outlives the agent: Pods that start while it is away shall wait for it, not go
     without their networks. `secnet cni-uninstall` takes it out.
 
-    multus: whether Multus serves this node; then there is no entry.
+    multus: whether Multus serves this node; then there is no entry. ends_only: nothing new is served and nothing installed: an
+    earlier agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class CniFront:
         ready_timeout: float,
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
+        ends_only: bool = False,
     ) -> None:
         self._attacher = attacher
         self._metrics = metrics
         self._socket = settings.socket
-        self._service = CniService(attacher, ready_timeout=ready_timeout)
+        self._ends_only = ends_only
+        self._service = CniService(attacher, ready_timeout=ready_timeout, ends_only=ends_only)
         self._server = CniServer(self._socket, self._service.answer)
         self._installation = installation(settings, multus)
         self._switch = ChainSwitch(run_dir)
@@ -56,13 +59,14 @@ class CniFront:
 
     def start(self) -> None:
         """Take calls. Raises what an OSError in the run directory means."""
-        self._switch.turn_on()
+        if not self._ends_only:
+            self._switch.turn_on()
         self._server.start()
 
     def tend(self) -> None:
         """Install the plugin once the agent is ready, and again when somebody wrote the configuration anew. Never raises."""
         self._keep_socket()
-        if not self._attacher.ready:
+        if self._ends_only or not self._attacher.ready:
             return
         try:
             taken_out = not self._switch.if_on(self._ensure)

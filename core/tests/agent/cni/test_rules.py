@@ -302,3 +302,20 @@ def test_an_error_has_the_version_of_the_request(service: CniService, configurat
     answer = ask(service, "ADD", configuration)
     assert answer.result
     assert answer.result["cniVersion"] == version
+
+
+# --- An agent that serves the plugin no longer ------------------------------------------------------------------------
+
+
+def test_where_only_ends_are_served_nothing_new_is(attacher: ToyAttacher) -> None:
+    service = CniService(attacher, ends_only=True)
+    for configuration in (conf(), single()):
+        assert code(ask(service, "ADD", configuration)) == 11
+    assert code(ask(service, "STATUS", single())) == 50
+    assert code(ask(service, "STATUS", conf())) is None, "a node is never NotReady because of us"
+    passed = ask(service, "ADD", conf(passNamespaces=["kube-system"]), CNI_ARGS=SYSTEM)
+    assert passed.result == PREVIOUS | {"cniVersion": "1.0.0"}
+    assert attacher.asked == []
+    for configuration in (conf(), single()):
+        assert code(ask(service, "DEL", configuration)) is None
+    assert len(attacher.asked) == 2

@@ -6,14 +6,15 @@ import logging
 import threading
 from pathlib import Path
 
-from secnet.contract import SecnetError
+from secnet.contract import SecnetError, Unavailable
 
 from .attacher import Attacher
 from .calls import Answer
 from .chained import ChainedPlugin
 from .device_info import DEVICE_INFO_DIR
-from .errors import error_result, internal_error
+from .errors import error_result, internal_error, not_available
 from .protocol import CHAINED_TYPE, SUPPORTED_VERSIONS, CniCall, Command, parse_call, version_of
+from .result import passed_through
 from .single import SinglePlugin
 from .wire import RawCall
 
@@ -25,14 +26,21 @@ _log = logging.getLogger(__name__)
 class CniService:
     """Answers CNI calls of both types with the help of an attacher. Thread-safe.
 
-    ready_timeout: seconds that a call waits for the agent's recovery before it is told to come again.
+    ready_timeout: seconds that a call waits for the agent's recovery before it is told to come again. ends_only: to refuse what
+    is new, and end what is there.
     """
 
     def __init__(
-        self, attacher: Attacher, *, ready_timeout: float = 30.0, device_info_dir: Path = DEVICE_INFO_DIR
+        self,
+        attacher: Attacher,
+        *,
+        ready_timeout: float = 30.0,
+        device_info_dir: Path = DEVICE_INFO_DIR,
+        ends_only: bool = False,
     ) -> None:
         self._chained = ChainedPlugin(attacher, ready_timeout)
         self._single = SinglePlugin(attacher, ready_timeout, device_info_dir)
+        self._ends_only = ends_only
 
     def answer(self, raw: RawCall, cancel: threading.Event) -> Answer:
         """The answer; never raises. `cancel` is set when the runtime gave up."""
@@ -51,5 +59,23 @@ class CniService:
     def _dispatch(self, call: CniCall, cancel: threading.Event) -> Answer:
         if call.command is Command.VERSION:
             return Answer(result={"cniVersion": call.cni_version, "supportedVersions": list(SUPPORTED_VERSIONS)})
-        plugin = self._chained if call.plugin_type == CHAINED_TYPE else self._single
+        chained = call.plugin_type == CHAINED_TYPE
+        if self._ends_only and (refused := _refused(call, chained)) is not None:
+            return refused
+        plugin = self._chained if chained else self._single
         return plugin.answer(call, cancel)
+
+
+def _refused(call: CniCall, chained: bool) -> Answer | None:
+    """As the plugin alone would answer, were there no agent; None for what is served in any case."""
+    why = Unavailable(
+        "the agent of this node serves the CNI plugin no longer, but for what ends",
+        hint="have the section cni in its node configuration, or take the plugin out of the CNI configuration",
+    )
+    if call.command is Command.STATUS and not chained:
+        return Answer(failed=True, result=not_available(call.cni_version, why.info))
+    if call.command is not Command.ADD:
+        return None
+    if chained and call.pod is not None and call.pod.namespace in call.pass_namespaces:
+        return Answer(result=passed_through(call.cni_version, call.prev_result))
+    raise why
