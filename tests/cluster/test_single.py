@@ -162,6 +162,27 @@ def test_an_agent_that_serves_no_plugin_still_lets_pods_end(caller: Caller) -> N
     assert caller.node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
+def test_what_is_not_as_it_was_made_is_told_and_left_to_the_caller(caller: Caller) -> None:
+    netns, node = caller.node.pod("a"), caller.node
+    node.stop()
+    content = yaml.safe_load(node.config.read_text())
+    node.config.write_text(yaml.safe_dump(content | {"workers": {"checkInterval": 1}}))
+    node.agent()
+    caller("ADD", netns)
+    run_in(netns, ["ip", "link", "set", "net1", "down"])
+    node.wait_until(lambda: phases(node) == ["Degraded"], "the deviation is told")
+    shown = node.cli("status")
+    assert (shown.returncode, "delete the Pod" in shown.stdout) == (1, True), shown.stdout
+    assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])
+    run_in(netns, ["ip", "link", "set", "net1", "up"])
+    node.wait_until(lambda: phases(node) == ["Attached"], "all is well again")
+
+
+def phases(node: Node) -> list[str]:
+    """Of all networks, as `secnet status` has them."""
+    return [network["phase"] for each in node.status()["pods"] for network in each["networks"]]
+
+
 def test_gc_removes_what_the_runtime_does_not_name(caller: Caller) -> None:
     netns = caller.node.pod("a")
     caller("ADD", netns)

@@ -44,6 +44,7 @@ def _attacher(folder: Path, cluster: Any = None, ended: Callable[[], None] = lam
         "sync": None,
         "pipeline": SimpleNamespace(detach=fail),
         "registry": None,
+        "checks": SimpleNamespace(look=lambda records, beat: None),
     }
     return NodeAttacher(
         cluster=cluster,

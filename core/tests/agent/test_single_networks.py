@@ -57,6 +57,7 @@ def attacher(journal: Journal, queue: WorkQueue, pipeline: Detaching) -> NodeAtt
         controller=SimpleNamespace(hold=queue.hold),  # type: ignore[arg-type]
         pipeline=pipeline,  # type: ignore[arg-type]
         journal=journal,
+        checks=SimpleNamespace(look=lambda records, beat: None),  # type: ignore[arg-type]
         make_call=lambda request, cancel: Call.within(0.1, cancel=cancel),
         deadline=1.0,
     )

@@ -47,6 +47,7 @@ from .refusals import InternalError
 from .registry import Registry
 from .requests import Refused, Work, build_work
 from .sandbox import Sandbox, pod_ref
+from .single_checks import SingleChecks, queue_key
 from .synchronous import SandboxAttach
 from .told import ToldSandboxes
 from .wanted import asks_for_networks
@@ -74,6 +75,7 @@ class NodeAttacher:
         pipeline: Pipeline,
         journal: Journal,
         registry: Registry,
+        checks: SingleChecks,
         make_call: MakeCall,
         deadline: float,
     ) -> None:
@@ -86,6 +88,7 @@ class NodeAttacher:
         self._pipeline = pipeline
         self._journal = journal
         self._registry = registry
+        self._checks = checks
         self._make_call = make_call
         self._deadline = deadline
 
@@ -201,15 +204,16 @@ class NodeAttacher:
         ]
 
     def tend(self, beat: Callable[[], None] = lambda: None) -> None:
-        """Remove single networks that are half-built or whose namespace is gone: their caller may never say DEL.
+        """Check single networks, and remove those that are half-built or whose namespace is gone: their caller may never say DEL.
 
-        beat: called before each removal, which may take as long as an attach.
+        beat: called before each of them, which may take as long as an attach.
         """
-        for record in self._journal.of_cni():
-            if _is_left(record):
-                beat()
-                with suppress(SecnetError):  # it is tried again at the next look
-                    self._end(record, _is_left)
+        left = [record for record in self._journal.of_cni() if _is_left(record)]
+        for record in left:
+            beat()
+            with suppress(SecnetError):  # it is tried again at the next look
+                self._end(record, _is_left)
+        self._checks.look([record for record in self._journal.of_cni() if record not in left], beat)
 
     # Pieces
 
@@ -232,8 +236,7 @@ class NodeAttacher:
 
     @contextmanager
     def _held(self, container_id: str, pod: PodRef | None, call: Call) -> Iterator[None]:
-        key = (pod.namespace, pod.name) if pod is not None else ("", container_id)
-        with self._controller.hold(key, call):
+        with self._controller.hold(queue_key(container_id, pod), call):
             yield
 
     def _find_pod(self, wanted: PodRef, *, may_be_unknown: bool) -> Mapping[str, Any] | None:

@@ -39,6 +39,7 @@ from .run_dir import current_boot_id
 from .sandbox import NamedNetns, SandboxSource
 from .served import ServedSandboxes
 from .settings import Settings
+from .single_checks import SingleChecks
 from .stale_leases import StaleLeases
 from .sweep import Sweeper
 from .synchronous import SandboxAttach
@@ -163,6 +164,14 @@ def assemble(
         pipeline=pipeline,
         journal=journal,
         registry=registry,
+        checks=SingleChecks(
+            pipeline=pipeline,
+            journal=journal,
+            reports=reports,
+            make_call=attach_call,
+            hold=controller.hold,
+            lease_check_seconds=asking,
+        ),
         make_call=attach_call,
         deadline=settings.attach_timeout,
     )

@@ -12,14 +12,16 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from secnet.contract import ErrorInfo, NodeReport, PodRef, freeze, from_json, to_json
+from secnet.contract import ErrorInfo, Key, NodeReport, PodRef, freeze, from_json, to_json
 
 from .cluster.base import Problem
 from .journal import Phase, Record
 
-__all__ = ["NetworkReport", "NodeState", "PodReport", "Reports", "network_report"]
+__all__ = ["NetworkReport", "NodeState", "PodReport", "Reports", "SingleReport", "network_report"]
+
+T = TypeVar("T")
 
 PENDING = "Pending"
 FAILED = "Failed"
@@ -89,6 +91,14 @@ class NodeState:
     error: ErrorInfo | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleReport:
+    """What the last check found on an interface that a caller of the CNI plugin asked for."""
+
+    key: Key
+    error: ErrorInfo
+
+
 def network_report(record: Record, error: ErrorInfo | None = None, *, outdated: bool = False) -> NetworkReport:
     """The report of a network that has a record."""
     attachment, result = record.attachment, record.result
@@ -117,6 +127,7 @@ class Reports:
     def __init__(self, run_dir: Path) -> None:
         self._pods = run_dir / "reports"
         self._node = run_dir / "node"
+        self._single = run_dir / "single.json"
         self._problems = run_dir / "problems.json"
 
     def write(self, report: PodReport) -> None:
@@ -142,16 +153,21 @@ class Reports:
         found = (_read(NodeState, path) for path in sorted(self._node.glob("*.json")))
         return tuple(state for state in found if state is not None)
 
+    def write_single(self, reports: Iterable[SingleReport]) -> None:
+        """Put on disk what deviates of single networks: all of it."""
+        _replace(self._single, to_json(tuple(reports)))
+
+    def single(self) -> tuple[SingleReport, ...]:
+        """What deviated of single networks at the last check."""
+        return _read_list(SingleReport, self._single)
+
     def write_problems(self, problems: Iterable[Problem]) -> None:
         """Put what is wrong with the source of the objects on disk."""
         _replace(self._problems, to_json(tuple(problems)))
 
     def problems(self) -> tuple[Problem, ...]:
         """What was last wrong with the source of the objects."""
-        try:
-            return tuple(from_json(Problem, item) for item in json.loads(self._problems.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return ()
+        return _read_list(Problem, self._problems)
 
 
 def _replace(path: Path, data: Any) -> None:
@@ -166,3 +182,10 @@ def _read(cls: type[Any], path: Path) -> Any:
         return from_json(cls, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None  # gone or being replaced by an incompatible version: readers show what there is
+
+
+def _read_list(cls: type[T], path: Path) -> tuple[T, ...]:
+    try:
+        return tuple(from_json(cls, item) for item in json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import to_json
+from secnet.contract import ErrorInfo, Key, PodRef, to_json
 
-from ..journal import Journal
+from ..journal import Journal, Record
 from ..reports import NetworkReport, PodReport, Reports, network_report
 from .common import add_config_options, add_json_option, load_all, print_table
 
@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the node and its Pods."""
     _, settings = load_all(arguments)
     reports = Reports(settings.run_dir)
-    pods = _with_unreported(reports.pods(), Journal.peek(settings.run_dir / "journal"))
+    records = Journal.peek(settings.run_dir / "journal")
+    pods = _with_unreported(reports.pods(), records, {single.key: single.error for single in reports.single()})
     node = reports.node()
     problems = reports.problems()
     bad = any(not pod.attached for pod in pods) or any(state.error or not state.report.ready for state in node)
@@ -91,12 +92,22 @@ def _errors(pods: tuple[PodReport, ...]) -> Iterator[str]:
                 yield f"Pod {pod.pod}: {network.interface or network.network}: {network.error}"
 
 
-def _with_unreported(pods: tuple[PodReport, ...], records: tuple[Any, ...]) -> tuple[PodReport, ...]:
-    """Add what the journal holds and no report shows: the agent died between the two."""
+def _with_unreported(
+    pods: tuple[PodReport, ...], records: Iterable[Record], found: Mapping[Key, ErrorInfo]
+) -> tuple[PodReport, ...]:
+    """Add what the journal holds and no report shows: the agent died between the two, or a caller of the CNI plugin made it.
+
+    found: what the last check found on what such callers made.
+    """
     shown = {(pod.pod.uid, network.interface) for pod in pods for network in pod.networks}
     extra = [
-        PodReport(pod=record.pod, networks=(network_report(record),))
+        PodReport(pod=record.pod or _nobody(record), networks=(network_report(record, found.get(record.key)),))
         for record in records
-        if record.pod and (record.pod.uid, record.key.ifname) not in shown
+        if record.pod is None or (record.pod.uid, record.key.ifname) not in shown
     ]
     return tuple(sorted([*pods, *extra], key=lambda pod: (pod.pod.namespace, pod.pod.name)))
+
+
+def _nobody(record: Record) -> PodRef:
+    """In the place of the Pod where a caller named none."""
+    return PodRef(namespace="sandbox", name=record.key.container_id[:13], uid="")
