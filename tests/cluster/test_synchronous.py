@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
 from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
 
@@ -95,6 +98,25 @@ def test_what_ends_while_the_agent_is_away_is_cleaned_up_when_it_is_back(
     node.wait_gone("a")
     node.wait(lambda: node.used("blue") == 0, "the address is free again")
     assert node.ports() == []
+
+
+def test_a_list_that_lacks_a_living_sandbox_ends_nothing(cluster_node_factory: ClusterNodeFactory) -> None:
+    node = started(cluster_node_factory)
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    before = node.node.records()
+    plugin, conf = node.runtime.cni_bin / "secnet-cni", {"cniVersion": "1.1.0", "name": "x", "type": "secnet-cni"}
+    done = subprocess.run(
+        [plugin],
+        env={"CNI_COMMAND": "GC", "CNI_PATH": str(plugin.parent)},
+        input=json.dumps(conf | {"cni.dev/valid-attachments": []}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert node.node.records() == before
 
 
 def test_a_dead_sandbox_is_made_again_with_its_networks(cluster_node_factory: ClusterNodeFactory) -> None:

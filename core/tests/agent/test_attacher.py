@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,10 @@ from secnet.agent.attacher import NodeAttacher
 from secnet.agent.cni.attacher import SandboxCall
 from secnet.agent.journal import Journal, Phase, Via
 from secnet.agent.pod_table import PodTable
+from secnet.agent.sandbox import Sandbox
+from secnet.agent.told import ToldSandboxes
 from secnet.contract import Call, ObjectNotFound, PodRef, Unavailable
-from secnet_testing.builders import record
+from secnet_testing.builders import POD, record
 
 SANDBOX = SandboxCall(
     container_id="c1", netns="/none", ifname="eth0", pod=PodRef(namespace="kube-system", name="dns", uid="u1")
@@ -74,3 +77,36 @@ def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) 
     attacher = _attacher(tmp_path, ended=lambda: seen.append("end"))
     attacher.tend(lambda: seen.append("beat"))
     assert seen == ["beat", "end"] * 2
+
+
+def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path) -> None:
+    """It had the Pod until the DEL gets it, and told of the sandbox once more."""
+    journal, told = Journal(tmp_path), ToldSandboxes(None)  # type: ignore[arg-type]  # nobody else is asked
+    journal.write(record())
+    pod = {"metadata": {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid}}
+    sandbox = Sandbox(container_id="c1", netns=record().attachment.request.netns)
+    calls: list[str] = []
+
+    @contextmanager
+    def hold(key: Any, call: Call) -> Iterator[None]:
+        told.tell(pod, sandbox)
+        yield
+
+    def detach(container_id: str) -> set[Any]:
+        calls.append(container_id)
+        assert told.pod_of(container_id) is None
+        return set()
+
+    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "sync", "pipeline", "registry", "checks", "make_call"))
+    controller = SimpleNamespace(hold=hold, look_at=lambda key: None)
+    attacher = NodeAttacher(
+        **parts,
+        controller=controller,  # type: ignore[arg-type]
+        sandboxes=SimpleNamespace(detach=detach),  # type: ignore[arg-type]
+        told=told,
+        journal=journal,
+        deadline=5.0,
+    )
+    attacher.detach_sandbox("c1")
+    assert calls == ["c1"]
+    assert told.pod_of("c1") is None

@@ -14,6 +14,8 @@ from secnet.agent.controller import Controller
 from secnet.agent.journal import Journal
 from secnet.agent.pod_sync import SyncResult
 from secnet.agent.pod_table import PodTable
+from secnet.agent.reports import PodReport
+from secnet.contract import ObjectNotFound, Unavailable
 from secnet_testing.builders import record
 
 
@@ -72,3 +74,57 @@ def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: s
         _wait(lambda: faulty.runs[-2:] == ["sync", "publish"] and faulty.runs.count("sync") == 2)
     finally:
         assert controller.stop(10)
+
+
+class Told:
+    """A publisher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.reports: list[PodReport | None] = []
+
+    def publish(self, key: Any, pod: Any, result: SyncResult, revision: int) -> tuple[()]:
+        self.reports.append(result.report)
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "there", "told"),
+    [
+        ("u1", "u1", ["u1"]),
+        (None, "u1", ["u1"]),
+        (None, None, []),
+        ("u2", "u2", []),
+    ],
+    ids=["known", "before the watch tells of it", "its end was dealt with", "a later Pod of the name"],
+)
+def test_a_failure_is_told_of_no_pod_that_is_gone(
+    tmp_path: Path, listed: str | None, there: str | None, told: list[str]
+) -> None:
+    """Its report would stay until the next start."""
+
+    def pod(uid: str) -> dict[str, Any]:
+        return {"metadata": {"namespace": "default", "name": "web", "uid": uid}}
+
+    def get(kind: str, name: str, namespace: str) -> dict[str, Any]:
+        if there is None:
+            raise ObjectNotFound("no such Pod")
+        return pod(there)
+
+    pods, publisher = PodTable("node-1"), Told()
+    if listed is not None:
+        pods.update(pod(listed))
+    nothing: Any = SimpleNamespace()
+    controller = Controller(
+        cluster=SimpleNamespace(get=get),  # type: ignore[arg-type]
+        journal=Journal(tmp_path),
+        nads=nothing,
+        object_problems=nothing,
+        pods=pods,
+        sync=nothing,
+        source=nothing,
+        publisher=publisher,  # type: ignore[arg-type]
+        workers=1,
+    )
+    controller.tell_failure(("default", "web"), pod("u1"), Unavailable("no bridge"))
+    assert [report.pod.uid for report in publisher.reports if report is not None] == told
+    assert len(controller.queue) == (1 if listed is None and there is not None else 0)

@@ -97,3 +97,19 @@ def test_a_namespace_that_is_gone_counts_no_longer() -> None:
     told = ToldSandboxes(Others("old"))
     told.tell(pod(), Sandbox(container_id="new", netns=GONE))
     assert told.resolve(pod()).container_id == "old"
+
+
+def test_a_sandbox_that_add_told_of_is_awaited_until_its_del(living: Sandbox) -> None:
+    """The runtime lists it only when ADD has returned."""
+    told = ToldSandboxes(Others("ended"))
+    assert not told.is_awaited("new")
+    told.tell(pod(), living)
+    assert told.is_awaited("new")
+    told.forget("new")
+    assert not told.is_awaited("new")
+
+
+def test_a_sandbox_whose_namespace_is_gone_is_not_awaited() -> None:
+    told = ToldSandboxes(Others("ended"))
+    told.tell(pod(), Sandbox(container_id="new", netns=GONE))
+    assert not told.is_awaited("new")

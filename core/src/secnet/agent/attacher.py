@@ -141,11 +141,16 @@ class NodeAttacher:
         waiting: set[PodKey] = set()
         try:
             with self._controller.hold(key, Call.within(_DEL_SECONDS)):
+                self._told.forget(container_id)  # an ADD that had the Pod until now may have told of it again
                 waiting = self._sandboxes.detach(container_id)
         except Timeout:
             _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
         for each in (key, *waiting):
             self._controller.look_at(each)
+
+    def has_ended(self, container_id: str) -> bool:
+        """See `Attacher.has_ended`."""
+        return not self._told.is_awaited(container_id) and self._told.has_ended(container_id)
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         """See `Attacher.check_sandbox`."""

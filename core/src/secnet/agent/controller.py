@@ -28,7 +28,7 @@ from .queue import WorkQueue
 from .recovery import Recovery
 from .refusals import internal_error
 from .retry import next_delay
-from .sandbox import SandboxSource
+from .sandbox import SandboxSource, pod_ref
 from .sandbox_failures import SandboxFailures
 from .wanted import asks_for_networks
 
@@ -285,7 +285,15 @@ class Controller:
             self._queue.add(other)
 
     def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
-        """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
+        """Tell why a Pod's sandbox failed, while the Pod is held. It is not tried again: the kubelet comes with another one.
+
+        Of a Pod whose end was dealt with before nothing is told, for nobody would take that back.
+        """
+        if self._pods.get(key) is None and not self._is_gone(key):
+            self._queue.add(key)  # it is known from now on, and the watch has nothing new to say of it
+        known = self._pods.get(key)
+        if known is None or pod_ref(known).uid != pod_ref(pod).uid:
+            return
         report = self._failures.note(key, pod, error)
         try:
             self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)

@@ -64,6 +64,12 @@ class ToldSandboxes:
         with self._lock:
             return next((pod for pod, told in self._told.items() if told[1].container_id == container_id), None)
 
+    def is_awaited(self, container_id: str) -> bool:
+        """Whether ADD told of it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
+        with self._lock:
+            found = [told for _, told in self._told.values() if told.container_id == container_id]
+        return any(lives(told.netns) for told in found)
+
     def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
         """See `SandboxSource.resolve`."""
         told = self._living(pod)

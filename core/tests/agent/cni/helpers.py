@@ -40,6 +40,7 @@ class ToyAttacher:
         self.records: list[RecordedAttachment] = []
         self.why: ErrorInfo | None = None
         self.result = MADE
+        self.living: set[str] = set()
         self.broken: dict[str, Exception] = {}
         self.on_attach: Callable[[threading.Event], None] = lambda cancel: None
 
@@ -80,6 +81,9 @@ class ToyAttacher:
         if key[0] in self.broken:
             raise self.broken[key[0]]
         self.made.discard(key)
+
+    def has_ended(self, container_id: str) -> bool:
+        return container_id not in self.living
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         return self.findings

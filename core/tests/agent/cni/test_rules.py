@@ -253,6 +253,12 @@ def test_gc_in_a_chain_compares_sandboxes(service: CniService, attacher: ToyAtta
     assert attacher.asked == [("dead",)]
 
 
+def test_gc_in_a_chain_ends_nothing_that_lives_by_the_runtimes_word(service: CniService, attacher: ToyAttacher) -> None:
+    attacher.records, attacher.living = RECORDS, {"dead"}
+    assert ask(service, "GC", conf(**valid(("lives", "eth0")))).status == 0
+    assert attacher.asked == []
+
+
 def test_gc_of_one_network_compares_interfaces_within_it(service: CniService, attacher: ToyAttacher) -> None:
     attacher.records = RECORDS
     assert ask(service, "GC", single(**valid(("lives", "net5")))).status == 0

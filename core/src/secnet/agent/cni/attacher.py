@@ -117,6 +117,10 @@ class Attacher(Protocol):
         """End what `attach_pod` made for this sandbox, and nothing else. Nothing there is success."""
         ...
 
+    def has_ended(self, container_id: str) -> bool:
+        """Whether a sandbox of `attach_pod` has ended; False where that cannot be told. Never raises."""
+        ...
+
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         """What is not as `attach_pod` made it."""
         ...

@@ -72,12 +72,16 @@ class ChainedPlugin:
         return Answer()
 
     def _gc(self, call: CniCall) -> Answer:
-        """The runtime's list names only the primary interface of each sandbox, so only container ids can be compared."""
+        """The runtime's list names only the primary interface of each sandbox, so only container ids can be compared.
+
+        Whoever calls may have made the list before a sandbox came: what lives by the runtime's own word is not ended by it.
+        """
         if call.valid_attachments is None:
             raise InvalidCniCall(BAD_CONFIG, "GC needs cni.dev/valid-attachments")
         keep = {container_id for container_id, _ in call.valid_attachments}
         ours = {item.container_id for item in self._attacher.recorded() if item.chained}
-        return answer_removals(call, (partial(self._attacher.detach_sandbox, item) for item in sorted(ours - keep)))
+        stale = [item for item in sorted(ours - keep) if self._attacher.has_ended(item)]
+        return answer_removals(call, (partial(self._attacher.detach_sandbox, item) for item in stale))
 
 
 def _facts(call: CniCall) -> dict[str, str]:
