@@ -221,6 +221,21 @@ def test_a_run_directory_removed_under_the_agent_comes_back(bare: Node) -> None:
     assert list(_holders(bare).values()) == ["db"]
 
 
+@pytest.mark.parametrize("stopped", [False, True], ids=["until the other has ended", "until it is stopped itself"])
+def test_an_agent_waits_for_the_one_that_it_replaces(bare: Node, stopped: bool) -> None:
+    """The test is the other one, at the end of its work."""
+    lock = RunDirLock(bare.run_dir)
+    lock.acquire("the test")
+    agent = bare.agent(ready=False)
+    bare.wait_until(lambda: "waiting up to" in agent.text, "it waits")
+    assert "the test (pid" in agent.text
+    if stopped:
+        agent.stop()
+    lock.release()
+    if not stopped:
+        agent.wait_ready()
+
+
 def test_a_lost_run_directory_and_a_pod_made_again_in_its_namespace(bare: Node) -> None:
     _put(bare, *NETWORK)
     bare.agent()

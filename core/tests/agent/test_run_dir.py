@@ -37,6 +37,25 @@ def test_a_lock_is_lost_with_its_directory_and_can_be_taken_again(run_dir: Path)
     lock.release()
 
 
+def test_whoever_waits_has_it_after_the_other(run_dir: Path) -> None:
+    first, second = RunDirLock(run_dir), RunDirLock(run_dir)
+    first.acquire("secnet agent")
+    said: list[str] = []
+
+    def wait(exc: RunDirInUse) -> bool:
+        said.append(exc.message)
+        if len(said) == 2:
+            first.release()
+        return True
+
+    second.acquire("the next", wait)
+    assert len(said) == 2
+    assert "secnet agent" in said[0]
+    with pytest.raises(RunDirInUse, match="the next"):
+        first.acquire("secnet agent", lambda exc: False)
+    second.release()
+
+
 def test_a_lock_is_lost_to_whoever_made_the_file_anew(run_dir: Path) -> None:
     first, second = RunDirLock(run_dir), RunDirLock(run_dir)
     first.acquire("secnet agent")

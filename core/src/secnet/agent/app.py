@@ -45,6 +45,7 @@ class Agent:
     """One reconciler of this node's secondary networks, alone on its run directory.
 
     role: what this process is called to others that find the run directory taken, such as `secnet agent`.
+    wait: see `RunDirLock.acquire`.
     observers: see every step of every plugin and of the core; tests inject faults here.
     metrics: None to keep none, and to serve no HTTP.
     """
@@ -56,6 +57,7 @@ class Agent:
         cluster: Cluster,
         *,
         role: str,
+        wait: Callable[[RunDirInUse], bool] = lambda exc: False,
         observers: tuple[StepObserver, ...] = (),
         metrics: Metrics | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Agent:
         self._registry = registry
         self._cluster = cluster
         self._role = role
+        self._wait = wait
         self._observers = observers
         self._lock = RunDirLock(settings.run_dir)
         self._drained = True
@@ -78,7 +81,7 @@ class Agent:
     def __enter__(self) -> Agent:
         """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse if it is taken."""
         with ExitStack() as stack:
-            self._lock.acquire(self._role)
+            self._lock.acquire(self._role, self._wait)
             stack.callback(self._release)
             bind_store(self._settings.run_dir, self._settings.state_dir)
             self._build(stack)

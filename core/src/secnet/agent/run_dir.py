@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from secnet.contract import Busy, Conflict, MissingPrivilege
@@ -27,8 +28,20 @@ class RunDirLock:
         self._path = run_dir / "agent.lock"
         self._fd: int | None = None
 
-    def acquire(self, role: str) -> None:
-        """Take it or raise RunDirInUse naming the holder. `role` is what the holder is called in other processes' messages."""
+    def acquire(self, role: str, wait: Callable[[RunDirInUse], bool] = lambda exc: False) -> None:
+        """Take it or raise RunDirInUse naming the holder. `role` is what the holder is called in other processes' messages.
+
+        wait: called with the error while somebody else has it; waits a moment, and says whether to try again.
+        """
+        while True:
+            try:
+                self._acquire(role)
+                return
+            except RunDirInUse as exc:
+                if not wait(exc):
+                    raise
+
+    def _acquire(self, role: str) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
+import time
 from typing import Any
 
 from secnet.contract import StepObserver
@@ -13,12 +15,17 @@ from secnet.contract import StepObserver
 from ..app import Agent
 from ..logs import set_up_logging
 from ..metrics import make_metrics
+from ..run_dir import RunDirInUse
 from ..source import open_source
 from .common import add_config_options, load_all
 
 __all__ = ["add_parser", "serve"]
 
 _log = logging.getLogger("secnet.agent")
+
+_DRAINS = 4  # CNI calls and the queue have drainSeconds each to end, and as much to be undone
+_END_SECONDS = 10.0
+_TRY_SECONDS = 0.2
 
 
 def add_parser(commands: Any) -> None:
@@ -51,13 +58,43 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    turn = _Turn(stopped, settings.drain_seconds)
     try:
-        with Agent(settings, registry, cluster, role="secnet agent", observers=observers, metrics=metrics) as running:
+        with Agent(
+            settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
+        ) as running:
             _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
             os.read(stopped, 1)
             _log.info("stopping")
+    except RunDirInUse:
+        if not turn.is_over:
+            raise
     finally:
         cluster.close()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
     return 0
+
+
+class _Turn:
+    """Waits for an agent that is being replaced: a crash, and then the kubelet's back-off, would take longer than its end.
+
+    stopped: a descriptor to be read once a signal says stop. drain_seconds: what the other one has for its work, each twice.
+    """
+
+    def __init__(self, stopped: int, drain_seconds: float) -> None:
+        self._stopped = stopped
+        self._seconds = _DRAINS * drain_seconds + _END_SECONDS
+        self._until: float | None = None
+        self.is_over = False
+
+    def wait(self, exc: RunDirInUse) -> bool:
+        """A moment; False when the time is up, or somebody said stop: then `is_over`."""
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + self._seconds
+            _log.info("waiting up to %.0f s for its end: %s", self._seconds, exc.message)
+        if now >= self._until:
+            return False
+        self.is_over = bool(select.select([self._stopped], [], [], _TRY_SECONDS)[0])
+        return not self.is_over
