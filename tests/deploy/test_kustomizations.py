@@ -149,6 +149,7 @@ def test_multus_is_seen_everywhere(built: dict[str, Any], settings: Settings) ->
     (mount,) = [mount for mount in agent(built)["volumeMounts"] if mount["name"] == "cni-conf"]
     assert mount["mountPath"] == str(settings.cni_conf_dir)
     assert mount["readOnly"] is (built["name"] != "overlays/sync"), "only the plugin's entry is written there"
+    assert settings.multus == ("present" if built["name"] == "overlays/multus" else "auto")
 
 
 def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
