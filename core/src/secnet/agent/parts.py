@@ -117,6 +117,12 @@ def assemble(
         served=served,
         looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
     )
+    own_node = OwnNode(reader, settings.node_name, boot_id=boot_id, relisted=cluster.relisted)
+
+    def require_clear() -> None:
+        own_node.require_own()
+        antrea.require_clear()
+
     pipeline = Pipeline(
         plugins=plugins,
         journal=journal,
@@ -125,7 +131,7 @@ def assemble(
         undo_call=undo_call,
         leases=Leases(plugins, journal, served=served, stale=stale),
         metrics=metrics,
-        require_clear=antrea.require_clear,
+        require_clear=require_clear,
     )
     sweeper = Sweeper(plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes())
     work: Mapping[str, Any] = {
@@ -152,6 +158,7 @@ def assemble(
         source=told,
         publisher=publisher,
         workers=settings.workers,
+        may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
         cluster=cluster,
@@ -180,7 +187,7 @@ def assemble(
         node=node,
         attacher=attacher,
         antrea=antrea,
-        own_node=OwnNode(reader, settings.node_name, relisted=cluster.relisted),
+        own_node=own_node,
     )
 
 
