@@ -53,6 +53,26 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     assert node.readyz(PORT)[0] == 200
 
 
+def test_two_agents_of_one_name_do_not_undo_each_other(cluster_node_factory: ClusterNodeFactory) -> None:
+    """Where the Node has no boot id, nothing tells the second one that it is wrong."""
+    node = cluster_node_factory(**LISTEN)
+    tell_boot(node.api, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}, None)
+    other = cluster_node_factory(nodeName=node.name, token="other-token", workers={"checkInterval": 1})
+    node.api.create(nad("blue"))
+    node.api.create(pool("blue"))
+    node.node.agent()
+    node.api.create(pod("a", "blue"))
+    node.wait_attached("a")
+    told = node.network_status("a")
+    other.node.agent()
+    other.wait_reported("a")
+    node.annotate("a", "blue, blue")
+    node.wait(lambda: len(node.network_status("a")) == len(told) + 1, "the one that has the sandbox tells it")
+    other.wait(lambda: len(getattr(other.node.report("a"), "networks", ())) == 2, "the other one saw it")
+    assert [each for each in other.calls("other-token") if each[0] == "PATCH"] == []
+    assert (len(node.network_status("a")), node.is_attached("a")) == (len(told) + 1, True)
+
+
 def test_the_node_is_read_once_and_after_each_new_list(cluster_node_factory: ClusterNodeFactory) -> None:
     node = cluster_node_factory(**LISTEN, workers={"count": 2, "checkInterval": 1})
 

@@ -242,7 +242,7 @@ def _end(path: str) -> str:
     return "/".join(parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts)
 
 
-def tell_boot(api: KubeApiProcess, node: Any, boot_id: str) -> None:
+def tell_boot(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
     """Write the boot id of its machine into a Node, as a kubelet does. Nodes of tests that share a machine share it."""
     api.patch(node, {"status": {"nodeInfo": {"bootID": boot_id}}}, "/status")
 

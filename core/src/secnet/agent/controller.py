@@ -293,7 +293,9 @@ class Controller:
         """Tell why a Pod's sandbox failed. Nothing is tried again here: the kubelet comes with another sandbox."""
         report = self._failures.note(key, pod, error)
         try:
-            self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
+            self._publisher.publish(
+                key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0, here=True
+            )
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
 

@@ -146,7 +146,18 @@ def assemble(
     asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
     # Whoever writes manifests also starts the programs, when `secnet apply` is done.
     sync = PodSync(source=told, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
-    publisher = Publisher(cluster=cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag)
+
+    def is_here(pod: Mapping[str, Any]) -> bool:
+        return cluster.trusts_annotations or own_node.is_sure() or told.container_of(pod) is not None
+
+    publisher = Publisher(
+        cluster=cluster,
+        pods=pods,
+        reports=reports,
+        owner_tag=settings.owner_tag,
+        recorded=[record.pod for record in journal.records() if record.pod is not None],
+        is_here=is_here,
+    )
     object_problems = ObjectProblems(registry)
     controller = Controller(
         cluster=cluster,
