@@ -38,8 +38,8 @@ _TRIES = 3
 class Publisher:
     """Writes what became of each Pod. Thread-safe for different Pods.
 
-    recorded: the Pods with records of an earlier agent. is_here: whether a Pod of which no agent here ever knew anything is surely
-    this node's. What another one told of any other is left alone: he may have the sandbox, and be called as we are.
+    recorded: the Pods with records of an earlier agent. is_here: whether a Pod of which no agent here ever knew anything is
+    surely this node's. What another one told of any other is left alone: he may have the sandbox, and be called as we are.
     """
 
     def __init__(
