@@ -49,15 +49,15 @@ class Faulty:
     def forget_absent(self) -> None: ...
 
 
-@pytest.mark.parametrize("place", ["sync", "publish"])
-def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: str) -> None:
-    journal, pods, faulty = Journal(tmp_path), PodTable("node-1"), Faulty(place)
+def _controller(folder: Path, faulty: Faulty, **options: Any) -> Controller:
+    """One with a Pod that has a record; its watch has told everything."""
+    journal, pods = Journal(folder), PodTable("node-1")
     journal.write(record())
     pods.update({"metadata": {"namespace": "default", "name": "web", "uid": "uid-web"}})
     synced = threading.Event()
     synced.set()
     watch = SimpleNamespace(synced=synced, close=lambda: None)
-    controller = Controller(
+    return Controller(
         cluster=SimpleNamespace(watched=(), watch=lambda kinds, on_event: watch),  # type: ignore[arg-type]
         journal=journal,
         nads=SimpleNamespace(),  # type: ignore[arg-type]
@@ -67,7 +67,35 @@ def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: s
         source=SimpleNamespace(),  # type: ignore[arg-type]
         publisher=faulty,  # type: ignore[arg-type]
         workers=1,
+        **options,
     )
+
+
+def test_nothing_is_worked_on_before_it_may_begin(tmp_path: Path) -> None:
+    asked, may, faulty = threading.Event(), threading.Event(), Faulty("")
+
+    def may_begin() -> bool:
+        asked.set()
+        return may.is_set()
+
+    controller = _controller(tmp_path, faulty, may_begin=may_begin)
+    starting = threading.Thread(target=controller.start)
+    starting.start()
+    try:
+        assert asked.wait(10)
+        assert (controller.started, faulty.runs) == (False, [])
+        may.set()
+        assert controller.recovered.wait(10)
+        assert "sync" in faulty.runs
+    finally:
+        starting.join()
+        assert controller.stop(10)
+
+
+@pytest.mark.parametrize("place", ["sync", "publish"])
+def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: str) -> None:
+    faulty = Faulty(place)
+    controller = _controller(tmp_path, faulty)
     controller.start()
     try:
         assert controller.recovered.wait(10)

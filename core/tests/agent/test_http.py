@@ -8,7 +8,8 @@ import http.client
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
@@ -16,6 +17,8 @@ from secnet.agent.health import Heartbeats, serve_health
 from secnet.agent.http import HttpServer, Response, parse_listen
 from secnet.agent.metrics import Metrics
 from secnet.contract import InvalidConfig, NotReady
+from secnet_conformance.netns import inside
+from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
 
 def _fail() -> Response:
@@ -116,14 +119,41 @@ def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:
     assert _threads() == []
 
 
-def test_many_clients_that_say_nothing_are_bounded() -> None:
+def _is_open(client: socket.socket) -> bool:
+    """Whether the server has not closed it; nothing is ever sent to it."""
+    client.setblocking(False)
+    try:
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+def _wait_open(clients: Sequence[socket.socket], wanted: Sequence[bool]) -> None:
+    deadline = time.monotonic() + 10
+    while [_is_open(client) for client in clients] != list(wanted):
+        assert time.monotonic() < deadline, [_is_open(client) for client in clients]
+        time.sleep(0.01)
+
+
+def _wait_threads(most: int) -> None:
+    """What gives way ends by itself, in a moment."""
+    deadline = time.monotonic() + 10
+    while len(_threads()) > most:
+        assert time.monotonic() < deadline, _threads()
+        time.sleep(0.01)
+
+
+def test_many_clients_that_say_nothing_are_bounded_and_hold_up_nobody() -> None:
     server = HttpServer("127.0.0.1:0", ROUTES, seconds=60)
     clients = []
     try:
-        clients = [_connect(server) for _ in range(16)]
-        with _connect(server) as late:
-            assert late.recv(1) == b""
-        assert len(_threads()) <= 17
+        clients = [_connect(server) for _ in range(20)]
+        _wait_open(clients, [False] * 12 + [True] * 8)
+        _wait_threads(9)
+        assert _ask(server, "/ok")[0] == 200
+        _wait_open(clients, [False] * 13 + [True] * 7)
     finally:
         server.close()
         for client in clients:
@@ -131,6 +161,90 @@ def test_many_clients_that_say_nothing_are_bounded() -> None:
     assert _threads() == [], "close cuts what is connected"
     with pytest.raises(OSError, match="refused"):
         _connect(server)
+
+
+def test_clients_that_come_again_and_again_hold_up_nobody() -> None:
+    server, stop = HttpServer("127.0.0.1:0", ROUTES, seconds=60), threading.Event()
+
+    def hog() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError), _connect(server) as client:
+                client.recv(1)
+
+    hogs = [threading.Thread(target=hog) for _ in range(24)]
+    for each in hogs:
+        each.start()
+    try:
+        assert {_ask(server, "/ok")[0] for _ in range(20)} == {200}
+    finally:
+        stop.set()
+        server.close()
+        for each in hogs:
+            each.join()
+
+
+def test_who_is_being_answered_is_never_cut_for_another() -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow() -> Response:
+        begun.release()
+        assert go_on.wait(10)
+        return Response(body=b"late\n")
+
+    server = HttpServer("127.0.0.1:0", ROUTES | {"/slow": slow}, seconds=60)
+    clients = []
+    try:
+        for _ in range(8):
+            clients.append(_connect(server))
+            clients[-1].sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+            assert begun.acquire(timeout=10)
+        with _connect(server) as late:
+            assert late.recv(1) == b"", "there is no place"
+        go_on.set()
+        assert all(client.recv(4096).startswith(b"HTTP/1.0 200") for client in clients)
+    finally:
+        go_on.set()
+        server.close()
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("node", "second", "others", "prefix"),
+    [("10.9.0.1", "10.9.0.2", "10.9.0.1{}", 24), ("fd00:9::1", "fd00:9::2", "fd00:9::1{}", 64)],
+)
+def test_pods_cannot_take_the_places_of_the_node_nor_of_each_other(
+    node_netns: Namespace, netns_factory: NetnsFactory, node: str, second: str, others: str, prefix: int
+) -> None:
+    """Four places for each address, eight for all; the node itself is no peer, whatever address it asks at."""
+    pods = netns_factory()
+    peers = [others.format(number) for number in range(3)]
+    run_in(None, ["ip", "link", "add", "snhttp", "type", "veth", "peer", "name", "snpods", "netns", pods.name])
+    for namespace, link, addresses in ((None, "snhttp", [node, second]), (pods, "snpods", peers)):
+        for address in addresses:
+            nodad = ["nodad"] if ":" in address else []
+            run_in(namespace, ["ip", "address", "add", f"{address}/{prefix}", "dev", link, *nodad])
+        run_in(namespace, ["ip", "link", "set", link, "up"])
+    server = HttpServer("[::]:0", ROUTES, seconds=60)
+
+    def connect(peer: str) -> socket.socket:
+        return inside(pods, lambda: socket.create_connection((node, server.port), 10, source_address=(peer, 0)))
+
+    clients: list[socket.socket] = []
+    try:
+        clients += [connect(peers[0]) for _ in range(6)]
+        _wait_open(clients, [False] * 2 + [True] * 4)
+        clients += [connect(peers[1]) for _ in range(4)]
+        _wait_open(clients, [False] * 2 + [True] * 8)
+        clients += [socket.create_connection((target, server.port), 10) for target in (node, second)]
+        _wait_open(clients, [False] * 2 + [True] * 10)
+        clients += [connect(peers[2])]
+        _wait_open(clients, [False] * 3 + [True] * 10)
+    finally:
+        server.close()
+        for client in clients:
+            client.close()
 
 
 def test_a_port_in_use_names_the_setting() -> None:

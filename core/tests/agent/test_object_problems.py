@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from secnet.agent.nad import parse_nad
 from secnet.agent.nads import Nads
 from secnet.agent.object_problems import ObjectProblems
 from secnet.agent.refusals import InternalError
@@ -70,6 +71,36 @@ def test_a_fault_of_ours_for_one_nad_hides_no_other(caplog: pytest.LogCaptureFix
     assert messages["NetworkAttachmentDefinition default/other"].startswith("$.networkType")
     assert seen.problems() is seen.problems(), "it is looked at once, not at each look"
     assert "Traceback" not in caplog.text
+
+
+def test_a_nad_is_parsed_once_until_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser is watched: how often it works shows in nothing but time."""
+    parsed: list[str] = []
+
+    def watched(nad: Any, registry: Registry) -> Any:
+        parsed.append(nad["metadata"]["name"])
+        return parse_nad(nad, registry)
+
+    monkeypatch.setattr("secnet.agent.object_problems.parse_nad", watched)
+    seen = ObjectProblems(REGISTRY)
+    good = {"cniVersion": "0.3.0", "type": "antrea", "networkType": "vlan"}
+    for nad in (_bad_nad(), _nad(good, "other")):
+        seen.update(nad)
+    assert len(seen.problems()) == 1
+    seen.update(_pool(40))
+    seen.update(_nad(good, "other"))
+    assert (len(seen.problems()), parsed) == (2, ["blue", "other"])
+    seen.update(_nad(good | {"vlan": 4095}, "other"))
+    assert (len(seen.problems()), parsed) == (3, ["blue", "other", "other"])
+    annotated = _nad(good, "blue")
+    seen.update(annotated)
+    annotated = _nad(good, "blue")
+    annotated["metadata"]["annotations"] = {"k8s.v1.cni.cncf.io/resourceName": "x.test/nic"}
+    seen.update(annotated)
+    assert (len(seen.problems()), parsed[3:]) == (2, ["blue"])
+    seen.remove(_nad(good, "other"))
+    seen.update(_nad(good, "other"))
+    assert (len(seen.problems()), parsed[4:]) == (1, ["other"])
 
 
 def test_a_fault_of_ours_is_an_error_of_the_nad_alone(caplog: pytest.LogCaptureFixture) -> None:

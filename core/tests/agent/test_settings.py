@@ -194,6 +194,11 @@ def test_what_antreas_file_does_not_have_is_refused(tmp_path: Path, text: str, p
 def test_the_node_name_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODE_NAME", "worker-7")
     assert load(tmp_path, "").node_name == "worker-7"
+    assert load(tmp_path, "nodeName: worker-7").node_name == "worker-7"
+    with pytest.raises(InvalidConfig, match="'n1', and the environment variable NODE_NAME says 'worker-7'") as caught:
+        load(tmp_path, "nodeName: n1")
+    assert (caught.value.path, "remove nodeName" in caught.value.hint) == ("$.nodeName", True)
+    monkeypatch.setenv("NODE_NAME", "")
     assert load(tmp_path, "nodeName: n1").node_name == "n1"
 
 

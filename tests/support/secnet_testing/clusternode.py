@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from secnet.agent.run_dir import current_boot_id
 from secnet_conformance.netns import inside
 
 from .kubeapi.process import KubeApiProcess
@@ -27,7 +28,16 @@ from .node import BRIDGE, STATUS, Node, play_node
 from .podresources import play_pod_resources
 from .runtime.runtime import Runtime, play_runtime
 
-__all__ = ["ClusterNode", "ClusterNodeFactory", "cluster_node_factory", "nad", "play_cluster_node", "pod", "pool"]
+__all__ = [
+    "ClusterNode",
+    "ClusterNodeFactory",
+    "cluster_node_factory",
+    "nad",
+    "play_cluster_node",
+    "pod",
+    "pool",
+    "tell_boot",
+]
 
 CONDITION = "secnet.io/SecondaryNetworksReady"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
@@ -232,6 +242,11 @@ def _end(path: str) -> str:
     return "/".join(parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts)
 
 
+def tell_boot(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
+    """Write the boot id of its machine into a Node, as a kubelet does. Nodes of tests that share a machine share it."""
+    api.patch(node, {"status": {"nodeInfo": {"bootID": boot_id}}}, "/status")
+
+
 def compiled_plugin() -> Path:
     """The plugin, compiled when its sources are newer."""
     subprocess.run(["make", "-s", "-C", str(_PLUGIN)], check=True, capture_output=True, timeout=60)
@@ -281,7 +296,7 @@ def play_cluster_node(
                 **settings,
             }
         )
-        api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+        tell_boot(api, api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), current_boot_id())
         kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token", devices=given))
         yield ClusterNode(name, node, runtime, kubelet, api)
 

@@ -280,12 +280,16 @@ class Agent:
                 self._guard(self._parts.controller.verify_all, default=None)
             self._guard(lambda: self._parts.attacher.tend(beat), default=None)
             beat()
-            self._guard(lambda: self._parts.sweeper.sweep(types, self._call(interval)), default=None)
-            if leases.is_due("sweep") and not self._guard(
-                lambda: self._parts.stale.sweep(backends, self._call(interval)), default=False
-            ):
-                leases.forget("sweep")  # an API server that is away now must not put it off for long
+            if not self._parts.own_node.is_another():
+                self._sweep(types, backends, leases, interval)
             due = max(1.0, interval - (time.monotonic() - started))
+
+    def _sweep(self, types: list[str], backends: list[str], leases: Occasionally, interval: float) -> None:
+        self._guard(lambda: self._parts.sweeper.sweep(types, self._call(interval)), default=None)
+        if leases.is_due("sweep") and not self._guard(
+            lambda: self._parts.stale.sweep(backends, self._call(interval)), default=False
+        ):
+            leases.forget("sweep")  # an API server that is away now must not put it off for long
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

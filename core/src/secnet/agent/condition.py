@@ -15,7 +15,7 @@ from secnet.contract import Gone, NotReady
 from .journal import Phase
 from .reports import DEGRADED, NetworkReport, PodReport
 
-__all__ = ["CONDITION_TYPE", "condition_of", "has_gate"]
+__all__ = ["CONDITION_TYPE", "condition_of", "has_condition", "has_gate"]
 
 CONDITION_TYPE = "secnet.io/SecondaryNetworksReady"
 
@@ -29,12 +29,17 @@ def has_gate(pod: Mapping[str, Any]) -> bool:
     return any(gate.get("conditionType") == CONDITION_TYPE for gate in gates)
 
 
+def has_condition(pod: Mapping[str, Any]) -> bool:
+    """Whether somebody told it already."""
+    return any(c.get("type") == CONDITION_TYPE for c in (pod.get("status") or {}).get("conditions") or [])
+
+
 def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, str] | None:
     """The condition that the Pod should have, None if it needs none.
 
     The report of a sandbox that failed names no networks: whatever its reason, the reader wants to know it.
     """
-    had = any(c.get("type") == CONDITION_TYPE for c in (pod.get("status") or {}).get("conditions") or [])
+    had = has_condition(pod)
     if report is None or (report.error is None and not report.networks):
         return _condition("True", "NoSecondaryNetworks", "") if had or has_gate(pod) else None
     errors = [

@@ -44,7 +44,7 @@ _UNREADABLE_DELAY = 5.0
 
 
 class Controller:
-    """Ties watch, queue, `PodSync` and publisher together."""
+    """Ties watch, queue, `PodSync` and publisher together. may_begin: whether the Pods that are listed may be worked on yet."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -67,6 +68,7 @@ class Controller:
         self._sync = sync
         self._source = source
         self._publisher = publisher
+        self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
@@ -96,6 +98,9 @@ class Controller:
         assert self._watch is not None
         while not self._watch.synced.wait(_SYNC_POLL_SECONDS):
             if self._stop.is_set():
+                return
+        while not self._may_begin():
+            if self._stop.wait(_SYNC_POLL_SECONDS):
                 return
         self._publisher.forget_absent()
         recorded = self._recorded()
@@ -296,7 +301,9 @@ class Controller:
             return
         report = self._failures.note(key, pod, error)
         try:
-            self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
+            self._publisher.publish(
+                key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0, here=True
+            )
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
 

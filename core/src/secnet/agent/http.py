@@ -1,10 +1,16 @@
-"""The HTTP server for metrics and health: GET only, few connections at once, and none for long."""
+"""The HTTP server for metrics and health: GET only, few connections at once, and none for long.
+
+Anybody in the cluster may reach it, and the kubelet kills an agent whose health it cannot ask for. So nobody can take its places:
+the oldest connection that has not asked yet gives way to a new one, and the machine's own connections have places of their own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import logging
+import select
 import socket
 import threading
 import time
@@ -20,7 +26,9 @@ __all__ = ["HttpServer", "Response", "parse_listen"]
 
 _log = logging.getLogger(__name__)
 
-_CONNECTIONS = 16
+_OWN_PLACES = 8  # for this machine's connections, as the kubelet's are
+_PLACES = 8  # for all others
+_PEER_PLACES = 4  # for those of one address
 _CONNECTION_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
@@ -89,6 +97,31 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host, number
 
 
+@dataclass(slots=True, eq=False)
+class _Client:
+    """One connection. peer: its address; empty for this machine's. asked: its request was read. cut: it is on its way out."""
+
+    request: socket.socket
+    peer: str
+    end: float
+    thread: threading.Thread
+    asked: bool = False
+    cut: bool = False
+
+    @property
+    def unread(self) -> bool:
+        """Whether something that it sent waits to be read: a request that is there is not silence."""
+        poll = select.poll()
+        poll.register(self.request, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def shut(self) -> None:
+        """End it; its thread ends by that."""
+        self.cut = True
+        with contextlib.suppress(OSError):  # the client was quicker
+            self.request.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(HTTPServer):
     """One thread a connection. Those that last too long are cut: a timeout of the socket alone never ends a slow drip."""
 
@@ -99,7 +132,7 @@ class _Server(HTTPServer):
         self.routes = routes
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, tuple[float, threading.Thread]] = {}
+        self._open: dict[socket.socket, _Client] = {}
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -109,16 +142,36 @@ class _Server(HTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread, or hang up if there are too many already."""
+        """Serve in a thread; hang up if all that would have to give way are being answered."""
         thread = threading.Thread(target=self._serve, args=(request, client_address), name="http-client", daemon=True)
+        peer = "" if _is_own(client_address) else str(client_address[0])
         with self._lock:
-            full = len(self._open) >= _CONNECTIONS
-            if not full:
-                self._open[request] = (time.monotonic() + self._seconds, thread)
-        if full:
+            taken = self._has_place(peer)
+            if taken:
+                self._open[request] = _Client(request, peer, time.monotonic() + self._seconds, thread)
+        if not taken:
             self.shutdown_request(request)
             return
         thread.start()
+
+    def asked(self, request: socket.socket) -> None:
+        """Its request was read: it is answered, whoever comes."""
+        with self._lock:
+            self._open[request].asked = True
+
+    def _has_place(self, peer: str) -> bool:
+        """Make room where it is needed: the oldest goes that has not asked."""
+        open_now = [client for client in self._open.values() if not client.cut and bool(client.peer) == bool(peer)]
+        of_peer = [client for client in open_now if client.peer == peer]
+        if peer and len(of_peer) >= _PEER_PLACES:
+            open_now = of_peer
+        elif len(open_now) < (_PLACES if peer else _OWN_PLACES):
+            return True
+        idle = sorted((client for client in open_now if not client.asked), key=lambda client: client.end)
+        goes = next((client for client in idle if not client.unread), next(iter(idle), None))
+        if goes is not None:
+            goes.shut()
+        return goes is not None
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
@@ -144,13 +197,10 @@ class _Server(HTTPServer):
 
     def _cut(self, now: float) -> list[threading.Thread]:
         with self._lock:
-            overdue = [(request, thread) for request, (end, thread) in self._open.items() if end <= now]
-            for request, _ in overdue:
-                try:
-                    request.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # the client was quicker
-        return [thread for _, thread in overdue]
+            overdue = [client for client in self._open.values() if client.end <= now]
+            for client in overdue:
+                client.shut()
+        return [client.thread for client in overdue]
 
 
 class _Server6(_Server):
@@ -160,6 +210,20 @@ class _Server6(_Server):
         """Bind; `::` is every address of the node, whatever its setting net.ipv6.bindv6only says."""
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
+
+
+def _is_own(address: tuple[Any, ...]) -> bool:
+    """Whether a connection comes from this machine: the kernel would send from the same address to there."""
+    host, rest = address[0].removeprefix("::ffff:"), address[2:]
+    if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        return True
+    family, rest = (socket.AF_INET6, rest) if ":" in host else (socket.AF_INET, ())
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9, *rest))  # sends nothing
+        except OSError:
+            return False
+        return bool(probe.getsockname()[0] == host)
 
 
 def _listening(host: str, port: int, routes: Mapping[str, Route], seconds: float) -> _Server:
@@ -184,6 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer by the route of the path."""
+        self.server.asked(self.connection)
         route = self.server.routes.get(self.path.partition("?")[0])
         if route is None:
             known = ", ".join(sorted(self.server.routes))

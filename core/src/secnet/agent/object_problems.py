@@ -22,38 +22,42 @@ _log = logging.getLogger(__name__)
 _NAD = "NetworkAttachmentDefinition"
 
 ObjectKey = tuple[str, str, str]
+_Said = tuple[str, str, str]  # source, message, hint
 
 
 class ObjectProblems:
-    """Looks at every object again when one of them changed; thread-safe."""
+    """Looks at a NAD once, and at the IPPools together when anything changed; thread-safe."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._lock = threading.Lock()
         self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
-        self._since: dict[tuple[str, str, str], str] = {}
+        self._since: dict[_Said, str] = {}
         self._found: tuple[Problem, ...] | None = ()
+        self._of_nads: dict[ObjectKey, _Said | None] = {}  # of those that were looked at
 
     def update(self, obj: Mapping[str, Any]) -> None:
         """Take a new or changed NAD or IPPool. A new status alone is no change."""
         key, slim = _key(obj), {name: value for name, value in obj.items() if name != "status"}
         with self._lock:
             before = self._objects.get(key)
-            if before is None or before.get("spec") != slim.get("spec"):
+            if before is None or _essence(before) != _essence(slim):
                 self._found = None
+                self._of_nads.pop(key, None)
             self._objects[key] = slim
 
     def remove(self, obj: Mapping[str, Any]) -> None:
         """Forget an object."""
         with self._lock:
             self._objects.pop(_key(obj), None)
+            self._of_nads.pop(_key(obj), None)
             self._found = None
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong now; cheap while nothing changed."""
         with self._lock:
             if self._found is None:
-                found = [*self._of_nads(), *self._of_pools()]
+                found = [*self._look_at_nads(), *self._of_pools()]
                 now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                 self._since = {item: self._since.get(item, now) for item in found}
                 self._found = tuple(
@@ -62,13 +66,16 @@ class ObjectProblems:
                 )
             return self._found
 
-    def _of_nads(self) -> Iterator[tuple[str, str, str]]:
-        for key, nad in sorted(self._objects.items()):
+    def _look_at_nads(self) -> Iterator[_Said]:
+        for key, nad in sorted(self._objects.items(), key=lambda item: item[0]):
             if key[0] != _NAD:
                 continue
-            error = self._of_nad(nad)
-            if error is not None:
-                yield error.subject or f"{_NAD} {nad_ref(nad)}", _at(error.path, error.message), error.hint
+            if key not in self._of_nads:
+                error = self._of_nad(nad)
+                self._of_nads[key] = None if error is None else _said(error, nad)
+            said = self._of_nads[key]
+            if said is not None:
+                yield said
 
     def _of_nad(self, nad: Mapping[str, Any]) -> SecnetError | None:
         try:
@@ -80,7 +87,7 @@ class ObjectProblems:
             return InternalError(exc)
         return None
 
-    def _of_pools(self) -> Iterator[tuple[str, str, str]]:
+    def _of_pools(self) -> Iterator[_Said]:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
         for name, backend in self._registry.backends.items():
             try:
@@ -88,6 +95,15 @@ class ObjectProblems:
                     yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
             except Exception:
                 _log.exception("IPAM backend %s (%s) failed to check the objects", name, backend.distribution)
+
+
+def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:
+    return error.subject or f"{_NAD} {nad_ref(nad)}", _at(error.path, error.message), error.hint
+
+
+def _essence(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What is looked at: a NAD names its resource in an annotation."""
+    return obj.get("spec"), obj["metadata"].get("annotations")
 
 
 def _at(path: str, message: str) -> str:

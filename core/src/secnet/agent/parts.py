@@ -118,6 +118,12 @@ def assemble(
         served=served,
         looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
     )
+    own_node = OwnNode(reader, settings.node_name, boot_id=boot_id, relisted=cluster.relisted)
+
+    def require_clear() -> None:
+        own_node.require_own()
+        antrea.require_clear()
+
     pipeline = Pipeline(
         plugins=plugins,
         journal=journal,
@@ -126,7 +132,7 @@ def assemble(
         undo_call=undo_call,
         leases=Leases(plugins, journal, served=served, stale=stale),
         metrics=metrics,
-        require_clear=antrea.require_clear,
+        require_clear=require_clear,
     )
     sweeper = Sweeper(plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes())
     work: Mapping[str, Any] = {
@@ -141,7 +147,18 @@ def assemble(
     asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
     # Whoever writes manifests also starts the programs, when `secnet apply` is done.
     sync = PodSync(source=told, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
-    publisher = Publisher(cluster=cluster, pods=pods, reports=reports, owner_tag=settings.owner_tag)
+
+    def is_here(pod: Mapping[str, Any]) -> bool:
+        return cluster.trusts_annotations or own_node.is_sure() or told.container_of(pod) is not None
+
+    publisher = Publisher(
+        cluster=cluster,
+        pods=pods,
+        reports=reports,
+        owner_tag=settings.owner_tag,
+        recorded=[record.pod for record in journal.records() if record.pod is not None],
+        is_here=is_here,
+    )
     object_problems = ObjectProblems(registry)
     controller = Controller(
         cluster=cluster,
@@ -153,6 +170,7 @@ def assemble(
         source=told,
         publisher=publisher,
         workers=settings.workers,
+        may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
         cluster=cluster,
@@ -189,7 +207,7 @@ def assemble(
         node=node,
         attacher=attacher,
         antrea=antrea,
-        own_node=OwnNode(reader, settings.node_name, relisted=cluster.relisted),
+        own_node=own_node,
         multus=multus,
     )
 

@@ -12,16 +12,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
+from secnet.contract import Busy, ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
 
 from .cluster.base import Cluster
-from .condition import condition_of
+from .condition import condition_of, has_condition
 from .journal import Record
 from .pod_sync import SyncResult
 from .pod_table import PodKey, PodTable
 from .primary import primary_addresses
 from .refusals import internal_error
 from .reports import NetworkReport, PodReport, Reports
+from .restorations import Restorations
 from .sandbox import pod_ref
 from .status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
 
@@ -35,13 +36,30 @@ _TRIES = 3
 
 
 class Publisher:
-    """Writes what became of each Pod. Thread-safe for different Pods."""
+    """Writes what became of each Pod. Thread-safe for different Pods.
 
-    def __init__(self, *, cluster: Cluster, pods: PodTable, reports: Reports, owner_tag: str) -> None:
+    recorded: the Pods with records of an earlier agent. is_here: whether a Pod of which no agent here ever knew anything is
+    surely this node's. What another one told of any other is left alone: he may have the sandbox, and be called as we are.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        pods: PodTable,
+        reports: Reports,
+        owner_tag: str,
+        recorded: Iterable[PodRef] = (),
+        is_here: Callable[[Mapping[str, Any]], bool] = lambda pod: True,
+        restorations: Restorations | None = None,
+    ) -> None:
         self._cluster = cluster
         self._pods = pods
         self._reports = reports
         self._owner_tag = owner_tag
+        self._is_here = is_here
+        self._restorations = restorations or Restorations()
+        self._ours = {(pod.namespace, pod.name): pod.uid for pod in recorded}  # those that had a sandbox here
         self._lock = threading.Lock()
         self._last: dict[PodKey, PodReport] = {}
 
@@ -58,12 +76,14 @@ class Publisher:
                 self._reports.remove(report.pod.uid)
 
     def publish(
-        self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int
+        self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int, *, here: bool = False
     ) -> tuple[ErrorInfo, ...]:
         """Tell it, the report last: whoever waits for it finds the status already written. Returns what could not be told.
 
-        revision: the highest resourceVersion that was seen before the work began. Raises OSError if the report cannot be written.
+        revision: the highest resourceVersion that was seen before the work began. here: whether its sandbox was asked for on this
+        node, whatever became of it. Raises OSError if the report cannot be written.
         """
+        self._note(key, pod, result, here)
         errors = [error for error in self._tell(key, pod, result) if error is not None]
         with self._lock:
             before = self._last.get(key)
@@ -80,6 +100,22 @@ class Publisher:
             self._record_events(pod, before, result)
         return tuple(errors)
 
+    def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
+        """Remember the Pods of this node."""
+        if pod is None:
+            self._restorations.forget(key)
+        with self._lock:
+            if pod is None:
+                self._ours.pop(key, None)
+            elif here or result.records or (result.report is not None and result.report.container_id):
+                self._ours[key] = pod_ref(pod).uid
+
+    def _may_take_back(self, key: PodKey, pod: Mapping[str, Any]) -> bool:
+        """Whether what stands in the Pod is ours to change, also when we have nothing to tell."""
+        with self._lock:
+            ours = self._ours.get(key)
+        return ours == pod_ref(pod).uid or self._is_here(pod)
+
     def _tell(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
         if pod is None:
             return
@@ -87,8 +123,8 @@ class Publisher:
         if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
             return  # another Pod has the name by now
         pod = newest or pod
-        yield self._try(key, lambda: self._patch_status(pod, result.records))
-        yield self._try(key, lambda: self._set_condition(pod, result.report))
+        yield self._try(key, lambda: self._patch_status(key, pod, result.records))
+        yield self._try(key, lambda: self._set_condition(key, pod, result.report))
 
     def _try(self, key: PodKey, write: Callable[[], None]) -> ErrorInfo | None:
         try:
@@ -102,14 +138,16 @@ class Publisher:
             return internal_error(exc)
         return None
 
-    def _patch_status(self, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
+    def _patch_status(self, key: PodKey, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
         """Merge our entries into the annotation, with the resourceVersion read: another writer's entries are never lost."""
-        if not records and STATUS_ANNOTATION not in (pod["metadata"].get("annotations") or {}):
-            return
+        if not records:
+            current = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
+            if not has_ours(current, self._owner_tag) or not self._may_take_back(key, pod):
+                return
         ref, default = pod_ref(pod), default_entry(self._owner_tag, *primary_addresses(records))
         for attempt in range(_TRIES):
             try:
-                self._merge(ref, pod, records, default)
+                self._merge(key, ref, pod, records, default)
                 return
             except StoreConflict:
                 if attempt == _TRIES - 1:
@@ -117,7 +155,12 @@ class Publisher:
                 pod = self._cluster.get("Pod", ref.name, ref.namespace)
 
     def _merge(
-        self, ref: PodRef, pod: Mapping[str, Any], records: tuple[Record, ...], default: Mapping[str, Any]
+        self,
+        key: PodKey,
+        ref: PodRef,
+        pod: Mapping[str, Any],
+        records: tuple[Record, ...],
+        default: Mapping[str, Any],
     ) -> None:
         meta = pod["metadata"]
         if meta.get("uid") != ref.uid:
@@ -126,14 +169,19 @@ class Publisher:
         if not records and not has_ours(current, self._owner_tag):
             return
         text = merge_status(current, records, default, self._owner_tag)
-        if not same_status(text, current):
-            self._cluster.patch_annotations(
-                "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
-            )
+        if same_status(text, current):
+            return
+        ours = merge_status(None, records, default, self._owner_tag)
+        if not self._restorations.may_tell(key, ours):
+            raise Busy("somebody else keeps changing our entries; they are put right later")
+        self._cluster.patch_annotations(
+            "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
+        )
+        self._restorations.told(key, ours)
 
-    def _set_condition(self, pod: Mapping[str, Any], report: PodReport | None) -> None:
+    def _set_condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> None:
         condition = condition_of(pod, report)
-        if condition is not None:
+        if condition is not None and (not has_condition(pod) or self._may_take_back(key, pod)):
             ref = pod_ref(pod)
             self._cluster.set_condition(ref.name, ref.namespace, ref.uid, condition)
 

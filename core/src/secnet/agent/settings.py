@@ -7,7 +7,6 @@ Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBr
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 from .antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
 from .documents import parse_yaml
 from .jsontext import json_path, show, suggest
+from .node_name import node_name
 from .registry import DRIVERS_GROUP, Registry
 from .validation import Problem, Validator
 
@@ -44,7 +44,6 @@ _BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
 SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
 """The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
 
-_NODE_NAME = "NODE_NAME"  # a DaemonSet can give each Pod the name of its node, but not a file of its own
 _POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
 
 
@@ -125,14 +124,15 @@ class Settings:
 def load_settings(path: Path | None, registry: Registry) -> Settings:
     """Read the file; without one every key has its default. Raises InvalidConfig naming file, path and remedy."""
     if path is None:
-        return _settings({}, Path.cwd())
+        return _settings({}, Path.cwd(), node_name(None, "node configuration"))
     data = _read(path)
     problems = examine_settings(data, registry)
     if problems:
         first = problems[0]
         raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
     notes = tuple(": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data))
-    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent), notes=notes)
+    name = node_name(data.get("nodeName"), f"node configuration {path}")
+    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent, name), notes=notes)
 
 
 def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
@@ -243,7 +243,7 @@ def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
+def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
     log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
     run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
@@ -269,7 +269,7 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
         "drain_seconds": workers.get("drainSeconds"),
     }
     return Settings(
-        node_name=data.get("nodeName") or os.environ.get(_NODE_NAME) or socket.gethostname(),
+        node_name=name,
         drivers=_sections(data),
         **{key: value for key, value in given.items() if value is not None},
     )

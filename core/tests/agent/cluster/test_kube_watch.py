@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from secnet.agent.cluster.base import Event
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
+from secnet.agent.cluster.kube.backoff import Backoff
 from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -219,6 +222,52 @@ def test_an_outage_is_told_of_for_as_long_as_it_lasts(cluster: KubeCluster, api:
     assert cluster.unreachable().startswith(f"API server {api.url}: cannot be reached since ")
     api.outage(False)
     until(lambda: not cluster.unreachable(), "the end of it")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_an_outage_that_outlasts_every_delay_and_every_silence(
+    api: KubeApiProcess, tmp_path: Path, silent: bool
+) -> None:
+    """Some minutes at the pace of the agent, which comes to its longest delay with the sixth attempt."""
+    failed: list[str] = []
+
+    def called(verb: str, kind: str, status: int, seconds: float) -> None:
+        if status == 0:
+            failed.append(kind)
+
+    kinds = ("Pod", "NetworkAttachmentDefinition")
+    pace = Pace(silence=0.1, backoff=(0.005, 0.02))
+    cluster = agent(api, tmp_path, pace=pace, timeouts=(0.1, 0.1), on_call=called)
+    api.create(on_node(pod("a")))
+    recorder = watched(cluster, api, *kinds)
+    if silent:
+        os.kill(api.pid, signal.SIGSTOP)
+    else:
+        api.outage(True)
+    try:
+        until(lambda: all(failed.count(kind) >= 20 for kind in kinds), "attempts far beyond the longest delay")
+        assert cluster.unreachable()
+        assert recorder.seen == [("ADDED", "a")], "what cannot be seen is not taken for gone"
+    finally:
+        if silent:
+            os.kill(api.pid, signal.SIGCONT)
+        else:
+            api.outage(False)
+    until(lambda: not cluster.unreachable(), "the end of it")
+    for name in ("b", "c"):
+        api.create(on_node(pod(name)))
+        recorder.wait_for("ADDED", name)
+        api.cut_watches()
+    assert recorder.seen == [("ADDED", "a"), ("ADDED", "b"), ("ADDED", "c")]
+    cluster.close()
+
+
+def test_delays_double_up_to_the_longest_and_begin_anew() -> None:
+    backoff = Backoff(1.0, 15.0)
+    for longest in (1, 2, 4, 8, 15, 15, 15):
+        assert longest / 2 <= backoff.delay() <= longest
+    backoff.reset()
+    assert backoff.delay() <= 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what this is about

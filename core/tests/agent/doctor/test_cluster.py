@@ -71,6 +71,17 @@ def test_a_node_that_cannot_be_read(
     assert (result.level, word in result.finding) == (level, True)
 
 
+@pytest.mark.parametrize(("boot", "level"), [("elsewhere", "FAIL"), ("here", "ok"), ("", "ok")])
+def test_a_node_of_another_machine(
+    make_host: Any, found: Any, put: Any, good: ApiDouble, boot: str, level: str
+) -> None:
+    put("/proc/sys/kernel/random/boot_id", "here\n")
+    good.objects["/api/v1/nodes/node-1"] = {"kind": "Node", "status": {"nodeInfo": {"bootID": boot}}}
+    result = found(check_api, make_host(api=good.reader))["Kubernetes API"]
+    assert result.level == level
+    assert ("bootID is elsewhere, here it is here" in result.finding) == (level == "FAIL")
+
+
 def test_a_server_that_is_not_there(make_host: Any, found: Any) -> None:
     host = make_host(api=HttpReader("http://127.0.0.1:1"), rules=RULES)
     assert found(check_api, host)["Kubernetes API"].level == "FAIL"

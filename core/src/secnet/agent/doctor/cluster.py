@@ -7,6 +7,8 @@ from typing import Any
 
 from secnet.contract import MissingPrivilege, ObjectNotFound, SecnetError
 
+from ..own_node import boot_of
+from ..run_dir import current_boot_id
 from .base import ApiReader, Host, Result, fail, ok, warn
 
 __all__ = ["FIELDS", "check_access", "check_api", "check_kinds"]
@@ -44,12 +46,12 @@ FIELDS: Mapping[str, tuple[str, bool, tuple[str, ...]]] = {
 
 
 def check_api(host: Host) -> Iterator[Result]:
-    """The API answers, and knows this node."""
+    """The API answers, and knows this node as this machine."""
     if host.api is None:
         return
     name = host.settings.node_name
     try:
-        host.api.get(f"/api/v1/nodes/{name}")
+        boot = boot_of(host.api.get(f"/api/v1/nodes/{name}"))
     except ObjectNotFound:
         yield fail(
             "Kubernetes API", f"there is no node {name!r}", "correct nodeName: it is the name of the Node object"
@@ -60,7 +62,21 @@ def check_api(host: Host) -> Iterator[Result]:
     except SecnetError as exc:
         yield fail("Kubernetes API", exc.message, exc.hint or "see whether the API server answers from this node")
     else:
-        yield ok("Kubernetes API", f"answers, and knows the node {name}")
+        here = _boot_here(host)
+        if boot and here and boot != here:
+            found = f"the node {name!r} is another machine's: its bootID is {boot}, here it is {here}"
+            yield fail(
+                "Kubernetes API", found, "correct nodeName; just after a boot, wait for the kubelet to tell of it"
+            )
+        else:
+            yield ok("Kubernetes API", f"answers, and knows the node {name}")
+
+
+def _boot_here(host: Host) -> str:
+    try:
+        return current_boot_id(host.path("/proc"))
+    except OSError:
+        return ""
 
 
 def check_kinds(host: Host) -> Iterator[Result]:
