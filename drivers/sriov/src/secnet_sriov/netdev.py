@@ -42,6 +42,7 @@ __all__ = [
     "set_mtu",
 ]
 
+_LOOPBACK = 0x8  # IFF_LOOPBACK
 _FOLLOW_SECONDS = 0.5  # a driver that follows the physical function's word on the MAC does so at once or never
 _APPEAR_SECONDS = 5.0
 _POLL_SECONDS = 0.05
@@ -49,17 +50,23 @@ _REFUSED = (InvalidConfig, MissingPrivilege, Unsupported, Busy)
 
 
 def in_pod(card: Card, pod: Rtnl, attachment: Attachment, owner_tag: str) -> Link | None:
-    """The device's link in the Pod, under whatever name: by the kernel's word, or by our mark where it has none."""
-    request = attachment.request
-    mark, device = mark_of(owner_tag, request), attachment.names["device"]
+    """The device's link in the Pod, under whatever name: by the kernel's word, or by our mark where the kernel has none.
 
-    def ours(link: Link | None) -> bool:
-        return link is not None and (link.alias == mark or card.is_of(link, device))
-
-    named = pod.link(request.ifname)
-    if ours(named):
+    A Pod may give a link that it made our mark, so a mark counts only on what can be a card's: such a link has no kind.
+    """
+    device, mark = attachment.names["device"], mark_of(owner_tag, attachment.request)
+    named = pod.link(attachment.request.ifname)
+    if named is not None and card.is_of(named, device):
         return named
-    return next((link for link in pod.links() if ours(link)), None)
+    links = pod.links()
+    by_kernel = (link for link in links if card.is_of(link, device))
+    by_mark = (link for link in links if link.alias == mark and _may_be_of_a_card(link))
+    return next(by_kernel, None) or next(by_mark, None)
+
+
+def _may_be_of_a_card(link: Link) -> bool:
+    """Whether the kernel does not say what the link is, as of a card's before Linux 5.14."""
+    return not link.kind and not link.parent_device and not link.flags & _LOOPBACK
 
 
 def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
