@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from secnet.contract import (
     Busy,
-    Conflict,
     DeviceRef,
     InvalidConfig,
     NotReady,
@@ -248,13 +247,6 @@ def test_an_untagged_network_writes_no_vlan_where_there_is_none(lab: Lab) -> Non
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 0}})
     _, _, steps = lab.attach(lab.driver(), lab.new_netns())
     assert "vf.vlan" not in steps
-
-
-def test_a_device_that_the_host_uses_is_a_conflict(lab: Lab) -> None:
-    run_in(None, ["ip", "link", "add", "snbr0", "type", "bridge"])
-    run_in(None, ["ip", "link", "set", "vf0", "master", "snbr0"])
-    with pytest.raises(Conflict, match="port of another"):
-        lab.plan(lab.driver(), lab.new_netns())
 
 
 def test_a_device_without_a_driver_or_a_link_is_waited_for(lab: Lab) -> None:

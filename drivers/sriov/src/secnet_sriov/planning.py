@@ -9,7 +9,6 @@ from secnet.contract import (
     AttachRequest,
     Busy,
     Call,
-    Conflict,
     InvalidConfig,
     Key,
     NotReady,
@@ -21,6 +20,7 @@ from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import representor
 from .attributes import NO_MAC, prior_of
+from .hostuse import require_no_port, require_unused
 from .mark import parse_mark
 from .netdev import on_host, require_free_name
 from .rdma import rdma_of
@@ -123,12 +123,7 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
     if not function.driver:
         raise NotReady("no driver is bound to the device", hint="it is tried again; bind its driver", subject=subject)
     link = on_host(tools.card, kernel, function.id)
-    if link.master:
-        raise Conflict(
-            f"the host uses the device: its link {link.name} is a port of another",
-            hint="take it out of the bridge or bond, or out of the device plugin's resources",
-            subject=subject,
-        )
+    require_no_port(link, subject)
     marked = parse_mark(link.alias)
     if marked and held is None and marked[:2] != (tools.host.owner_tag, key):
         raise Busy(
@@ -136,6 +131,8 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
             hint="it is given back first, which the agent does by itself",
             subject=subject,
         )
+    if held is None and not marked:  # else it was unused when it was taken, by whoever took it
+        require_unused(kernel, link, subject)
     return link
 
 
