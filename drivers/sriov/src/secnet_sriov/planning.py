@@ -25,7 +25,7 @@ from .mark import parse_mark
 from .netdev import on_host, require_free_name
 from .rdma import rdma_of
 from .store import Holding
-from .tools import Tools, is_userspace, under_card
+from .tools import Tools, is_known, is_userspace, under_card
 from .wishes import network_of, require_options
 
 __all__ = ["function_for", "make_plan", "require_free"]
@@ -50,7 +50,8 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
         prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link, request.key)
-        prior = {**representor.prior_of(kernel, names), **prior}
+        if is_known(prior):  # else the representor has our settings too
+            prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
         with pod_rtnl(request.netns) as (_, pod):
             require_free_name(pod, request.ifname, str(request.pod or request.container_id))
@@ -151,6 +152,6 @@ def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, 
 def _mac(link: Link | None, prior: dict[str, Any], held: Holding | None) -> str | None:
     """The device's own address; that of the physical function's word where it has no link."""
     if link is not None:
-        return prior.get("mac") if held else link.mac
+        return prior.get("mac", link.mac) if held else link.mac
     told = prior.get("vf", {}).get("mac", [None])[0]
     return None if told == NO_MAC else told

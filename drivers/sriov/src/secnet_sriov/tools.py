@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from secnet.contract import Attachment, HostContext
 from secnet.linux.functions import Function
@@ -11,7 +13,7 @@ from secnet.ovs import OvsClient
 from .card import Card
 from .store import Holding, HoldingStore
 
-__all__ = ["Tools", "is_userspace", "under_card"]
+__all__ = ["Tools", "is_known", "is_userspace", "under_card"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,11 @@ class Tools:
         """Whether this attachment holds its device."""
         holding = self.holding(attachment)
         return holding is not None and holding.of(self.host.owner_tag, attachment.key)
+
+
+def is_known(prior: Mapping[str, Any]) -> bool:
+    """Whether somebody wrote down what the device was; `name` (of a link) and `vf` are there if it had them."""
+    return "driver" in prior
 
 
 def is_userspace(function: Function) -> bool:
