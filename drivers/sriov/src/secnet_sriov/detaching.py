@@ -15,7 +15,7 @@ from . import netdev, rdma, representor
 from .attributes import NO_MAC, restore
 from .mark import mark_of
 from .store import Holding
-from .tools import Tools, is_known, under_card
+from .tools import Tools, is_kept, is_known
 
 __all__ = ["detach", "give_back"]
 
@@ -79,7 +79,7 @@ def _restore(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
         call.log.warning(
             "what %s was is not known: it is given back with VLAN 0, spoofchk on and trust off", function.id
         )
-    card, keeps = tools.card, under_card(function)
+    card, keeps = tools.card, is_kept(tools.card, kernel, function, attachment.prior)
     if attachment.state.get("userspace"):
         if keeps:
             restore(card, kernel, function, attachment, ("mac", *_LAST), call)

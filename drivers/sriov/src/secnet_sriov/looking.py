@@ -26,7 +26,7 @@ from .attributes import attribute_findings
 from .mark import parse_mark
 from .netdev import in_pod
 from .rdma import rdma_findings
-from .tools import Tools, under_card
+from .tools import Tools, is_kept
 from .wishes import is_trusted
 
 __all__ = ["findings", "take_inventory"]
@@ -50,7 +50,7 @@ def _findings(tools: Tools, attachment: Attachment, call: Call) -> Iterator[Find
         if not attachment.state.get("userspace"):
             yield from _link_findings(tools, kernel, attachment, function)
             yield from rdma_findings(attachment)
-        if under_card(function):
+        if is_kept(tools.card, kernel, function, attachment.prior):
             yield from attribute_findings(tools.card, kernel, function, attachment)
     yield from representor.port_findings(tools.ovs, tools.host, attachment, call)
 
@@ -70,7 +70,8 @@ def _link_findings(tools: Tools, kernel: Rtnl, attachment: Attachment, function:
 
 
 def _may_change_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> bool:
-    return is_trusted(attachment, tools.card.vf(kernel, function) if under_card(function) else None)
+    kept = is_kept(tools.card, kernel, function, attachment.prior)
+    return is_trusted(attachment, tools.card.vf(kernel, function) if kept else None)
 
 
 def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:

@@ -26,7 +26,7 @@ from .netdev import on_host, require_free_name
 from .rdma import rdma_of
 from .store import Holding
 from .tools import Tools, is_known, is_userspace, under_card
-from .wishes import network_of, require_options
+from .wishes import network_of, require_options, require_told
 
 __all__ = ["function_for", "make_plan", "require_free"]
 
@@ -49,7 +49,8 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
-        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link, request.key)
+        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link)
+        require_told(tools.card, kernel, function, request, prior, request.options.get("vlan", 0))
         if is_known(prior):  # else the representor has our settings too
             prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
@@ -137,14 +138,14 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
     return link
 
 
-def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, key: Key) -> dict[str, Any]:
+def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) -> dict[str, Any]:
     """What the device is now; nothing where it carries our own settings, which are not to be given back."""
     if link is not None and parse_mark(link.alias):
         return {}
     prior: dict[str, Any] = {"driver": function.driver}
     if link is not None:
         prior |= {"name": link.name, "alias": link.alias, "mac": link.mac, "mtu": link.mtu, "up": link.up}
-    if under_card(function):
+    if under_card(function) and tools.card.can_be_told(kernel, function):
         prior["vf"] = prior_of(tools.card.vf(kernel, function))
     return prior
 

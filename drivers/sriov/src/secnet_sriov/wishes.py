@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from secnet.contract import Attachment, AttachRequest, InvalidConfig, SecnetError, Unsupported
 from secnet.linux.functions import AUXILIARY, Function
-from secnet.linux.rtnl import Link, VirtualFunction
+from secnet.linux.rtnl import Link, Rtnl, VirtualFunction
 
-from .card import Value
-from .tools import under_card
+from .card import Card, Value, no_uplink
+from .tools import is_kept, is_userspace, under_card
 
-__all__ = ["EARLY", "asked_of_the_card", "is_trusted", "network_of", "require_bound", "require_options", "wishes"]
+__all__ = [
+    "EARLY",
+    "asked_of_the_card",
+    "is_trusted",
+    "network_of",
+    "require_bound",
+    "require_options",
+    "require_told",
+    "wishes",
+]
 
 EARLY = ("vlan",)
 """Set before the link's own MAC and MTU; the other attributes after them."""
@@ -25,10 +35,24 @@ def network_of(request: AttachRequest) -> str:
     return f"NetworkAttachmentDefinition {request.network}"
 
 
-def asked_of_the_card(request: AttachRequest, vlan: int) -> list[str]:
-    """The options that only a physical function can fulfil."""
+def asked_of_the_card(request: AttachRequest, function: Function, vlan: int) -> list[str]:
+    """The options that only a physical function can fulfil; `mac` where there is no link that could take it."""
     asked = [name for name in _OF_THE_CARD if name in request.options]
+    if request.mac is not None and is_userspace(function):
+        asked = ["mac", *asked]
     return ["vlan", *asked] if vlan and "bridge" not in request.options else asked
+
+
+def require_told(
+    card: Card, kernel: Rtnl, function: Function, request: AttachRequest, prior: Mapping[str, Any], vlan: int
+) -> None:
+    """Raise NotReady if something is asked of a physical function that has no link on the host."""
+    if (
+        under_card(function)
+        and asked_of_the_card(request, function, vlan)
+        and not is_kept(card, kernel, function, prior)
+    ):
+        raise no_uplink(function)
 
 
 def require_options(request: AttachRequest, function: Function, link: Link | None) -> None:
@@ -67,7 +91,7 @@ def _of_a_tag(request: AttachRequest) -> list[str]:
 
 
 def _require_physical(request: AttachRequest, function: Function, vlan: int) -> None:
-    asked = asked_of_the_card(request, vlan)
+    asked = asked_of_the_card(request, function, vlan)
     if not asked or under_card(function):
         return
     if function.bus == AUXILIARY:
@@ -79,7 +103,8 @@ def _require_physical(request: AttachRequest, function: Function, vlan: int) -> 
 
 
 def _wrong(kind: type[SecnetError], request: AttachRequest, option: str, why: str, hint: str) -> SecnetError:
-    return kind(why, hint=hint, subject=network_of(request), path=f"$.{option}")
+    path = option if option == "mac" else f"$.{option}"  # an annotation asks for it
+    return kind(why, hint=hint, subject=network_of(request), path=path)
 
 
 def is_trusted(attachment: Attachment, now: VirtualFunction | None) -> bool:
