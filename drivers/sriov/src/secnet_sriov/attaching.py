@@ -84,7 +84,9 @@ def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name in EARLY], call)
-    netdev.set_mac(kernel, link, attachment.mac, call)
+    refusal = netdev.try_mac(kernel, link, attachment.mac, call)
+    if refusal is not None and "mac" not in values:
+        raise netdev.mac_refused(attachment, refusal)
     netdev.set_mtu(kernel, link, attachment, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name not in EARLY], call)
     if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):

@@ -36,9 +36,10 @@ class Card:
         self.functions = Functions(sysfs_root)
 
     def netdev(self, kernel: Rtnl, device: str) -> Link | None:
-        """The device's link on the host; None while it has none there."""
+        """The device's link on the host; None while it has none there, or while another link has the name that sysfs said."""
         function = self.functions.get(device)
-        return kernel.link(function.netdevs[0]) if function and function.netdevs else None
+        link = kernel.link(function.netdevs[0]) if function and function.netdevs else None
+        return link if link and link.parent_device in ("", device) else None
 
     def is_of(self, link: Link, device: str) -> bool:
         """Whether the kernel says that a link, in whatever namespace, is the device's. Kernels before 5.14 do not say."""

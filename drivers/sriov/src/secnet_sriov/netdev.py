@@ -15,11 +15,12 @@ from secnet.contract import (
     InvalidConfig,
     MissingPrivilege,
     NotReady,
+    SecnetError,
     Unsupported,
     VerifyFailed,
 )
 from secnet.linux.errors import translated
-from secnet.linux.functions import Function
+from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.names import host_ifname
 from secnet.linux.rtnl import Link, Rtnl
 
@@ -32,6 +33,7 @@ __all__ = [
     "follows",
     "host_netns",
     "in_pod",
+    "mac_refused",
     "move",
     "on_host",
     "rebind",
@@ -40,6 +42,7 @@ __all__ = [
     "return_to_host",
     "set_mac",
     "set_mtu",
+    "try_mac",
 ]
 
 _LOOPBACK = 0x8  # IFF_LOOPBACK
@@ -101,15 +104,35 @@ def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call
 
 def set_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> bool:
     """Set the link's own address. False if the card does not let it: the physical function has the last word then."""
+    return try_mac(kernel, link, mac, call) is None
+
+
+def try_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> SecnetError | None:
+    """Set the link's own address; what the card says if it does not let it."""
     if mac is None or link.mac == mac:
-        return True
+        return None
     with call.step("link.mac", link=link.name, mac=mac):
         try:
             kernel.set_link(link.index, mac=mac)
         except _REFUSED as exc:
             call.log.info("%s does not take the MAC %s by itself: %s", link.name, mac, exc.message)
-            return False
-    return True
+            return exc
+    return None
+
+
+def mac_refused(attachment: Attachment, refusal: SecnetError) -> SecnetError:
+    """The error where nobody else here can set the MAC: one that time does not mend, unless the link is only busy."""
+    if refusal.retryable:
+        return refusal
+    hint = "leave mac out, or let the host that has the card allow it (`ip link set PF vf N trust on`)"
+    if attachment.state.get("bus") == AUXILIARY:
+        hint = "leave mac out, or give it to the subfunction's port (`devlink port function set PORT hw_addr MAC`)"
+    return Unsupported(
+        f"the device {attachment.names['device']} does not take the MAC {attachment.mac}: {refusal.message}",
+        hint=hint,
+        subject=network_of(attachment.request),
+        path="mac",
+    )
 
 
 def set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:

@@ -96,6 +96,12 @@ def function_for(tools: Tools, request: AttachRequest) -> Function:
             subject=network_of(request),
             path="$.networkType",
         )
+    if not tools.card.functions.is_network(device):
+        raise Unsupported(
+            f"the device {device} is no network device",
+            hint="correct the resourceName, or the device plugin's selectors: PCI devices of class 02 are network devices",
+            subject=f"device {device}",
+        )
     if function.enabled:
         raise Unsupported(
             f"the device {device} is a physical function with {function.enabled} virtual ones",
