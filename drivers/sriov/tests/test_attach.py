@@ -257,6 +257,17 @@ def test_without_the_physical_function_a_refused_mac_is_the_cards_last_word(
     assert (link.mac, link.alias) == ("02:f0:00:00:00:09", "")
 
 
+@pytest.mark.parametrize("options", [{"trust": "on"}, {"vlan": 5}])
+def test_a_subfunction_can_do_less_under_the_type_of_both(lab: Lab, options: dict[str, Any]) -> None:
+    """Which kind it is was not known when the schema was asked."""
+    lab.tree.sf(PF, "mlx5_core.sf.4", 88)
+    lab.card.add("mlx5_core.sf.4", "sf0", mac="02:f1:00:00:00:01")
+    (asked,) = options
+    with pytest.raises(Unsupported, match=f"{asked} cannot be set: a subfunction") as raised:
+        lab.plan(lab.driver(), lab.new_netns(), options, device=DeviceRef(id="mlx5_core.sf.4"))
+    assert raised.value.path == f"$.{asked}"
+
+
 def test_a_subfunction_that_refuses_a_mac_says_where_it_is_set(lab: Lab) -> None:
     lab.tree.sf(PF, "mlx5_core.sf.4", 88)
     lab.card.add("mlx5_core.sf.4", "sf0", mac="02:f1:00:00:00:01")
