@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from secnet.contract import Conflict
-from secnet_testing.netns import run_in
+from secnet_testing.netns import Namespace, run_in
 
 from .conftest import VF
 from .test_holding import Interrupt
@@ -59,6 +59,20 @@ def test_what_the_kernel_gives_any_link_is_no_use(lab: Lab) -> None:
     ):
         run_in(None, ["ip", *command.split()])
     lab.attach(lab.driver(), lab.new_netns())
+
+
+def test_a_link_on_a_device_of_the_same_index_in_another_namespace_is_none_on_ours(
+    lab: Lab, node_netns: Namespace
+) -> None:
+    link, other = lab.host_link(), lab.new_netns()
+    assert link is not None
+    run_in(other, ["ip", "link", "add", "sn0", "index", str(link.index), "type", "bridge"])
+    run_in(other, ["ip", "link", "add", "sn1", "link", "sn0", "type", "macvlan"])
+    run_in(other, ["ip", "link", "set", "sn1", "netns", node_netns.name])
+    found = lab.host_link("sn1")
+    assert found is not None
+    assert found.lower == link.index
+    lab.plan(lab.driver(), lab.new_netns())
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["held", "marked"])

@@ -19,7 +19,7 @@ def require_no_port(link: Link, subject: str) -> None:
 
 def require_unused(kernel: Rtnl, link: Link, subject: str) -> None:
     """Raise Conflict if another link sits on this one, or it has addresses or the only default route."""
-    if upper := next((item for item in kernel.links() if item.lower == link.index), None):
+    if upper := next((item for item in kernel.links() if item.lower == link.index and not item.lower_elsewhere), None):
         raise _in_use(link, subject, f"carries {upper.name}", f"remove {upper.name}")
     if addresses := _addresses(kernel, link):
         end_it = f"take it away (`ip address flush dev {link.name}`)"
