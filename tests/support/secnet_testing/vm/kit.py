@@ -117,7 +117,7 @@ class VfCase(GuestCase):
         Bad({}, reason="NotReady", request={"device": DeviceRef(id="0000:3b:1f.7")}, match="not on this host"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
     )
-    breakages = (
+    breakages: ClassVar[tuple[Breakage, ...]] = (
         Breakage("another VLAN", told("vlan", "5"), "WrongVlan"),
         Breakage("spoof check off", told("spoofchk", "off"), "WrongAttribute"),
     )
@@ -213,6 +213,7 @@ class AnyCase(VfCase):
 
     driver = SriovDriver
     good = ({},)  # what both can do
+    breakages = VfCase.breakages[:1]  # without options only a VLAN is one
     bad = (
         Bad({"bridge": BRIDGE}, reason="Unsupported", match="$.bridge"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
