@@ -62,7 +62,7 @@ def test_the_lower_link_is_told_even_if_both_have_the_same_index(
         lower = host.create_link("snbr", "bridge")
         made = host.create_link("net1", "macvlan", netns_fd=fd, lower=lower.index)
         assert made.index == lower.index
-        assert (made.lower, pod.link("net1")) == (lower.index, made)
+        assert (made.lower, made.lower_elsewhere, pod.link("net1")) == (lower.index, True, made)
 
 
 def test_a_creation_does_not_answer_a_handle_in_the_other_namespace(
@@ -87,6 +87,7 @@ def test_the_data_of_the_kind_reaches_the_kernel(wire: Wire, word: str, number: 
     requires_link_kind("macvlan")
     made = wire.host.create_link("mv0", "macvlan", lower=wire.veth.index, data=[("IFLA_MACVLAN_MODE", word)])
     assert (made.kind_number(IFLA_MACVLAN_MODE), made.lower) == (number, wire.veth.index)
+    assert not made.lower_elsewhere
     assert f"macvlan mode {word}" in run_in(None, ["ip", "-d", "-o", "link", "show", "mv0"])
 
 

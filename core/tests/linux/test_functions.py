@@ -65,7 +65,8 @@ def test_all_lists_cards_virtual_functions_and_subfunctions(tree: FakeSys) -> No
 
 def test_the_uplink_is_no_representor(tree: FakeSys) -> None:
     tree.netdev(PF, "aa0", "pf0vf1")
-    tree.netdev(PF, "aa1", "c1pf0sf88")
+    tree.netdev(PF, "aa1", "pf0sf88")
+    tree.netdev(PF, "aa2", "pf0")
     functions = Functions(tree.root)
     assert functions.uplink(PF) == "eth0"
     for device, name in ((VF, "aa0"), (SF, "aa1")):
@@ -75,6 +76,25 @@ def test_the_uplink_is_no_representor(tree: FakeSys) -> None:
     other = functions.get("0000:3b:02.0")
     assert other is not None
     assert functions.representor(other) == ""
+
+
+def test_a_representor_of_another_hosts_function_is_not_that_of_ours(tree: FakeSys) -> None:
+    """A card with a host of its own shows the functions of both, under the same numbers."""
+    for name, port in (("aa0", "c1pf0vf0"), ("aa1", "c1pf0sf88"), ("aa2", "c1pf0"), ("aa3", "pf0vf0")):
+        tree.netdev(PF, name, port)
+    functions = Functions(tree.root)
+    assert functions.uplink(PF) == "eth0"
+    for device, representor in (("0000:3b:02.0", "aa3"), (SF, "")):
+        function = functions.get(device)
+        assert function is not None
+        assert functions.representor(function) == representor
+
+
+def test_a_network_device_is_so_by_its_class(tree: FakeSys) -> None:
+    functions = Functions(tree.root)
+    assert [functions.is_network(device) for device in (PF, VF, SF)] == [True, True, True]
+    (tree.path(VF) / "class").write_text("0x030200\n")
+    assert not functions.is_network(VF)
 
 
 @pytest.mark.parametrize(

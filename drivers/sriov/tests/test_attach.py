@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from secnet.contract import (
     Busy,
-    Conflict,
     DeviceRef,
     InvalidConfig,
     NotReady,
+    SecnetError,
     Unsupported,
     VerifyFailed,
 )
-from secnet.linux.rtnl import host_rtnl
+from secnet.linux.errors import from_errno
+from secnet.linux.functions import Functions
+from secnet.linux.rtnl import Rtnl, host_rtnl
+from secnet_sriov.card import Card
+from secnet_sriov.netdev import mac_refused
+from secnet_sriov.userspace import device_info
+from secnet_sriov.wishes import require_options
 from secnet_testing.netns import run_in
 from secnet_testing.standin import StandInVfDriver
 
-from .conftest import MAC, PF, VF
+from .conftest import MAC, OTHER_VF, PF, VF
 
 if TYPE_CHECKING:
     from .conftest import Lab
@@ -105,6 +113,20 @@ def test_the_result_says_which_device_it_is(lab: Lab) -> None:
     assert result.device_info is not None
     assert dict(result.device_info["pci"]) == {"pci-address": VF, "pf-pci-address": PF}
     assert (result.details["device"], result.details["pf"], result.details["vlan"]) == (VF, PF, 100)
+
+
+def test_the_result_names_the_rdma_device(lab: Lab) -> None:
+    (lab.tree.path(VF) / "infiniband" / "mlx5_3").mkdir(parents=True)
+    driver, pod = lab.driver(), lab.new_netns()
+    attachment, result, _ = lab.attach(driver, pod)
+    assert result.device_info is not None
+    assert result.device_info["pci"]["rdma-device"] == "mlx5_3"
+    # In the exclusive mode the host does not see what was moved.
+    (lab.tree.path(VF) / "infiniband" / "mlx5_3").rmdir()
+    function = Functions(lab.tree.root).get(VF)
+    assert function is not None
+    info = device_info(function, dataclasses.replace(attachment, state={**attachment.state, "rdma": ["mlx5_3"]}))
+    assert info == result.device_info
 
 
 @pytest.mark.parametrize(
@@ -200,6 +222,76 @@ def test_without_the_physical_function_all_else_works(lab: Lab) -> None:
     assert (link.mac, link.mtu) == ("02:f0:00:00:00:09", 1500)
 
 
+@pytest.mark.parametrize(
+    ("code", "error", "words"),
+    [
+        (errno.EADDRNOTAVAIL, Unsupported, "Cannot assign requested address"),
+        (errno.EPERM, Unsupported, "Operation not permitted"),
+        (errno.EBUSY, Busy, "busy"),
+    ],
+)
+def test_without_the_physical_function_a_refused_mac_is_the_cards_last_word(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, code: int, error: type[SecnetError], words: str
+) -> None:
+    device, set_link = "0000:00:05.0", Rtnl.set_link
+    lab.tree.vf("", 0, device)
+    lab.card.add(device, "ens5", mac="02:f0:00:00:00:09")
+
+    def refusing(self: Rtnl, index: int, **fields: Any) -> None:
+        if fields.get("mac") == NEW_MAC:
+            raise from_errno(code, "setting the address")
+        set_link(self, index, **fields)
+
+    # A mock, because it stands for a card that lets only its host change a MAC: a veth takes any.
+    monkeypatch.setattr(Rtnl, "set_link", refusing)
+    driver = lab.driver()
+    attachment = lab.plan(driver, lab.new_netns(), {}, mac=NEW_MAC, device=DeviceRef(id=device))
+    with pytest.raises(error, match=words) as raised:
+        driver.attach(attachment, lab.call())
+    if error is Unsupported:
+        assert (raised.value.path, raised.value.subject) == ("mac", "NetworkAttachmentDefinition default/fast")
+        assert "trust on" in raised.value.hint
+    driver.detach(attachment, lab.call())
+    link = lab.host_link("ens5")
+    assert link is not None
+    assert (link.mac, link.alias) == ("02:f0:00:00:00:09", "")
+
+
+@pytest.mark.parametrize("options", [{"trust": "on"}, {"vlan": 5}])
+def test_a_subfunction_can_do_less_under_the_type_of_both(lab: Lab, options: dict[str, Any]) -> None:
+    """Which kind it is was not known when the schema was asked."""
+    lab.tree.sf(PF, "mlx5_core.sf.4", 88)
+    lab.card.add("mlx5_core.sf.4", "sf0", mac="02:f1:00:00:00:01")
+    (asked,) = options
+    with pytest.raises(Unsupported, match=f"{asked} cannot be set: a subfunction") as raised:
+        lab.plan(lab.driver(), lab.new_netns(), options, device=DeviceRef(id="mlx5_core.sf.4"))
+    assert raised.value.path == f"$.{asked}"
+
+
+def test_a_subfunction_that_refuses_a_mac_says_where_it_is_set(lab: Lab) -> None:
+    lab.tree.sf(PF, "mlx5_core.sf.4", 88)
+    lab.card.add("mlx5_core.sf.4", "sf0", mac="02:f1:00:00:00:01")
+    attachment = lab.plan(lab.driver(), lab.new_netns(), {}, mac=NEW_MAC, device=DeviceRef(id="mlx5_core.sf.4"))
+    assert "hw_addr" in mac_refused(attachment, Unsupported("no", hint="none")).hint
+
+
+def test_a_link_of_another_under_the_name_that_sysfs_said_is_not_the_devices(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names may be exchanged between the two questions."""
+    lab.tree.netdev(VF, "vf0")
+    card = Card(lab.tree.root)
+    with host_rtnl() as kernel:
+        found = kernel.link("vf0")
+        assert card.netdev(kernel, VF) == found, "a kernel that does not say"
+        assert found is not None
+        for parent, expected in ((VF, True), (OTHER_VF, False)):
+            link = dataclasses.replace(found, parent_device=parent)
+            # A mock, because no link that a test can make has a device under it.
+            monkeypatch.setattr(kernel, "link", lambda _, link=link: link)
+            assert (card.netdev(kernel, VF) is not None) is expected
+
+
 def test_without_the_physical_function_its_attributes_are_unsupported_by_name(lab: Lab) -> None:
     device = "0000:00:05.0"
     lab.tree.vf("", 0, device)
@@ -224,17 +316,28 @@ def test_a_priority_without_a_vlan_is_refused_before_any_change(lab: Lab) -> Non
     assert lab.kept() == before
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "default"),
+    [("vlanQoS", 5, 0), ("vlanProto", "802.1ad", "802.1q")],
+    ids=["vlanQoS", "vlanProto"],
+)
+def test_a_port_of_open_vswitch_has_a_plain_tag(lab: Lab, option: str, value: object, default: object) -> None:
+    """Only the physical function would write the other one, and it is not asked."""
+    request = lab.request(lab.new_netns(), {"bridge": "br-off", "vlan": 100, option: value})
+    function = Functions(lab.tree.root).get(VF)
+    assert function is not None
+    with pytest.raises(Unsupported) as raised:
+        require_options(request, function, lab.host_link())
+    assert (raised.value.path, raised.value.subject) == (f"$.{option}", "NetworkAttachmentDefinition default/fast")
+    require_options(
+        lab.request(lab.new_netns(), {"bridge": "br-off", "vlan": 100, option: default}), function, lab.host_link()
+    )
+
+
 def test_an_untagged_network_writes_no_vlan_where_there_is_none(lab: Lab) -> None:
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 0}})
     _, _, steps = lab.attach(lab.driver(), lab.new_netns())
     assert "vf.vlan" not in steps
-
-
-def test_a_device_that_the_host_uses_is_a_conflict(lab: Lab) -> None:
-    run_in(None, ["ip", "link", "add", "snbr0", "type", "bridge"])
-    run_in(None, ["ip", "link", "set", "vf0", "master", "snbr0"])
-    with pytest.raises(Conflict, match="port of another"):
-        lab.plan(lab.driver(), lab.new_netns())
 
 
 def test_a_device_without_a_driver_or_a_link_is_waited_for(lab: Lab) -> None:
@@ -254,6 +357,13 @@ def test_a_device_of_another_kind_is_refused(lab: Lab) -> None:
             lab.driver(StandInVfDriver), lab.new_netns(), device=DeviceRef(id="mlx5_core.sf.4"), network_type="sriov-vf"
         )
     assert raised.value.path == "$.networkType"
+
+
+def test_a_device_that_is_no_network_card_is_refused(lab: Lab) -> None:
+    (lab.tree.path(VF) / "class").write_text("0x030200\n")
+    with pytest.raises(Unsupported, match="no network device") as raised:
+        lab.plan(lab.driver(), lab.new_netns())
+    assert raised.value.subject == f"device {VF}"
 
 
 def test_a_request_without_a_device_says_what_to_do(lab: Lab) -> None:

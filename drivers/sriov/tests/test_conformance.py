@@ -81,8 +81,28 @@ class SriovVfCase(SriovCase):
     driver = SriovVfDriver
 
 
-class SriovSfCase(SriovCase):
+class SriovSfCase(DriverCase):
+    """What only a physical function can do is no option of it."""
+
     driver = SriovSfDriver
+    good = ({"vlan": 100, "bridge": "br-one"}, {})
+    bad = (
+        Bad({"vlan": 4095}, reason="InvalidConfig"),
+        Bad({"bridge": ""}, reason="InvalidConfig"),
+        *(
+            Bad({option: value}, reason="InvalidConfig", match=option)
+            for option, value in (
+                ("vlanQoS", 5),
+                ("vlanProto", "802.1ad"),
+                ("spoofchk", "on"),
+                ("trust", "on"),
+                ("linkState", "auto"),
+                ("minTxRate", 1),
+                ("maxTxRate", 1),
+            )
+        ),
+    )
+    breakages = (Breakage("port deleted", on_port("del-port {port}"), "PortMissing"),)
 
 
 class PackageSuite(Declarations, Package):
@@ -191,7 +211,7 @@ class StandInSfCase(StandInCase):
     good = ({"vlan": 100, "bridge": BRIDGE}, {})
     bad = (
         Bad({"vlan": 100}, reason="Unsupported", match="$.vlan"),
-        Bad({"trust": "on"}, reason="Unsupported", match="$.trust"),
+        Bad({"trust": "on"}, reason="InvalidConfig", match="trust"),
         Bad({"bridge": "br-soon"}, reason="NotReady", match="does not exist yet"),
         Bad({"bridge": "br-int"}, reason="InvalidConfig", match="drivers.sriov-sf.bridges"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=PF)}, match="$.networkType"),

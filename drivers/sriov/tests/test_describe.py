@@ -40,6 +40,12 @@ def test_the_options_are_those_of_the_documents() -> None:
     }
 
 
+def test_a_subfunction_has_only_the_options_that_it_can_honour() -> None:
+    info = SriovSfDriver.describe()
+    assert set(info.options["properties"]) == {"vlan", "bridge"}
+    assert set(info.example) <= set(info.options["properties"])
+
+
 def test_a_host_without_sysfs_is_not_ready(tmp_path: Path) -> None:
     driver = SriovDriver(HostContext(node_name="n", run_dir=tmp_path, sysfs_root=tmp_path / "none"))
     report = driver.probe()

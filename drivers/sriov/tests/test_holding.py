@@ -116,6 +116,12 @@ def test_our_own_half_attach_without_a_record_is_no_prior_state(lab: Lab) -> Non
     shutil.rmtree(lab.folder / "state")
     again = lab.plan(driver, pod, OPTIONS)
     assert dict(again.prior) == {}
+    with pytest.raises(Interrupt):
+        driver.attach(again, lab.call(Interrupt.before_move()))
+    third = lab.plan(driver, pod, OPTIONS)
+    assert (third.mac, third.mtu) == (MAC, 1450), "what the link has, as nothing else is known"
+    driver.attach(third, lab.call())
+    assert driver.check(third, lab.call()).clean
 
 
 def test_a_holding_of_another_boot_is_nobodys(lab: Lab) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from secnet.contract import DeviceRef, Unavailable
 from secnet.linux.rtnl import host_rtnl
-from secnet_testing.netns import Namespace
+from secnet_testing.netns import Namespace, run_in
 from secnet_testing.ovs import OvsFactory
 
 from .conftest import PF
@@ -50,6 +50,28 @@ def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsF
     driver.detach(found.attachment, lab.call())
     assert "rep0" not in switch.rows()["Port"]
     assert driver.inventory(lab.call()).owned == ()
+
+
+def test_our_own_half_attach_without_a_record_is_given_back(
+    offloading: Lab, ovs: OvsFactory, node_netns: Namespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Planned anew, the same interface finds its own settings, those of the representor too: none is one to restore."""
+    lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
+    switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
+    driver, pod = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG), lab.new_netns()
+    with pytest.raises(Interrupt):
+        driver.attach(lab.plan(driver, pod, OPTIONS, device=device), lab.call(Interrupt.before_move()))
+    shutil.rmtree(lab.folder / "state")
+    again = lab.plan(driver, pod, OPTIONS, device=device)
+    assert dict(again.prior) == {}
+    run_in(None, ["ip", "link", "set", "sf0", "up"])  # as the host's network manager does
+    with caplog.at_level("WARNING"):
+        driver.detach(again, lab.call())
+    assert "is given back with VLAN 0, spoofchk on and trust off" in caplog.text
+    assert "rep0" not in switch.rows()["Port"]
+    link = lab.host_link("sf0")
+    assert link is not None
+    assert link.alias == ""
 
 
 def test_without_open_vswitch_a_mark_alone_is_given_back(offloading: Lab) -> None:

@@ -21,7 +21,7 @@ from secnet.linux.functions import Function, Functions
 from secnet.linux.rtnl import Link, Rtnl, VirtualFunction, host_rtnl, netns_rtnl
 from secnet_conformance.netns import Namespace
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
-from secnet_sriov.card import ATTRIBUTES, Card, Value
+from secnet_sriov.card import ATTRIBUTES, Card, Value, no_uplink
 
 from .fakesys import FakeSys
 
@@ -64,6 +64,7 @@ class StandIns:
                 "refuses": [],
                 "reverts": "",
                 "away": False,
+                "untold": False,
             },
         )
         self.create(device, name, mac, mtu)
@@ -118,7 +119,7 @@ class StandIns:
 
     def set(self, device: str, **fields: Any) -> None:
         """refuses: attributes that the card cannot do. reverts: a MAC that the link falls back to when the card is told another.
-        away: the link is on its way back from a namespace that ended.
+        away: the link is on its way back from a namespace that ended. untold: a program took the physical function.
         """
         self.save(device, {**self.load(device), **fields})
 
@@ -184,11 +185,18 @@ class StandInCard(Card):
     def device_of(self, link: Link) -> str:
         return next((device for device in self._standins.devices() if self.is_of(link, device)), "")
 
+    def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
+        return not self._standins.load(function.id)["untold"]
+
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
+        if not self.can_be_told(kernel, function):
+            raise no_uplink(function)
         return VirtualFunction(**self._standins.load(function.id)["vf"])
 
     def set_vf(self, kernel: Rtnl, function: Function, attribute: str, value: Value) -> None:
         data = self._standins.load(function.id)
+        if data["untold"]:
+            raise no_uplink(function)
         if attribute in data["refuses"]:
             raise Unsupported("Operation not supported (EOPNOTSUPP)", hint="this device cannot do it")
         data["vf"] |= dict(zip(_FIELDS[attribute], value, strict=True))

@@ -1,7 +1,7 @@
 """The agent killed after steps that change a virtual function: the next one ends where it would have.
 
-The driver alone is killed around each of its steps in test_kit_sriov.py. Here it is the agent, with its journal, and a MAC from
-the annotation; the pools have no part in it.
+The driver alone is killed around each of its steps in test_kit_vf.py, test_kit_sf.py and test_kit_any.py. Here it is the agent,
+with its journal, and a MAC from the annotation; the pools have no part in it.
 """
 
 from __future__ import annotations

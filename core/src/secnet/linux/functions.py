@@ -27,7 +27,9 @@ AUXILIARY = "auxiliary"
 
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _AUXILIARY_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{1,32}\.[0-9]{1,10}")
-_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+(vf|sf)(\d+)")  # phys_port_name, Documentation/networking/representors.rst
+# phys_port_name of representors, Documentation/networking/representors.rst. With `c` it is of another host's controller.
+_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+(?:(?:vf|sf)\d+)?")
+_LOCAL_REPRESENTOR = re.compile(r"pf\d+(vf|sf)(\d+)")
 _NETWORK_CLASS = "0x02"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 
@@ -98,6 +100,10 @@ class Functions:
             rdma=_names(folder / "infiniband"),
         )
 
+    def is_network(self, device: str) -> bool:
+        """Whether a PCI device is of the class of network devices; what is on the auxiliary bus has no class."""
+        return bus_of(device) == AUXILIARY or _read(self.path(device) / "class").startswith(_NETWORK_CLASS)
+
     def all(self) -> tuple[Function, ...]:
         """The physical functions of network cards that can have virtual ones, these, and all subfunctions; sorted by id."""
         return tuple(sorted(self._all(), key=lambda function: (function.bus, function.id)))
@@ -114,7 +120,7 @@ class Functions:
     def of_card(self, device: str) -> Function | None:
         """The function of this id if it is one of a network card; None for anything else, whatever the id is."""
         if _PCI_ADDRESS.fullmatch(device):
-            is_network = _read(self.path(device) / "class").startswith(_NETWORK_CLASS)
+            is_network = self.is_network(device)
         else:
             is_network = bool(_AUXILIARY_NAME.fullmatch(device)) and (self.path(device) / "sfnum").exists()
         return self.get(device) if is_network else None
@@ -130,7 +136,7 @@ class Functions:
             return ""
         wanted = ("vf" if function.bus == PCI else "sf", str(function.number))
         for name, port in self._ports(function.parent).items():
-            found = _REPRESENTOR.fullmatch(port)
+            found = _LOCAL_REPRESENTOR.fullmatch(port)
             if found and found.groups() == wanted:
                 return name
         return ""

@@ -16,9 +16,10 @@ IFF_LOWER_UP = 0x10000
 _HEADER = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change mask
 # Attributes, from linux/if_link.h.
 _MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP = 1, 3, 4, 5, 10, 18, 20, 27
+_LINK_NETNSID = 37
 _MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS = 50, 51, 54, 56, 57
 _WANTED = frozenset(
-    {_MAC, _NAME, _MTU, _LINK, _MASTER, _INFO, _ALIAS, _GROUP}
+    {_MAC, _NAME, _MTU, _LINK, _LINK_NETNSID, _MASTER, _INFO, _ALIAS, _GROUP}
     | {_MIN_MTU, _MAX_MTU, _PERMANENT_MAC, _PARENT_NAME, _PARENT_BUS}
 )
 _INFO_KIND, _INFO_DATA = 1, 2
@@ -33,6 +34,7 @@ class Link:
     running: the kernel sends too (RFC 2863 oper status up). It follows carrier by up to a second at the end of a veth that was
     brought up first: until then what is sent there is dropped without an error, while what comes in is received.
     master, lower: indexes of the bridge it is a port of, and of the device it sits on (a macvlan's parent); 0 if none.
+    lower_elsewhere: that device is in another namespace, where its index counts.
     peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
     permanent_mac: the address burnt in, empty if there is none.
     parent_bus, parent_device: the device under it, such as `pci` and `0000:3b:02.1`; empty for a virtual one.
@@ -59,6 +61,7 @@ class Link:
     parent_bus: str
     parent_device: str
     flags: int
+    lower_elsewhere: bool = False
     kind_data: bytes = field(default=b"", compare=False, repr=False)
 
     def kind_number(self, attribute: int) -> int | None:
@@ -90,6 +93,7 @@ def parse_link(body: bytes) -> Link:
         alias=text(attrs.get(_ALIAS)),
         master=number(attrs.get(_MASTER)),
         lower=0 if kind == "veth" else other,
+        lower_elsewhere=kind != "veth" and _LINK_NETNSID in attrs,
         peer_index=other if kind == "veth" else 0,
         min_mtu=number(attrs.get(_MIN_MTU)),
         max_mtu=number(attrs.get(_MAX_MTU)),

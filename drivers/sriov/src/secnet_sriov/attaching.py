@@ -7,19 +7,22 @@ the RDMA devices, where they belong to a namespace.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from secnet.contract import Attachment, AttachResult, Busy, Call, HostInterface, VerifyFailed
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
 from .attributes import apply
+from .card import Value
 from .detaching import give_back
 from .looking import findings
 from .planning import function_for, require_free
 from .store import Holding
-from .tools import Tools, is_userspace, under_card
+from .tools import Tools, is_kept, is_userspace
 from .userspace import device_info
-from .wishes import EARLY, require_bound, wishes
+from .wishes import EARLY, require_bound, require_told, wishes
 
 __all__ = ["attach"]
 
@@ -32,7 +35,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
         return _attach_userspace(tools, attachment, function, call)
     with pod_rtnl(attachment.request.netns) as (fd, pod), host_rtnl() as kernel:
         if _is_attached(tools, pod, attachment, call):
-            return _result(tools, pod, attachment, function)
+            return _result(tools, pod, attachment, function, looked_at=True)
         _take_over(tools, attachment, call)
         netdev.on_host(tools.card, kernel, function.id)
         netdev.require_free_name(
@@ -77,11 +80,13 @@ def _hold(tools: Tools, attachment: Attachment, call: Call) -> None:
 def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> int:
     """The link with MAC, MTU and mark, down, and the card set; returns the link's index."""
     card, tag = tools.card, tools.host.owner_tag
-    values = wishes(attachment, function, card.vf(kernel, function)) if under_card(function) else {}
+    values = _values(tools, kernel, attachment, function)
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name in EARLY], call)
-    netdev.set_mac(kernel, link, attachment.mac, call)
+    refusal = netdev.try_mac(kernel, link, attachment.mac, call)
+    if refusal is not None and "mac" not in values:
+        raise netdev.mac_refused(attachment, refusal)
     netdev.set_mtu(kernel, link, attachment, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name not in EARLY], call)
     if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
@@ -94,9 +99,17 @@ def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
     return link.index
 
 
-def _require_last_word(attachment: Attachment, values: object) -> None:
+def _values(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> Mapping[str, Value]:
+    """What the physical function is told; nothing where there is none, or one without a link of which nothing is asked."""
+    require_told(tools.card, kernel, function, attachment.request, attachment.prior, attachment.vlan or 0)
+    if not is_kept(tools.card, kernel, function, attachment.prior):
+        return {}
+    return wishes(attachment, function, tools.card.vf(kernel, function))
+
+
+def _require_last_word(attachment: Attachment, values: Mapping[str, Value]) -> None:
     """A driver that begins anew takes its MAC from the physical function: without one it would not change."""
-    if not isinstance(values, dict) or "mac" not in values:
+    if "mac" not in values:
         raise VerifyFailed(
             f"the device does not take the MAC {attachment.mac}",
             hint="leave mac out, or set it where the physical function is",
@@ -105,10 +118,12 @@ def _require_last_word(attachment: Attachment, values: object) -> None:
         )
 
 
-def _result(tools: Tools, pod: Rtnl, attachment: Attachment, function: Function) -> AttachResult:
-    """What reads back in the Pod."""
+def _result(
+    tools: Tools, pod: Rtnl, attachment: Attachment, function: Function, *, looked_at: bool = False
+) -> AttachResult:
+    """What reads back in the Pod. looked_at: as a check wants it, though a trusted Pod may have a MAC of its own."""
     link: Link | None = pod.link(attachment.request.ifname)
-    if link is None or (link.mac, link.mtu) != (attachment.mac, attachment.mtu):
+    if link is None or (not looked_at and (link.mac, link.mtu) != (attachment.mac, attachment.mtu)):
         found = "no such interface" if link is None else f"MAC {link.mac} and MTU {link.mtu}"
         raise VerifyFailed(
             f"the Pod's {attachment.request.ifname} reads back as {found} instead of "
@@ -138,9 +153,7 @@ def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, 
         _take_over(tools, attachment, call)
         _hold(tools, attachment, call)
     with host_rtnl() as kernel:
-        if under_card(function):
-            values = wishes(attachment, function, tools.card.vf(kernel, function))
-            apply(tools.card, kernel, function, attachment, values.items(), call)
+        apply(tools.card, kernel, function, attachment, _values(tools, kernel, attachment, function).items(), call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
     return AttachResult(
         mac=attachment.mac,

@@ -13,7 +13,7 @@ from secnet.contract import NotReady
 from secnet.linux.functions import Function, Functions
 from secnet.linux.rtnl import Link, Rtnl, VirtualFunction
 
-__all__ = ["ATTRIBUTES", "Card", "Value"]
+__all__ = ["ATTRIBUTES", "Card", "Value", "no_uplink"]
 
 Value = tuple[Any, ...]
 """What an attribute of a virtual function is set to."""
@@ -36,9 +36,10 @@ class Card:
         self.functions = Functions(sysfs_root)
 
     def netdev(self, kernel: Rtnl, device: str) -> Link | None:
-        """The device's link on the host; None while it has none there."""
+        """The device's link on the host; None while it has none there, or while another link has the name that sysfs said."""
         function = self.functions.get(device)
-        return kernel.link(function.netdevs[0]) if function and function.netdevs else None
+        link = kernel.link(function.netdevs[0]) if function and function.netdevs else None
+        return link if link and link.parent_device in ("", device) else None
 
     def is_of(self, link: Link, device: str) -> bool:
         """Whether the kernel says that a link, in whatever namespace, is the device's. Kernels before 5.14 do not say."""
@@ -48,13 +49,17 @@ class Card:
         """The device under a link of the host; empty if it is none of a card."""
         return link.parent_device if link.parent_bus in ("pci", "auxiliary") else ""
 
+    def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
+        """Whether the physical function has a link on the host: one that a program took (vfio, DPDK) has none."""
+        return self._uplink(kernel, function) is not None
+
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
         """What the physical function keeps for this one."""
-        return kernel.virtual_function(self._uplink(kernel, function), function.number or 0)
+        return kernel.virtual_function(self._told(kernel, function), function.number or 0)
 
     def set_vf(self, kernel: Rtnl, function: Function, attribute: str, value: Value) -> None:
         """Set one of ATTRIBUTES. What the card refuses is raised as the kernel's words say."""
-        index, number = self._uplink(kernel, function), function.number or 0
+        index, number = self._told(kernel, function), function.number or 0
         setters: dict[str, Callable[..., None]] = {
             "vlan": kernel.set_vf_vlan,
             "mac": kernel.set_vf_mac,
@@ -65,13 +70,21 @@ class Card:
         }
         setters[attribute](index, number, *value)
 
-    def _uplink(self, kernel: Rtnl, function: Function) -> int:
+    def _uplink(self, kernel: Rtnl, function: Function) -> Link | None:
         name = self.functions.uplink(function.parent)
-        link = kernel.link(name) if name else None
+        return kernel.link(name) if name else None
+
+    def _told(self, kernel: Rtnl, function: Function) -> int:
+        link = self._uplink(kernel, function)
         if link is None:
-            raise NotReady(
-                f"the physical function {function.parent} has no link on the host",
-                hint="it is tried again; bind the card's driver and keep the physical function on the host",
-                subject=f"device {function.id}",
-            )
+            raise no_uplink(function)
         return link.index
+
+
+def no_uplink(function: Function) -> NotReady:
+    """The error for what needs the physical function's link."""
+    return NotReady(
+        f"the physical function {function.parent} has no link on the host",
+        hint="it is tried again; bind the card's driver and keep the physical function on the host",
+        subject=f"device {function.id}",
+    )

@@ -15,7 +15,7 @@ from . import netdev, rdma, representor
 from .attributes import NO_MAC, restore
 from .mark import mark_of
 from .store import Holding
-from .tools import Tools, under_card
+from .tools import Tools, is_kept, is_known
 
 __all__ = ["detach", "give_back"]
 
@@ -75,11 +75,11 @@ def _is_marked(tools: Tools, kernel: Rtnl, attachment: Attachment) -> bool:
 
 
 def _restore(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
-    if not attachment.prior:
+    if not is_known(attachment.prior):
         call.log.warning(
             "what %s was is not known: it is given back with VLAN 0, spoofchk on and trust off", function.id
         )
-    card, keeps = tools.card, under_card(function)
+    card, keeps = tools.card, is_kept(tools.card, kernel, function, attachment.prior)
     if attachment.state.get("userspace"):
         if keeps:
             restore(card, kernel, function, attachment, ("mac", *_LAST), call)
@@ -107,7 +107,7 @@ def _bring_back(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Fu
 def _is_original(link: Link, attachment: Attachment) -> bool:
     """Whether there is nothing to restore for which the link must be down."""
     prior = attachment.prior
-    return bool(prior) and (link.name, link.mac, link.alias) == (prior["name"], prior["mac"], prior["alias"])
+    return "name" in prior and (link.name, link.mac, link.alias) == (prior["name"], prior["mac"], prior["alias"])
 
 
 def _forget_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:

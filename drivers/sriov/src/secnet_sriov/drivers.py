@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from secnet.contract import (
     Attachment,
@@ -41,6 +42,8 @@ class SriovDriver(NetworkDriver):
     network_type: ClassVar[str] = "sriov"
     summary: ClassVar[str] = "virtual function or subfunction of a network card, as the device plugin gives it"
     card_class: ClassVar[type[Card]] = Card
+    options_file: ClassVar[str] = "options.json"
+    example: ClassVar[Mapping[str, Any]] = {"vlan": 100, "spoofchk": "on"}
 
     def __init__(self, host: HostContext) -> None:
         super().__init__(host)
@@ -49,11 +52,11 @@ class SriovDriver(NetworkDriver):
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options of the card's port for this function; node configuration `bridges`; each request needs a device."""
+        """Options of the card's port for a function (`options_file`); node configuration `bridges`; requests need a device."""
         return DriverInfo(
             network_type=cls.network_type,
             summary=cls.summary,
-            options=load_fragment("secnet_sriov", "options.json"),
+            options=load_fragment("secnet_sriov", cls.options_file),
             node=load_fragment("secnet_sriov", "node.json"),
             capabilities=frozenset({"mac", "mtu"}),
             needs_device=True,
@@ -63,7 +66,7 @@ class SriovDriver(NetworkDriver):
                 "a writable /sys, where a driver must begin anew to take a MAC",
                 "the kubelet's PodResources socket, to learn which device a Pod was given",
             ),
-            example={"vlan": 100, "spoofchk": "on"},
+            example=cls.example,
         )
 
     def probe(self) -> ProbeReport:
@@ -119,7 +122,9 @@ class SriovVfDriver(SriovDriver):
 
 
 class SriovSfDriver(SriovDriver):
-    """Subfunctions only."""
+    """Subfunctions only: no physical function keeps anything for them, so their options are fewer."""
 
     network_type = "sriov-sf"
     summary = "subfunction of a network card"
+    options_file = "options-sf.json"
+    example: ClassVar[Mapping[str, Any]] = {"vlan": 100, "bridge": "br-offload"}

@@ -18,14 +18,16 @@ from secnet.contract import (
     Owned,
     SecnetError,
 )
-from secnet.linux.rtnl import host_rtnl, pod_rtnl
+from secnet.linux.functions import Function
+from secnet.linux.rtnl import Rtnl, host_rtnl, pod_rtnl
 
 from . import representor
 from .attributes import attribute_findings
 from .mark import parse_mark
 from .netdev import in_pod
 from .rdma import rdma_findings
-from .tools import Tools, under_card
+from .tools import Tools, is_kept
+from .wishes import is_trusted
 
 __all__ = ["findings", "take_inventory"]
 
@@ -44,16 +46,16 @@ def _findings(tools: Tools, attachment: Attachment, call: Call) -> Iterator[Find
     if function is None:
         yield Finding(code="DeviceGone", message=f"the device {device} is not on the bus", repairable=False)
         return
-    if not attachment.state.get("userspace"):
-        yield from _link_findings(tools, attachment)
-        yield from rdma_findings(attachment)
     with host_rtnl() as kernel:
-        if under_card(function):
+        if not attachment.state.get("userspace"):
+            yield from _link_findings(tools, kernel, attachment, function)
+            yield from rdma_findings(attachment)
+        if is_kept(tools.card, kernel, function, attachment.prior):
             yield from attribute_findings(tools.card, kernel, function, attachment)
     yield from representor.port_findings(tools.ovs, tools.host, attachment, call)
 
 
-def _link_findings(tools: Tools, attachment: Attachment) -> Iterator[Finding]:
+def _link_findings(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> Iterator[Finding]:
     ifname, device = attachment.request.ifname, attachment.names["device"]
     with pod_rtnl(attachment.request.netns) as (_, pod):
         link = in_pod(tools.card, pod, attachment, tools.host.owner_tag)
@@ -61,10 +63,15 @@ def _link_findings(tools: Tools, attachment: Attachment) -> Iterator[Finding]:
         where = f"it is named {link.name}" if link else "the Pod does not have it"
         yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} of {device}: {where}")
         return
-    if attachment.mac and link.mac != attachment.mac:
+    if attachment.mac and link.mac != attachment.mac and not _may_change_mac(tools, kernel, attachment, function):
         yield Finding(code="WrongMac", message=f"{ifname} has the MAC {link.mac} instead of {attachment.mac}")
     if attachment.mtu and link.mtu != attachment.mtu:
         yield Finding(code="WrongMtu", message=f"{ifname} has the MTU {link.mtu} instead of {attachment.mtu}")
+
+
+def _may_change_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> bool:
+    kept = is_kept(tools.card, kernel, function, attachment.prior)
+    return is_trusted(attachment, tools.card.vf(kernel, function) if kept else None)
 
 
 def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:

@@ -15,11 +15,12 @@ from secnet.contract import (
     InvalidConfig,
     MissingPrivilege,
     NotReady,
+    SecnetError,
     Unsupported,
     VerifyFailed,
 )
 from secnet.linux.errors import translated
-from secnet.linux.functions import Function
+from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.names import host_ifname
 from secnet.linux.rtnl import Link, Rtnl
 
@@ -32,6 +33,7 @@ __all__ = [
     "follows",
     "host_netns",
     "in_pod",
+    "mac_refused",
     "move",
     "on_host",
     "rebind",
@@ -40,8 +42,10 @@ __all__ = [
     "return_to_host",
     "set_mac",
     "set_mtu",
+    "try_mac",
 ]
 
+_LOOPBACK = 0x8  # IFF_LOOPBACK
 _FOLLOW_SECONDS = 0.5  # a driver that follows the physical function's word on the MAC does so at once or never
 _APPEAR_SECONDS = 5.0
 _POLL_SECONDS = 0.05
@@ -49,17 +53,23 @@ _REFUSED = (InvalidConfig, MissingPrivilege, Unsupported, Busy)
 
 
 def in_pod(card: Card, pod: Rtnl, attachment: Attachment, owner_tag: str) -> Link | None:
-    """The device's link in the Pod, under whatever name: by the kernel's word, or by our mark where it has none."""
-    request = attachment.request
-    mark, device = mark_of(owner_tag, request), attachment.names["device"]
+    """The device's link in the Pod, under whatever name: by the kernel's word, or by our mark where the kernel has none.
 
-    def ours(link: Link | None) -> bool:
-        return link is not None and (link.alias == mark or card.is_of(link, device))
-
-    named = pod.link(request.ifname)
-    if ours(named):
+    A Pod may give a link that it made our mark, so a mark counts only on what can be a card's: such a link has no kind.
+    """
+    device, mark = attachment.names["device"], mark_of(owner_tag, attachment.request)
+    named = pod.link(attachment.request.ifname)
+    if named is not None and card.is_of(named, device):
         return named
-    return next((link for link in pod.links() if ours(link)), None)
+    links = pod.links()
+    by_kernel = (link for link in links if card.is_of(link, device))
+    by_mark = (link for link in links if link.alias == mark and _may_be_of_a_card(link))
+    return next(by_kernel, None) or next(by_mark, None)
+
+
+def _may_be_of_a_card(link: Link) -> bool:
+    """Whether the kernel does not say what the link is, as of a card's before Linux 5.14."""
+    return not link.kind and not link.parent_device and not link.flags & _LOOPBACK
 
 
 def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
@@ -94,15 +104,35 @@ def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call
 
 def set_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> bool:
     """Set the link's own address. False if the card does not let it: the physical function has the last word then."""
+    return try_mac(kernel, link, mac, call) is None
+
+
+def try_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> SecnetError | None:
+    """Set the link's own address; what the card says if it does not let it."""
     if mac is None or link.mac == mac:
-        return True
+        return None
     with call.step("link.mac", link=link.name, mac=mac):
         try:
             kernel.set_link(link.index, mac=mac)
         except _REFUSED as exc:
             call.log.info("%s does not take the MAC %s by itself: %s", link.name, mac, exc.message)
-            return False
-    return True
+            return exc
+    return None
+
+
+def mac_refused(attachment: Attachment, refusal: SecnetError) -> SecnetError:
+    """The error where nobody else here can set the MAC: one that time does not mend, unless the link is only busy."""
+    if refusal.retryable:
+        return refusal
+    hint = "leave mac out, or let the host that has the card allow it (`ip link set PF vf N trust on`)"
+    if attachment.state.get("bus") == AUXILIARY:
+        hint = "leave mac out, or give it to the subfunction's port (`devlink port function set PORT hw_addr MAC`)"
+    return Unsupported(
+        f"the device {attachment.names['device']} does not take the MAC {attachment.mac}: {refusal.message}",
+        hint=hint,
+        subject=network_of(attachment.request),
+        path="mac",
+    )
 
 
 def set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:

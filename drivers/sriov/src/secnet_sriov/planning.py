@@ -9,7 +9,6 @@ from secnet.contract import (
     AttachRequest,
     Busy,
     Call,
-    Conflict,
     InvalidConfig,
     Key,
     NotReady,
@@ -21,12 +20,13 @@ from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import representor
 from .attributes import NO_MAC, prior_of
+from .hostuse import require_no_port, require_unused
 from .mark import parse_mark
 from .netdev import on_host, require_free_name
 from .rdma import rdma_of
 from .store import Holding
-from .tools import Tools, is_userspace, under_card
-from .wishes import network_of, require_options
+from .tools import Tools, is_known, is_userspace, under_card
+from .wishes import network_of, require_options, require_told
 
 __all__ = ["function_for", "make_plan", "require_free"]
 
@@ -49,8 +49,10 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
-        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link, request.key)
-        prior = {**representor.prior_of(kernel, names), **prior}
+        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link)
+        require_told(tools.card, kernel, function, request, prior, request.options.get("vlan", 0))
+        if is_known(prior):  # else the representor has our settings too
+            prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
         with pod_rtnl(request.netns) as (_, pod):
             require_free_name(pod, request.ifname, str(request.pod or request.container_id))
@@ -94,6 +96,12 @@ def function_for(tools: Tools, request: AttachRequest) -> Function:
             subject=network_of(request),
             path="$.networkType",
         )
+    if not tools.card.functions.is_network(device):
+        raise Unsupported(
+            f"the device {device} is no network device",
+            hint="correct the resourceName, or the device plugin's selectors: PCI devices of class 02 are network devices",
+            subject=f"device {device}",
+        )
     if function.enabled:
         raise Unsupported(
             f"the device {device} is a physical function with {function.enabled} virtual ones",
@@ -123,12 +131,7 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
     if not function.driver:
         raise NotReady("no driver is bound to the device", hint="it is tried again; bind its driver", subject=subject)
     link = on_host(tools.card, kernel, function.id)
-    if link.master:
-        raise Conflict(
-            f"the host uses the device: its link {link.name} is a port of another",
-            hint="take it out of the bridge or bond, or out of the device plugin's resources",
-            subject=subject,
-        )
+    require_no_port(link, subject)
     marked = parse_mark(link.alias)
     if marked and held is None and marked[:2] != (tools.host.owner_tag, key):
         raise Busy(
@@ -136,17 +139,19 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
             hint="it is given back first, which the agent does by itself",
             subject=subject,
         )
+    if held is None and not marked:  # else it was unused when it was taken, by whoever took it
+        require_unused(kernel, link, subject)
     return link
 
 
-def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, key: Key) -> dict[str, Any]:
+def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) -> dict[str, Any]:
     """What the device is now; nothing where it carries our own settings, which are not to be given back."""
     if link is not None and parse_mark(link.alias):
         return {}
     prior: dict[str, Any] = {"driver": function.driver}
     if link is not None:
         prior |= {"name": link.name, "alias": link.alias, "mac": link.mac, "mtu": link.mtu, "up": link.up}
-    if under_card(function):
+    if under_card(function) and tools.card.can_be_told(kernel, function):
         prior["vf"] = prior_of(tools.card.vf(kernel, function))
     return prior
 
@@ -154,6 +159,6 @@ def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, 
 def _mac(link: Link | None, prior: dict[str, Any], held: Holding | None) -> str | None:
     """The device's own address; that of the physical function's word where it has no link."""
     if link is not None:
-        return prior.get("mac") if held else link.mac
+        return prior.get("mac", link.mac) if held else link.mac
     told = prior.get("vf", {}).get("mac", [None])[0]
     return None if told == NO_MAC else told

@@ -13,10 +13,15 @@ _VERSION = "1.1.0"
 
 
 def device_info(function: Function, attachment: Attachment) -> dict[str, Any] | None:
-    """`pci` with address and physical function. A subfunction has no type of its own there: None."""
+    """`pci` with address and, where there are, RDMA device, physical function and representor. None for a subfunction:
+    it has no type there.
+    """
     if function.bus == AUXILIARY:
         return None
     pci = {"pci-address": function.id}
+    # Where a namespace owns it, the host does not see it any more once it was moved.
+    if rdma := attachment.state.get("rdma") or function.rdma:
+        pci["rdma-device"] = str(rdma[0])
     if function.parent:
         pci["pf-pci-address"] = function.parent
     if representor := attachment.names.get("representor"):

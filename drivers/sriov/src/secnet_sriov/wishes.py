@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from secnet.contract import Attachment, AttachRequest, InvalidConfig, SecnetError, Unsupported
 from secnet.linux.functions import AUXILIARY, Function
-from secnet.linux.rtnl import Link, VirtualFunction
+from secnet.linux.rtnl import Link, Rtnl, VirtualFunction
 
-from .card import Value
-from .tools import under_card
+from .card import Card, Value, no_uplink
+from .tools import is_kept, is_userspace, under_card
 
-__all__ = ["EARLY", "asked_of_the_card", "network_of", "require_bound", "require_options", "wishes"]
+__all__ = [
+    "EARLY",
+    "asked_of_the_card",
+    "is_trusted",
+    "network_of",
+    "require_bound",
+    "require_options",
+    "require_told",
+    "wishes",
+]
 
 EARLY = ("vlan",)
 """Set before the link's own MAC and MTU; the other attributes after them."""
@@ -25,10 +35,24 @@ def network_of(request: AttachRequest) -> str:
     return f"NetworkAttachmentDefinition {request.network}"
 
 
-def asked_of_the_card(request: AttachRequest, vlan: int) -> list[str]:
-    """The options that only a physical function can fulfil."""
+def asked_of_the_card(request: AttachRequest, function: Function, vlan: int) -> list[str]:
+    """The options that only a physical function can fulfil; `mac` where there is no link that could take it."""
     asked = [name for name in _OF_THE_CARD if name in request.options]
+    if request.mac is not None and is_userspace(function):
+        asked = ["mac", *asked]
     return ["vlan", *asked] if vlan and "bridge" not in request.options else asked
+
+
+def require_told(
+    card: Card, kernel: Rtnl, function: Function, request: AttachRequest, prior: Mapping[str, Any], vlan: int
+) -> None:
+    """Raise NotReady if something is asked of a physical function that has no link on the host."""
+    if (
+        under_card(function)
+        and asked_of_the_card(request, function, vlan)
+        and not is_kept(card, kernel, function, prior)
+    ):
+        raise no_uplink(function)
 
 
 def require_options(request: AttachRequest, function: Function, link: Link | None) -> None:
@@ -38,6 +62,9 @@ def require_options(request: AttachRequest, function: Function, link: Link | Non
     if most and least > most:
         raise _wrong(InvalidConfig, request, "minTxRate", f"{least} Mbit/s is more than maxTxRate", "lower it")
     _require_physical(request, function, options.get("vlan", 0))
+    if "bridge" in options and (tagged := _of_a_tag(request)):
+        why, hint = "the tag of a port of Open vSwitch has neither priority nor protocol", "leave it or bridge out"
+        raise _wrong(Unsupported, request, tagged[0], why, hint)
     if link is None:
         if request.mtu is not None:
             why = "a device without a netdev has no MTU"
@@ -52,14 +79,19 @@ def require_options(request: AttachRequest, function: Function, link: Link | Non
 def require_bound(attachment: Attachment, function: Function) -> None:
     """Refuse, before the first change, what depends on the VLAN that the pools may have given."""
     request, vlan = attachment.request, attachment.vlan or 0
-    tagged = [name for name in ("vlanQoS", "vlanProto") if request.options.get(name, _PLAIN) not in (0, _PLAIN)]
+    tagged = _of_a_tag(request)
     if tagged and not vlan:
         raise _wrong(InvalidConfig, request, tagged[0], "there is no tag without a VLAN", "set vlan or leave it out")
     _require_physical(request, function, vlan)
 
 
+def _of_a_tag(request: AttachRequest) -> list[str]:
+    """The options that ask for another tag than the usual one."""
+    return [name for name in ("vlanQoS", "vlanProto") if request.options.get(name, _PLAIN) not in (0, _PLAIN)]
+
+
 def _require_physical(request: AttachRequest, function: Function, vlan: int) -> None:
-    asked = asked_of_the_card(request, vlan)
+    asked = asked_of_the_card(request, function, vlan)
     if not asked or under_card(function):
         return
     if function.bus == AUXILIARY:
@@ -71,7 +103,17 @@ def _require_physical(request: AttachRequest, function: Function, vlan: int) -> 
 
 
 def _wrong(kind: type[SecnetError], request: AttachRequest, option: str, why: str, hint: str) -> SecnetError:
-    return kind(why, hint=hint, subject=network_of(request), path=f"$.{option}")
+    path = option if option == "mac" else f"$.{option}"  # an annotation asks for it
+    return kind(why, hint=hint, subject=network_of(request), path=path)
+
+
+def is_trusted(attachment: Attachment, now: VirtualFunction | None) -> bool:
+    """Whether the Pod may change its MAC: its network asks for trust, or the card keeps it on. now: None where nobody knows.
+
+    What it does with that is no deviation, not even one that is only told: it is what trust is for (bonding, VRRP), and a
+    network that is Degraded for as long as it does what it may would hide the day on which it is.
+    """
+    return attachment.request.options.get("trust") == "on" or bool(now and now.trust)
 
 
 def wishes(attachment: Attachment, function: Function, now: VirtualFunction) -> Mapping[str, Value]:

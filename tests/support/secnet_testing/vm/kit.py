@@ -107,8 +107,9 @@ class VfCase(GuestCase):
 
     driver: ClassVar[type[SriovDriver]] = SriovVfDriver
     # All that the card can do at once, so that each of its steps is failed and killed once: a guest is slow. With less, or
-    # nothing, the stand-ins are tried (drivers/sriov/tests), and whole agents in test_sriov_vf.py.
-    good = ({"vlan": 100, "vlanQoS": 3, "spoofchk": "on", "trust": "on", "maxTxRate": 100},)
+    # nothing, the stand-ins are tried (drivers/sriov/tests), and whole agents in test_sriov_vf.py. With trust on, another MAC
+    # would be no breakage.
+    good = ({"vlan": 100, "vlanQoS": 3, "spoofchk": "on", "trust": "off", "maxTxRate": 100},)
     bad: ClassVar[tuple[Bad, ...]] = (
         Bad({"bridge": "br-one"}, reason="Unsupported", match="$.bridge"),
         Bad({"minTxRate": 20, "maxTxRate": 10}, reason="InvalidConfig", match="$.minTxRate"),
@@ -116,7 +117,7 @@ class VfCase(GuestCase):
         Bad({}, reason="NotReady", request={"device": DeviceRef(id="0000:3b:1f.7")}, match="not on this host"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
     )
-    breakages = (
+    breakages: ClassVar[tuple[Breakage, ...]] = (
         Breakage("another VLAN", told("vlan", "5"), "WrongVlan"),
         Breakage("spoof check off", told("spoofchk", "off"), "WrongAttribute"),
     )
@@ -129,7 +130,7 @@ class VfCase(GuestCase):
             for number, device in enumerate(card.make(VFS)):
                 vf, (link,) = f"link set {card.ifname} vf {number}", netdevs(device)
                 lines += [f"{vf} vlan {number} qos {number}", f"{vf} spoofchk {'on' if number % 2 else 'off'}"]
-                lines += [f"{vf} trust {'on' if number % 3 else 'off'}"]
+                lines += [f"{vf} trust {'off' if number % 3 else 'on'}"]
                 lines += [f"link set {link} mtu {1500 - 10 * number}"]
             host.at_end(card.remove)
         batch = host.folder / "batch"
@@ -168,7 +169,7 @@ class SfCase(GuestCase):
     good = ({"vlan": 100, "bridge": BRIDGE},)  # without a bridge: see VfCase
     bad = (
         Bad({"vlan": 100}, reason="Unsupported", match="$.vlan"),
-        Bad({"trust": "on"}, reason="Unsupported", match="$.trust"),
+        Bad({"trust": "on"}, reason="InvalidConfig", match="trust"),
         Bad({"bridge": "br-soon"}, reason="NotReady", match="does not exist yet"),
         Bad({"bridge": "br-int"}, reason="InvalidConfig", match="drivers.sriov-sf.bridges"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="$.networkType"),
@@ -212,6 +213,7 @@ class AnyCase(VfCase):
 
     driver = SriovDriver
     good = ({},)  # what both can do
+    breakages = VfCase.breakages[:1]  # without options only a VLAN is one
     bad = (
         Bad({"bridge": BRIDGE}, reason="Unsupported", match="$.bridge"),
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
@@ -222,9 +224,9 @@ class AnyCase(VfCase):
         make_subfunctions(host, 2)
 
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
-        functions = [CARDS[1].vf(number) for number in range(2)]
+        functions = [CARDS[1].vf(number) for number in (1, 2)]  # those without trust, see VfCase
         pairs = zip(functions, host.kept["numbers"], strict=True)
-        rest = [CARDS[1].vf(number) for number in range(2, VFS)] + [CARDS[0].vf(number) for number in range(VFS)]
+        rest = [CARDS[1].vf(number) for number in (0, 3)] + [CARDS[0].vf(number) for number in range(VFS)]
         return [DeviceRef(id=device) for device in [*(one for pair in pairs for one in pair), *rest]][:count]
 
     def lose_device(self, host: Host, device: DeviceRef) -> None:
