@@ -49,7 +49,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
-        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link, request.key)
+        prior = _prior(tools, kernel, function, link, held)
         prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
         with pod_rtnl(request.netns) as (_, pod):
@@ -139,7 +139,18 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
     return link
 
 
-def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, key: Key) -> dict[str, Any]:
+def _prior(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, held: Holding | None) -> dict[str, Any]:
+    """What the device was before its holder took it, or else is now."""
+    if held is None:
+        return _capture(tools, kernel, function, link)
+    kept = dict(held.attachment.prior)
+    if kept.get("driver") in (None, function.driver):
+        return kept
+    # The host bound it to another driver since: of what it was, only what the physical function keeps is true still.
+    return _capture(tools, kernel, function, link) | {name: kept[name] for name in ("vf",) if name in kept}
+
+
+def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) -> dict[str, Any]:
     """What the device is now; nothing where it carries our own settings, which are not to be given back."""
     if link is not None and parse_mark(link.alias):
         return {}
