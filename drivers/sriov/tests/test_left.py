@@ -147,12 +147,15 @@ def test_what_separates_no_pods_is_warned_of(lab: Lab, caplog: pytest.LogCapture
     assert "rate stays 1/9 instead of 0/0" in caplog.text
 
 
-def test_it_is_over_when_somebody_sets_it_on_the_host(lab: Lab) -> None:
-    leave(lab, "trust")
-    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "trust": False}})
-    driver = lab.driver()
-    attachment, _, _ = lab.attach(driver, lab.new_netns())
+@pytest.mark.parametrize("made", [{"vlan": 0, "qos": 0, "trust": False}, {"vlan": 9, "qos": 0, "trust": False}])
+def test_it_is_over_when_somebody_sets_it_on_the_host(lab: Lab, made: dict[str, Any]) -> None:
+    """Or makes the functions anew. What the device is then is what it is given back as, and not what it was once."""
+    leave(lab, "trust", "vlan")
+    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), **made}, "refuses": []})
+    before, driver = lab.kept(), lab.driver()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 5, "trust": "on"})
     driver.detach(attachment, lab.call())
+    assert lab.kept() == before
     assert not list((lab.folder / "state").rglob("*.json"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from secnet.contract import MissingPrivilege
 from secnet_conformance.steps import Recorder
-from secnet_sriov.store import HoldingStore, Saved
+from secnet_sriov.store import HoldingStore, Left, Saved
 
 from .conftest import OTHER_VF, VF
 
@@ -142,8 +142,9 @@ def test_a_file_that_may_not_be_read_is_not_taken_for_a_free_device(lab: Lab, mo
 
 def test_what_is_left_survives_and_no_left_leaves_no_file(lab: Lab) -> None:
     kept = store(lab)
-    kept.release(VF, {"trust": [False]})
-    assert store(lab).look(VF) == Saved(left={"trust": [False]})
+    left = {"trust": Left(was=(False,), kept=(True,)), "vlan": Left(was=(0, 0, "802.1q"))}
+    kept.release(VF, left)
+    assert store(lab).look(VF) == Saved(left=left)
     assert kept.all() == ()
     kept.release(VF, {})
     assert kept.look(VF) == Saved()

@@ -23,7 +23,7 @@ from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import apply, clear_left, require_known, safe_left
+from .attributes import apply, clear_left, require_known, safe_left, still_left
 from .card import Value
 from .detaching import give_back
 from .looking import findings
@@ -50,7 +50,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
         netdev.require_free_name(
             pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
         )
-        holding = _hold(tools, attachment, call)
+        holding = _hold(tools, kernel, attachment, function, call)
         index = _prepare(tools, kernel, holding, function, call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
         netdev.require_ready(kernel, index, attachment, tools.host.owner_tag)
@@ -78,15 +78,18 @@ def _take_over(tools: Tools, attachment: Attachment, call: Call) -> None:
         give_back(tools, held, call)
 
 
-def _hold(tools: Tools, attachment: Attachment, call: Call) -> Holding:
+def _hold(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> Holding:
     """Write down that the attachment has the device, with what an earlier one left on it."""
     device = attachment.names["device"]
     saved = tools.store.look(device)
+    left = saved.left
     if saved.damage:
         call.log.warning(
             "device %s: %s; VLAN 0, spoofchk on and trust off are taken for what it was", device, saved.damage
         )
-    left = safe_left() if saved.damage else saved.left
+        left = safe_left()
+    if saved.holding is None and under_card(function):
+        left = still_left(left, tools.card.vf(kernel, function))
     holding = Holding(owner_tag=tools.host.owner_tag, attachment=attachment, left=left)
     if saved.holding != holding:
         with call.step("device.hold", device=device):
@@ -182,8 +185,8 @@ def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, 
         )
     if not tools.holds(attachment):
         _take_over(tools, attachment, call)
-    holding = _hold(tools, attachment, call)
     with host_rtnl() as kernel:
+        holding = _hold(tools, kernel, attachment, function, call)
         values = _values(tools, kernel, holding, function, call)
         apply(tools.card, kernel, function, attachment, values.items(), call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)

@@ -15,6 +15,7 @@ from secnet.linux.functions import Function
 from secnet.linux.rtnl import Rtnl, VirtualFunction
 
 from .card import ATTRIBUTES, Card, Value
+from .store import Left
 from .wishes import network_of, wishes
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "require_known",
     "restore",
     "safe_left",
+    "still_left",
 ]
 
 SAFE: Mapping[str, Value] = {"vlan": (0, 0, "802.1q"), "spoofchk": (True,), "trust": (False,)}
@@ -117,13 +119,13 @@ def restore(
     names: Iterable[str],
     call: Call,
     own_mac: str | None = None,
-) -> dict[str, list[Any]]:
-    """Give all attributes of `names` the values of `before`; return what the card refuses for good, with its value of before.
+) -> dict[str, Left]:
+    """Give all attributes of `names` the values of `before`; return what the card refuses for good.
 
     What the card has none of is left out. What may be tried again is raised once all have had their turn, about the device.
     own_mac: the address of the function's own link; as the administrative one it is as good as none.
     """
-    left: dict[str, list[Any]] = {}
+    left: dict[str, Left] = {}
     again: Retryable | None = None
     now = card.vf(kernel, function)
     for name in names:
@@ -137,7 +139,7 @@ def restore(
             if name == "mac" and kept == (own_mac,):
                 call.log.info("%s keeps its own MAC as the administrative one: %s", function.id, exc.message)
                 continue
-            left[name] = list(before[name])
+            left[name] = Left(was=before[name], kept=kept)
             call.log.warning(
                 "device %s: %s stays %s instead of %s: %s; set it with `ip link` on the physical function, "
                 "or make the card's functions anew",
@@ -156,9 +158,16 @@ def restore(
     return left
 
 
-def safe_left() -> dict[str, list[Any]]:
+def safe_left() -> dict[str, Left]:
     """What may have been left on a device of which nothing is known any more."""
-    return {name: list(value) for name, value in SAFE.items()}
+    return {name: Left(was=value) for name, value in SAFE.items()}
+
+
+def still_left(left: Mapping[str, Left], now: VirtualFunction) -> dict[str, Left]:
+    """Without what somebody has set since: that is what the device is now, and what it was before is the past."""
+    return {
+        name: item for name, item in left.items() if name in ATTRIBUTES and item.kept in (None, ATTRIBUTES[name](now))
+    }
 
 
 def clear_left(
@@ -166,7 +175,7 @@ def clear_left(
     kernel: Rtnl,
     function: Function,
     attachment: Attachment,
-    left: Mapping[str, list[Any]],
+    left: Mapping[str, Left],
     wished: Container[str],
     call: Call,
 ) -> None:
@@ -174,7 +183,7 @@ def clear_left(
 
     Raises NotReady, about the device, where the card still keeps what separates Pods. Of the rest, `restore` warns.
     """
-    before = {name: tuple(value) for name, value in left.items() if name not in wished}
+    before = {name: item.was for name, item in left.items() if name not in wished}
     if "vlan" in left and "bridge" not in attachment.request.options:
         # Untagged means no VLAN, not the one that the host had: that comes back with the detach.
         before.pop("vlan", None)

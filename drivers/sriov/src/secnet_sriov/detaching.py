@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from secnet.contract import Attachment, Busy, Call, Conflict, Gone, Permanent
@@ -16,16 +17,13 @@ from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import NO_MAC, RESTORED, SAFE, restore
+from .attributes import NO_MAC, RESTORED, SAFE, restore, still_left
 from .card import Value
 from .mark import mark_of
-from .store import Holding, Saved
+from .store import Holding, Left, Saved
 from .tools import Tools, is_userspace, under_card
 
 __all__ = ["detach", "give_back"]
-
-Left = dict[str, list[Any]]
-"""Attributes that the card did not take back, with what they were."""
 
 
 def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
@@ -48,7 +46,8 @@ def give_back(tools: Tools, holding: Holding, call: Call) -> None:
 
 
 def _give_back(tools: Tools, holding: Holding, call: Call, *, held: bool) -> None:
-    attachment, left = holding.attachment, {}
+    attachment = holding.attachment
+    left: Mapping[str, Left] = {}
     device = attachment.names["device"]
     with host_rtnl() as kernel, ExitStack() as stack:
         pod = _pod(stack, attachment)
@@ -62,7 +61,7 @@ def _give_back(tools: Tools, holding: Holding, call: Call, *, held: bool) -> Non
             netdev.return_to_host(pod, kernel, inside, tools.host, attachment, call)
         function = tools.card.functions.get(device)
         if function is not None:
-            left = _restore(tools, kernel, holding, function, call)
+            left = _restore(tools, kernel, holding, function, call, held=held)
         else:
             call.log.warning("%s is gone from the bus; nothing of it can be restored", device)
     if held or tools.store.look(device) != Saved(left=left):
@@ -86,7 +85,9 @@ def _may_be_ours(tools: Tools, kernel: Rtnl, attachment: Attachment) -> bool:
     return link is not None and link.alias == mark_of(tools.host.owner_tag, attachment.request)
 
 
-def _restore(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call) -> Left:
+def _restore(
+    tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call, *, held: bool
+) -> Mapping[str, Left]:
     """All of it, in this order: the link back and down, what the card keeps for it, the MAC on both sides, the link."""
     attachment = holding.attachment
     prior, card, keeps = attachment.prior, tools.card, under_card(function)
@@ -94,6 +95,8 @@ def _restore(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, c
         call.log.warning(
             "what %s was is not known: it is given back with VLAN 0, spoofchk on and trust off", function.id
         )
+    if keeps and not held:
+        holding = replace(holding, left=still_left(holding.left, card.vf(kernel, function)))
     before = _before(holding)
     if attachment.state.get("userspace") or _is_elsewhere(function, attachment, call):
         return restore(card, kernel, function, before, (*RESTORED, "mac"), call) if keeps else {}
@@ -111,7 +114,8 @@ def _restore(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, c
 def _before(holding: Holding) -> dict[str, Value]:
     """What the attributes were before any Pod had them: what the card kept of an earlier one is no prior state."""
     known: Mapping[str, Any] = holding.attachment.prior.get("vf") or SAFE
-    return {name: tuple(value) for name, value in {**known, **holding.left}.items()}
+    left = {name: item.was for name, item in holding.left.items()}
+    return {name: tuple(value) for name, value in {**known, **left}.items()}
 
 
 def _is_elsewhere(function: Function, attachment: Attachment, call: Call) -> bool:
@@ -186,9 +190,11 @@ def _restore_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: F
     link = netdev.on_host(tools.card, kernel, function.id)
     if netdev.set_mac(kernel, link, mac, call) or not driver:
         return
-    link = netdev.rebind(tools.card, kernel, function, str(driver), call)
-    if not netdev.set_mac(kernel, link, mac, call):
-        call.log.warning("%s does not take its old MAC %s back and has %s", function.id, mac, link.mac)
+    kept = f"the link {link.name} keeps the MAC {link.mac} instead of {mac}"
+    with _or_stays(kept, function.id, call):
+        link = netdev.rebind(tools.card, kernel, function, str(driver), call)
+        if not netdev.set_mac(kernel, link, mac, call):
+            call.log.warning("%s does not take its old MAC %s back and has %s", function.id, mac, link.mac)
 
 
 def _restore_link(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:

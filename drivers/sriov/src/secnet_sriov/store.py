@@ -21,10 +21,18 @@ from secnet.contract import Attachment, HostContext, Key, SecnetError, from_json
 from secnet.linux.errors import translated
 from secnet.linux.functions import bus_of
 
-__all__ = ["Holding", "HoldingStore", "Saved"]
+__all__ = ["Holding", "HoldingStore", "Left", "Saved"]
 
 _FOLDER = "sriov"
 _DAMAGED = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """An attribute that the card would not take back: what it was, and what it stayed. None: unknown."""
+
+    was: tuple[Any, ...]
+    kept: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +41,7 @@ class Holding:
 
     owner_tag: str
     attachment: Attachment
-    left: Mapping[str, list[Any]] = field(default_factory=dict)
+    left: Mapping[str, Left] = field(default_factory=dict)
 
     def of(self, owner_tag: str, key: Key) -> bool:
         """Whether it is this attachment that holds the device."""
@@ -44,12 +52,12 @@ class Holding:
 class Saved:
     """What is known of a device.
 
-    holding: None if nobody holds it. left: attributes that the card would not take back after an earlier Pod, with what they
-    were before it. damage: why the file says nothing; empty if it could be read or is not there.
+    holding: None if nobody holds it. left: the attributes that the card would not take back after an earlier Pod.
+    damage: why the file says nothing; empty if it could be read or is not there.
     """
 
     holding: Holding | None = None
-    left: Mapping[str, list[Any]] = field(default_factory=dict)
+    left: Mapping[str, Left] = field(default_factory=dict)
     damage: str = ""
 
 
@@ -102,14 +110,14 @@ class HoldingStore:
         data = {
             "owner_tag": holding.owner_tag,
             "attachment": to_json(holding.attachment),
-            "left": dict(holding.left),
+            "left": _left_json(holding.left),
         }
         self._write(device, data)
 
-    def release(self, device: str, left: Mapping[str, list[Any]]) -> None:
+    def release(self, device: str, left: Mapping[str, Left]) -> None:
         """Nobody holds it any more. What the card did not take back is kept for the next who does."""
         if left:
-            self._write(device, {"left": dict(left)})
+            self._write(device, {"left": _left_json(left)})
             return
         path = self.path(device)
         with translated(f"removing {path}", subject=f"device {device}"):
@@ -154,13 +162,20 @@ class HoldingStore:
 
 def _parse(device: str, data: Any) -> Saved:
     """Raises what wrong shapes raise."""
-    left = {name: list(value) for name, value in data["left"].items()}
+    left = {
+        name: Left(was=tuple(item["was"]), kept=None if item["kept"] is None else tuple(item["kept"]))
+        for name, item in data["left"].items()
+    }
     if "attachment" not in data:
         return Saved(left=left)
     attachment = from_json(Attachment, data["attachment"])
     if attachment.names["device"] != device:
         raise ValueError(f"it is about {attachment.names['device']}")
     return Saved(holding=Holding(owner_tag=data["owner_tag"], attachment=attachment, left=left), left=left)
+
+
+def _left_json(left: Mapping[str, Left]) -> dict[str, Any]:
+    return {name: {"was": item.was, "kept": item.kept} for name, item in left.items()}
 
 
 def _sync(directory: Path) -> None:
