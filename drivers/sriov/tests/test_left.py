@@ -203,6 +203,20 @@ def test_a_card_that_must_have_a_mac_gets_its_own(
     lab.attach(lab.driver(), lab.new_netns(), {"vlan": 5}, network=NEXT)
 
 
+def test_what_is_taken_and_does_not_read_back_keeps_no_device(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stand-in does what it is told, so it is taught to ignore it."""
+    driver = lab.driver()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), {"trust": "on"})
+    monkeypatch.setattr(StandInCard, "set_vf", lambda *_: None)
+    driver.detach(attachment, lab.call())
+    assert f"device {VF}: trust stays on instead of off: trust of {VF} reads back as on" in caplog.text
+    assert driver.inventory(lab.call()).owned == ()
+    with pytest.raises(NotReady, match="trust on"):
+        lab.attach(driver, lab.new_netns())
+
+
 def test_an_mtu_that_is_refused_keeps_no_device(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     driver = lab.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), mtu=1400)
