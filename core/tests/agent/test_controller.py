@@ -110,7 +110,7 @@ class Told:
     def __init__(self) -> None:
         self.reports: list[PodReport | None] = []
 
-    def publish(self, key: Any, pod: Any, result: SyncResult, revision: int) -> tuple[()]:
+    def publish(self, key: Any, pod: Any, result: SyncResult, revision: int, **rest: Any) -> tuple[()]:
         self.reports.append(result.report)
         return ()
 

@@ -41,7 +41,6 @@ def sweeper(rig: Rig) -> Sweeper:
         pipeline=rig.pipeline,
         journal=rig.journal,
         sandboxes=dict,
-        pod_exists=lambda namespace, name: True,
     )
 
 
@@ -57,7 +56,7 @@ def elsewhere(device: DeviceRef | None = None) -> AttachRequest:
 
 
 def sweep(sweeper: Sweeper) -> None:
-    sweeper.sweep(["toy"], [], Call.within(5))
+    sweeper.sweep(["toy"], Call.within(5))
 
 
 @pytest.mark.parametrize("moment", ["plan", "attach"])

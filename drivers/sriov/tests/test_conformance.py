@@ -143,7 +143,7 @@ class StandInCase(DriverCase):
         return {"sysfs_root": host.folder / "sys", "state_dir": host.folder / "state"}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
-        held = (host.folder / "state" / "sriov").glob("*.json")
+        held = (host.folder / "state" / "sriov").glob("*/*/*.json")
         return {"kept": standins(host).kept(), "held": sorted(path.name for path in held)}
 
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def test_what_an_attach_of_ours_left_is_no_use_of_the_host(lab: Lab, lost: bool)
     with pytest.raises(Interrupt):
         driver.attach(attachment, lab.call(Interrupt.before_move()))
     if lost:
-        (lab.folder / "state" / "sriov" / f"{VF}.json").unlink()
+        shutil.rmtree(lab.folder / "state" / "sriov")
     run_in(None, ["ip", "address", "add", "192.0.2.7/24", "dev", "vf0"])
     driver.attach(lab.plan(driver, pod), lab.call())
     assert lab.pod_link(pod) is not None

@@ -13,6 +13,7 @@ from secnet_testing.ovs import OvsFactory
 
 from .conftest import PF
 from .test_holding import Interrupt
+from .test_left import edit_prior
 
 if TYPE_CHECKING:
     from .conftest import Lab
@@ -88,3 +89,40 @@ def test_without_open_vswitch_a_mark_alone_is_given_back(offloading: Lab) -> Non
     assert link.alias == ""
     with pytest.raises(Unavailable):  # what a network asks for is another matter
         lab.plan(driver, lab.new_netns(), OPTIONS, device=device)
+
+
+def test_an_mtu_that_the_representor_refuses_keeps_no_device(
+    offloading: Lab, ovs: OvsFactory, node_netns: Namespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
+    switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
+    driver = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG)
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS, device=device)
+    before = attachment.prior["representor"]
+    # As much too large as the old one is once the physical function's was lowered.
+    edit_prior(lab, representor={**before, "mtu": 70000, "up": False})
+    driver.detach(attachment, lab.call())
+    assert "the representor rep0 keeps the MTU 1500 instead of 70000" in caplog.text
+    link = lab.host_link("rep0")
+    assert link is not None
+    assert not link.up
+    assert driver.inventory(lab.call()).owned == ()
+
+
+def test_a_half_attach_of_which_only_the_representor_is_known_is_given_back(
+    offloading: Lab, ovs: OvsFactory, node_netns: Namespace
+) -> None:
+    """The saved state was lost in between, and something on the host brought the link up."""
+    lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
+    switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
+    driver, pod = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG), lab.new_netns()
+    with pytest.raises(Interrupt):
+        driver.attach(lab.plan(driver, pod, OPTIONS, device=device), lab.call(Interrupt.before_move()))
+    shutil.rmtree(lab.folder / "state")
+    again = lab.plan(driver, pod, OPTIONS, device=device)
+    assert "name" not in again.prior
+    run_in(None, ["ip", "link", "set", "sf0", "up"])
+    driver.detach(again, lab.call())
+    link = lab.host_link("sf0")
+    assert link is not None
+    assert (link.alias, link.up) == ("", False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from secnet.contract import Busy, Call, Unsupported
+from secnet.contract import Busy, Call, NotReady, Unsupported
 
 from .conftest import PF, VF
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
+OPTIONS = {"vlan": 100, "trust": "on", "spoofchk": "off"}
 NEW_MAC = "02:aa:bb:cc:dd:01"
 
 
@@ -42,6 +45,44 @@ def test_the_card_is_told_and_nothing_is_moved(bound: Lab) -> None:
     driver.detach(attachment, lab.call())
     assert lab.kept() == before
     assert driver.inventory(lab.call()).owned == ()
+
+
+def test_a_lost_holding_leaves_what_the_record_says(bound: Lab) -> None:
+    """There is no link to bear a mark."""
+    lab, driver = bound, bound.driver()
+    before = lab.kept()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS, mac=NEW_MAC)
+    shutil.rmtree(lab.folder / "state")
+    driver.detach(attachment, lab.call())
+    assert lab.kept() == before
+
+
+def test_a_lost_holding_and_nothing_known_is_made_safe_and_said(bound: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    lab, driver = bound, bound.driver()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS)
+    shutil.rmtree(lab.folder / "state")
+    with caplog.at_level("WARNING"):
+        driver.detach(dataclasses.replace(attachment, prior={}), lab.call())
+    assert "VLAN 0, spoofchk on and trust off" in caplog.text
+    assert (lab.kept()["vlan"], lab.kept()["trust"], lab.kept()["spoofchk"]) == (0, False, True)
+
+
+def test_a_late_detach_leaves_the_next_holder_alone(bound: Lab) -> None:
+    lab, driver = bound, bound.driver()
+    first, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 100})
+    driver.detach(first, lab.call())
+    second, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 5})
+    driver.detach(first, lab.call())
+    assert driver.check(second, lab.call()).clean
+
+
+def test_what_the_card_does_not_take_back_is_not_for_the_next_program(bound: Lab) -> None:
+    lab, driver = bound, bound.driver()
+    attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS)
+    lab.card.set(VF, refuses=["trust"])
+    driver.detach(attachment, lab.call())
+    with pytest.raises(NotReady, match="trust on"):
+        lab.attach(driver, lab.new_netns(), {"vlan": 5})
 
 
 def test_check_sees_what_somebody_tells_the_card(bound: Lab) -> None:

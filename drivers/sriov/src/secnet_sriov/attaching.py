@@ -1,20 +1,29 @@
 """Attach: everything that may be refused is done on the host with the link down; then one message moves the link.
 
-The order: hold the device, mark its link; VLAN; the link's own MAC and MTU; the other attributes that the physical function
-keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move;
-the RDMA devices, where they belong to a namespace.
+The order: hold the device; what an earlier Pod left; mark its link; VLAN; the link's own MAC and MTU; the other attributes that
+the physical function keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move; the
+RDMA devices, where they belong to a namespace.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secnet.contract import Attachment, AttachResult, Busy, Call, HostInterface, VerifyFailed
+from secnet.contract import (
+    Attachment,
+    AttachResult,
+    Busy,
+    Call,
+    HostInterface,
+    NotReady,
+    Permanent,
+    VerifyFailed,
+)
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import apply
+from .attributes import apply, clear_left, require_known, safe_left, still_left
 from .card import Value
 from .detaching import give_back
 from .looking import findings
@@ -41,8 +50,8 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
         netdev.require_free_name(
             pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
         )
-        _hold(tools, attachment, call)
-        index = _prepare(tools, kernel, attachment, function, call)
+        holding = _hold(tools, kernel, attachment, function, call)
+        index = _prepare(tools, kernel, holding, function, call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
         netdev.require_ready(kernel, index, attachment, tools.host.owner_tag)
         netdev.move(kernel, index, fd, attachment, call)
@@ -69,25 +78,52 @@ def _take_over(tools: Tools, attachment: Attachment, call: Call) -> None:
         give_back(tools, held, call)
 
 
-def _hold(tools: Tools, attachment: Attachment, call: Call) -> None:
-    holding = Holding(owner_tag=tools.host.owner_tag, attachment=attachment)
+def _hold(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> Holding:
+    """Write down that the attachment has the device, with what an earlier one left on it."""
     device = attachment.names["device"]
-    if tools.store.read(device) != holding:
+    saved = tools.store.look(device)
+    left = saved.left
+    if saved.damage:
+        call.log.warning(
+            "device %s: %s; VLAN 0, spoofchk on and trust off are taken for what it was", device, saved.damage
+        )
+        left = safe_left()
+    if saved.holding is None and is_kept(tools.card, kernel, function, attachment.prior):
+        left = still_left(left, tools.card.vf(kernel, function))
+    holding = Holding(owner_tag=tools.host.owner_tag, attachment=attachment, left=left)
+    if saved.holding != holding:
         with call.step("device.hold", device=device):
             tools.store.write(device, holding)
+    return holding
 
 
-def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> int:
+def _values(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call) -> Mapping[str, Value]:
+    """What the physical function is told; nothing where there is none, or one without a link of which nothing is asked.
+
+    What an earlier Pod left and this one does not ask for is cleared here.
+    """
+    attachment = holding.attachment
+    require_told(tools.card, kernel, function, attachment.request, attachment.prior, attachment.vlan or 0)
+    if not is_kept(tools.card, kernel, function, attachment.prior):
+        return {}
+    now = tools.card.vf(kernel, function)
+    values = wishes(attachment, function, now)
+    require_known(function, attachment, values, now)
+    clear_left(tools.card, kernel, function, attachment, holding.left, values, call)
+    return values
+
+
+def _prepare(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call) -> int:
     """The link with MAC, MTU and mark, down, and the card set; returns the link's index."""
-    card, tag = tools.card, tools.host.owner_tag
-    values = _values(tools, kernel, attachment, function)
+    card, tag, attachment = tools.card, tools.host.owner_tag, holding.attachment
+    values = _values(tools, kernel, holding, function, call)
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name in EARLY], call)
     refusal = netdev.try_mac(kernel, link, attachment.mac, call)
     if refusal is not None and "mac" not in values:
         raise netdev.mac_refused(attachment, refusal)
-    netdev.set_mtu(kernel, link, attachment, call)
+    _set_mtu(kernel, link, attachment, call)
     apply(card, kernel, function, attachment, [(name, values[name]) for name in values if name not in EARLY], call)
     if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
         _require_last_word(attachment, values)
@@ -95,16 +131,22 @@ def _prepare(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Funct
     # Some cards reset the function on a new setting: what the link has now is looked at anew.
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
-    netdev.set_mtu(kernel, link, attachment, call)
+    _set_mtu(kernel, link, attachment, call)
     return link.index
 
 
-def _values(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> Mapping[str, Value]:
-    """What the physical function is told; nothing where there is none, or one without a link of which nothing is asked."""
-    require_told(tools.card, kernel, function, attachment.request, attachment.prior, attachment.vlan or 0)
-    if not is_kept(tools.card, kernel, function, attachment.prior):
-        return {}
-    return wishes(attachment, function, tools.card.vf(kernel, function))
+def _set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:
+    """A refusal is no fault of a network that asks for no MTU: the device has another now than when it was planned."""
+    try:
+        netdev.set_mtu(kernel, link, attachment, call)
+    except Permanent as exc:
+        if attachment.request.mtu is not None:
+            raise
+        raise NotReady(
+            f"the device does not take the MTU {attachment.mtu} that it had: {exc.message}",
+            hint="it is planned anew, with the MTU that it has",
+            subject=f"device {attachment.names['device']}",
+        ) from exc
 
 
 def _require_last_word(attachment: Attachment, values: Mapping[str, Value]) -> None:
@@ -151,9 +193,10 @@ def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, 
         )
     if not tools.holds(attachment):
         _take_over(tools, attachment, call)
-        _hold(tools, attachment, call)
     with host_rtnl() as kernel:
-        apply(tools.card, kernel, function, attachment, _values(tools, kernel, attachment, function).items(), call)
+        holding = _hold(tools, kernel, attachment, function, call)
+        values = _values(tools, kernel, holding, function, call)
+        apply(tools.card, kernel, function, attachment, values.items(), call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
     return AttachResult(
         mac=attachment.mac,

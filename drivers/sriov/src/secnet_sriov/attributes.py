@@ -1,32 +1,66 @@
-"""Setting what the physical function keeps for a virtual one: only what differs, one step each, each read back."""
+"""Setting what the physical function keeps for a virtual one, and giving it back: what differs, one step each, each read back.
+
+A network's wish that is refused ends the attach. What is refused when it is given back ends nothing: the rest is given back, and
+what the card kept is noted, for the next holder not to have it unasked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import Attachment, Call, Finding, Unsupported, VerifyFailed
+from secnet.contract import Attachment, Call, Finding, NotReady, Permanent, Retryable, Unsupported, VerifyFailed
 from secnet.contract.errors import SecnetError
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Rtnl, VirtualFunction
 
 from .card import ATTRIBUTES, Card, Value
+from .store import Left
 from .wishes import is_trusted, network_of, wishes
 
-__all__ = ["NO_MAC", "SAFE", "apply", "attribute_findings", "prior_of", "restore"]
+__all__ = [
+    "NO_MAC",
+    "SAFE",
+    "apply",
+    "attribute_findings",
+    "clear_left",
+    "prior_of",
+    "require_known",
+    "restore",
+    "safe_left",
+    "still_left",
+]
 
 SAFE: Mapping[str, Value] = {"vlan": (0, 0, "802.1q"), "spoofchk": (True,), "trust": (False,)}
 """What a function is given back with when nobody knows what it had."""
 
+RESTORED = ("trust", "spoofchk", "vlan", "rate", "linkState")
+"""The order in which they are given back, the MAC after them: first what lets a Pod do harm."""
+
 NO_MAC = "00:00:00:00:00:00"
 
 _HINT = "leave it out, correct it, or take a card whose driver can do it"
+_GUARDS = ("trust", "spoofchk", "vlan")  # what must not go from one Pod to the next
 _WORDS = {True: "on", False: "off", None: "unknown"}
 
 
 def prior_of(vf: VirtualFunction) -> dict[str, list[Any]]:
     """All attributes as JSON-like data."""
     return {name: list(read(vf)) for name, read in ATTRIBUTES.items()}
+
+
+def require_known(
+    function: Function, attachment: Attachment, values: Mapping[str, Value], now: VirtualFunction
+) -> None:
+    """Refuse, before the first change, what the card's driver does not report: it would be set, and nobody could see it."""
+    for name in values:
+        if None in ATTRIBUTES[name](now):
+            raise Unsupported(
+                f"the driver of {function.parent} does not say what {name} of {function.id} is",
+                hint="leave it out, or take a card whose driver reports it",
+                subject=network_of(attachment.request),
+                path=_path(attachment, name),
+            )
 
 
 def apply(
@@ -42,28 +76,28 @@ def apply(
     A MAC is set even where it reads so already: some cards show the link's own there, which the Pod could still change.
     """
     for name, value in values:
-        if name == "mac" or ATTRIBUTES[name](card.vf(kernel, function)) != value:
-            _set(card, kernel, function, attachment, name, value, call)
-
-
-def _set(
-    card: Card, kernel: Rtnl, function: Function, attachment: Attachment, name: str, value: Value, call: Call
-) -> None:
-    path = _path(attachment, name)
-    with call.step(f"vf.{name.lower()}", device=function.id, value=list(value)):
+        if name != "mac" and ATTRIBUTES[name](card.vf(kernel, function)) == value:
+            continue
+        subject, path = network_of(attachment.request), _path(attachment, name)
         try:
-            card.set_vf(kernel, function, name, value)
+            _set(card, kernel, function, name, value, call)
+        except VerifyFailed as exc:
+            raise VerifyFailed(exc.message, hint=exc.hint, subject=subject, path=path) from exc
         except SecnetError as exc:
-            subject = network_of(attachment.request)
             hint = exc.hint if exc.retryable else _HINT
             raise type(exc)(f"the device {function.id}: {exc.message}", hint=hint, subject=subject, path=path) from exc
+
+
+def _set(card: Card, kernel: Rtnl, function: Function, name: str, value: Value, call: Call) -> None:
+    """One attribute. Raises VerifyFailed if it does not read back."""
+    with call.step(f"vf.{name.lower()}", device=function.id, value=list(value)):
+        card.set_vf(kernel, function, name, value)
     found = ATTRIBUTES[name](card.vf(kernel, function))
     if found != value:
         raise VerifyFailed(
             f"{name} of {function.id} reads back as {_words(found)} instead of {_words(value)}",
             hint="it is tried again; see the kernel log: the card may not know this setting",
-            subject=network_of(attachment.request),
-            path=path,
+            subject=f"device {function.id}",
         )
 
 
@@ -78,22 +112,94 @@ def _path(attachment: Attachment, name: str) -> str:
 
 
 def restore(
-    card: Card, kernel: Rtnl, function: Function, attachment: Attachment, names: Iterable[str], call: Call
-) -> None:
-    """Give the attributes the values of `prior`; without any, those that are safe. What the card has none of is left."""
-    known = attachment.prior.get("vf")
-    before = {name: tuple(value) for name, value in known.items()} if known else SAFE
+    card: Card,
+    kernel: Rtnl,
+    function: Function,
+    before: Mapping[str, Value],
+    names: Iterable[str],
+    call: Call,
+    own_mac: str | None = None,
+) -> dict[str, Left]:
+    """Give all attributes of `names` the values of `before`; return what the card refuses for good.
+
+    What the card has none of is left out. What may be tried again is raised once all have had their turn, about the device.
+    own_mac: the address of the function's own link; as the administrative one it is as good as none.
+    """
+    left: dict[str, Left] = {}
+    again: Retryable | None = None
     now = card.vf(kernel, function)
     for name in names:
         found = ATTRIBUTES[name](now)
         if name not in before or found == before[name] or None in (*before[name], *found):
             continue
         try:
-            apply(card, kernel, function, attachment, [(name, before[name])], call)
-        except Unsupported as exc:
-            if known:
-                raise
-            call.log.warning("%s of %s stays as it is: %s", name, function.id, exc.message)
+            _set(card, kernel, function, name, before[name], call)
+        except (Permanent, VerifyFailed) as exc:  # the same would be written, and ignored, each time
+            kept = ATTRIBUTES[name](card.vf(kernel, function))
+            if name == "mac" and kept == (own_mac,):
+                call.log.info("%s keeps its own MAC as the administrative one: %s", function.id, exc.message)
+                continue
+            left[name] = Left(was=before[name], kept=kept)
+            call.log.warning(
+                "device %s: %s stays %s instead of %s: %s; set it with `ip link` on the physical function, "
+                "or make the card's functions anew",
+                function.id,
+                name,
+                _words(kept),
+                _words(before[name]),
+                exc.message,
+            )
+        except Retryable as exc:
+            again = again or type(exc)(
+                f"{name} cannot be given back: {exc.message}", hint=exc.hint, subject=f"device {function.id}"
+            )
+    if again is not None:
+        raise again
+    return left
+
+
+def safe_left() -> dict[str, Left]:
+    """What may have been left on a device of which nothing is known any more."""
+    return {name: Left(was=value) for name, value in SAFE.items()}
+
+
+def still_left(left: Mapping[str, Left], now: VirtualFunction) -> dict[str, Left]:
+    """Without what somebody has set since: that is what the device is now, and what it was before is the past."""
+    return {
+        name: item for name, item in left.items() if name in ATTRIBUTES and item.kept in (None, ATTRIBUTES[name](now))
+    }
+
+
+def clear_left(
+    card: Card,
+    kernel: Rtnl,
+    function: Function,
+    attachment: Attachment,
+    left: Mapping[str, Left],
+    wished: Container[str],
+    call: Call,
+) -> None:
+    """Set what an earlier Pod left and this network does not ask for to what it was before that Pod. `wished`: attributes.
+
+    Raises NotReady, about the device, where the card still keeps what separates Pods. Of the rest, `restore` warns.
+    """
+    before = {name: item.was for name, item in left.items() if name not in wished}
+    if "vlan" in left and "bridge" not in attachment.request.options:
+        # Untagged means no VLAN, not the one that the host had: that comes back with the detach.
+        before.pop("vlan", None)
+        if not attachment.vlan and card.vf(kernel, function).vlan:
+            before["vlan"] = SAFE["vlan"]
+    kept = restore(card, kernel, function, before, [name for name in (*RESTORED, "mac") if name in before], call)
+    guards = [name for name in _GUARDS if name in kept]
+    if guards:
+        now = card.vf(kernel, function)
+        words = ", ".join(f"{name} {_words(ATTRIBUTES[name](now))}" for name in guards)
+        raise NotReady(
+            f"the device still has {words} of an earlier Pod, and the card does not take it back",
+            hint="it is tried again; set it with `ip link` on the physical function, make the card's functions anew, "
+            "or say in the network what it is to be",
+            subject=f"device {function.id}",
+        )
 
 
 def attribute_findings(card: Card, kernel: Rtnl, function: Function, attachment: Attachment) -> Iterator[Finding]:

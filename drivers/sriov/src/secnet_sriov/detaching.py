@@ -1,53 +1,58 @@
 """Detach: bring the device back to the host and make it what it was. The only undo path, from any point of an attach.
 
-A device is touched only while this attachment holds it, by the holding or, where that was lost, by the mark on its link.
+A device is touched only while this attachment holds it, by the holding or, where that was lost, by the mark on its link; one that
+a program has bears no mark, and is touched while nobody else holds it. What the card refuses to take back is warned of, is kept
+for the next holder to clear, and holds up nothing.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
-from secnet.contract import Attachment, Call, Gone, InvalidConfig, Unsupported
+from secnet.contract import Attachment, Busy, Call, Conflict, Gone, Permanent
 from secnet.linux.functions import Function
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import NO_MAC, restore
+from .attributes import NO_MAC, RESTORED, SAFE, restore, still_left
+from .card import Value
 from .mark import mark_of
-from .store import Holding
-from .tools import Tools, is_kept, is_known
+from .store import Holding, Left, Saved
+from .tools import Tools, is_kept, is_known, is_userspace
 
 __all__ = ["detach", "give_back"]
-
-_LAST = ("vlan", "spoofchk", "trust", "rate", "linkState")
 
 
 def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
     """See `NetworkDriver.detach`. Raises Busy while the device is on its way back."""
     device, tag = attachment.names["device"], tools.host.owner_tag
-    holding = tools.holding(attachment)
-    if holding is None:
-        _give_back(tools, attachment, tag, call, held=False)
-    elif holding.of(tag, attachment.key):
-        give_back(tools, holding, call)
+    saved = tools.store.look(device)
+    if saved.holding is None:
+        if saved.damage:
+            call.log.warning("device %s: %s; what the attachment's record says is taken", device, saved.damage)
+        _give_back(tools, Holding(owner_tag=tag, attachment=attachment, left=saved.left), call, held=False)
+    elif saved.holding.of(tag, attachment.key):
+        give_back(tools, saved.holding, call)
     else:
-        call.log.debug("%s is held by %s and stays", device, holding.attachment.key)
+        call.log.debug("%s is held by %s and stays", device, saved.holding.attachment.key)
 
 
 def give_back(tools: Tools, holding: Holding, call: Call) -> None:
     """Make a device what it was before its holder took it, whoever that is, and forget the holding."""
-    device = holding.attachment.names["device"]
-    _give_back(tools, holding.attachment, holding.owner_tag, call, held=True)
-    with call.step("device.release", device=device):
-        tools.store.remove(device)
+    _give_back(tools, holding, call, held=True)
 
 
-def _give_back(tools: Tools, attachment: Attachment, owner_tag: str, call: Call, *, held: bool) -> None:
+def _give_back(tools: Tools, holding: Holding, call: Call, *, held: bool) -> None:
+    attachment = holding.attachment
+    left: Mapping[str, Left] = {}
     device = attachment.names["device"]
     with host_rtnl() as kernel, ExitStack() as stack:
         pod = _pod(stack, attachment)
-        inside = netdev.in_pod(tools.card, pod, attachment, owner_tag) if pod else None
-        if not held and inside is None and not _is_marked(tools, kernel, attachment):
+        inside = netdev.in_pod(tools.card, pod, attachment, holding.owner_tag) if pod else None
+        if not held and inside is None and not _may_be_ours(tools, kernel, attachment):
             return
         if pod is not None:
             rdma.move_back(attachment, tools.host, call)
@@ -56,9 +61,12 @@ def _give_back(tools: Tools, attachment: Attachment, owner_tag: str, call: Call,
             netdev.return_to_host(pod, kernel, inside, tools.host, attachment, call)
         function = tools.card.functions.get(device)
         if function is not None:
-            _restore(tools, kernel, attachment, function, call)
+            left = _restore(tools, kernel, holding, function, call, held=held)
         else:
             call.log.warning("%s is gone from the bus; nothing of it can be restored", device)
+    if held or tools.store.look(device) != Saved(left=left):
+        with call.step("device.release", device=device):
+            tools.store.release(device, left)
 
 
 def _pod(stack: ExitStack, attachment: Attachment) -> Rtnl | None:
@@ -69,39 +77,83 @@ def _pod(stack: ExitStack, attachment: Attachment) -> Rtnl | None:
         return None
 
 
-def _is_marked(tools: Tools, kernel: Rtnl, attachment: Attachment) -> bool:
+def _may_be_ours(tools: Tools, kernel: Rtnl, attachment: Attachment) -> bool:
+    """Whether a device that nobody holds is to be given back: by its mark or, as it has no link to bear one, by the record."""
+    if attachment.state.get("userspace"):
+        return True
     link = tools.card.netdev(kernel, attachment.names["device"])
     return link is not None and link.alias == mark_of(tools.host.owner_tag, attachment.request)
 
 
-def _restore(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
-    if not is_known(attachment.prior):
+def _restore(
+    tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call, *, held: bool
+) -> Mapping[str, Left]:
+    """All of it, in this order: the link back and down, what the card keeps for it, the MAC on both sides, the link."""
+    attachment = holding.attachment
+    prior, card = attachment.prior, tools.card
+    keeps = is_kept(card, kernel, function, prior)
+    if not is_known(prior):
         call.log.warning(
             "what %s was is not known: it is given back with VLAN 0, spoofchk on and trust off", function.id
         )
-    card, keeps = tools.card, is_kept(tools.card, kernel, function, attachment.prior)
-    if attachment.state.get("userspace"):
-        if keeps:
-            restore(card, kernel, function, attachment, ("mac", *_LAST), call)
-        return
-    _bring_back(tools, kernel, attachment, function, call)
+    if keeps and not held:
+        holding = replace(holding, left=still_left(holding.left, card.vf(kernel, function)))
+    before = _before(holding)
+    if attachment.state.get("userspace") or _is_elsewhere(function, attachment, call):
+        return restore(card, kernel, function, before, (*RESTORED, "mac"), call) if keeps else {}
+    function = _bring_back(tools, kernel, attachment, function, call)
+    left = restore(card, kernel, function, before, RESTORED, call) if keeps else {}
     if keeps:
         _forget_mac(tools, kernel, attachment, function, call)
     _restore_mac(tools, kernel, attachment, function, call)
     if keeps:
-        restore(card, kernel, function, attachment, ("mac", *_LAST), call)
+        left |= restore(card, kernel, function, before, ("mac",), call, own_mac=prior.get("mac"))
     _restore_link(kernel, netdev.on_host(card, kernel, function.id), attachment, call)
+    return left
 
 
-def _bring_back(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
-    """The link on the host, down. Raises Busy while it is not there, unless its driver was left unbound by an attach."""
+def _before(holding: Holding) -> dict[str, Value]:
+    """What the attributes were before any Pod had them: what the card kept of an earlier one is no prior state."""
+    known: Mapping[str, Any] = holding.attachment.prior.get("vf") or SAFE
+    left = {name: item.was for name, item in holding.left.items()}
+    return {name: tuple(value) for name, value in {**known, **left}.items()}
+
+
+def _is_elsewhere(function: Function, attachment: Attachment, call: Call) -> bool:
+    """Whether the host has bound the device to another driver since: its link ended then, and is not coming back."""
+    driver = attachment.prior.get("driver")
+    if function.driver in ("", driver) or not (driver or is_userspace(function)):
+        return False
+    call.log.warning(
+        "device %s: the host has bound it to %s instead of %s meanwhile: only what the physical function keeps is given back",
+        function.id,
+        function.driver,
+        driver or "its network driver",
+    )
+    return True
+
+
+def _bring_back(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> Function:
+    """The link on the host, down. Raises Busy while it is not there, unless its driver was left unbound by an attach.
+
+    Returns the function as it is then.
+    """
     driver = attachment.prior.get("driver")
     if not function.driver and driver:
         netdev.rebind(tools.card, kernel, function, str(driver), call)
-    link = netdev.on_host(tools.card, kernel, function.id)
+        function = tools.card.functions.get(function.id) or function
+    link = tools.card.netdev(kernel, function.id)
+    if link is None:
+        raise Busy(
+            f"the device has no link on the host and is bound to {function.driver or 'no driver'}: "
+            "it is on its way back from a Pod, or its driver made none",
+            hint="it is tried again; if it does not come, see the kernel log, and bind the device to its network driver",
+            subject=f"device {function.id}",
+        )
     if link.up and not _is_original(link, attachment):
         with call.step("link.down", link=link.name):
             kernel.set_link(link.index, up=False)
+    return function
 
 
 def _is_original(link: Link, attachment: Attachment) -> bool:
@@ -111,19 +163,24 @@ def _is_original(link: Link, attachment: Attachment) -> bool:
 
 
 def _forget_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
-    """Take our administrative MAC away: while there is one, many cards let the link take no other.
+    """Take our administrative MAC away: while there is one, many cards let the link take no other. A card that must have one
+    is told the link's own of before.
 
     Some cards report the link's own MAC as the administrative one: it comes back with the link's.
     """
-    prior = attachment.prior
+    own = attachment.prior.get("mac")
     told = tools.card.vf(kernel, function).mac
-    if attachment.request.mac is None or told in (NO_MAC, prior.get("mac")):
+    if attachment.request.mac is None or told in (NO_MAC, own):
         return
-    with call.step("vf.forget-mac", device=function.id):
+    for mac in (NO_MAC, own):
+        if not mac:
+            continue
         try:
-            tools.card.set_vf(kernel, function, "mac", (NO_MAC,))
-        except (InvalidConfig, Unsupported) as exc:
-            call.log.info("%s keeps an administrative MAC: %s", function.id, exc.message)
+            with call.step("vf.forget-mac", device=function.id, mac=mac):
+                tools.card.set_vf(kernel, function, "mac", (mac,))
+            return
+        except Permanent as exc:
+            call.log.info("%s does not take the administrative MAC %s: %s", function.id, mac, exc.message)
 
 
 def _restore_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
@@ -134,27 +191,43 @@ def _restore_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: F
     link = netdev.on_host(tools.card, kernel, function.id)
     if netdev.set_mac(kernel, link, mac, call) or not driver:
         return
-    link = netdev.rebind(tools.card, kernel, function, str(driver), call)
-    if not netdev.set_mac(kernel, link, mac, call):
-        call.log.warning("%s does not take its old MAC %s back and has %s", function.id, mac, link.mac)
+    kept = f"the link {link.name} keeps the MAC {link.mac} instead of {mac}"
+    with _or_stays(kept, function.id, call):
+        link = netdev.rebind(tools.card, kernel, function, str(driver), call)
+        if not netdev.set_mac(kernel, link, mac, call):
+            call.log.warning("%s does not take its old MAC %s back and has %s", function.id, mac, link.mac)
 
 
 def _restore_link(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> None:
     """MTU, name, state, and last the alias: until it is gone the link says whose it is."""
-    prior = attachment.prior
+    prior, device = attachment.prior, attachment.names["device"]
     mtu, name, alias = prior.get("mtu"), prior.get("name"), prior.get("alias", "")
     if mtu and link.mtu != mtu:
-        with call.step("link.mtu", link=link.name, mtu=mtu):
+        kept = f"the link {link.name} keeps the MTU {link.mtu} instead of {mtu}"
+        with _or_stays(kept, device, call), call.step("link.mtu", link=link.name, mtu=mtu):
             kernel.set_link(link.index, mtu=mtu)
     if name and link.name != name:
-        if kernel.link(name) is None:
+        with _or_stays(f"the link {link.name} keeps this name instead of {name}", device, call):
+            _require_unused(kernel, name)
             with call.step("link.rename", link=link.name, to=name):
                 kernel.set_link(link.index, name=name)
-        else:
-            call.log.warning("the link %s keeps this name: its old one, %s, is taken", link.name, name)
     if prior.get("up") and not link.up:
-        with call.step("link.up", link=name):
+        with _or_stays(f"the link {link.name} stays down", device, call), call.step("link.up", link=link.name):
             kernel.set_link(link.index, up=True)
     if link.alias != alias:
         with call.step("link.unmark", link=name or link.name):
             kernel.set_link(link.index, alias=alias)
+
+
+def _require_unused(kernel: Rtnl, name: str) -> None:
+    if kernel.link(name) is not None:
+        raise Conflict(f"its old one, {name}, is taken")
+
+
+@contextmanager
+def _or_stays(what: str, device: str, call: Call) -> Iterator[None]:
+    """What is refused for good keeps no device."""
+    try:
+        yield
+    except Permanent as exc:
+        call.log.warning("device %s: %s: %s", device, what, exc.message)

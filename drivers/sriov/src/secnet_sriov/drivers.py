@@ -16,6 +16,7 @@ from secnet.contract import (
     HostContext,
     Inventory,
     NetworkDriver,
+    NodeReport,
     ProbeReport,
     load_fragment,
 )
@@ -108,6 +109,13 @@ class SriovDriver(NetworkDriver):
     def inventory(self, call: Call) -> Inventory:
         """What is held under our tag, and what has our mark without being held."""
         return take_inventory(self._tools, self.network_type, call)
+
+    def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
+        """Forget what was saved in earlier boots. Which bridges may be used needs nothing made."""
+        for folder in self._tools.store.earlier():
+            with call.step("boot.forget", folder=str(folder)):
+                self._tools.store.forget(folder)
+        return NodeReport()
 
     def close(self) -> None:
         """Close the OVSDB connection."""

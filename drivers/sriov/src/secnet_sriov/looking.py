@@ -76,12 +76,13 @@ def _may_change_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function
 
 def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
     """Devices of this type that are held, and links on the host that have our mark without being held."""
+    holdings = tools.store.all()
     owned = [
         Owned(attachment=item.attachment, complete=_complete(tools, item.attachment, call))
-        for item in tools.store.all()
+        for item in holdings
         if item.owner_tag == tools.host.owner_tag and item.attachment.request.network_type == network_type
     ]
-    held = {item.attachment.names["device"] for item in owned}
+    held = {item.attachment.names["device"] for item in holdings}  # by whomever
     with host_rtnl() as kernel:
         links = kernel.links()
     for link in links:
@@ -89,7 +90,7 @@ def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
         if not marked or (marked[0], marked[2]) != (tools.host.owner_tag, network_type):
             continue
         device = tools.card.device_of(link)
-        if device and device not in held and tools.store.read(device) is None:
+        if device and device not in held:
             names = _names_of(tools, device)
             owned.append(Owned(attachment=_from_mark(marked[1], network_type, names), complete=False))
     return Inventory(owned=tuple(owned))

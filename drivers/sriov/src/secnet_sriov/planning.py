@@ -49,7 +49,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
     with host_rtnl() as kernel:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
-        prior = dict(held.attachment.prior) if held else _capture(tools, kernel, function, link)
+        prior = _prior(tools, kernel, function, link, held)
         require_told(tools.card, kernel, function, request, prior, request.options.get("vlan", 0))
         if is_known(prior):  # else the representor has our settings too
             prior = {**representor.prior_of(kernel, names), **prior}
@@ -142,6 +142,17 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Hold
     if held is None and not marked:  # else it was unused when it was taken, by whoever took it
         require_unused(kernel, link, subject)
     return link
+
+
+def _prior(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, held: Holding | None) -> dict[str, Any]:
+    """What the device was before its holder took it, or else is now."""
+    if held is None:
+        return _capture(tools, kernel, function, link)
+    kept = dict(held.attachment.prior)
+    if kept.get("driver") in (None, function.driver):
+        return kept
+    # The host bound it to another driver since: of what it was, only what the physical function keeps is true still.
+    return _capture(tools, kernel, function, link) | {name: kept[name] for name in ("vf",) if name in kept}
 
 
 def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) -> dict[str, Any]:

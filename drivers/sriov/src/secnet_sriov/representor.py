@@ -12,6 +12,7 @@ from secnet.contract import (
     HostContext,
     InvalidConfig,
     NotReady,
+    Permanent,
     Unavailable,
     Unsupported,
 )
@@ -114,8 +115,19 @@ def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachme
     before = attachment.prior.get("representor")
     link = _let_go(kernel, name, bool(before["promisc"]), call) if before else None
     if before and link is not None and (link.mtu, link.up) != (before["mtu"], before["up"]):
-        with call.step("representor.restore", link=name):
-            kernel.set_link(link.index, mtu=before["mtu"], up=before["up"])
+        _restore(kernel, link, before["mtu"], before["up"], call)
+
+
+def _restore(kernel: Rtnl, link: Link, mtu: int, up: bool, call: Call) -> None:
+    """An MTU that is refused for good keeps no device."""
+    try:
+        with call.step("representor.restore", link=link.name):
+            kernel.set_link(link.index, mtu=mtu, up=up)
+    except Permanent as exc:
+        call.log.warning("the representor %s keeps the MTU %s instead of %s: %s", link.name, link.mtu, mtu, exc.message)
+        if link.up != up:
+            with call.step("representor.restore", link=link.name):
+                kernel.set_link(link.index, up=up)
 
 
 def _port(ovs: OvsClient, name: str, attachment: Attachment, call: Call) -> PortState | None:

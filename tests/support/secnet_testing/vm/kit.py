@@ -98,7 +98,7 @@ class GuestCase(DriverCase):
         return {"state_dir": host.folder / "state"}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
-        held = (host.folder / "state" / "sriov").glob("*.json")
+        held = (host.folder / "state" / "sriov").glob("*/*/*.json")
         return {"held": sorted(path.name for path in held)}
 
 
