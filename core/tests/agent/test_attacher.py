@@ -16,7 +16,7 @@ from secnet.agent.journal import Journal, Phase, Via
 from secnet.agent.pod_table import PodTable
 from secnet.agent.sandbox import Sandbox
 from secnet.agent.told import ToldSandboxes
-from secnet.contract import Call, ObjectNotFound, PodRef, Unavailable
+from secnet.contract import Call, NotReady, ObjectNotFound, PodRef, Unavailable
 from secnet_testing.builders import POD, record
 
 SANDBOX = SandboxCall(
@@ -33,7 +33,9 @@ class Cluster:
         raise self.error
 
 
-def _attacher(folder: Path, cluster: Any = None, ended: Callable[[], None] = lambda: None) -> NodeAttacher:
+def _attacher(
+    folder: Path, cluster: Any = None, ended: Callable[[], None] = lambda: None, **others: Any
+) -> NodeAttacher:
     """Over stand-ins, as nothing of what they stand for is reached or must fail here."""
 
     def fail(*args: Any) -> None:
@@ -48,6 +50,7 @@ def _attacher(folder: Path, cluster: Any = None, ended: Callable[[], None] = lam
         "pipeline": SimpleNamespace(detach=fail),
         "registry": None,
         "checks": SimpleNamespace(look=lambda records, beat: None),
+        **others,
     }
     return NodeAttacher(
         cluster=cluster,
@@ -57,6 +60,19 @@ def _attacher(folder: Path, cluster: Any = None, ended: Callable[[], None] = lam
         deadline=5.0,
         **parts,
     )
+
+
+def test_who_is_refused_hears_why(tmp_path: Path) -> None:
+    recovering = SimpleNamespace(recovered=threading.Event())
+    said: list[Any] = [None]
+    attacher = _attacher(tmp_path, Cluster(), controller=recovering, refusal=lambda: said[0])
+    found = attacher.status()
+    assert found is not None
+    assert "taking up" in found.message
+    said[0] = NotReady("is another machine's").info
+    assert attacher.status() == said[0]
+    recovering.recovered.set()
+    assert attacher.status() is None
 
 
 @pytest.mark.parametrize("error", [Unavailable("no answer"), ObjectNotFound("no such Pod")])

@@ -61,7 +61,10 @@ _STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this
 
 
 class NodeAttacher:
-    """Implements `cni.Attacher`. make_call: a Call for work on one attachment. deadline: seconds for an ADD or CHECK."""
+    """Implements `cni.Attacher`.
+
+    make_call: a Call for work on one attachment. deadline: seconds for an ADD or CHECK. refusal: why nothing is served, if so.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class NodeAttacher:
         checks: SingleChecks,
         make_call: MakeCall,
         deadline: float,
+        refusal: Callable[[], ErrorInfo | None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._controller = controller
@@ -91,6 +95,7 @@ class NodeAttacher:
         self._checks = checks
         self._make_call = make_call
         self._deadline = deadline
+        self._refusal = refusal
 
     @property
     def ready(self) -> bool:
@@ -101,7 +106,8 @@ class NodeAttacher:
         """See `Attacher.status`."""
         if self.ready:
             return None
-        return Busy("the agent is still taking up what an earlier one left", hint="it is ready soon").info
+        soon = Busy("the agent is still taking up what an earlier one left", hint="it is ready soon").info
+        return self._refusal() or soon
 
     # Whole Pods
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
 
-from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, SecnetError
+from secnet.contract import ErrorInfo, MissingPrivilege, NotReady, ObjectNotFound, SecnetError
 
 from .cluster.base import ApiReader, Problem
 from .cluster.problems import ProblemList, Said
@@ -102,10 +102,17 @@ class OwnNode:
         with self._lock:
             return self._found is _Found.OURS
 
-    def require_own(self) -> None:
-        """Raises NotReady while the Node is another machine's: nothing may be attached."""
+    def refusal(self) -> ErrorInfo | None:
+        """Why nothing may be attached, while the Node is another machine's."""
         with self._lock:
             refusal = self._missing if self._found is _Found.ANOTHERS else None
+        if refusal is None:
+            return None
+        return NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject).info
+
+    def require_own(self) -> None:
+        """Raises NotReady while the Node is another machine's: nothing may be attached."""
+        refusal = self.refusal()
         if refusal is not None:
             raise NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject)
 

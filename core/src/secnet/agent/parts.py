@@ -192,6 +192,7 @@ def assemble(
         ),
         make_call=attach_call,
         deadline=settings.attach_timeout,
+        refusal=own_node.refusal,
     )
     node = NodeKeeper(
         plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
