@@ -40,7 +40,7 @@ class Hardware:
     functions: int = 2
     iommu: bool = False
     memory: int = 1024
-    cpus: int = 2
+    cpus: int = 1
 
 
 def pf_mac(number: int) -> str:
@@ -86,6 +86,11 @@ class Guest:
     def running(self) -> bool:
         """Whether QEMU still runs."""
         return self._process.poll() is None
+
+    @property
+    def booted(self) -> bool:
+        """Whether the command has begun."""
+        return (self.out / "output").exists()
 
     @property
     def output(self) -> str:
