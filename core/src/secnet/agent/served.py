@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 __all__ = ["ServedSandboxes"]
@@ -45,10 +45,13 @@ class ServedSandboxes:
             except OSError as exc:
                 _log.warning("%s cannot be written: %s", self._path, exc.strerror or exc)
 
-    def keep_only(self, container_ids: Collection[str]) -> None:
-        """Forget all others: neither a pool nor a record names them any more."""
+    def keep_only(self, named: Callable[[], Collection[str]]) -> None:
+        """Forget all that neither a pool nor a record names any more.
+
+        named: asked while nobody can be added. A record is written before its sandbox is added, so none is forgotten in between.
+        """
         with self._lock:
-            kept = self._ids.intersection(container_ids)
+            kept = self._ids.intersection(named())
             if len(kept) == len(self._ids):
                 return
             temporary = self._path.with_name(f".{self._path.name}.new")

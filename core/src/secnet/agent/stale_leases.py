@@ -87,7 +87,7 @@ class StaleLeases:
                 whole = False
                 _log.debug("the leases of IPAM type %s cannot be looked through: %s", ipam_type, exc)
         if whole and self._served is not None:
-            self._served.keep_only(containers | {record.key.container_id for record in self._journal.records()})
+            self._served.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
         return whole
 
     def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> tuple[bool, float | None]:
@@ -96,13 +96,13 @@ class StaleLeases:
         Returns whether there were any, and how many seconds it takes at most until a doubtful one of its Pod is given back.
         """
         released, patience = False, None
-        own = request.owner.pod
+        own, sandboxes = request.owner.pod, self._sandboxes()
         for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
             pod, key = lease.owner.pod, _key(lease)
             same = pod is not None and own is not None and (pod.namespace, pod.name) == (own.namespace, own.name)
             if key.container_id == request.owner.container_id or not (same or self._is_ours(key)):
                 continue
-            seconds = self._judge(ipam_type, lease, self._sandboxes(), call)
+            seconds = self._judge(ipam_type, lease, sandboxes, call)
             released |= seconds == 0
             if same and seconds:
                 patience = max(seconds, patience or 0.0)
