@@ -7,9 +7,10 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from secnet_testing.vm import MirrorUnreachable, PrepareError, prepare
+from secnet_testing.vm import MirrorUnreachable, PrepareError, lanes, prepare
 from secnet_testing.vm.apt import PrivateApt, is_unreachable, machine_mirror
 from secnet_testing.vm.image import cache_folder
 from secnet_testing.vm.initrd import archive, module_order
@@ -177,3 +178,42 @@ def test_a_module_that_does_not_compile_shows_why(tmp_path: Path) -> None:
     (tmp_path / "headers/Makefile").write_text("modules:\n\t@echo no such thing; false\n")
     with pytest.raises(PrepareError, match="thing cannot be built for the guest's kernel: no such thing"):
         build_module(tmp_path / "source", "thing", tmp_path / "headers", tmp_path / "work")
+
+
+class StuckGuest:
+    """A guest that boots or does not. A stand-in, because no emulator hangs when it is told to."""
+
+    def __init__(self, *, booted: bool) -> None:
+        self.booted, self.closed = booted, False
+
+    def post_mortem(self) -> str:
+        return "the end of its console"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("late", "boots"), [(0.0, 1), (lanes.BOOT_SECONDS, lanes.BOOTS)], ids=["in time", "too late"])
+def test_a_guest_whose_boot_hangs_is_booted_again_and_not_for_ever(
+    late: float, boots: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[Any] = [StuckGuest(booted=False)]
+
+    def boot() -> Any:
+        made.append(StuckGuest(booted=False))
+        return made[-1]
+
+    lane = lanes.Lane(boot=boot, tests=(), guest=made[0])
+    for _ in range(5):
+        lane.since -= late
+        lane.mind_boot()
+    assert len(made) == boots
+    assert [guest.closed for guest in made] == [True] * (boots - 1) + [False]
+    assert capsys.readouterr().out.count("the end of its console") == boots - 1
+
+
+def test_a_guest_that_has_booted_is_left_to_its_tests() -> None:
+    guest: Any = StuckGuest(booted=True)
+    lane = lanes.Lane(boot=lambda: guest, tests=(), guest=guest, since=float("-inf"))
+    lane.mind_boot()
+    assert not guest.closed

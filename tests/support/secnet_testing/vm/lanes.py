@@ -24,13 +24,13 @@ from .apt import PrepareError
 from .image import Image, prepare
 from .machine import Guest, GuestFailed, Hardware
 
-__all__ = ["Kind", "Lanes", "RemoteTest"]
+__all__ = ["BOOTS", "BOOT_SECONDS", "Kind", "Lane", "Lanes", "RemoteTest"]
 
 _BEGIN_SECONDS = 240.0
 """Boot, if need be more than once, and imports, on a busy machine."""
-_BOOT_SECONDS = 60.0
+BOOT_SECONDS = 60.0
 """Ten times what a boot takes. QEMU without KVM now and then loses the timer of a booting kernel, which then stands still."""
-_BOOTS = 3
+BOOTS = 3
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _STACKS_SECONDS = 20.0
@@ -66,7 +66,7 @@ class RemoteTest:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Lane:
+class Lane:
     """A guest, and the tests it was given. waited_for: whether a test was asked of it already, so that it has booted."""
 
     boot: Callable[[], Guest]
@@ -79,9 +79,9 @@ class _Lane:
 
     def mind_boot(self) -> None:
         """Boot again a guest that came to nothing; whatever happens after its boot is for the tests to say."""
-        if self.guest.booted or self.boots == _BOOTS or time.monotonic() - self.since < _BOOT_SECONDS:
+        if self.guest.booted or self.boots == BOOTS or time.monotonic() - self.since < BOOT_SECONDS:
             return
-        print(f"a guest has not booted within {_BOOT_SECONDS:g} s and is booted again\n{self.guest.post_mortem()}")
+        print(f"a guest has not booted within {BOOT_SECONDS:g} s and is booted again\n{self.guest.post_mortem()}")
         self.guest.close()
         self.guest, self.since = self.boot(), time.monotonic()
         self.boots += 1
@@ -101,7 +101,7 @@ class Lanes:
         self._tests: dict[Kind, list[RemoteTest]] = {}
         for test in tests:
             self._tests.setdefault(test.kind, []).append(test)
-        self._lanes: dict[Kind, _Lane] = {}
+        self._lanes: dict[Kind, Lane] = {}
         self._begun: set[Kind] = set()
         self._hopeless: dict[Kind, Exception] = {}
         self._image: Image | None = None
@@ -142,7 +142,7 @@ class Lanes:
         except PrepareError as exc:
             self._hopeless[test.kind] = exc
 
-    def _boot(self, kind: Kind, tests: tuple[RemoteTest, ...]) -> _Lane:
+    def _boot(self, kind: Kind, tests: tuple[RemoteTest, ...]) -> Lane:
         image = self._image = self._image or prepare()
         ids = "".join(f"{test.id}\n" for test in tests).encode()
         # pytest alone loads its plugins by entry points: those that are installed for other tests are slow to import.
@@ -164,9 +164,9 @@ class Lanes:
             environment=environment,
             files={"tests": ids},
         )
-        return _Lane(boot=boot, tests=tests, guest=boot())
+        return Lane(boot=boot, tests=tests, guest=boot())
 
-    def _wait_for(self, lane: _Lane, test: RemoteTest) -> Phases:
+    def _wait_for(self, lane: Lane, test: RemoteTest) -> Phases:
         seconds = test.seconds if lane.waited_for else test.seconds + _BEGIN_SECONDS
         lane.waited_for = True
         deadline = time.monotonic() + seconds
