@@ -162,3 +162,87 @@ def test_it_tells_who_waits_and_who_holds_a_worker() -> None:
     gate.set()
     _wait(lambda: queue.held(0) == [] and queue.age() == 0)
     assert queue.stop(10)
+
+
+def test_an_earlier_date_is_kept_while_everybody_waits_for_a_later_one() -> None:
+    done: list[Hashable] = []
+    queue = WorkQueue(done.append, 3)
+    queue.start()
+    queue.add("late", 60)
+    _wait(lambda: queue._timekeeper is not None)
+    queue.add("soon", 0.05)
+    _wait(lambda: done == ["soon"])
+    queue.add("now")
+    _wait(lambda: done == ["soon", "now"])
+    assert queue.stop(10)
+
+
+def test_each_of_many_dates_is_kept() -> None:
+    done: list[Hashable] = []
+    queue = WorkQueue(done.append, 4)
+    queue.start()
+    for number in range(50):
+        queue.add(number, (number * 7 % 50) * 0.004)
+    _wait(lambda: len(done) == 50)
+    assert queue.stop(10)
+
+
+def test_what_comes_behind_something_kept_is_taken_by_another_worker() -> None:
+    gate, done = threading.Event(), list[Hashable]()
+
+    def handle(key: Hashable) -> None:
+        if key == "first":
+            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            queue.add("kept", wake=False)
+            queue.add("behind")
+        elif key == "kept":
+            gate.wait(10)
+        done.append(key)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("far", 3600)
+    queue.add("first")
+    try:
+        _wait(lambda: done == ["first", "behind"])
+    finally:
+        gate.set()
+        assert queue.stop(10)
+
+
+def test_what_a_worker_keeps_for_itself_is_done_at_once() -> None:
+    done: list[Hashable] = []
+
+    def handle(key: Hashable) -> None:
+        done.append(key)
+        if key != 3:
+            queue.add(len(done), wake=False)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add(0)
+    _wait(lambda: done == [0, 1, 2, 3])
+    assert queue.stop(10)
+
+
+def test_a_retry_behind_something_kept_is_not_late() -> None:
+    """As a check that fails, with the next one kept, while another key waits for longer."""
+    seen: list[tuple[Hashable, bool]] = []
+
+    def handle(key: Hashable) -> None:
+        if key == "first" and not seen:
+            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            queue.add("first", 0.1)
+            queue.add("kept", wake=False)
+        seen.append((key, far.is_set()))
+        if key == "far":
+            far.set()
+
+    far = threading.Event()
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("far", 3)
+    queue.add("first")
+    _wait(lambda: len(seen) == 4)
+    assert queue.stop(10)
+    assert seen == [("first", False), ("kept", False), ("first", False), ("far", False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -35,6 +36,8 @@ class WorkQueue:
         self._running: dict[Hashable, float] = {}
         self._again: dict[Hashable, float] = {}
         self._order = itertools.count()
+        self._timekeeper: object | None = None  # the one worker that waits for a due date; the others sleep
+        self._awaited = math.inf  # that date
         self._stopping = False
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
 
@@ -43,8 +46,11 @@ class WorkQueue:
         for thread in self._threads:
             thread.start()
 
-    def add(self, key: Hashable, delay: float = 0.0) -> None:
-        """Handle `key` in `delay` seconds, or earlier if it is already due earlier."""
+    def add(self, key: Hashable, delay: float = 0.0, *, wake: bool = True) -> None:
+        """Handle `key` in `delay` seconds, or earlier if it is already due earlier.
+
+        wake: False from a worker at the end of its own work, which takes the key itself where nothing else is due.
+        """
         when = time.monotonic() + delay
         with self._condition:
             if key in self._running:
@@ -54,7 +60,9 @@ class WorkQueue:
                 return
             self._when[key] = when
             heapq.heappush(self._due, (when, next(self._order), key))
-            self._condition.notify()
+            if wake and self._due[0][2] == key:  # whoever keeps the time waits for a later date
+                self._timekeeper = None
+                self._condition.notify()
 
     @contextmanager
     def hold(self, key: Hashable, call: Call) -> Iterator[None]:
@@ -123,9 +131,31 @@ class WorkQueue:
                             continue  # an earlier date replaced this entry
                         del self._when[key]
                         self._running[key] = time.monotonic()
+                        self._hand_over()
                         return key
-                self._condition.wait(wait)
+                self._sleep(wait)
             return None
+
+    def _hand_over(self) -> None:
+        """Whoever leaves with a key sees to it that another one takes what is due, or waits for what will be."""
+        if self._due and not self._is_kept():
+            self._timekeeper = None
+            self._condition.notify()
+
+    def _is_kept(self) -> bool:
+        """Whether somebody wakes up in time for what is due first."""
+        return self._timekeeper is not None and self._awaited <= self._due[0][0]
+
+    def _sleep(self, wait: float | None) -> None:
+        """Until something may be due. One worker alone watches the clock: else each due date would wake all of them."""
+        if wait is None or self._is_kept():
+            self._condition.wait()
+            return
+        mine = self._timekeeper = object()
+        self._awaited = self._due[0][0]
+        self._condition.wait(wait)
+        if self._timekeeper is mine:
+            self._timekeeper = None
 
     def _done(self, key: Hashable) -> None:
         with self._condition:
