@@ -6,14 +6,16 @@ import dataclasses
 import errno
 import gc
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from secnet.contract import Conflict, Gone, InvalidConfig, MissingPrivilege, NotReady
-from secnet.linux import sysctl
+from secnet.linux import rtnl, sysctl
 from secnet.linux.connection import Connection, Fault
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP
-from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl
+from secnet.linux.netns import in_netns
+from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl, reading_together
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
@@ -224,3 +226,46 @@ def test_what_comes_first_runs_inside_and_only_in_the_right_namespace(wire: Wire
     assert len(seen) == 1
     with pytest.raises(NotReady, match="no such sysctl"), pod_rtnl(ref, lambda: sysctl.write("ipv4/conf/no/x", "1")):
         pass
+
+
+def test_looks_taken_together_enter_each_namespace_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[int] = []
+
+    def counted(fd: int, fn: Callable[[], Any]) -> Any:
+        entered.append(os.fstat(fd).st_ino)
+        return in_netns(fd, fn)
+
+    monkeypatch.setattr(rtnl, "in_netns", counted)
+    before, ref, host = set(os.listdir("/proc/self/fd")), wire.pod_ns.ref, wire.node.ref
+    with reading_together():
+        with pod_rtnl(ref) as (_, pod):
+            assert pod.link(POD_END) is not None
+        with pod_rtnl(ref) as (fd, pod):
+            assert (os.fstat(fd).st_ino, pod.netns_cookie()) == (ref.inode, ref.cookie)
+            assert pod.link(POD_END) is not None
+        with pod_rtnl(host) as (_, other):
+            assert other.link(HOST_END) is not None
+        with reading_together(), pod_rtnl(ref):
+            pass
+        with pod_rtnl(ref, lambda: None):
+            pass
+        assert entered == [ref.inode, host.inode, ref.inode, ref.inode]
+        with pytest.raises(Gone), pod_rtnl(dataclasses.replace(ref, cookie=ref.cookie + 1)):
+            pass
+    with pod_rtnl(ref):
+        pass
+    assert entered.count(ref.inode) == 5
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_looks_taken_together_see_what_changed_between_them(wire: Wire) -> None:
+    with reading_together():
+        for mtu in (1400, 1300):
+            with pod_rtnl(wire.pod_ns.ref) as (_, pod):
+                link = pod.link(POD_END)
+                assert link is not None
+                pod.set_link(link.index, mtu=mtu)
+            with pod_rtnl(wire.pod_ns.ref) as (_, pod):
+                found = pod.link(POD_END)
+            assert found is not None
+            assert found.mtu == mtu

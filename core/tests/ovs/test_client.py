@@ -420,3 +420,60 @@ def test_a_device_added_again_under_its_name_gets_a_port_of_its_own(
         until(lambda index=index: client.port("v0", call()).ifindex == index, "the new device is open")  # type: ignore
         client.delete_port("v0", "secnet", call())
         run_in(node_netns, ["ip", "link", "del", "v0"])
+
+
+def test_a_port_that_was_read_is_read_anew_when_it_changed(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    for tag in (200, 300):
+        switch.vsctl("set", "port", "p1", f"tag={tag}")
+        found = [client.port("p1", call()) for _ in range(2)]
+        assert [port.tag if port else None for port in found] == [tag, tag]
+        assert [port.tag for port in client.ports("secnet", call())] == [tag]
+    switch.vsctl("set", "interface", "p1", "external_ids:x=y")
+    switch.vsctl("del-port", "p1")
+    assert client.port("p1", call()) is None
+    assert client.ports("secnet", call()) == ()
+
+
+def test_a_port_is_known_for_a_while_without_asking_the_server(switch: PrivateOvs, bridge: str) -> None:
+    quick = OvsClient(switch.target, timeout=0.5)
+    try:
+        quick.add_port(spec(), call())
+        assert quick.port("p1", call()) is not None
+        switch.pause_server()
+        assert quick.port("p1", call(), age=3600) is not None
+        with pytest.raises(Unavailable, match="does not answer"):
+            quick.port("p1", call(), age=1e-9)
+    finally:
+        switch.resume_server()
+        quick.close()
+
+
+def test_a_server_that_is_gone_has_no_ports_for_a_while(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    assert client.port("p1", call()) is not None
+    session = client._session
+    assert session is not None
+    switch.stop_server()
+    until(lambda: not session._live(), "the lost connection is noticed")
+    with pytest.raises(Unavailable):
+        client.port("p1", call(), age=3600)
+
+
+def test_nothing_is_known_of_a_database_that_was_replaced(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+    client.add_port(spec(), call())
+    assert client.port("p1", call()) is not None
+    switch.stop_switch()
+    switch.stop_server()
+    switch.new_database()
+    switch.start_server()
+
+    def answers() -> bool:
+        try:
+            return not client.has_bridge("br-a", call())
+        except Unavailable:
+            return False
+
+    until(answers, "the client sees the new database")
+    assert (client.port("p1", call()), client.bridge("br-a", call())) == (None, None)
+    assert (client.ports("secnet", call()), client.bridges("secnet", call())) == ((), ())

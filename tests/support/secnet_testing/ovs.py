@@ -56,7 +56,7 @@ class PrivateOvs:
         self._datapath_options = [] if kernel_datapath else ["--disable-system"]
         self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._run("ovsdb-tool", "create", str(folder / "conf.db"), SCHEMA)
+        self.new_database()
 
     @property
     def target(self) -> str:
@@ -68,6 +68,12 @@ class PrivateOvs:
         self.start_server()
         self.vsctl("--no-wait", "init")
         self.start_switch()
+
+    def new_database(self) -> None:
+        """Put an empty database in the place of the one there is; not while a server has it."""
+        database = self.folder / "conf.db"
+        database.unlink(missing_ok=True)
+        self._run("ovsdb-tool", "create", str(database), SCHEMA)
 
     def start_server(self) -> None:
         """Start ovsdb-server on the database as it is."""

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from secnet.contract import InvalidConfig, Unsupported
 
@@ -43,6 +44,7 @@ class Address:
     permanent: bool
 
 
+@lru_cache(maxsize=1024)
 def parse_address(body: bytes) -> Address:
     """An address from the body of an RTM_NEWADDR message."""
     _, prefix, flags, scope, index = fields(_HEADER, body)

@@ -24,7 +24,7 @@ from secnet.contract import Gone, InvalidConfig, NetnsRef, NotReady, Unsupported
 
 from .errors import from_errno, translated
 
-__all__ = ["alive", "cookie", "forbid_host", "identify", "in_netns", "open_netns", "setns"]
+__all__ = ["alive", "cookie", "forbid_host", "identify", "in_netns", "open_netns", "setns", "stands"]
 
 T = TypeVar("T")
 
@@ -120,6 +120,15 @@ def alive(ref: NetnsRef) -> bool:
             return True
     except Gone:
         return False
+
+
+def stands(ref: NetnsRef) -> bool:
+    """Whether the path leads to a namespace of this inode, as a later one may have it: for looks that are to cost little."""
+    try:
+        found = os.stat(ref.path)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (ref.device, ref.inode)
 
 
 def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:

@@ -11,8 +11,9 @@ Open one for an operation and close it with the operation; it belongs to the thr
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from secnet.contract import Gone, NetnsRef
 
@@ -24,11 +25,30 @@ from .netns import in_netns, open_netns
 from .routes import KernelRoute, RouteRequests
 from .vf import VfRequests, VirtualFunction
 
-__all__ = ["Address", "KernelRoute", "Link", "Rtnl", "VirtualFunction", "host_rtnl", "netns_rtnl", "pod_rtnl"]
+__all__ = [
+    "Address",
+    "KernelRoute",
+    "Link",
+    "Rtnl",
+    "VirtualFunction",
+    "host_rtnl",
+    "netns_rtnl",
+    "pod_rtnl",
+    "reading_together",
+]
+
+
+_open = threading.local()  # what `reading_together` keeps open for this thread
 
 
 class Rtnl(LinkRequests, AddressRequests, RouteRequests, VfRequests):
     """Requests about links, addresses, routes and virtual functions of one network namespace."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Entries:
+    known: dict[NetnsRef, tuple[int, Rtnl]]
+    stack: ExitStack
 
 
 @contextmanager
@@ -52,13 +72,40 @@ def netns_rtnl(fd: int) -> Iterator[Rtnl]:
 
 
 @contextmanager
+def reading_together() -> Iterator[None]:
+    """Within it, this thread enters each Pod's namespace once, however often `pod_rtnl` is called for it.
+
+    For looks that driver and core take one after the other: the throw-away thread and the socket are most of what one costs.
+    The handles are closed at the end, not by who uses them.
+    """
+    before = getattr(_open, "entries", None)
+    with ExitStack() as stack:
+        _open.entries = _Entries({}, stack)
+        try:
+            yield
+        finally:
+            _open.entries = before
+
+
+@contextmanager
 def pod_rtnl(ref: NetnsRef, first: Callable[[], object] | None = None) -> Iterator[tuple[int, Rtnl]]:
     """The descriptor of a Pod's namespace, and a handle in it. Raises Gone as `open_netns` does.
 
     The same checks as `open_netns` and `netns_rtnl` make, by one throw-away thread instead of two: the handle's own socket
     tells the cookie. first: called in that thread as well, inside the namespace once it is proved to be the right one.
     """
+    entries: _Entries | None = getattr(_open, "entries", None)
+    if entries is None or first is not None:
+        with _entered(ref, first) as entry:
+            yield entry
+        return
+    if ref not in entries.known:
+        entries.known[ref] = entries.stack.enter_context(_entered(ref, None))
+    yield entries.known[ref]
 
+
+@contextmanager
+def _entered(ref: NetnsRef, first: Callable[[], object] | None) -> Iterator[tuple[int, Rtnl]]:
     def enter() -> Rtnl:
         handle = Rtnl(open_socket())
         try:

@@ -45,7 +45,7 @@ class OvsClient:
 
     def bridge(self, name: str, call: Call) -> BridgeState | None:
         """The bridge of this name; None if there is none."""
-        return self._open(call).read(lambda tables: read_bridge(tables, name), call)
+        return self._open(call).read(lambda tables: read_bridge(tables, name), call, question=("bridge", name))
 
     def has_bridge(self, name: str, call: Call) -> bool:
         """Whether there is a bridge of this name; cheaper than `bridge`, which reads its ports."""
@@ -53,16 +53,19 @@ class OvsClient:
 
     def bridges(self, owner: str, call: Call) -> tuple[BridgeState, ...]:
         """The bridges with this owner tag."""
-        found = self._open(call).read(read_bridges, call)
+        found = self._open(call).read(read_bridges, call, question="bridges")
         return tuple(bridge for bridge in found if bridge.owner == owner)
 
-    def port(self, name: str, call: Call) -> PortState | None:
-        """The port of this name on whatever bridge; None if there is none."""
-        return self._open(call).read(lambda tables: read_port(tables, name), call)
+    def port(self, name: str, call: Call, *, age: float = 0.0) -> PortState | None:
+        """The port of this name on whatever bridge; None if there is none.
+
+        age: seconds. If the server proved within them that it answers, it is not asked again: for a round of checks.
+        """
+        return self._open(call).read(lambda tables: read_port(tables, name), call, question=("port", name), age=age)
 
     def ports(self, owner: str, call: Call) -> tuple[PortState, ...]:
         """The ports with this owner tag."""
-        found = self._open(call).read(read_ports, call)
+        found = self._open(call).read(read_ports, call, question="ports")
         return tuple(port for port in found if port.owner == owner)
 
     def ensure_bridge(self, spec: BridgeSpec, call: Call) -> BridgeState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -98,6 +98,9 @@ class Session:
         self._connection = connection.Connection(self._copy, timeout=timeout)
         self.api = _Api(self._copy)
         self._group = GroupCommit(self._run)
+        self._answered = float("-inf")  # when the server did
+        self._answers: dict[Hashable, Any] = {}  # to questions, of one state of the copy
+        self._answers_of = self._copy.change_seqno
         try:
             self._fill(deadline, checkpoint)
             self._connection.start()
@@ -126,8 +129,18 @@ class Session:
                 continue
             return
 
-    def read(self, function: Callable[[Any], T], call: Call) -> T:
-        """What `function` finds in the tables, at a moment when they are the server's."""
+    def read(self, function: Callable[[Any], T], call: Call, *, question: Hashable = None, age: float = 0.0) -> T:
+        """What `function` finds in the tables, at a moment when they are the server's.
+
+        age: how many seconds ago the server may have answered last, for whoever reads much in a short time.
+        question: a name for what is asked, under which the answer is kept until any row changes: a check of all Pods asks for
+        a hundred ports, of which none changed (turning a row into values costs 0.1 ms, measured).
+        """
+        deadline = time.monotonic() + call.remaining(self._timeout)
+        if time.monotonic() - self._answered < age:
+            with self._locked(deadline):
+                if self._live():
+                    return self._answer(function, question)
         server.echo(self._target, call.remaining(self._timeout), call.checkpoint)
         deadline = time.monotonic() + call.remaining(self._timeout)
         while True:
@@ -136,12 +149,30 @@ class Session:
                 while self._copy.run():
                     pass
                 if self._live():
-                    return function(self.api.tables)
+                    self._answered = time.monotonic()
+                    return self._answer(function, question)
             if time.monotonic() >= deadline:
                 raise Unavailable(
                     "the connection to the OVSDB server is not back yet", hint="it is tried again", subject=self._target
                 )
             call.sleep(_PAUSE)
+
+    def _answer(self, function: Callable[[Any], T], question: Hashable) -> T:
+        """The lock is held: whoever changes rows holds it as well.
+
+        The number tells of each change; not so a notice of rows, of which there is none when the copy is emptied.
+        """
+        if self._copy.change_seqno != self._answers_of:
+            self._answers_of = self._copy.change_seqno
+            self._answers.clear()
+        answers = self._answers
+        if question is None or question not in answers:
+            answer = function(self.api.tables)
+            if question is None:
+                return answer
+            answers[question] = answer
+        known: T = answers[question]
+        return known
 
     def peek(self, function: Callable[[Any], T], call: Call) -> T:
         """`read` without asking the server: for a loop that an event of the server wakes."""

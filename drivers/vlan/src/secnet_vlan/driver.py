@@ -40,6 +40,9 @@ from .verify import link_findings, port_findings
 __all__ = ["VlanDriver"]
 
 
+_CHECK_AGE = 0.5  # seconds: the copy follows the server by itself, and a round checks a hundred ports in that time
+
+
 class VlanDriver(NetworkDriver):
     """Connects Pods to VLANs of OVS bridges. Thread-safe; holds one OVSDB connection, opened when first needed."""
 
@@ -192,7 +195,7 @@ class VlanDriver(NetworkDriver):
             pod_end = pod.link(request.ifname)
         if host_end is not None and not veth.is_ours(host_end, self.host.owner_tag, attachment):
             host_end = None
-        port = self._ovs.port(attachment.names["host"], call)
+        port = self._ovs.port(attachment.names["host"], call, age=_CHECK_AGE)
         return CheckReport(
             findings=(
                 *link_findings(attachment, host_end, pod_end),
