@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from secnet.agent.journal import Journal, Phase, Record
+from secnet.agent.journal import Journal, Phase, Record, Via
 from secnet.agent.run_dir import RunDirLock
-from secnet.contract import Busy, Key
+from secnet.contract import Busy, Key, PodRef
 from secnet_testing.builders import record
 
 
@@ -137,3 +137,21 @@ def with_pool(made: Record, pool: str) -> Record:
     assert lease is not None
     addresses = tuple(dataclasses.replace(item, pool=pool) for item in lease.addresses)
     return made.replace(attachment=made.attachment.bind(dataclasses.replace(lease, addresses=addresses), None))
+
+
+def test_records_are_found_by_who_asked_and_for_which_pod(tmp_path: Path) -> None:
+    journal, other = Journal(tmp_path), PodRef(namespace="default", name="other", uid="u2")
+    first, second = record("eth1"), record("eth2")
+    called, elsewhere = record("eth3", via=Via.CNI), record("eth1", container="c2", pod=other)
+    for item in (second, elsewhere, called, first):
+        journal.write(item)
+        journal.records()
+    assert journal.records() == (first, second, called, elsewhere)
+    assert journal.of_pod("default", "web") == (first, second)
+    assert journal.of_cni() == (called,)
+    assert dict(journal.of_pods()) == {("default", "web"): (first, second), ("default", "other"): (elsewhere,)}
+    changed = first.replace(phase=Phase.DETACHING)
+    journal.write(changed)
+    assert journal.of_pod("default", "web") == (changed, second)
+    journal.remove(elsewhere.key)
+    assert journal.of_pod("default", "other") == ()

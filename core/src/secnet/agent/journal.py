@@ -113,6 +113,7 @@ class Journal:
         self._directory = directory
         self._lock = threading.Lock()
         self._records: dict[Key, Record] = {}
+        self._view: _View | None = None  # of the records as they are, once somebody asked
         self._problems: dict[str, ErrorInfo] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._load()
@@ -124,8 +125,7 @@ class Journal:
 
     def records(self) -> tuple[Record, ...]:
         """All records, ordered by key."""
-        with self._lock:
-            return tuple(self._records[key] for key in sorted(self._records))
+        return self._seen().records
 
     def get(self, key: Key) -> Record | None:
         """The record of one attachment."""
@@ -134,8 +134,11 @@ class Journal:
 
     def of_pod(self, namespace: str, name: str) -> tuple[Record, ...]:
         """What annotations asked for, of all sandboxes of a Pod name, also of an earlier Pod of the same name."""
-        asked = (r for r in self.records() if r.pod and r.via == Via.ANNOTATION)
-        return tuple(r for r in asked if r.pod and (r.pod.namespace, r.pod.name) == (namespace, name))
+        return self._seen().of_pods.get((namespace, name), ())
+
+    def of_pods(self) -> Mapping[tuple[str, str], tuple[Record, ...]]:
+        """What annotations asked for, by namespace and name of the Pod: see `of_pod`."""
+        return self._seen().of_pods
 
     def of_sandbox(self, container_id: str) -> tuple[Record, ...]:
         """What annotations asked for, of one sandbox."""
@@ -143,7 +146,7 @@ class Journal:
 
     def of_cni(self) -> tuple[Record, ...]:
         """What callers of our CNI plugin asked for, network by network."""
-        return tuple(r for r in self.records() if r.via == Via.CNI)
+        return self._seen().of_cni
 
     def called_networks(self, container_id: str) -> frozenset[str]:
         """The networks that callers of our CNI plugin asked for in one sandbox, by the name in their configuration."""
@@ -177,6 +180,7 @@ class Journal:
             self._put(record)
         with self._lock:
             self._records[record.key] = record
+            self._view = None
 
     def restore(self) -> None:
         """Put back what memory knows, after the directory was removed under us."""
@@ -190,12 +194,19 @@ class Journal:
         self._path(key).unlink(missing_ok=True)
         with self._lock:
             self._records.pop(key, None)
+            self._view = None
 
     def disown(self, boot_id: str) -> None:
         """Let no record of another boot than this one be adopted: what it names is gone, or only looks the same now."""
         for record in self.records():
             if record.boot_id != boot_id and record.phase == Phase.ATTACHED:
                 self.write(record.replace(phase=Phase.DETACHING))
+
+    def _seen(self) -> _View:
+        with self._lock:
+            if self._view is None:
+                self._view = _look(self._records)
+            return self._view
 
     def _put(self, record: Record) -> None:
         path = self._path(record.key)
@@ -221,6 +232,25 @@ class Journal:
                 hint="find the interface by `ip -d link` and the port by its external_ids, remove both, then this file",
                 subject=str(path),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The records in the ways they are asked for, each ordered by key. Everybody asks, and few write."""
+
+    records: tuple[Record, ...]
+    of_pods: Mapping[tuple[str, str], tuple[Record, ...]]
+    of_cni: tuple[Record, ...]
+
+
+def _look(by_key: Mapping[Key, Record]) -> _View:
+    records = tuple(by_key[key] for key in sorted(by_key))
+    of_pods: dict[tuple[str, str], tuple[Record, ...]] = {}
+    for record in records:
+        if record.via == Via.ANNOTATION and record.pod is not None:
+            name = (record.pod.namespace, record.pod.name)
+            of_pods[name] = (*of_pods.get(name, ()), record)
+    return _View(records, of_pods, tuple(record for record in records if record.via == Via.CNI))
 
 
 def _try_read(path: Path) -> Record | None:
