@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cni import install
 from secnet.agent.cni.install import CniInstallation, multus_present
 from secnet.contract import Conflict, NotReady, Unavailable, Unsupported
 
@@ -384,3 +385,66 @@ def test_multus_is_not_where_there_is_nothing(node: Node) -> None:
     node.write("00-broken.conf", "{")
     assert not multus_present(node.conf)
     assert not multus_present(node.conf / "none")
+
+
+# --- Nothing new ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settled(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """All is installed, and long enough ago for the times of the files to tell."""
+    monkeypatch.setattr(install, "_UNSURE_SECONDS", -3600)
+    node.write("10-net.conflist", network(BRIDGE))
+    for _ in range(3):
+        node.installation.ensure()
+    return node
+
+
+def test_files_that_nobody_changed_are_not_read_again(settled: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(settled.installation, "_ensure", fail)
+    assert settled.installation.ensure() is None
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600], ids=["long ago", "just now"])
+@pytest.mark.parametrize("what", ["in place", "anew", "first", "program", "gone", "entry", "target", "multus"])
+def test_whatever_changed_is_seen(settled: Node, monkeypatch: pytest.MonkeyPatch, what: str, seconds: int) -> None:
+    monkeypatch.setattr(install, "_UNSURE_SECONDS", seconds)
+    settled.installation.ensure()
+    path = settled.conf / "10-net.conflist"
+    if what == "in place":
+        path.write_text(json.dumps(network(BRIDGE)))
+    elif what == "anew":
+        settled.write("new", network(BRIDGE)).rename(path)
+    elif what == "first":
+        settled.write("05-net.conflist", network(PORTMAP))
+    elif what == "program":
+        settled.program.write_bytes(b"\x7fELF two")
+    elif what == "gone":
+        (settled.bin / "secnet-cni").unlink()
+    elif what == "entry":
+        (settled.bin / "secnet-cni.sock").unlink()
+    elif what == "target":
+        (settled.bin / "secnet-cni").rename(settled.bin / "elsewhere")
+        (settled.bin / "secnet-cni").symlink_to("elsewhere")
+        settled.installation.ensure()
+        (settled.bin / "elsewhere").write_bytes(b"broken")
+    else:
+        settled.write("00-multus.conf", {"cniVersion": "1.0.0", "name": "m", "type": "multus"})
+    settled.installation.ensure()
+    assert (settled.bin / "secnet-cni").read_bytes() == settled.program.read_bytes()
+    assert (settled.bin / "secnet-cni.sock").is_symlink()
+    first = settled.read(sorted(item.name for item in settled.conf.iterdir() if item.suffix == ".conflist")[0])
+    assert (ENTRY in first["plugins"]) == (what != "multus")
+
+
+@pytest.mark.parametrize("target", ["broken", "loop", "05-file/x"])
+def test_a_broken_link_among_the_networks_keeps_nothing_from_being_done(node: Node, target: str) -> None:
+    (node.conf / "05-file").write_text("no directory")
+    (node.conf / "loop").symlink_to(target)
+    node.write("10-net.conflist", network(BRIDGE))
+    for _ in range(2):
+        node.installation.ensure()
+    assert node.read("10-net.conflist")["plugins"] == [BRIDGE, ENTRY]

@@ -7,6 +7,7 @@ Call `ensure` when the agent is ready, and again now and then: whoever owns the 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,6 +23,9 @@ __all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
 
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""
+
+
+_UNSURE_SECONDS = 2.0  # two changes in one tick of the clock have the same time
 
 
 class CniInstallation:
@@ -46,6 +50,7 @@ class CniInstallation:
         self._conf_dir = conf_dir
         self._socket = socket
         self._multus = multus
+        self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
         self._entry = {"type": CHAINED_TYPE, "passNamespaces": sorted(pass_namespaces)}
 
     def ensure(self) -> Path | None:
@@ -58,15 +63,40 @@ class CniInstallation:
         the name of ours, or what an OSError means.
         """
         with translated(self._bin_dir):
-            if self._program is not None:
-                self._install_program(self._program)
-            if self._conf_dir is None:
+            multus = self._multus()
+            found = self._look(multus)
+            if found is not None and found == self._right:
                 return None
-            if self._multus() or multus_present(self._conf_dir):
-                conflist.unchain(self._conf_dir)
-                return None
-            self._require_program()
-            return conflist.chain(self._conf_dir, self._entry)
+            self._right = None
+            written = self._ensure(multus)
+            self._right = found if written is None else None
+            return written
+
+    def _ensure(self, multus: bool) -> Path | None:
+        if self._program is not None:
+            self._install_program(self._program)
+        if self._conf_dir is None:
+            return None
+        if multus or multus_present(self._conf_dir):
+            conflist.unchain(self._conf_dir)
+            return None
+        self._require_program()
+        return conflist.chain(self._conf_dir, self._entry)
+
+    def _look(self, multus: bool) -> tuple[object, ...] | None:
+        """What differs when anything was changed. None if a file cannot be looked at, or its times are too young to tell."""
+        files = [self._bin_dir / CHAINED_TYPE, *([] if self._program is None else [self._program])]
+        try:
+            if self._conf_dir is not None:
+                files += [self._conf_dir / name for name in sorted(os.listdir(self._conf_dir))]
+            looks = [(str(path), path.stat()) for path in files]
+            installed = [self._bin_dir / name for name in (CHAINED_TYPE, SINGLE_TYPE, SOCKET_LINK)]
+            looks += [(str(path), path.lstat()) for path in installed]
+        except OSError:
+            return None
+        if max(look.st_ctime for _, look in looks) > time.time() - _UNSURE_SECONDS:
+            return None
+        return multus, *((path, look.st_dev, look.st_ino, look.st_size, look.st_ctime_ns) for path, look in looks)
 
     def remove(self) -> None:
         """Take the entry out. The program stays: runtimes call it for the sandboxes that are still there, without an agent."""
