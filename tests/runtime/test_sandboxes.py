@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.cri import CriSandboxes, RuntimeClient
+from secnet.agent.cri.client import SandboxStatus
 from secnet.contract import Gone, NotReady, Unavailable, Unsupported
 from secnet.linux.netns import identify
 from secnet_testing.runtime.daemon import until
@@ -227,3 +228,49 @@ def test_a_plugin_is_told_twice_to_take_a_sandbox_away(runtime: Runtime) -> None
     finally:
         runtime.chain()
         runtime.restart()
+
+
+class Asked(RuntimeClient):
+    """Counts how often the runtime was asked about one sandbox."""
+
+    times = 0
+
+    def status(self, sandbox_id: str) -> SandboxStatus:
+        self.times += 1
+        return super().status(sandbox_id)
+
+
+def test_a_sandbox_that_was_resolved_is_known_until_something_differs(runtime: Runtime) -> None:
+    web = pod()
+    old = run(runtime, web)
+    with Asked(runtime.socket) as client:
+        source = CriSandboxes(client, keep=0)
+        first = source.resolve(web, now=False)
+        assert (first.container_id, client.times) == (old, 1)
+        assert source.resolve(web, now=False) == first
+        assert client.times == 1
+        assert source.resolve(web) == first
+        assert client.times == 2
+        runtime.kill_pause(old)
+        with pytest.raises(NotReady):
+            source.resolve(web, now=False)
+        new = run(runtime, web, attempt=1)
+        assert source.resolve(web, now=False).container_id == new
+
+
+def test_a_known_sandbox_whose_namespace_vanished_is_none(runtime: Runtime, source: CriSandboxes) -> None:
+    web = pod()
+    run(runtime, web)
+    path = source.resolve(web).netns.path
+    runtime.unmount(path)
+    with pytest.raises(NotReady):
+        source.resolve(web, now=False)
+
+
+def test_a_list_shows_the_end_of_a_sandbox_that_was_listed_before(runtime: Runtime, client: RuntimeClient) -> None:
+    first, second = run(runtime, pod()), run(runtime, pod("web-1"))
+    assert {each.id: each.ready for each in client.sandboxes()} == {first: True, second: True}
+    runtime.kill_pause(first)
+    assert {each.id: each.ready for each in client.sandboxes()} == {first: False, second: True}
+    runtime.remove_pod(first)
+    assert [each.id for each in client.sandboxes()] == [second]

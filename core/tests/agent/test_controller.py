@@ -49,7 +49,7 @@ class Faulty:
     def forget_absent(self) -> None: ...
 
 
-def _controller(folder: Path, faulty: Faulty, **options: Any) -> Controller:
+def _controller(folder: Path, faulty: Any, *, workers: int = 1, **options: Any) -> Controller:
     """One with a Pod that has a record; its watch has told everything."""
     journal, pods = Journal(folder), PodTable("node-1")
     journal.write(record())
@@ -63,10 +63,10 @@ def _controller(folder: Path, faulty: Faulty, **options: Any) -> Controller:
         nads=SimpleNamespace(),  # type: ignore[arg-type]
         object_problems=SimpleNamespace(),  # type: ignore[arg-type]
         pods=pods,
-        sync=faulty,  # type: ignore[arg-type]
+        sync=faulty,
         source=SimpleNamespace(),  # type: ignore[arg-type]
-        publisher=faulty,  # type: ignore[arg-type]
-        workers=1,
+        publisher=faulty,
+        workers=workers,
         **options,
     )
 
@@ -156,3 +156,66 @@ def test_a_failure_is_told_of_no_pod_that_is_gone(
     controller.tell_failure(("default", "web"), pod("u1"), Unavailable("no bridge"))
     assert [report.pod.uid for report in publisher.reports if report is not None] == told
     assert len(controller.queue) == (1 if listed is None and there is not None else 0)
+
+
+class Slow:
+    """Checks that a test lets end; one that hangs can be had no other way without waiting for its deadline."""
+
+    def __init__(self, hangs: str) -> None:
+        self.hangs, self.gate = hangs, threading.Event()
+        self.checked: list[str] = []
+
+    def sync(self, key: Any, pod: Any, cancel: Any, *, verify: bool) -> SyncResult:
+        if verify:
+            self.checked.append(key[1])
+            if key[1] == self.hangs:
+                self.gate.wait(10)
+        return SyncResult(report=None)
+
+    def publish(self, *args: Any) -> tuple[()]:
+        return ()
+
+    def forget_absent(self) -> None: ...
+
+
+@pytest.fixture
+def names() -> list[str]:
+    return [f"p{number}" for number in range(6)]
+
+
+def _with_pods(folder: Path, slow: Slow, names: list[str], workers: int) -> Controller:
+    controller = _controller(folder, slow, workers=workers)
+    for name in names:
+        controller._pods.update({"metadata": {"namespace": "default", "name": name, "uid": f"uid-{name}"}})
+    return controller
+
+
+def test_in_turn_every_pod_is_checked_once(tmp_path: Path, names: list[str]) -> None:
+    slow = Slow("")
+    controller = _with_pods(tmp_path, slow, names, 3)
+    controller.start()
+    try:
+        _wait(lambda: sorted(slow.checked) == [*names, "web"] and len(controller.queue) == 0)
+        slow.checked.clear()
+        controller.verify_in_turn()
+        _wait(lambda: sorted(slow.checked) == [*names, "web"] and len(controller.queue) == 0)
+        assert slow.checked == [*names, "web"]
+    finally:
+        assert controller.stop(10)
+
+
+def test_a_check_that_hangs_keeps_the_others_waiting_for_one_round_at_most(tmp_path: Path, names: list[str]) -> None:
+    slow = Slow("")
+    controller = _with_pods(tmp_path, slow, names, 2)
+    controller.start()
+    try:
+        _wait(lambda: len(slow.checked) == 7 and len(controller.queue) == 0)
+        slow.checked.clear()
+        slow.hangs = "p1"
+        controller.verify_in_turn()
+        _wait(lambda: slow.checked == ["p0", "p1"])
+        controller.verify_in_turn()
+        _wait(lambda: sorted(set(slow.checked)) == [*names, "web"])
+    finally:
+        slow.gate.set()
+        assert controller.stop(10)

@@ -87,6 +87,14 @@ def test_both_families_work_at_once_and_check_is_clean(pod: _Pod) -> None:
     assert pod.findings(attachment) == []
 
 
+def test_an_address_may_be_written_in_several_ways(pod: _Pod) -> None:
+    attachment = pod.attachment("FD00:0:0::0002/64", "::ffff:192.0.2.7/120")
+    pod.apply(attachment)
+    assert pod.findings(attachment) == []
+    run_in(pod.ns, ["ip", "addr", "del", "fd00::2/64", "dev", "eth1"])
+    assert pod.findings(attachment) == ["AddressMissing"]
+
+
 def test_link_up_announces_both_families(pod: _Pod) -> None:
     """The host end sees the gratuitous ARP and the unsolicited NA that the kernel sends (issue 2, item 5)."""
     with frames(None, "host0") as capture:

@@ -29,7 +29,7 @@ class Source:
         self.ended: set[str] = set()
         self.glances: dict[str, Hashable] = {}
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         raise NotImplementedError
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
@@ -122,3 +122,55 @@ def test_a_look_that_fails_stops_no_other(journal: Journal, caplog: pytest.LogCa
     assert look.changed() == [("default", "b")]
     source.glances["a"] = 1
     assert look.changed() == [("default", "a")]
+
+
+def test_all_is_settled_once_each_pod_has_its_sandbox(journal: Journal) -> None:
+    source = Source()
+    source.glances = {"a": 1, "b": None}
+    pods = PodTable("n")
+    look = Lookout(source, journal, pods, asks_for_networks)
+    for name in "ab":
+        pods.update(pod(name))
+    assert not look.is_settled()
+    look.changed()
+    assert not look.is_settled()
+    source.glances["b"] = 1
+    look.changed()
+    assert look.is_settled()
+    source.glances["c"] = 1
+    pods.update(pod("c"))
+    assert not look.is_settled()
+    look.changed()
+    assert look.is_settled()
+
+
+def test_a_pod_that_has_finished_waits_for_no_sandbox(journal: Journal) -> None:
+    source = Source()
+    source.glances = {"a": None}
+    pods = PodTable("n")
+    look = Lookout(source, journal, pods, asks_for_networks)
+    pods.update(pod("a") | {"status": {"phase": "Succeeded"}})
+    look.changed()
+    assert look.is_settled()
+
+
+def test_nothing_is_settled_while_a_sandbox_outlives_its_pod(journal: Journal, unreadable: NetnsRef) -> None:
+    journal.write(at(record(), unreadable))
+    look = lookout(Source(), journal)
+    look.changed()
+    assert not look.is_settled()
+
+
+def test_a_pod_made_anew_has_no_sandbox_yet(journal: Journal) -> None:
+    """As one of a StatefulSet, between two looks."""
+    source = Source()
+    source.glances = {"a": 1}
+    pods = PodTable("n")
+    look = Lookout(source, journal, pods, asks_for_networks)
+    pods.update(pod("a"))
+    look.changed()
+    assert look.is_settled()
+    again = pod("a")
+    again["metadata"]["uid"] = "uid-a2"
+    pods.update(again)
+    assert not look.is_settled()

@@ -33,7 +33,7 @@ class Source:
         self.ended = False
         self.fault: Exception | None = None
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         if self.fault is not None:
             raise self.fault
         if self.found is None:

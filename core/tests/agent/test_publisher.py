@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,13 +37,13 @@ class Told:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": {}}
         self.store.apply(pod)
         self.pods = PodTable("node-1")
-        arguments: dict[str, Any] = {"is_here": lambda pod: False} | what
+        arguments: dict[str, Any] = {"is_here": lambda pod: False, "reports": Reports(folder / "run")} | what
         self.publisher = Publisher(
             cluster=self.cluster,
             pods=self.pods,
-            reports=Reports(folder / "run"),
             owner_tag="secnet",
             restorations=Restorations(lambda: self.now),
+            clock=lambda: self.now,
             **arguments,
         )
 
@@ -65,8 +67,16 @@ class Told:
 
     def publish(self, result: SyncResult, **options: bool) -> list[str]:
         """Reasons of what could not be told."""
-        self.pods.update(self.pod)
+        self.settle()
         return [error.reason for error in self.publisher.publish(KEY, self.pod, result, 0, **options)]
+
+    def settle(self) -> None:
+        """The watch tells of the Pod as it is now."""
+        self.pods.update(self.pod)
+
+    def publish_as_seen(self, result: SyncResult, revision: int = 0) -> None:
+        """While the watch has nothing new."""
+        assert self.publisher.publish(KEY, self.pods.get(KEY), result, revision) == ()
 
     def attached(self) -> SyncResult:
         made = record(pod=self.ref)
@@ -178,3 +188,102 @@ def test_news_of_ours_is_told_at_once_and_peace_forgets_the_quarrel(told: Told) 
         pass
     told.now = 601.0
     assert [rival(told) for _ in range(5)] == [[]] * 5
+
+
+class Counted(Reports):
+    """Counts what is written."""
+
+    written = 0
+
+    def write(self, report: PodReport) -> None:
+        self.written += 1
+        super().write(report)
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Told:
+    return Told(tmp_path, reports=Counted(tmp_path / "run"))
+
+
+def _written(told: Told) -> int:
+    assert isinstance(told.publisher._reports, Counted)
+    return told.publisher._reports.written
+
+
+def _settle(told: Told, result: SyncResult) -> None:
+    """Told, and seen again with what was told."""
+    told.publish(result)
+    told.settle()
+    told.publish_as_seen(result)
+
+
+def test_what_was_told_already_is_not_told_again(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    counted.publish_as_seen(counted.attached())
+    assert _written(counted) == before
+
+
+@pytest.mark.parametrize("change", ["report", "records", "pod", "file", "waiting"])
+def test_whatever_differs_is_told(counted: Told, tmp_path: Path, change: str) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    if change == "report":
+        assert result.report is not None
+        result = dataclasses.replace(result, report=dataclasses.replace(result.report, container_id="c2"))
+    elif change == "records":
+        result = dataclasses.replace(result, records=(*result.records, record("eth2", pod=counted.ref)))
+    elif change == "pod":
+        counted.settle()
+    elif change == "file":
+        shutil.rmtree(tmp_path / "run" / "reports")
+    else:
+        result = counted.waiting()
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+
+
+def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    counted.now += 901
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+
+
+def test_what_somebody_took_out_of_the_pod_is_put_back(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    counted.edit([])
+    counted.settle()
+    counted.publish_as_seen(result)
+    assert json.loads(counted.pod["metadata"]["annotations"][STATUS_ANNOTATION])[-1]["interface"] == "eth1"
+
+
+def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: Told) -> None:
+    made = record(pod=counted.ref)
+    error = ErrorInfo(reason="Degraded", message="down", retryable=False)
+    report = PodReport(pod=counted.ref, container_id="c1", networks=(network_report(made, error),))
+    result = SyncResult(report=report, records=(made,))
+    _settle(counted, result)
+    before = _written(counted)
+    counted.publish_as_seen(result, revision=7)
+    assert _written(counted) == before + 1
+    counted.publish_as_seen(result, revision=7)
+    assert _written(counted) == before + 1
+
+
+def test_a_pod_that_could_not_be_found_is_told_the_next_time(counted: Told) -> None:
+    result = counted.attached()
+    pod = counted.pod
+    counted.settle()
+    counted.store.delete("Pod", "web", "default")
+    assert counted.publisher.publish(KEY, pod, result, 0) == ()
+    before = _written(counted)
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1

@@ -23,7 +23,7 @@ class Others:
     def __init__(self, container_id: str) -> None:
         self._sandbox = Sandbox(container_id=container_id, netns=GONE)
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         return self._sandbox
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
@@ -113,3 +113,13 @@ def test_a_sandbox_whose_namespace_is_gone_is_not_awaited() -> None:
     told = ToldSandboxes(Others("ended"))
     told.tell(pod(), Sandbox(container_id="new", netns=GONE))
     assert not told.is_awaited("new")
+
+
+def test_a_glance_shows_what_was_told_as_long_as_its_namespace_stands(living: Sandbox) -> None:
+    told = ToldSandboxes(Others("old"))
+    told.tell(pod(), living)
+    assert told.glance(pod()) == "new"
+    assert told.glance(pod("u2")) == "old"
+    gone = Sandbox(container_id="gone", netns=GONE)
+    told.tell(pod(), gone)
+    assert (told.glance(pod()), told.container_of(pod())) == ("old", "old")

@@ -33,6 +33,7 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.5
 _LOOK_AT_RUNTIME_SECONDS = 1.0
 _LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
+_LOOK_WHEN_SETTLED_SECONDS = 5.0
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _UNDO_SECONDS = 30.0
@@ -218,9 +219,12 @@ class Agent:
 
     def _look_around(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
+        due = 0.0
         while not self._stop.wait(self._look_seconds()):
             self._beats.beat("look_around", 300)
-            self._guard(self._parts.controller.look_at_namespaces, default=None)
+            if time.monotonic() >= due or not self._may_rest():
+                self._guard(self._parts.controller.look_at_namespaces, default=None)
+                due = time.monotonic() + _LOOK_WHEN_SETTLED_SECONDS
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
             if self._front is not None:
@@ -232,6 +236,11 @@ class Agent:
             return _LOOK_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
         return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
+
+    def _may_rest(self) -> bool:
+        return not self._cluster.trusts_annotations and self._guard(
+            lambda: self._parts.controller.settled, default=False
+        )
 
     def _keep_run_dir(self) -> None:
         """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
@@ -277,7 +286,7 @@ class Agent:
             beat()
             started = time.monotonic()
             if due:
-                self._guard(self._parts.controller.verify_all, default=None)
+                self._guard(self._parts.controller.verify_in_turn, default=None)
             self._guard(lambda: self._parts.attacher.tend(beat), default=None)
             beat()
             if not self._parts.own_node.is_another():

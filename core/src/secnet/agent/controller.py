@@ -15,8 +15,9 @@ from typing import Any
 from secnet.contract import Call, ErrorInfo, ObjectNotFound, SecnetError
 
 from .annotation import NETWORKS_ANNOTATION
+from .checks import Checks
 from .cluster.base import Cluster, Event, Watch
-from .journal import Journal, Via
+from .journal import Journal
 from .liveness import Lookout
 from .nads import Nads
 from .object_problems import ObjectProblems
@@ -70,9 +71,9 @@ class Controller:
         self._publisher = publisher
         self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
+        self._checks = Checks(self._queue)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
-        self._verify: set[PodKey] = set()
         self._cancels: dict[PodKey, threading.Event] = {}
         self._watch: Watch | None = None
         self._revision = 0
@@ -134,10 +135,11 @@ class Controller:
 
     def verify_all(self) -> None:
         """Queue every Pod with a check of its living attachments."""
-        for key in {*self._pods.all(), *self._recorded()}:
-            with self._lock:
-                self._verify.add(key)
-            self._queue.add(key)
+        self._checks.all({*self._pods.all(), *self._recorded()})
+
+    def verify_in_turn(self) -> None:
+        """The same, one Pod after the other, in the background."""
+        self._checks.in_turn({*self._pods.all(), *self._recorded()})
 
     def retry_waiting(
         self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0
@@ -150,6 +152,11 @@ class Controller:
         """Queue Pods whose namespace or sandbox appeared, vanished or was replaced since the last look."""
         for key in self._lookout.changed():
             self._queue.add(key)
+
+    @property
+    def settled(self) -> bool:
+        """See `Lookout.is_settled`."""
+        return self._lookout.is_settled()
 
     @property
     def queue(self) -> WorkQueue:
@@ -172,8 +179,7 @@ class Controller:
 
     def _recorded(self) -> set[PodKey]:
         """The Pods whose annotations records answer, also those that are gone."""
-        found = (r.pod for r in self._journal.records() if r.via == Via.ANNOTATION)
-        return {(pod.namespace, pod.name) for pod in found if pod is not None}
+        return set(self._journal.of_pods())
 
     def _on_event(self, event: Event) -> None:
         obj = event.object
@@ -230,14 +236,14 @@ class Controller:
         finally:  # new Pods wait for no more than a look at it
             if looked_at:
                 self._recovery.note(key)
+            self._checks.go_on(key)
 
     def _work_on(self, key: PodKey) -> bool:
         """False for a Pod that could not be looked at, and comes again."""
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
-            verify = key in self._verify
-            self._verify.discard(key)
+        verify = self._checks.take(key)
         revision = self._revision
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):

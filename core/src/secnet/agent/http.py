@@ -30,7 +30,7 @@ _OWN_PLACES = 8  # for this machine's connections, as the kubelet's are
 _PLACES = 8  # for all others
 _PEER_PLACES = 4  # for those of one address
 _CONNECTION_SECONDS = 10.0
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 

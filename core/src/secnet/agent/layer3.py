@@ -8,7 +8,7 @@ under `default-route`, is recorded by the caller before `apply` and given back b
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from secnet.contract import (
 )
 from secnet.linux import announce, sysctl
 from secnet.linux.routes import MAIN_TABLE
-from secnet.linux.rtnl import KernelRoute, Link, Rtnl, pod_rtnl
+from secnet.linux.rtnl import Address, KernelRoute, Link, Rtnl, pod_rtnl
 
 __all__ = ["Layer3"]
 
@@ -217,13 +217,19 @@ def _findings(pod: Rtnl, attachment: Attachment, wish: Mapping[str, Any]) -> Ite
 
 
 def _address_findings(pod: Rtnl, link: Link, lease: IpamLease) -> Iterator[Finding]:
-    there = {ipaddress.ip_interface(item.cidr): item for item in pod.addresses(link.index)}
+    there = {item.cidr: item for item in pod.addresses(link.index)}
     for wanted in lease.addresses:
-        found = there.get(ipaddress.ip_interface(wanted.address))
+        found = there.get(wanted.address) or _same_address(there.values(), wanted.address)
         if found is None:
             yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {link.name}")
         elif found.dad_failed:
             yield Finding(code="AddressDuplicate", message=f"another host has {wanted.address}", repairable=False)
+
+
+def _same_address(there: Iterable[Address], wanted: str) -> Address | None:
+    """One address can be written in several ways."""
+    value = ipaddress.ip_interface(wanted)
+    return next((item for item in there if ipaddress.ip_interface(item.cidr) == value), None)
 
 
 def _route_findings(pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,13 +12,16 @@ from typing import Any
 from secnet.contract import NetnsRef, SecnetError
 from secnet.linux.netns import alive
 
-from .journal import Journal, Phase, Record, Via
-from .pod_table import PodKey, PodTable
-from .sandbox import SandboxSource, pod_ref
+from .journal import Journal, Phase, Record
+from .pod_table import PodKey, PodTable, is_finished
+from .sandbox import SandboxSource
 
 __all__ = ["Lookout", "lives", "outliving"]
 
 _log = logging.getLogger(__name__)
+
+_Look = tuple[Hashable, frozenset[Hashable], str | None]
+"""The sandbox, None without one; the records of another Pod of that name; the uid of this one."""
 
 
 def lives(netns: NetnsRef) -> bool:
@@ -60,19 +63,16 @@ class Lookout:
         self._journal = journal
         self._pods = pods
         self._concerns = concerns
-        self._before: dict[PodKey, Hashable] = {}
+        self._before: dict[PodKey, _Look | None] = {}
 
     def changed(self) -> list[PodKey]:
         """The Pods that look otherwise than at the last look. Costs little: one stat a Pod, and one list of the runtime.
 
         A look that fails by a fault of our own is logged, stands for no change, and keeps nobody from looking at the others.
         """
-        records: dict[PodKey, list[Record]] = {}
-        for record in self._journal.records():
-            if record.via == Via.ANNOTATION and record.pod is not None:
-                records.setdefault((record.pod.namespace, record.pod.name), []).append(record)
+        records = self._journal.of_pods()
         pods = self._pods.all()
-        found: dict[PodKey, Hashable] = {}
+        found: dict[PodKey, _Look | None] = {}
         for key in {*records, *(key for key, pod in pods.items() if self._concerns(pod))}:
             try:
                 found[key] = self._look(pods.get(key), records.get(key, ()))
@@ -82,12 +82,22 @@ class Lookout:
         before, self._before = self._before, found
         return [key for key, look in found.items() if key not in before or before[key] != look]
 
-    def _look(self, pod: Mapping[str, Any] | None, records: Iterable[Record]) -> Hashable:
-        uid = None if pod is None else pod_ref(pod).uid
+    def is_settled(self) -> bool:
+        """Whether at the last look each Pod had its sandbox, and none is new since: only what dies can be news then."""
+        asking = ((key, pod) for key, pod in self._pods.all().items() if self._concerns(pod) and not is_finished(pod))
+        living = (_has_sandbox(self._before.get(key), pod) for key, pod in asking)
+        return all(living) and not any(look is not None and look[1] for look in self._before.values())
+
+    def _look(self, pod: Mapping[str, Any] | None, records: Iterable[Record]) -> _Look:
+        uid = None if pod is None else pod["metadata"].get("uid", "")
         others = [record for record in records if record.pod is not None and record.pod.uid != uid]
-        return (None if pod is None else self._source.glance(pod), frozenset(map(self._state, others)))
+        return None if pod is None else self._source.glance(pod), frozenset(map(self._state, others)), uid
 
     def _state(self, record: Record) -> Hashable:
         """Of a record whose Pod's object is gone, which no glance at a Pod covers."""
         container = record.key.container_id
         return container, self._source.has_ended(container, now=False), lives(record.attachment.request.netns)
+
+
+def _has_sandbox(look: _Look | None, pod: Mapping[str, Any]) -> bool:
+    return look is not None and look[0] is not None and look[2] == pod["metadata"].get("uid", "")

@@ -25,6 +25,7 @@ from secnet.contract import (
     SecnetError,
     VerifyFailed,
 )
+from secnet.linux.rtnl import reading_together
 
 from .admission import Admission
 from .devices.pci import device_info
@@ -146,7 +147,7 @@ class Pipeline:
 
     def check(self, record: Record, call: Call) -> CheckReport:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
-        with self._metrics.operation("check", record.network_type):
+        with self._metrics.operation("check", record.network_type), reading_together():
             attachment = record.attachment
             report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
             if record.result is not None and not record.result.netdev:

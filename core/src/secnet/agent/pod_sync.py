@@ -29,6 +29,7 @@ from .liveness import lives, outliving
 from .naming import ElementId
 from .occasionally import Occasionally
 from .pipeline import Pipeline
+from .pod_table import is_finished
 from .refusals import failed_report, fault_report, gone_report, internal_error, outlived_error, refused_report
 from .reports import FAILED, PENDING, NetworkReport, PodReport, network_report
 from .requests import Foreign, Refused, Work, is_outdated
@@ -36,7 +37,7 @@ from .sandbox import Sandbox, SandboxSource, pod_ref
 from .sweep import Sweeper
 from .wanted import Wanted, selections_of
 
-__all__ = ["PodSync", "SyncResult", "is_finished"]
+__all__ = ["PodSync", "SyncResult"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +73,6 @@ class _Progress:
     networks: dict[ElementId, NetworkReport] = field(default_factory=dict)
     leftovers: list[NetworkReport] = field(default_factory=list)
     made: list[Record] = field(default_factory=list)
-
-
-def is_finished(pod: Mapping[str, Any]) -> bool:
-    """A Pod whose containers have ended for good keeps no networks."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 class PodSync:
@@ -144,7 +140,7 @@ class PodSync:
             return SyncResult(report=None, released=frozenset(self._claims.release(key)))
         released: set[tuple[str, str]] = set()
         try:
-            sandbox = self._source.resolve(pod)
+            sandbox = self._source.resolve(pod, now=not verify)
             self._leave_old(records, sandbox)
             records = self._journal.of_pod(*key)
             released |= self._claims.release(key, keep=sandbox.netns)

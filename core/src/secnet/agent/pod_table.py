@@ -6,9 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from .sandbox import pod_ref
-
-__all__ = ["PodKey", "PodTable", "pod_key"]
+__all__ = ["PodKey", "PodTable", "is_finished", "pod_key"]
 
 PodKey = tuple[str, str]
 """Namespace and name."""
@@ -54,16 +52,17 @@ class PodTable:
 
 def pod_key(pod: Mapping[str, Any]) -> PodKey:
     """Namespace and name of a Pod object."""
-    ref = pod_ref(pod)
-    return (ref.namespace, ref.name)
+    meta = pod["metadata"]
+    return (meta.get("namespace") or "default", meta["name"])
+
+
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    """A Pod whose containers have ended for good keeps no networks."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _essence(pod: Mapping[str, Any]) -> tuple[Any, ...]:
     """What about a Pod makes a new look at it worthwhile."""
-    meta = pod["metadata"]
-    return (
-        meta.get("uid"),
-        meta.get("generation"),
-        (pod.get("status") or {}).get("phase"),
-        meta.get("annotations"),
-    )
+    meta, status = pod["metadata"], pod.get("status") or {}
+    # A sandbox made anew gets another address, and the kubelet tells it.
+    return (meta.get("uid"), meta.get("generation"), status.get("phase"), status.get("podIPs"), meta.get("annotations"))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import Busy, ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
@@ -33,6 +35,24 @@ _log = logging.getLogger(__name__)
 ATTACHED_REASON = "NetworksAttached"
 
 _TRIES = 3
+_ABSENT = ErrorInfo(reason="ObjectNotFound", message="the Pod is gone, and there is nobody to be told")
+_COMPARE_SECONDS = 900.0  # what stands in the Pod's namespace may change without a word to us
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told of a Pod to its end, which state of the Pod bears it, and until when nobody need look."""
+
+    pod: Mapping[str, Any] | None
+    report: PodReport
+    records: tuple[Record, ...]
+    until: float
+
+    def covers(self, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
+        """Whether all that would be told now was told, and still stands. Whoever waits for a revision wants to see it."""
+        seen = self.report.attached or self.report.revision >= revision
+        same = dataclasses.replace(self.report, revision=0) == result.report and self.records == result.records
+        return self.pod is pod and same and seen and not result.made
 
 
 class Publisher:
@@ -52,6 +72,7 @@ class Publisher:
         recorded: Iterable[PodRef] = (),
         is_here: Callable[[Mapping[str, Any]], bool] = lambda pod: True,
         restorations: Restorations | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._pods = pods
@@ -62,6 +83,8 @@ class Publisher:
         self._ours = {(pod.namespace, pod.name): pod.uid for pod in recorded}  # those that had a sandbox here
         self._lock = threading.Lock()
         self._last: dict[PodKey, PodReport] = {}
+        self._clock = clock
+        self._told: dict[PodKey, _Told] = {}
 
     def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
         """The Pods that wait because of an error that `matters`."""
@@ -84,7 +107,11 @@ class Publisher:
         node, whatever became of it. Raises OSError if the report cannot be written.
         """
         self._note(key, pod, result, here)
-        errors = [error for error in self._tell(key, pod, result) if error is not None]
+        newest = self._pods.get(key)
+        if self._is_told(key, newest, result, revision):
+            return ()
+        told = tuple(self._tell(key, pod, result))
+        errors = [error for error in told if error is not None and error is not _ABSENT]
         with self._lock:
             before = self._last.get(key)
             if result.report is None:
@@ -98,7 +125,23 @@ class Publisher:
                 self._reports.remove(uid)
         if pod is not None:
             self._record_events(pod, before, result)
+        if result.report is not None and result.records and not any(told):
+            report = dataclasses.replace(result.report, revision=revision)
+            with self._lock:
+                self._told[key] = _Told(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
         return tuple(errors)
+
+    def _is_told(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
+        """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
+        with self._lock:
+            told = self._told.pop(key, None)
+        if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
+            return False
+        if not self._reports.has(told.report.pod.uid):
+            return False
+        with self._lock:
+            self._told[key] = told
+        return True
 
     def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
         """Remember the Pods of this node."""
@@ -130,7 +173,7 @@ class Publisher:
         try:
             write()
         except ObjectNotFound:
-            return None
+            return _ABSENT
         except SecnetError as exc:
             return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
         except Exception as exc:  # what fails for one of them must not keep the others from being told

@@ -133,11 +133,18 @@ class Reports:
     def write(self, report: PodReport) -> None:
         """Put a Pod's report on disk."""
         data = to_json(report) | {"updated": int(time.time())}
-        _replace(self._pods / f"{urllib.parse.quote(report.pod.uid, safe='')}.json", data)
+        _replace(self._path(report.pod.uid), data)
+
+    def has(self, uid: str) -> bool:
+        """Whether a Pod's report is on disk."""
+        return os.path.exists(self._path(uid))
 
     def remove(self, uid: str) -> None:
         """Forget a Pod that is gone."""
-        (self._pods / f"{urllib.parse.quote(uid, safe='')}.json").unlink(missing_ok=True)
+        self._path(uid).unlink(missing_ok=True)
+
+    def _path(self, uid: str) -> Path:
+        return self._pods / f"{urllib.parse.quote(uid, safe='')}.json"
 
     def pods(self) -> tuple[PodReport, ...]:
         """All readable Pod reports, by namespace and name."""

@@ -31,8 +31,11 @@ class Sandbox:
 class SandboxSource(Protocol):
     """Finds the sandbox of a Pod."""
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
-        """The Pod's sandbox as it is now. Raises NotReady while there is none, Permanent for one it must not have."""
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
+        """The Pod's sandbox. Raises NotReady while there is none, Permanent for one it must not have.
+
+        now: False to answer like `glance` for a sandbox that was resolved before, without much work.
+        """
         ...
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
@@ -65,7 +68,7 @@ def pod_ref(pod: Mapping[str, Any]) -> PodRef:
 class NamedNetns:
     """The annotation `secnet.io/netns` (a path), by default `/run/netns/<Pod name>`."""
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's identity."""
         ref = pod_ref(pod)
         path = _path(pod)

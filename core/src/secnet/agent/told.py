@@ -8,13 +8,13 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from secnet.contract import Gone, NotReady
+from secnet.linux.netns import stands
 
 from .liveness import lives
+from .pod_table import PodKey, pod_key
 from .sandbox import Sandbox, SandboxSource, pod_ref
 
 __all__ = ["ToldSandboxes"]
-
-PodKey = tuple[str, str]
 
 _ENDED_KEPT = 1024
 
@@ -70,12 +70,12 @@ class ToldSandboxes:
             found = [told for _, told in self._told.values() if told.container_id == container_id]
         return any(lives(told.netns) for told in found)
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """See `SandboxSource.resolve`."""
         told = self._living(pod)
         if told is not None:
             return told
-        found = self._others.resolve(pod)
+        found = self._others.resolve(pod, now=now)
         with self._lock:
             ended = found.container_id in self._ended
         if ended:
@@ -86,13 +86,16 @@ class ToldSandboxes:
 
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
         """See `SandboxSource.glance`."""
-        told = self._living(pod)
-        return told.container_id if told is not None else self._others.glance(pod)
+        told = self._of(pod)
+        return told.container_id if told is not None and stands(told.netns) else self._others.glance(pod)
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         """See `SandboxSource.container_of`."""
-        told = self._living(pod)
-        found = told.container_id if told is not None else self._others.container_of(pod)
+        told = self._of(pod)
+        if told is not None and stands(told.netns):
+            found: str | None = told.container_id
+        else:
+            found = self._others.container_of(pod)
         with self._lock:
             return None if found in self._ended else found
 
@@ -104,7 +107,11 @@ class ToldSandboxes:
         return self._others.has_ended(container_id, now=now)
 
     def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
-        ref = pod_ref(pod)
+        told = self._of(pod)
+        return told if told is not None and lives(told.netns) else None
+
+    def _of(self, pod: Mapping[str, Any]) -> Sandbox | None:
+        """What was told of this Pod, whatever became of it."""
         with self._lock:
-            uid, told = self._told.get((ref.namespace, ref.name), ("", None))
-        return told if told is not None and uid == ref.uid and lives(told.netns) else None
+            uid, told = self._told.get(pod_key(pod), ("", None))
+        return told if uid == pod["metadata"].get("uid", "") else None

@@ -67,6 +67,7 @@ class RuntimeClient:
         self._grpc, self._messages = load(_MESSAGES, subject="container runtime")
         self._channel = open_channel(self._grpc, socket)
         messages = self._messages
+        self._listed: dict[str, RuntimeSandbox] = {}  # nothing of a sandbox changes but that it ends
         self._list = method(self._channel, f"{_SERVICE}/ListPodSandbox", messages.ListPodSandboxResponse.FromString)
         self._status = method(
             self._channel, f"{_SERVICE}/PodSandboxStatus", messages.PodSandboxStatusResponse.FromString
@@ -90,7 +91,15 @@ class RuntimeClient:
         chosen = messages.PodSandboxFilter(label_selector={UID_LABEL: uid} if uid else {})
         request = messages.ListPodSandboxRequest(filter=chosen)
         answer = self._call(self._list, request, "listing sandboxes", str(self.socket))
-        return tuple(self._sandbox(item) for item in answer.items)
+        known, ready = self._listed, self._messages.SANDBOX_READY
+        found = {}
+        for item in answer.items:
+            before = known.get(item.id)
+            same = before is not None and before.ready == (item.state == ready)
+            found[item.id] = before if before is not None and same else self._sandbox(item)
+        if not uid:
+            self._listed = found
+        return tuple(found.values())
 
     def status(self, sandbox_id: str) -> SandboxStatus:
         """One sandbox as it is now. Raises Gone if there is none, Unsupported if the runtime does not say where it is."""

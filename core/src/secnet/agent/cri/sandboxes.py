@@ -8,14 +8,13 @@ means nothing here, for a Pod's author could name the host's namespace with it, 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from secnet.contract import Gone, NetnsRef, NotReady, PodRef, SecnetError, Unsupported
-from secnet.linux.netns import forbid_host, identify
+from secnet.linux.netns import forbid_host, identify, stands
 
 from ..sandbox import Sandbox, pod_ref
 from .client import RuntimeClient, RuntimeSandbox
@@ -48,7 +47,7 @@ class CriSandboxes:
         self._answers = True
         self._resolved: dict[str, NetnsRef] = {}
 
-    def resolve(self, pod: Mapping[str, Any]) -> Sandbox:
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """See `SandboxSource.resolve`. The container id is the id of the sandbox.
 
         Raises NotReady while there is no sandbox, or one that has ended, or one whose namespace is not in sight; Unsupported
@@ -58,6 +57,9 @@ class CriSandboxes:
         ref = pod_ref(pod)
         if (pod.get("spec") or {}).get("hostNetwork"):
             raise _on_host(ref)
+        known = None if now else self._known(pod)
+        if known is not None:
+            return known
         found = self._ask(pod, ref)
         if found is None:
             raise _none_yet(ref)
@@ -75,13 +77,24 @@ class CriSandboxes:
             self._resolved[found.id] = netns
         return Sandbox(container_id=found.id, netns=netns)
 
+    def _known(self, pod: Mapping[str, Any]) -> Sandbox | None:
+        """The sandbox of the last list, if it was resolved before and its namespace stands. An id never gets another one."""
+        with self._lock:
+            self._refresh_if_old()
+            found = _newest(_candidates(pod, self._index))
+            netns = None if found is None else self._resolved.get(found.id)
+        if found is None or netns is None or not stands(netns):
+            return None
+        return Sandbox(container_id=found.id, netns=netns)
+
     def glance(self, pod: Mapping[str, Any]) -> Hashable:
         """See `SandboxSource.glance`. Never raises; while the runtime does not answer, its last answer holds."""
         with self._lock:
             self._refresh_if_old()
             found = _newest(_candidates(pod, self._index))
             netns = None if found is None else self._resolved.get(found.id)
-        return None if found is None else (found.id, netns is not None and not _stands(netns))
+        gone = netns is not None and not stands(netns)
+        return None if found is None or gone else found.id
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         """See `SandboxSource.container_of`. From the same list as `glance`."""
@@ -180,14 +193,6 @@ def _indexed(sandboxes: Iterable[RuntimeSandbox]) -> Index:
     for sandbox in sandboxes:
         index[sandbox.uid] = (*index.get(sandbox.uid, ()), sandbox)
     return index
-
-
-def _stands(netns: NetnsRef) -> bool:
-    try:
-        found = os.stat(netns.path)
-    except OSError:
-        return False
-    return (found.st_dev, found.st_ino) == (netns.device, netns.inode)
 
 
 def _none_yet(ref: PodRef) -> NotReady:
