@@ -10,7 +10,7 @@ from secnet.agent.cli import main
 from secnet.agent.cluster.kube import RULES
 from secnet.agent.reports import NetworkReport, PodReport, Reports
 from secnet_testing.builders import POD
-from secnet_testing.clusternode import pool
+from secnet_testing.clusternode import nad, pod, pool
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 
@@ -37,14 +37,38 @@ def test_status_shows_the_reports_of_the_agent(config: Path, capsys: pytest.Capt
     assert not (config.parent / "state").exists()
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"), [("nad", "network-attachment-definitions"), ("pods", "pods"), ("ipp", "ippools")]
-)
-def test_get_sends_its_reader_to_kubectl(
-    config: Path, capsys: pytest.CaptureFixture[str], kind: str, word: str
+@pytest.fixture
+def connected(config: Path, kubeapi: KubeApiProcess, tmp_path: Path) -> Path:
+    """The same with the agent's credentials."""
+    kubeconfig = kubeapi.kubeconfig(tmp_path / "kubeconfig", kubeapi.add_token("agent-token", RULES))
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("{}", f"{{kubeconfig: {kubeconfig}}}") + "nodeName: node-1\n", encoding="utf-8")
+    return config
+
+
+def test_get_shows_the_objects_of_the_api_and_of_pods_those_of_this_node(
+    connected: Path, kubeapi: KubeApiProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["get", kind, "--config", str(config)]) == 1
-    assert f"`kubectl get {word}`" in capsys.readouterr().err
+    for each in (pool("blue"), nad("blue"), pod("here", "blue"), pod("there", "blue", node="node-2")):
+        kubeapi.create(each)
+    assert main(["get", "ippools", "--config", str(connected)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "blue"
+    assert main(["get", "nads", "-o", "json", "--config", str(connected)]) == 0
+    assert [each["metadata"]["name"] for each in json.loads(capsys.readouterr().out)["items"]] == ["blue"]
+    assert main(["get", "pods", "--config", str(connected)]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [["default", "here"]]
+    assert main(["get", "pod", "here", "--json", "--config", str(connected)]) == 0
+    assert json.loads(capsys.readouterr().out)["spec"]["nodeName"] == "node-1"
+    assert main(["get", "pod", "nobody", "--config", str(connected)]) == 1
+    assert "Pod default/nobody" in capsys.readouterr().err
+    assert not (connected.parent / "state").exists()
+
+
+def test_get_says_what_is_missing_where_the_api_cannot_be_asked(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["get", "pods", "--config", str(config)]) == 1
+    assert "kubernetes.kubeconfig" in capsys.readouterr().err
     assert not (config.parent / "state").exists()
 
 
@@ -67,13 +91,10 @@ def antrea_state(config: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_drivers_asks_the_api_for_the_pools(
-    config: Path, kubeapi: KubeApiProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    connected: Path, kubeapi: KubeApiProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kubeconfig = kubeapi.kubeconfig(tmp_path / "kubeconfig", kubeapi.add_token("agent-token", RULES))
-    text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("{}", f"{{kubeconfig: {kubeconfig}}}"), encoding="utf-8")
     kubeapi.create(pool("blue"))
-    assert antrea_state(config, capsys) == "ready"
+    assert antrea_state(connected, capsys) == "ready"
     assert [each["path"].partition("?")[0].rpartition("/")[2] for each in kubeapi.requests("agent-token")] == [
         "ippools"
     ]

@@ -1,4 +1,4 @@
-"""`secnet get`: live objects of the manifest store, with their status."""
+"""`secnet get`: live objects with their status, from the manifest store or the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from secnet.contract import InvalidConfig
 
 from ..cluster.kinds import KINDS
-from ..cluster.store import FileStore
-from .common import add_config_options, add_json_option, load_all, print_data, print_table, require_own_objects
+from ..settings import Settings
+from ..source import objects_to_look_at
+from .common import add_config_options, add_json_option, load_all, print_data, print_table
 
 __all__ = ["add_parser", "run"]
 
@@ -20,7 +21,7 @@ def add_parser(commands: Any) -> None:
         "get",
         help="show live objects",
         description="Show live objects (Pods, NADs, IPPools) as the agent sees them, with uid, resourceVersion and status. "
-        "Where the Kubernetes API is the source, kubectl shows them.",
+        "Where the Kubernetes API is the source they are asked of it, with the agent's credentials; of Pods those of this node.",
     )
     parser.add_argument("kind", metavar="KIND", help="pod, net-attach-def or ippool; plural and full names work too")
     parser.add_argument("name", metavar="NAME", nargs="?", help="one object")
@@ -35,21 +36,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the objects asked for."""
     kind = _kind(arguments.kind)
     _, settings = load_all(arguments)
-    instead = f"use `kubectl get {KINDS[kind].plural}`, or `secnet status` for what became of them here"
-    require_own_objects(settings, arguments.config, instead)
-    store = FileStore(settings.state_dir)
+    found = _find(settings, kind, arguments.name, arguments.namespace)
     style = "json" if arguments.json else arguments.output
-    namespaced = KINDS[kind].namespaced
-    if arguments.name:
-        found = [store.get(kind, arguments.name, (arguments.namespace or "default") if namespaced else "")]
-    else:
-        found = store.list(kind, (arguments.namespace or "") if namespaced else "")
     if style == "table":
         header, rows = _rows(kind, found)
-        print_table(header, rows, empty=f"no {kind} objects in {settings.state_dir}")
+        where = settings.state_dir if settings.kubernetes is None else "the Kubernetes API"
+        print_table(header, rows, empty=f"no {kind} objects in {where}")
     else:
         print_data(found[0] if arguments.name else {"apiVersion": "v1", "kind": "List", "items": found}, style)
     return 0
+
+
+def _find(settings: Settings, kind: str, name: str | None, namespace: str | None) -> list[dict[str, Any]]:
+    namespaced = KINDS[kind].namespaced
+    with objects_to_look_at(settings) as objects:
+        if name:
+            return [objects.get(kind, name, (namespace or "default") if namespaced else "")]
+        found = objects.list(kind, (namespace or "") if namespaced else "")
+    if kind != "Pod" or settings.kubernetes is None:
+        return found
+    return [pod for pod in found if (pod.get("spec") or {}).get("nodeName") == settings.node_name]
 
 
 def _kind(word: str) -> str:
