@@ -39,5 +39,5 @@ def run(arguments: argparse.Namespace) -> int:
             path="$.cni.confDir",
         )
     ChainSwitch(settings.run_dir).turn_off(installation(settings.cni).remove)
-    print(f"secnet-cni is not in the configuration in {settings.cni.conf_dir}")
+    print(f"no network in {settings.cni.conf_dir} has secnet-cni any more")
     return 0
