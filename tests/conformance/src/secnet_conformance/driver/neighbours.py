@@ -50,15 +50,16 @@ class Neighbours(DriverTests):
         unchanged(before, lab.picture(pod), "after detach")
 
     def test_a_detach_leaves_the_sandbox_that_has_the_path_by_now(self, lab: DriverLab) -> None:
-        """A runtime may use a path again: the sandbox is known by its identity."""
+        """A runtime may use a path again, while the kernel still takes the sandbox before apart: it is known by its identity."""
         driver, pod = lab.driver(), lab.pod()
         one, two = lab.devices(2)
         before = lab.picture()
         first = lab.plan(driver, lab.request(pod, device=one))
         driver.attach(first, lab.call())
-        again = replace_pod(pod)
-        second = lab.plan(driver, lab.request(again, container_id=f"{pod.name}-next", device=two))
-        driver.attach(second, lab.call())
+        with pod.open():  # so that it does so for as long as the next attach takes, and not now and then
+            again = replace_pod(pod)
+            second = lab.plan(driver, lab.request(again, container_id=f"{pod.name}-next", device=two))
+            driver.attach(second, lab.call())
         lab.up(second)
         lab.clean_check(driver, second)
         until_free(lab, driver, first)
