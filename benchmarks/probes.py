@@ -19,7 +19,7 @@ from secnet.agent.layer3 import Layer3
 from secnet.agent.plugins import Plugins
 from secnet.agent.registry import Registry
 from secnet.agent.settings import Settings
-from secnet.contract import Attachment, AttachResult, Call, Finding, Key
+from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding
 
 __all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]
 
@@ -92,7 +92,7 @@ class ProbedJournal(Journal):
         super().__init__(directory)
         self._probes = probes
 
-    def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
+    def holder(self, locks: tuple[str, ...], besides: AttachmentId) -> Record | None:
         """See `Journal`."""
         with self._probes.span("journal.holder"):
             return super().holder(locks, besides)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from secnet.agent.journal import Journal, Phase, Record, Via
 from secnet.agent.run_dir import RunDirLock
-from secnet.contract import Busy, Key, PodRef
+from secnet.contract import AttachmentId, Busy, PodRef
 from secnet_testing.builders import record
 
 
@@ -19,7 +19,7 @@ def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:
     Journal(tmp_path).write(old)
     again = Journal(tmp_path)
     assert again.records() == (old,)
-    assert again.get(Key(container_id="c1", ifname="eth1")) == old
+    assert again.get(AttachmentId(container_id="c1", ifname="eth1")) == old
     assert Journal.peek(tmp_path) == (old,)
 
 
@@ -64,7 +64,7 @@ def test_a_record_of_a_newer_version_is_read_without_its_new_fields(tmp_path: Pa
 def test_the_holder_of_an_exclusive_resource_is_found(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.write(record("eth1", locks=("pci:1",)))
-    other = Key(container_id="c2", ifname="eth1")
+    other = AttachmentId(container_id="c2", ifname="eth1")
     assert journal.holder(("pci:1", "pci:2"), besides=other) == record("eth1", locks=("pci:1",))
     assert journal.holder(("pci:2",), besides=other) is None
     assert journal.holder(("pci:1",), besides=record().key) is None
@@ -123,7 +123,7 @@ def test_the_interface_that_has_an_address_is_found(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.write(pooled)
     journal.write(record("eth2", addresses=("10.0.0.3/24",)))
-    other = Key(container_id="c2", ifname="eth1")
+    other = AttachmentId(container_id="c2", ifname="eth1")
     assert journal.holder_of_address("10.0.0.2/24", "blue", besides=other) == pooled
     assert journal.holder_of_address("10.0.0.2/24", "blue", besides=pooled.key) is None
     assert journal.holder_of_address("10.0.0.2/24", "red", besides=other) is None, "pools may overlap"

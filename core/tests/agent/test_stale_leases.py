@@ -9,7 +9,17 @@ import pytest
 from secnet.agent.journal import Journal
 from secnet.agent.served import ServedSandboxes
 from secnet.agent.stale_leases import StaleLeases
-from secnet.contract import Call, IpamLease, IpamOwner, IpamRequest, Key, LeaseAddress, NetworkRef, PodRef, Unavailable
+from secnet.contract import (
+    AttachmentId,
+    Call,
+    IpamLease,
+    IpamOwner,
+    IpamRequest,
+    LeaseAddress,
+    NetworkRef,
+    PodRef,
+    Unavailable,
+)
 
 WEB = ("default", "web-0")
 GRACE = 300.0
@@ -52,7 +62,7 @@ class Node:
         self.sandboxes: dict[tuple[str, str], str | None] = {}
         self.pod_here: bool | None = None
         self.ended: set[str] = set()
-        self.found: set[Key] = set()
+        self.found: set[AttachmentId] = set()
         self.now = 0.0
         self.served = None if manifests else ServedSandboxes(folder)
         self.stale = StaleLeases(
@@ -129,7 +139,7 @@ def test_a_pod_that_is_gone_has_the_grace_period_anew_after_it_was_seen(node: No
 
 
 def test_what_still_stands_here_keeps_its_address(node: Node) -> None:
-    node.found.add(Key(container_id="c1", ifname="eth1"))
+    node.found.add(AttachmentId(container_id="c1", ifname="eth1"))
     node.ended.add("c1")
     assert node.sweep() == node.sweep(after=2 * GRACE) == ["c1"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from secnet.contract import InvalidConfig, Key
+from secnet.contract import AttachmentId, InvalidConfig
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP, alias_for, host_ifname, mac_for, parse_alias
 
-KEY = Key(container_id="0f" * 32, ifname="eth1")
+KEY = AttachmentId(container_id="0f" * 32, ifname="eth1")
 GOLDEN = [
     (KEY, "sn7c4347ced17e6", "6a:90:44:30:fe:bc"),
-    (Key(container_id="0f" * 32, ifname="eth2"), "sncf36985c9023e", "5e:ec:1a:47:13:5a"),
-    (Key(container_id="pod", ifname="net-with-15char"), "sn34edb282a5512", "1a:05:0a:97:7c:13"),
+    (AttachmentId(container_id="0f" * 32, ifname="eth2"), "sncf36985c9023e", "5e:ec:1a:47:13:5a"),
+    (AttachmentId(container_id="pod", ifname="net-with-15char"), "sn34edb282a5512", "1a:05:0a:97:7c:13"),
 ]
 PARTS = st.text(
     st.characters(codec="ascii", exclude_characters="\0:/", exclude_categories=["Cc"]), min_size=1, max_size=64
@@ -20,7 +20,7 @@ PARTS = st.text(
 
 
 @pytest.mark.parametrize(("key", "ifname", "mac"), GOLDEN)
-def test_golden_values(key: Key, ifname: str, mac: str) -> None:
+def test_golden_values(key: AttachmentId, ifname: str, mac: str) -> None:
     assert host_ifname(key) == ifname
     assert mac_for(key) == mac
 
@@ -40,18 +40,20 @@ def test_the_prefix_is_kept_and_the_name_fits() -> None:
 
 
 def test_the_parts_of_a_key_are_kept_apart() -> None:
-    assert host_ifname(Key(container_id="ab", ifname="c")) != host_ifname(Key(container_id="a", ifname="bc"))
+    assert host_ifname(AttachmentId(container_id="ab", ifname="c")) != host_ifname(
+        AttachmentId(container_id="a", ifname="bc")
+    )
 
 
 @given(PARTS, PARTS)
 def test_a_mac_is_local_and_unicast(container_id: str, ifname: str) -> None:
-    first = int(mac_for(Key(container_id=container_id, ifname=ifname))[:2], 16)
+    first = int(mac_for(AttachmentId(container_id=container_id, ifname=ifname))[:2], 16)
     assert first & 0x03 == 0x02
 
 
 @given(PARTS, PARTS, PARTS)
 def test_an_alias_reads_back(tag: str, container_id: str, ifname: str) -> None:
-    key = Key(container_id=container_id, ifname=ifname)
+    key = AttachmentId(container_id=container_id, ifname=ifname)
     assert parse_alias(alias_for(tag, key)) == (tag, key)
 
 

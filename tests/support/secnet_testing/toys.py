@@ -23,6 +23,7 @@ from secnet.contract import (
     EMPTY_FRAGMENT,
     VLAN_PROPERTY,
     Attachment,
+    AttachmentId,
     AttachRequest,
     AttachResult,
     BackendInfo,
@@ -34,7 +35,6 @@ from secnet.contract import (
     IpamLease,
     IpamOwner,
     IpamRequest,
-    Key,
     LeaseAddress,
     NetworkDriver,
     NetworkRef,
@@ -67,7 +67,7 @@ class Script:
     asked_for: list[tuple[str, ...]] = field(default_factory=list)
     witness: Callable[[str], None] = lambda method: None
     found: tuple[Attachment, ...] = ()
-    detached: list[Key] = field(default_factory=list)
+    detached: list[AttachmentId] = field(default_factory=list)
 
     def run(self, method: str, default: T) -> T:
         """Note the call, then do what was asked for in place of returning `default`."""

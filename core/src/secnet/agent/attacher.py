@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from secnet.contract import (
+    AttachmentId,
     Busy,
     Call,
     Conflict,
@@ -22,7 +23,6 @@ from secnet.contract import (
     ErrorInfo,
     Finding,
     Gone,
-    Key,
     NetworkRef,
     PodRef,
     Retryable,
@@ -270,7 +270,7 @@ class NodeAttacher:
         return pod
 
     def _one(self, container_id: str, ifname: str, network: str) -> Record | None:
-        record = self._journal.get(Key(container_id=container_id, ifname=ifname))
+        record = self._journal.get(AttachmentId(container_id=container_id, ifname=ifname))
         if record is None or record.via != Via.CNI or record.attachment.request.network.name != network:
             return None
         return record

@@ -20,10 +20,10 @@ from typing import Any
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachResult,
     ErrorInfo,
     IpamRequest,
-    Key,
     PodRef,
     freeze,
     from_json,
@@ -87,7 +87,7 @@ class Record:
         object.__setattr__(self, "layer3", freeze(self.layer3))
 
     @property
-    def key(self) -> Key:
+    def key(self) -> AttachmentId:
         """Identity of the attachment."""
         return self.attachment.key
 
@@ -112,7 +112,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._records: dict[Key, Record] = {}
+        self._records: dict[AttachmentId, Record] = {}
         self._view: _View | None = None  # of the records as they are, once somebody asked
         self._problems: dict[str, ErrorInfo] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class Journal:
         """All records, ordered by key."""
         return self._seen().records
 
-    def get(self, key: Key) -> Record | None:
+    def get(self, key: AttachmentId) -> Record | None:
         """The record of one attachment."""
         with self._lock:
             return self._records.get(key)
@@ -152,12 +152,12 @@ class Journal:
         """The networks that callers of our CNI plugin asked for in one sandbox, by the name in their configuration."""
         return frozenset(r.attachment.request.network.name for r in self.of_cni() if r.key.container_id == container_id)
 
-    def holder(self, locks: tuple[str, ...], besides: Key) -> Record | None:
+    def holder(self, locks: tuple[str, ...], besides: AttachmentId) -> Record | None:
         """A record other than `besides` that holds one of these exclusive resources."""
         wanted = set(locks)
         return next((r for r in self.records() if r.key != besides and wanted & set(r.locks)), None)
 
-    def holder_of_address(self, address: str, pool: str | None, besides: Key) -> Record | None:
+    def holder_of_address(self, address: str, pool: str | None, besides: AttachmentId) -> Record | None:
         """A record other than `besides` whose interface has this address of this pool."""
         for record in self.records():
             lease = record.attachment.lease
@@ -189,7 +189,7 @@ class Journal:
             if not self._path(known.key).exists():
                 self._put(known)
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: AttachmentId) -> None:
         """Forget an attachment of which nothing is left."""
         self._path(key).unlink(missing_ok=True)
         with self._lock:
@@ -214,7 +214,7 @@ class Journal:
         temporary.write_text(json.dumps(to_json(record)), encoding="utf-8")
         os.replace(temporary, path)
 
-    def _path(self, key: Key) -> Path:
+    def _path(self, key: AttachmentId) -> Path:
         name = f"{key.container_id}.{key.ifname}"
         return self._directory / f"{urllib.parse.quote(name, safe='')}.json"
 
@@ -243,7 +243,7 @@ class _View:
     of_cni: tuple[Record, ...]
 
 
-def _look(by_key: Mapping[Key, Record]) -> _View:
+def _look(by_key: Mapping[AttachmentId, Record]) -> _View:
     records = tuple(by_key[key] for key in sorted(by_key))
     of_pods: dict[tuple[str, str], tuple[Record, ...]] = {}
     for record in records:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
-from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, IpamRequest, Key, SecnetError
+from secnet.contract import (
+    AttachmentId,
+    Busy,
+    Call,
+    CheckReport,
+    Conflict,
+    Finding,
+    IpamLease,
+    IpamRequest,
+    SecnetError,
+)
 
 from .journal import Journal, Record
 from .plugins import Plugins
@@ -97,7 +107,7 @@ class Leases:
 
     def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
         """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""
-        own = Key(container_id=request.owner.container_id, ifname=request.owner.ifname)
+        own = AttachmentId(container_id=request.owner.container_id, ifname=request.owner.ifname)
         for item in lease.addresses:
             holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
             if holder is not None:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachResult,
     Call,
     CheckReport,
@@ -20,7 +21,6 @@ from secnet.contract import (
     Finding,
     IpamLease,
     IpamRequest,
-    Key,
     NotReady,
     SecnetError,
     VerifyFailed,
@@ -240,7 +240,7 @@ class Pipeline:
             waited += pause
             pause = min(_LAST_VERIFY_PAUSE, pause * 2)
 
-    def _undo(self, key: Key) -> None:
+    def _undo(self, key: AttachmentId) -> None:
         record = self._journal.get(key)
         if record is None:
             return
@@ -269,7 +269,7 @@ class Pipeline:
         self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
 
-    def _hold(self, locks: tuple[str, ...], key: Key, call: Call) -> AbstractContextManager[None]:
+    def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:
         return self._locks.hold((*locks, f"interface {key}"), call)
 
     def _write(self, record: Record, step: str, call: Call) -> Record:

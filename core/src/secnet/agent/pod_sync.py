@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from secnet.contract import (
+    AttachmentId,
     AttachRequest,
     Busy,
     Call,
     ErrorInfo,
     Finding,
     Gone,
-    Key,
     SecnetError,
 )
 
@@ -107,8 +107,8 @@ class PodSync:
         self._awaited = awaited
         self._lease_checks = Occasionally(lease_check_seconds)
         self._outlived: set[tuple[str, str]] = set()  # told of in the log
-        self._lease_findings: dict[Key, tuple[Finding, ...]] = {}  # of the last check of the lease
-        self._degraded: dict[Key, ErrorInfo] = {}  # what the last check found, shown until the next one
+        self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
+        self._degraded: dict[AttachmentId, ErrorInfo] = {}  # what the last check found, shown until the next one
 
     def sync(
         self, key: tuple[str, str], pod: Mapping[str, Any] | None, cancel: threading.Event, *, verify: bool = False

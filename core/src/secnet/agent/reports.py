@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from secnet.contract import ErrorInfo, Key, NodeReport, PodRef, freeze, from_json, to_json
+from secnet.contract import AttachmentId, ErrorInfo, NodeReport, PodRef, freeze, from_json, to_json
 
 from .cluster.base import Problem
 from .journal import Phase, Record
@@ -95,7 +95,7 @@ class NodeState:
 class SingleReport:
     """What the last check found on an interface that a caller of the CNI plugin asked for."""
 
-    key: Key
+    key: AttachmentId
     error: ErrorInfo
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from secnet.contract import (
+    AttachmentId,
     AttachRequest,
     IpamOwner,
     IpamRequest,
-    Key,
     NetworkRef,
     PodRef,
     SecnetError,
@@ -49,7 +49,7 @@ class Work:
         object.__setattr__(self, "wish", freeze(self.wish))
 
     @property
-    def key(self) -> Key:
+    def key(self) -> AttachmentId:
         """Identity of the attachment."""
         return self.request.key
 

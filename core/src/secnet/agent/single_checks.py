@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from secnet.contract import Call, ErrorInfo, Finding, Key, PodRef, SecnetError, Timeout
+from secnet.contract import AttachmentId, Call, ErrorInfo, Finding, PodRef, SecnetError, Timeout
 
 from .deviations import deviation
 from .journal import Journal, Phase, Record
@@ -59,8 +59,8 @@ class SingleChecks:
         self._make_call = make_call
         self._hold = hold
         self._lease_checks = Occasionally(lease_check_seconds)
-        self._lease_findings: dict[Key, tuple[Finding, ...]] = {}
-        self._found: dict[Key, ErrorInfo] = {}
+        self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}
+        self._found: dict[AttachmentId, ErrorInfo] = {}
 
     def look(self, records: Iterable[Record], beat: Callable[[], None] = lambda: None) -> None:
         """Check these, which are all that there are, and write down what deviates. beat: called before each."""
@@ -106,7 +106,7 @@ class SingleChecks:
             dataclasses.replace(found, hint=_MAKE_ANEW) if found is not None and found.reason == "Degraded" else found
         )
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: AttachmentId) -> None:
         self._found.pop(key, None)
         self._lease_findings.pop(key, None)
         self._lease_checks.forget(key)

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from secnet.contract import Call, IpamLease, IpamOwner, IpamRequest, Key, NetworkRef, SecnetError
+from secnet.contract import AttachmentId, Call, IpamLease, IpamOwner, IpamRequest, NetworkRef, SecnetError
 
 from .journal import Journal
 from .logs import owner_log
@@ -55,7 +55,7 @@ class StaleLeases:
         *,
         plugins: Plugins,
         journal: Journal,
-        has_found: Callable[[Key], bool],
+        has_found: Callable[[AttachmentId], bool],
         sandboxes: Callable[[], Mapping[PodKey, str | None]],
         pod_here: Callable[[str, str], bool | None],
         has_ended: Callable[[str], bool],
@@ -75,7 +75,7 @@ class StaleLeases:
         self._looks = looks
         self._clock = clock
         self._lock = threading.Lock()
-        self._doubtful: dict[tuple[str, Key], float] = {}
+        self._doubtful: dict[tuple[str, AttachmentId], float] = {}
 
     def sweep(self, ipam_types: Iterable[str], call: Call) -> bool:
         """Look through all leases of these backends. Returns whether all could be asked; one that fails stops no other."""
@@ -156,7 +156,7 @@ class StaleLeases:
             return _Verdict.KEEP
         return _Verdict.DOUBT
 
-    def _is_ours(self, key: Key) -> bool:
+    def _is_ours(self, key: AttachmentId) -> bool:
         return self._served is not None and key.container_id in self._served
 
     def _chosen(
@@ -181,5 +181,5 @@ class StaleLeases:
         self._plugins.ask(ipam_type, "release", type(None), request, call)
 
 
-def _key(lease: IpamLease) -> Key:
-    return Key(container_id=lease.owner.container_id, ifname=lease.owner.ifname)
+def _key(lease: IpamLease) -> AttachmentId:
+    return AttachmentId(container_id=lease.owner.container_id, ifname=lease.owner.ifname)

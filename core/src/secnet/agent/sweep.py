@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from secnet.contract import Attachment, AttachRequest, Call, Inventory, Key, SecnetError
+from secnet.contract import Attachment, AttachmentId, AttachRequest, Call, Inventory, SecnetError
 
 from .journal import Journal
 from .liveness import lives
@@ -48,7 +48,7 @@ class Sweeper:
         self._sandboxes = sandboxes
         self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
         self._swept: set[str] = set()
-        self._unrecorded: dict[str, dict[Key, Attachment]] = {}  # by network type
+        self._unrecorded: dict[str, dict[AttachmentId, Attachment]] = {}  # by network type
 
     def before_attach(self, request: AttachRequest, call: Call) -> None:
         """Make sure nothing unrecorded stands where `request` will go; what does is detached by the driver first.
@@ -76,7 +76,7 @@ class Sweeper:
             except SecnetError as exc:
                 _log.debug("the sweep of network type %s did not come to its end: %s", network_type, exc)
 
-    def has_found(self, key: Key) -> bool:
+    def has_found(self, key: AttachmentId) -> bool:
         """Whether the last sweep found something unrecorded of this attachment, which still stands."""
         return any(key in by_key for by_key in tuple(self._unrecorded.values()))
 

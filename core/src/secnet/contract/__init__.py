@@ -24,7 +24,7 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
-from .identity import DeviceRef, Key, NetnsRef, NetworkRef, PodRef
+from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
 from .reports import CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
@@ -64,7 +64,7 @@ __all__ = [
     "IpamLease",
     "IpamOwner",
     "IpamRequest",
-    "Key",
+    "AttachmentId",
     "LeaseAddress",
     "MissingPrivilege",
     "NetnsRef",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .codec import freeze
-from .identity import DeviceRef, Key, NetnsRef, NetworkRef, PodRef
+from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, PodRef
 from .lease import IpamLease
 from .version import CONTRACT_VERSION
 
@@ -49,9 +49,9 @@ class AttachRequest:
         object.__setattr__(self, "port_mappings", freeze(self.port_mappings))
 
     @property
-    def key(self) -> Key:
+    def key(self) -> AttachmentId:
         """The identity of the attachment that answers this request."""
-        return Key(container_id=self.container_id, ifname=self.ifname)
+        return AttachmentId(container_id=self.container_id, ifname=self.ifname)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Attachment:
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
     @property
-    def key(self) -> Key:
+    def key(self) -> AttachmentId:
         """Identity: sandbox and interface name."""
         return self.request.key
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DeviceRef", "Key", "NetnsRef", "NetworkRef", "PodRef"]
+__all__ = ["DeviceRef", "AttachmentId", "NetnsRef", "NetworkRef", "PodRef"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Key:
+class AttachmentId:
     """Identity of an attachment: the sandbox and the interface name inside it (ARCHITECTURE "Identity")."""
 
     container_id: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from secnet.contract import InvalidConfig, Key
+from secnet.contract import AttachmentId, InvalidConfig
 
 __all__ = [
     "ALIAS_MAX",
@@ -51,12 +51,12 @@ def checked_ifname(name: str) -> str:
     return name
 
 
-def _digest(key: Key, purpose: str) -> bytes:
+def _digest(key: AttachmentId, purpose: str) -> bytes:
     """A hash of the key; the zero byte, which no part can hold, keeps `a` + `bc` and `ab` + `c` apart."""
     return hashlib.sha256(f"{purpose}\0{key.container_id}\0{key.ifname}".encode()).digest()
 
 
-def host_ifname(key: Key, prefix: str = HOST_PREFIX) -> str:
+def host_ifname(key: AttachmentId, prefix: str = HOST_PREFIX) -> str:
     """Name of the host-side link: the driver's own prefix, then hexadecimal digits of a hash, IFNAME_MAX characters in all.
 
     With the default prefix 52 bits remain: two of 10000 attachments on one host meet with a chance of about one in 10^8, and
@@ -67,14 +67,14 @@ def host_ifname(key: Key, prefix: str = HOST_PREFIX) -> str:
     return prefix + _digest(key, "ifname").hex()[: IFNAME_MAX - len(prefix)]
 
 
-def mac_for(key: Key) -> str:
+def mac_for(key: AttachmentId) -> str:
     """A MAC address for the Pod's end: from a hash, with the local bit set and the group bit clear (IEEE 802 clause 8)."""
     octets = bytearray(_digest(key, "mac")[:6])
     octets[0] = (octets[0] | 0x02) & 0xFE
     return octets.hex(":")
 
 
-def alias_for(owner_tag: str, key: Key) -> str:
+def alias_for(owner_tag: str, key: AttachmentId) -> str:
     """The alias that marks a link as ours and names its attachment: `OWNER_TAG:CONTAINER_ID/IFNAME`."""
     if not owner_tag or ":" in owner_tag:
         raise InvalidConfig(
@@ -89,10 +89,10 @@ def alias_for(owner_tag: str, key: Key) -> str:
     return text
 
 
-def parse_alias(text: str) -> tuple[str, Key] | None:
+def parse_alias(text: str) -> tuple[str, AttachmentId] | None:
     """The owner tag and key of an alias made by `alias_for`; None for any other text."""
     owner_tag, colon, rest = text.partition(":")
     container_id, slash, ifname = rest.rpartition("/")
     if not (colon and slash and owner_tag and container_id and ifname):
         return None
-    return owner_tag, Key(container_id=container_id, ifname=ifname)
+    return owner_tag, AttachmentId(container_id=container_id, ifname=ifname)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachRequest,
     Call,
     DeviceRef,
     Finding,
     Gone,
     Inventory,
-    Key,
     NetnsRef,
     NetworkRef,
     Owned,
@@ -113,7 +113,7 @@ def _names_of(tools: Tools, device: str) -> dict[str, str]:
     return {"device": device, **({"representor": name} if name else {})}
 
 
-def _from_mark(key: Key, network_type: str, names: dict[str, str]) -> Attachment:
+def _from_mark(key: AttachmentId, network_type: str, names: dict[str, str]) -> Attachment:
     """An attachment of which only the mark is left: its netns and what the device was are unknown."""
     request = AttachRequest(
         container_id=key.container_id,

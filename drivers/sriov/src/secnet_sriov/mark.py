@@ -6,7 +6,7 @@ from those of other drivers under the same tag, and the three types here from ea
 
 from __future__ import annotations
 
-from secnet.contract import AttachRequest, Key
+from secnet.contract import AttachmentId, AttachRequest
 from secnet.linux.names import alias_for, parse_alias
 
 __all__ = ["mark_of", "parse_mark"]
@@ -17,7 +17,7 @@ def mark_of(owner_tag: str, request: AttachRequest) -> str:
     return f"{alias_for(owner_tag, request.key)}:{request.network_type}"
 
 
-def parse_mark(alias: str) -> tuple[str, Key, str] | None:
+def parse_mark(alias: str) -> tuple[str, AttachmentId, str] | None:
     """Owner tag, key and network type; None for any other text."""
     front, colon, network_type = alias.rpartition(":")
     found = parse_alias(front) if colon and network_type.startswith("sriov") else None

@@ -6,11 +6,11 @@ from typing import Any
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachRequest,
     Busy,
     Call,
     InvalidConfig,
-    Key,
     NotReady,
     Unsupported,
 )
@@ -111,7 +111,7 @@ def function_for(tools: Tools, request: AttachRequest) -> Function:
     return function
 
 
-def require_free(tools: Tools, device: str, key: Key) -> Holding | None:
+def require_free(tools: Tools, device: str, key: AttachmentId) -> Holding | None:
     """The holding to take the prior state from, if there is one: our own, or one whose Pod is gone. Else raises Busy."""
     holding = tools.store.read(device)
     if holding is None or holding.of(tools.host.owner_tag, key):
@@ -125,7 +125,7 @@ def require_free(tools: Tools, device: str, key: Key) -> Holding | None:
     return holding
 
 
-def _usable(tools: Tools, kernel: Rtnl, function: Function, key: Key, held: Holding | None) -> Link:
+def _usable(tools: Tools, kernel: Rtnl, function: Function, key: AttachmentId, held: Holding | None) -> Link:
     """The device's link, with nobody else on it."""
     subject = f"device {function.id}"
     if not function.driver:

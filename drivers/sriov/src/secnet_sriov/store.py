@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from secnet.contract import Attachment, HostContext, Key, SecnetError, from_json, to_json
+from secnet.contract import Attachment, AttachmentId, HostContext, SecnetError, from_json, to_json
 from secnet.linux.errors import translated
 from secnet.linux.functions import bus_of
 
@@ -43,7 +43,7 @@ class Holding:
     attachment: Attachment
     left: Mapping[str, Left] = field(default_factory=dict)
 
-    def of(self, owner_tag: str, key: Key) -> bool:
+    def of(self, owner_tag: str, key: AttachmentId) -> bool:
         """Whether it is this attachment that holds the device."""
         return (self.owner_tag, self.attachment.key) == (owner_tag, key)
 

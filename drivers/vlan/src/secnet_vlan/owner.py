@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secnet.contract import Attachment, AttachRequest, Key, NetnsRef, NetworkRef, PodRef
+from secnet.contract import Attachment, AttachmentId, AttachRequest, NetnsRef, NetworkRef, PodRef
 from secnet.ovs import PortState
 
 __all__ = ["NETWORK_TYPE", "ROLE_ID", "ROLE_POD", "ROLE_UPLINK", "from_key", "from_port", "ids_for"]
@@ -70,7 +70,7 @@ def from_port(port: PortState) -> Attachment | None:
     )
 
 
-def from_key(key: Key, host: str) -> Attachment:
+def from_key(key: AttachmentId, host: str) -> Attachment:
     """An attachment of which only the host link is left, and with it nothing but the key. Its netns is unknown."""
     request = AttachRequest(
         container_id=key.container_id,
@@ -82,9 +82,9 @@ def from_key(key: Key, host: str) -> Attachment:
     return Attachment(request=request, names={"host": host})
 
 
-def _key(text: str) -> Key | None:
+def _key(text: str) -> AttachmentId | None:
     container_id, slash, ifname = text.rpartition("/")
-    return Key(container_id=container_id, ifname=ifname) if slash and container_id and ifname else None
+    return AttachmentId(container_id=container_id, ifname=ifname) if slash and container_id and ifname else None
 
 
 def _pair(text: str) -> dict[str, str]:

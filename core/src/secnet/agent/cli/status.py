@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import ErrorInfo, Key, PodRef, to_json
+from secnet.contract import AttachmentId, ErrorInfo, PodRef, to_json
 
 from ..journal import Journal, Record
 from ..reports import NetworkReport, PodReport, Reports, network_report
@@ -93,7 +93,7 @@ def _errors(pods: tuple[PodReport, ...]) -> Iterator[str]:
 
 
 def _with_unreported(
-    pods: tuple[PodReport, ...], records: Iterable[Record], found: Mapping[Key, ErrorInfo]
+    pods: tuple[PodReport, ...], records: Iterable[Record], found: Mapping[AttachmentId, ErrorInfo]
 ) -> tuple[PodReport, ...]:
     """Add what the journal holds and no report shows: the agent died between the two, or a caller of the CNI plugin made it.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from secnet.contract import Call, Cancelled, DeviceRef, Key, NotReady, Retryable, SecnetError, Timeout
+from secnet.contract import AttachmentId, Call, Cancelled, DeviceRef, NotReady, Retryable, SecnetError, Timeout
 
 from ..diff import Changes
 from ..journal import Journal, Record, Via
@@ -135,7 +135,7 @@ def _held(record: Record, outcome: Work | Refused | Foreign) -> Work | Refused |
     return _with_device(outcome, device)
 
 
-def _recorded(wanting: Iterable[Work], records: Iterable[Record]) -> Iterator[tuple[Key, DeviceRef]]:
+def _recorded(wanting: Iterable[Work], records: Iterable[Record]) -> Iterator[tuple[AttachmentId, DeviceRef]]:
     """What networks had that are to be made now: half-built ones, and those whose annotation asks for something else now."""
     had = {r.element: r.attachment.request.device for r in records if r.via == Via.ANNOTATION}
     for work in wanting:

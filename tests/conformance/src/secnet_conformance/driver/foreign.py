@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from secnet.contract import Attachment, Conflict, Key, NetworkDriver
+from secnet.contract import Attachment, AttachmentId, Conflict, NetworkDriver
 from secnet.linux.names import LINK_GROUP, alias_for
 from secnet.linux.snapshot import HostSnapshot
 
@@ -53,7 +53,7 @@ class ForeignObjects(DriverTests):
 
     def test_a_link_of_another_driver_is_none_of_ours(self, lab: DriverLab) -> None:
         """All drivers of an agent share tag and group; what one takes for its own, it might remove."""
-        key = Key(container_id="of-another-driver", ifname=IFNAME)
+        key = AttachmentId(container_id="of-another-driver", ifname=IFNAME)
         lab.host.run(f"ip link add zz-other group {LINK_GROUP} type veth peer name zz-end")
         lab.host.run(f"ip link set zz-other alias {alias_for(lab.context.owner_tag, key)}")
         try:

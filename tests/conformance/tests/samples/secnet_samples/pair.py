@@ -14,6 +14,7 @@ from typing import Any
 from secnet.contract import (
     DIALECT,
     Attachment,
+    AttachmentId,
     AttachRequest,
     AttachResult,
     Call,
@@ -23,7 +24,6 @@ from secnet.contract import (
     Finding,
     InvalidConfig,
     Inventory,
-    Key,
     NetnsRef,
     NetworkDriver,
     NetworkRef,
@@ -179,7 +179,7 @@ class PairDriver(NetworkDriver):
             with call.step("slot.take", slot=slot.name):
                 kernel.set_link(slot.index, alias=f"{mark}{attachment.prior.get('alias', '')}")
 
-    def mark_of(self, key: Key) -> str:
+    def mark_of(self, key: AttachmentId) -> str:
         """How the alias of a device begins that an attachment has."""
         return f"{alias_for(self.host.owner_tag, key)}{_WAS}"
 
