@@ -22,11 +22,11 @@ from ..model.record import Record
 from ..model.report import NetworkReport, PodReport, SyncResult
 from ..sandboxes.pod_table import PodTable
 from ..state.reports import Reports
-from .condition import condition_of, has_condition
-from .conflict_backoff import Restorations
+from ._condition import condition_of, has_condition
+from ._conflict_backoff import StatusConflictBackoff
+from ._network_status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
+from ._primary import primary_addresses
 from .failures import internal_error
-from .network_status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
-from .primary import primary_addresses
 
 __all__ = ["Publisher"]
 
@@ -71,7 +71,7 @@ class Publisher:
         owner_tag: str,
         recorded: Iterable[PodRef] = (),
         is_here: Callable[[Mapping[str, Any]], bool] = lambda pod: True,
-        restorations: Restorations | None = None,
+        restorations: StatusConflictBackoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
@@ -79,12 +79,12 @@ class Publisher:
         self._reports = reports
         self._owner_tag = owner_tag
         self._is_here = is_here
-        self._restorations = restorations or Restorations()
+        self._conflict_backoff = restorations or StatusConflictBackoff()
         self._ours = {(pod.namespace, pod.name): pod.uid for pod in recorded}  # those that had a sandbox here
         self._lock = threading.Lock()
         self._last: dict[PodKey, PodReport] = {}
         self._clock = clock
-        self._told: dict[PodKey, _Told] = {}
+        self._cni_sandboxes: dict[PodKey, _Told] = {}
 
     def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
         """The Pods that wait because of an error that `matters`."""
@@ -128,25 +128,25 @@ class Publisher:
         if result.report is not None and result.records and not any(told):
             report = dataclasses.replace(result.report, revision=revision)
             with self._lock:
-                self._told[key] = _Told(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
+                self._cni_sandboxes[key] = _Told(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
         return tuple(errors)
 
     def _is_told(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
         """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
         with self._lock:
-            told = self._told.pop(key, None)
+            told = self._cni_sandboxes.pop(key, None)
         if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
             return False
         if not self._reports.has(told.report.pod.uid):
             return False
         with self._lock:
-            self._told[key] = told
+            self._cni_sandboxes[key] = told
         return True
 
     def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
         """Remember the Pods of this node."""
         if pod is None:
-            self._restorations.forget(key)
+            self._conflict_backoff.forget(key)
         with self._lock:
             if pod is None:
                 self._ours.pop(key, None)
@@ -215,12 +215,12 @@ class Publisher:
         if same_status(text, current):
             return
         ours = merge_status(None, records, default, self._owner_tag)
-        if not self._restorations.may_tell(key, ours):
+        if not self._conflict_backoff.may_tell(key, ours):
             raise Busy("somebody else keeps changing our entries; they are put right later")
         self._cluster.patch_annotations(
             "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
         )
-        self._restorations.told(key, ours)
+        self._conflict_backoff.told(key, ours)
 
     def _set_condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> None:
         condition = condition_of(pod, report)
