@@ -24,7 +24,7 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
-from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, PodRef
+from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
 from .reports import CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
@@ -74,6 +74,7 @@ __all__ = [
     "NotReady",
     "ObjectFinding",
     "ObjectNotFound",
+    "ObjectRef",
     "ObjectStore",
     "Owned",
     "Permanent",
