@@ -78,12 +78,18 @@ class NetworkDriver(ABC):
         It gets no deadline and has to bring its own: what does not answer within 2 s is not ready.
         """
 
+    def validate(self, options: Mapping[str, Any]) -> None:
+        """Refuse what a JSON schema cannot express, such as two options that exclude each other.
+
+        options: a NAD's, valid by the schema fragment. The core calls it wherever a NAD is examined, also by `secnet validate`
+        on another machine: `plan` gets no options that it refuses. Offline and pure: it looks at no host and has no deadline.
+        Raises InvalidConfig or Unsupported with the JSON path of the option, such as `$.minTxRate`; the core adds the NAD.
+        """
+
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge.
 
-        Pure: it looks at the request alone, waits for nothing and has no deadline.
-
-        The core adds the id of `request.device` by itself.
+        The core adds the id of `request.device` by itself. Pure: it looks at the request alone and has no deadline.
         """
         return ()
 
