@@ -11,7 +11,7 @@ breaking change. A foreign exception is translated where it enters (`raise Busy(
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from .identity import ObjectRef
 
@@ -70,13 +70,15 @@ class SecnetError(Exception):
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, hint: str = "", subject: str = "", path: str = "", waits_for: Any = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", subject: str = "", path: str = "", waits_for: tuple[ObjectRef, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.subject = subject
         self.path = path
-        self.waits_for: tuple[ObjectRef, ...] = tuple(waits_for)
+        self.waits_for = waits_for
 
     @property
     def reason(self) -> str:
