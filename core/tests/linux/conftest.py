@@ -58,7 +58,7 @@ def wire(node_netns: Namespace, netns_factory: NetnsFactory) -> Iterator[Wire]:
 
 def request_for(pod: Namespace, **fields: Any) -> AttachRequest:
     """A request of a Pod that a namespace stands for."""
-    usual = {
+    usual: dict[str, Any] = {
         "container_id": "c1",
         "ifname": "eth1",
         "pod": PodRef(namespace="default", name="web", uid="u1"),
