@@ -286,12 +286,11 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
     be had by making the interface again: that would only end it.
     """
     index = attachment.state["master_index"]
-    for code, what, is_now, wanted in (
-        ("WrongMac", "the MAC", link.mac, attachment.mac),
-        ("WrongMaster", "a master with the index", link.lower, index),
-    ):
-        if is_now != wanted:
-            yield Finding(code=code, message=f"{link.name} has {what} {is_now} instead of {wanted}")
+    if link.mac != attachment.mac:
+        yield Finding(code="WrongMac", message=f"{link.name} has the MAC {link.mac} instead of {attachment.mac}")
+    if link.lower != index:
+        message = f"{link.name} has a master with the index {link.lower} instead of {index}"
+        yield Finding(code="WrongMaster", message=message)
     if link.mtu != attachment.mtu:
         asked = attachment.request.mtu
         possible = asked is None or master is None or asked <= master.mtu
