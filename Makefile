@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-strangers test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile anew all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,16 +26,16 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 	@examples/demo/run $(ARGS)
 
 test: setup ## all tests but those of the targets below; nothing may be skipped
-	.venv/bin/pytest -m 'not kit and not strangers and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
+	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
 test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
-test-strangers: setup ## plugins of others, installed beside our wheels; the guide for drivers as its reader follows it
-	.venv/bin/pytest -m 'strangers and not fresh' --promise=strangers $(SHARED) $(ARGS) tests/strangers
+test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
+	.venv/bin/pytest -m 'thirdparty and not fresh' --promise=thirdparty $(SHARED) $(ARGS) tests/thirdparty_plugins
 
 test-guide: setup ## the guide once more, from an empty environment, and the image's commands, with packages from an index
-	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py tests/deploy/test_image.py $(ARGS)
+	.venv/bin/pytest -m fresh --promise=fresh tests/thirdparty_plugins/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
 	.venv/bin/pytest -m vm --promise=vm tests/vm $(ARGS)
@@ -60,7 +60,7 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-test-fresh: ## demo, test, test-strangers and test-guide in new chroots of Debian 12 and 13, as a newcomer would run them
+test-fresh: ## demo, test, test-thirdparty and test-guide in new chroots of Debian 12 and 13, as a newcomer would run them
 	@tools/test-fresh $(FRESH)
 
 docs: setup ## write the generated parts of docs/ again
