@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile anew all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,7 +28,13 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 test: setup ## all tests but those of the targets below; nothing may be skipped
 	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
-test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
+test-unit: setup ## of these, the tests that need nothing but Python
+	.venv/bin/pytest -m unit --promise=unit $(SHARED) $(ARGS)
+
+test-smoke: setup ## one test of each tier: whether a new machine has what they need
+	.venv/bin/pytest -m smoke --promise=$(PROMISE),kit,thirdparty,vm $(ARGS)
+
+test-kit: setup ## the conformance kit over wrong plugins: some for every rule, a tenth of the rest in turn; ARGS=--all: each
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
 test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
@@ -60,7 +66,7 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-test-fresh: ## demo, test, test-thirdparty and test-guide in new chroots of Debian 12 and 13, as a newcomer would run them
+test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
 
 docs: setup ## write the generated parts of docs/ again

@@ -28,6 +28,7 @@ def members() -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.smoke
 def test_every_member_comes_from_a_wheel(clean_venv: CleanVenv) -> None:
     lines = clean_venv.run("python", "-c", OURS, *members()).stdout.splitlines()
     assert len(lines) == len(members()) + 1
