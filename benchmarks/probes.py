@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from secnet.agent.cluster.base import Cluster
-from secnet.agent.journal import Journal, Record
-from secnet.agent.layer3 import Layer3
-from secnet.agent.plugins import Plugins
-from secnet.agent.registry import Registry
-from secnet.agent.settings import Settings
+from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.cluster.interface import Cluster
+from secnet.agent.config.settings import Settings
+from secnet.agent.model.record import Record
+from secnet.agent.plugins.registry import Registry
+from secnet.agent.state.journal import Journal
 from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding
 
 __all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]

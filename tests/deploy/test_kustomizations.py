@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.registry import Registry
-from secnet.agent.settings import Settings, load_settings
+from secnet.agent.config.settings import Settings, load_settings
+from secnet.agent.plugins.registry import Registry
 from secnet_testing.documents import ROOT
 from secnet_testing.kustomize import build
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.annotation import parse_networks
-from secnet.agent.fragments import driver_faults
+from secnet.agent.networks.annotation import parse_networks
+from secnet.agent.plugins.fragments import driver_faults
 from secnet.contract import (
     Attachment,
     AttachRequest,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from secnet.agent.journal import Phase, Record
-from secnet.agent.naming import ElementId
-from secnet.agent.requests import Work
+from secnet.agent.model.record import Phase, Record
+from secnet.agent.model.selection import ElementId
+from secnet.agent.model.work import Work
 from secnet.contract import (
     Attachment,
     AttachRequest,

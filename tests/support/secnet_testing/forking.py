@@ -24,7 +24,7 @@ __all__ = ["STATUS", "be_server"]
 
 STATUS = struct.Struct("i")
 
-_PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.cri", "secnet_testing.killable")
+_PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.sandboxes.cri", "secnet_testing.killable")
 _LONGEST = 1 << 18  # bytes of a request
 _MOST_FILES = 4096
 
@@ -63,7 +63,7 @@ def _tell(status: int, number: int) -> None:
 
 def _preload() -> None:
     from secnet.agent.cli.program import build_parser
-    from secnet.agent.registry import BACKENDS_GROUP, DRIVERS_GROUP
+    from secnet.agent.plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP
 
     build_parser()
     for name in _PRELOADED:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cni.attacher import Attached, RecordedAttachment
+from secnet.agent.cni.interface import Attached, RecordedAttachment
 from secnet.agent.cni.service import CniService
 from secnet.contract import Busy, ErrorInfo, Finding, Gone, Unavailable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.cli import main
-from secnet.agent.cni.switch import ChainSwitch
+from secnet.agent.cni.install_flag import ChainSwitch
 
 CONFLIST = {
     "cniVersion": "1.0.0",

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from secnet.agent.devices import DeviceAllocator
-from secnet.agent.diff import Changes, diff
-from secnet.agent.journal import Journal, Phase, Record, Via
-from secnet.agent.requests import Refused, Work, is_outdated
+from secnet.agent.model.record import Phase, Record, Via
+from secnet.agent.model.work import Changes, Refused, Work
+from secnet.agent.networks.diff import diff
+from secnet.agent.networks.requests import is_outdated
+from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
 from secnet_testing.builders import element, record, work
 

@@ -182,7 +182,7 @@ def test_the_check_asks_for_real(kubelet: PodResources, tmp_path: Path) -> None:
 
 def test_grpc_is_loaded_by_the_first_question() -> None:
     code = (
-        "import sys, secnet.agent.app, secnet.agent.devices\n"
+        "import sys, secnet.agent.process.app, secnet.agent.devices\n"
         "from pathlib import Path\n"
         "client = secnet.agent.devices.KubeletDevices(Path('/x'))\n"
         "assert 'grpc' not in sys.modules and 'google.protobuf' not in sys.modules\n"

@@ -12,11 +12,11 @@ from typing import Any
 
 from secnet.contract import StepObserver
 
-from ..app import Agent
-from ..logs import set_up_logging
-from ..metrics import make_metrics
-from ..run_dir import RunDirInUse
-from ..source import open_source
+from ..base.logs import set_up_logging
+from ..process.app import Agent
+from ..process.metrics import make_metrics
+from ..process.source import open_source
+from ..state.run_dir import RunDirInUse
 from .common import add_config_options, load_all
 
 __all__ = ["add_parser", "serve"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..cni.switch import ChainSwitch
-from ..cni_front import installation
+from ..cni.front import installation
+from ..cni.install_flag import ChainSwitch
 from .common import add_config_options, load_all
 
 __all__ = ["add_parser", "run"]

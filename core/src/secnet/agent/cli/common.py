@@ -14,8 +14,8 @@ import yaml
 
 from secnet.contract import Unsupported
 
-from ..registry import Registry
-from ..settings import Settings, load_settings
+from ..config.settings import Settings, load_settings
+from ..plugins.registry import Registry
 
 __all__ = [
     "add_config_options",

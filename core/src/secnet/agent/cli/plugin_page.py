@@ -13,11 +13,11 @@ from typing import Any
 
 from secnet.contract import NetworkDriver, ProbeReport, SecnetError, load_fragment, thaw
 
-from ..jsontext import show
-from ..nad import RESOURCE_ANNOTATION
-from ..options import Option, options_of
-from ..plugins import Plugins
-from ..registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..attach.plugin_calls import Plugins
+from ..networks.nad import RESOURCE_ANNOTATION
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..text.json_text import show
+from ..text.options import Option, options_of
 from .common import print_data
 
 __all__ = ["KINDS", "fragment_of", "nad_example", "plugin_facts", "plugin_state", "print_page"]
@@ -67,7 +67,7 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
     else:
         facts |= {"phase": info.phase, "kinds": list(info.kinds), "allocates": info.allocates}
         facts |= {"options": thaw(info.config), "keys": _keys(info.config)}
-    facts["coreKeys"] = list(load_fragment("secnet.agent.schemas", "nad.json")["properties"])
+    facts["coreKeys"] = list(load_fragment("secnet.agent.networks", "nad.json")["properties"])
     facts["example"] = nad_example(plugin, registry, plugins)
     return facts
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from ..app import Agent
-from ..cluster.manifests import ManifestCluster
-from ..logs import set_up_logging
-from ..registry import Registry
-from ..run_dir import RunDirInUse
-from ..settings import Settings
+from ..base.logs import set_up_logging
+from ..cluster.files.cluster import ManifestCluster
+from ..config.settings import Settings
+from ..plugins.registry import Registry
+from ..process.app import Agent
+from ..state.run_dir import RunDirInUse
 
 __all__ = ["Progress", "reconciler"]
 

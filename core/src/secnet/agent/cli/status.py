@@ -9,8 +9,10 @@ from typing import Any
 
 from secnet.contract import AttachmentId, ErrorInfo, PodRef, to_json
 
-from ..journal import Journal, Record
-from ..reports import NetworkReport, PodReport, Reports, network_report
+from ..model.record import Record
+from ..model.report import NetworkReport, PodReport, network_report
+from ..state.journal import Journal
+from ..state.reports import Reports
 from .common import add_config_options, add_json_option, load_all, print_table
 
 __all__ = ["add_parser", "print_reports", "run"]

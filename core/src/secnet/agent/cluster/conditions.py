@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .base import Object
+from .interface import Object
 
 __all__ = ["condition_of", "next_condition", "stored_condition"]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from secnet.contract import SecnetError
 
-from .base import Problem
-from .clock import rfc3339
+from ..base.clock import rfc3339
+from ..model.problem import Problem
 
 __all__ = ["ProblemList", "Said", "said"]
 

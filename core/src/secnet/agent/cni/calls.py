@@ -11,8 +11,8 @@ from typing import Any
 
 from secnet.contract import Cancelled, Finding, NotReady, SecnetError
 
-from .attacher import Attacher
 from .errors import BAD_CONFIG, CHECK_FAILED, InvalidCniCall, error_result
+from .interface import Attacher
 from .protocol import CniCall
 
 __all__ = ["Answer", "answer_findings", "answer_removals", "require_prev_result", "wait_until_ready"]

@@ -11,9 +11,9 @@ from functools import partial
 
 from secnet.contract import Cancelled, SecnetError
 
-from .attacher import Attacher, SandboxCall
 from .calls import Answer, answer_findings, answer_removals, require_prev_result, wait_until_ready
 from .errors import BAD_CONFIG, InvalidCniCall
+from .interface import Attacher, SandboxCall
 from .protocol import CniCall, Command
 from .result import passed_through
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from secnet.contract import thaw
 
-from ..cluster.oserrors import translate_os_error
+from ..base.os_errors import translate_os_error
 from .errors import BAD_CONFIG, InvalidCniCall
 
 __all__ = ["DEVICE_INFO_DIR", "write_device_info"]

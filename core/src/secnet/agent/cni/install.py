@@ -13,7 +13,7 @@ from pathlib import Path
 
 from secnet.contract import Conflict, Unavailable
 
-from ..cluster.oserrors import translated
+from ..base.os_errors import translated
 from . import conflist
 from .conflist import multus_present
 from .files import replace_file, replace_link

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from secnet.contract import Conflict, InvalidConfig, MissingPrivilege
 
-from ..cluster.oserrors import translate_os_error
+from ..base.os_errors import translate_os_error
 
 __all__ = ["FileIdentity", "bind_listener", "unbind"]
 

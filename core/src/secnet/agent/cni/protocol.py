@@ -10,9 +10,9 @@ from typing import Any
 
 from secnet.contract import PodRef, freeze
 
-from ..jsontext import JsonProblem, read_json, show
-from .attacher import RuntimeConfig
+from ..text.json_text import JsonProblem, read_json, show
 from .errors import BAD_CONFIG, BAD_ENVIRONMENT, BAD_VERSION, UNDECODABLE, InvalidCniCall
+from .interface import RuntimeConfig
 from .runtime_config import parse_runtime_config
 from .wire import RawCall
 

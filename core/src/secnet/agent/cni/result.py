@@ -7,7 +7,7 @@ from typing import Any
 
 from secnet.contract import Dns, Route, thaw
 
-from .attacher import Attached
+from .interface import Attached
 
 __all__ = ["full_result", "passed_through"]
 

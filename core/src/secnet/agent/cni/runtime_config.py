@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import selection_values
 from ..devices.pci import device_id
-from ..jsontext import json_path, show
-from ..selection_values import BadValue
-from .attacher import RuntimeConfig
+from ..networks import values as selection_values
+from ..networks.values import BadValue
+from ..text.json_text import json_path, show
 from .errors import BAD_CONFIG, InvalidCniCall
+from .interface import RuntimeConfig
 
 __all__ = ["parse_runtime_config"]
 

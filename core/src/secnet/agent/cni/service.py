@@ -8,11 +8,11 @@ from pathlib import Path
 
 from secnet.contract import SecnetError, Unavailable
 
-from .attacher import Attacher
 from .calls import Answer
 from .chained import ChainedPlugin
 from .device_info import DEVICE_INFO_DIR
 from .errors import error_result, internal_error, not_available
+from .interface import Attacher
 from .protocol import CHAINED_TYPE, SUPPORTED_VERSIONS, CniCall, Command, parse_call, version_of
 from .result import passed_through
 from .single import SinglePlugin

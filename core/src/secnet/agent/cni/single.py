@@ -12,10 +12,10 @@ from pathlib import Path
 
 from secnet.contract import Cancelled, ErrorInfo, Gone, SecnetError
 
-from .attacher import Attached, Attacher, SandboxCall
 from .calls import Answer, answer_findings, answer_removals, require_prev_result, wait_until_ready
 from .device_info import write_device_info
 from .errors import BAD_CONFIG, InvalidCniCall, not_available
+from .interface import Attached, Attacher, SandboxCall
 from .protocol import CniCall, Command
 from .result import full_result
 

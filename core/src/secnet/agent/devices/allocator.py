@@ -15,10 +15,10 @@ from typing import Any
 
 from secnet.contract import AttachmentId, Call, Cancelled, DeviceRef, NotReady, Retryable, SecnetError, Timeout
 
-from ..diff import Changes
-from ..journal import Journal, Record, Via
-from ..requests import Foreign, Refused, Work
-from ..sandbox import pod_ref
+from ..model.pod import pod_ref
+from ..model.record import Record, Via
+from ..model.work import Changes, Foreign, Refused, Work
+from ..state.journal import Journal
 from .source import ANY_RESOURCE, Devices, DeviceSource
 
 __all__ = ["DeviceAllocator"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secnet.contract import Busy, MissingPrivilege, Timeout, Unavailable, Unsupported
 
-from ..unixgrpc import Meaning, Statuses
+from ..base.unix_grpc import Meaning, Statuses
 
 __all__ = ["STATUSES", "lacks_get", "lacks_pod"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from secnet.contract import InvalidConfig, NotReady, PodRef
 
-from ..sandbox import pod_ref
-from ..unixgrpc import code_of, load, method, open_channel
+from ..base.unix_grpc import code_of, load, method, open_channel
+from ..model.pod import pod_ref
 from .annotation import devices_annotation
 from .answer import by_resource
 from .asked import asked_for

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from secnet.contract import SecnetError
 from secnet.ovs import look
 
-from ..antrea_agent import AntreaState, look_at_antrea
+from ..preflight.antrea import AntreaState, look_at_antrea
 from .base import ApiReader, Host, Result, fail, ok, warn
 
 __all__ = ["check_antrea"]

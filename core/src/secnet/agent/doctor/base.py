@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ..cluster.base import ApiReader
-from ..registry import Registry
-from ..settings import Settings
+from ..cluster.interface import ApiReader
+from ..config.settings import Settings
+from ..plugins.registry import Registry
 
 __all__ = ["ApiReader", "Check", "Host", "Level", "Result", "fail", "ok", "warn"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from secnet.contract import MissingPrivilege, ObjectNotFound, SecnetError
 
-from ..own_node import boot_of
-from ..run_dir import current_boot_id
+from ..preflight.own_node import boot_of
+from ..state.run_dir import current_boot_id
 from .base import ApiReader, Host, Result, fail, ok, warn
 
 __all__ = ["FIELDS", "check_access", "check_api", "check_kinds"]

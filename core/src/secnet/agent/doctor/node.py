@@ -9,7 +9,7 @@ from secnet.contract import ProbeReport, SecnetError
 from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
-from ..plugins import Plugins
+from ..attach.plugin_calls import Plugins
 from .base import Host, Result, fail, ok, warn
 
 __all__ = ["check_drivers", "check_ovs", "check_privileges"]

@@ -14,9 +14,9 @@ from secnet.contract import SecnetError
 from secnet.linux.privileges import lacking
 
 from ..cni.install import SOCKET_LINK
+from ..config.settings import CniSettings
 from ..devices import all_devices
-from ..multus import how_to_forget, memory_path, remembered_since
-from ..settings import CniSettings
+from ..preflight.multus import how_to_forget, memory_path, remembered_since
 from .base import Host, Result, fail, ok, warn
 
 __all__ = ["check_cni", "check_multus", "check_sockets"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from secnet.contract import ErrorInfo
 
-from ..journal import Phase
-from ..reports import NetworkReport, NodeState, PodReport
+from ..model.record import Phase
+from ..model.report import NetworkReport, NodeState, PodReport
 
 __all__ = ["Bridge", "Interface", "Segment", "Topology", "Uplink", "build"]
 

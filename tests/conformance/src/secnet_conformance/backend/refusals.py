@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from secnet.agent.annotation import Selection
-from secnet.agent.nad import NetworkConfig
-from secnet.agent.naming import ElementId, Named
-from secnet.agent.registry import LoadedPlugin, Registry
-from secnet.agent.requests import Foreign, Refused, Work, build_work
-from secnet.agent.sandbox import Sandbox
-from secnet.agent.validation import Validator
+from secnet.agent.model.network import NetworkConfig
+from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.model.selection import ElementId, Named, Selection
+from secnet.agent.model.work import Foreign, Refused, Work
+from secnet.agent.networks.requests import build_work
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.text.schema import Validator
 from secnet.contract import (
     EMPTY_FRAGMENT,
     Conflict,

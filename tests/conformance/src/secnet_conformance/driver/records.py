@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from secnet.agent.journal import Phase, Record
-from secnet.agent.naming import ElementId
+from secnet.agent.model.record import Phase, Record
+from secnet.agent.model.selection import ElementId
 from secnet.contract import CONTRACT_VERSION, Attachment, AttachResult, NetnsRef, from_json, to_json
 
 __all__ = ["golden_files", "live", "missing_golden", "read_golden", "write_golden"]

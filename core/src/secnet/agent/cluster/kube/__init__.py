@@ -2,7 +2,7 @@
 
 from .cluster import KubeCluster, open_reader
 from .credentials import Credentials
-from .follow import Pace
 from .rbac import RULES
+from .reflector import Pace
 
 __all__ = ["RULES", "Credentials", "KubeCluster", "Pace", "open_reader"]

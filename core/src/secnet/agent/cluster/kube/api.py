@@ -12,12 +12,12 @@ from kubernetes.client.rest import RESTResponse
 
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, SecnetError, Unavailable
 
-from ..base import Object
+from ..interface import Object
+from .api_health import Troubles
 from .credentials import Credentials
 from .errors import FOREIGN, Expired, translate_exception, translate_status
 from .requests import Request, resource_info
 from .transport import Transport
-from .troubles import Troubles
 
 __all__ = ["Api", "OnCall", "Timeouts"]
 

@@ -12,18 +12,19 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, StoreConflict, Unsupported
 
-from ..base import ApiReader, Cluster, Handler, Object, Problem, Watch
-from ..clock import rfc3339
+from ...base.clock import rfc3339
+from ...model.problem import Problem
 from ..conditions import condition_of, next_condition
+from ..interface import ApiReader, Cluster, Handler, Object, Watch
 from ..kinds import object_key
 from .api import Api, OnCall, Timeouts
+from .api_health import Troubles
 from .credentials import Credentials
 from .events import EventRecorder
-from .follow import Pace
+from .informer import KubeWatch
 from .reader import KubeReader
+from .reflector import Pace
 from .requests import Request
-from .troubles import Troubles
-from .watch import KubeWatch
 
 __all__ = ["KubeCluster", "open_reader"]
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from secnet.contract import Conflict, ObjectNotFound, SecnetError
 
-from ..clock import rfc3339
+from ...base.backoff import Backoff
+from ...base.clock import rfc3339
 from .api import Api
-from .backoff import Backoff
 from .requests import EVENT, Request
 
 __all__ = ["EventRecorder"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from secnet.contract import NotReady, ObjectNotFound
 
-from ..base import ApiReader
+from ..interface import ApiReader
 from .api import Api
 from .requests import PathRequest, Verb, info_at
 

@@ -1,0 +1,85 @@
+"""What one reconcile of a Pod has to do, as data."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from secnet.contract import (
+    AttachmentId,
+    AttachRequest,
+    Call,
+    IpamRequest,
+    SecnetError,
+    freeze,
+)
+
+from .record import Record, Via
+from .selection import ElementId
+
+__all__ = ["Changes", "Foreign", "MakeCall", "Outcome", "Refused", "Work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One network to attach, with all that the pipeline needs.
+
+    resource: what its device must be of; None for a network type without devices. The device is put into the request later, for
+    all networks of the Pod at once (see `devices.DeviceAllocator`).
+    """
+
+    element: ElementId
+    request: AttachRequest
+    wish: Mapping[str, Any] = field(default_factory=dict)
+    ipam: IpamRequest | None = None
+    ipam_type: str | None = None
+    resource: str | None = None
+    nad_generation: int = 0
+    via: Via = Via.ANNOTATION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wish", freeze(self.wish))
+
+    @property
+    def key(self) -> AttachmentId:
+        """Identity of the attachment."""
+        return self.request.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One network that cannot be attached now, and why."""
+
+    element: ElementId
+    ifname: str
+    error: SecnetError
+    network_type: str = ""
+    nad_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """One network whose NAD is of another type: none of our business."""
+
+    element: ElementId
+
+
+Outcome = Work | Refused | Foreign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """remove first, then attach in annotation order; keep and refused touch nothing."""
+
+    keep: tuple[tuple[Record, Outcome], ...] = ()
+    remove: tuple[Record, ...] = ()
+    attach: tuple[Work, ...] = ()
+    refused: tuple[Refused, ...] = ()
+
+
+class MakeCall(Protocol):
+    """Makes the call for work on one attachment. awaited: see `Call`."""
+
+    def __call__(self, request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call: ...
