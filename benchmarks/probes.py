@@ -105,20 +105,22 @@ class ProbedLayer3(Layer3):
     def __init__(self, probes: Probes) -> None:
         self._probes = probes
 
-    def prior(self, attachment: Attachment, wish: Mapping[str, Any]) -> dict[str, Any]:
+    def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
         """See `Layer3`."""
         with self._probes.span("layer3.prior"):
-            return super().prior(attachment, wish)
+            return super().prior(attachment, attachment_options)
 
-    def apply(self, attachment: Attachment, result: AttachResult, wish: Mapping[str, Any], call: Call) -> None:
+    def apply(
+        self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
+    ) -> None:
         """See `Layer3`."""
         with self._probes.span("layer3.apply"):
-            super().apply(attachment, result, wish, call)
+            super().apply(attachment, result, attachment_options, call)
 
-    def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+    def check(self, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
         """See `Layer3`."""
         with self._probes.span("layer3.check"):
-            return super().check(attachment, wish, call)
+            return super().check(attachment, attachment_options, call)
 
     def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
         """See `Layer3`."""

@@ -33,23 +33,23 @@ class _Children:
     """The forked processes, and where to tell the end of each."""
 
     def __init__(self) -> None:
-        self._told: dict[int, int] = {}
+        self._cni_sandboxes: dict[int, int] = {}
 
     def add(self, pid: int, status: int) -> None:
-        self._told[pid] = status
+        self._cni_sandboxes[pid] = status
         _tell(status, pid)
 
     def reap(self, options: int = os.WNOHANG) -> None:
-        while self._told:
+        while self._cni_sandboxes:
             pid, status = os.waitpid(-1, options)
             if not pid:
                 return
-            told = self._told.pop(pid)
+            told = self._cni_sandboxes.pop(pid)
             _tell(told, status)
             os.close(told)
 
     def kill(self) -> None:
-        for pid in self._told:
+        for pid in self._cni_sandboxes:
             os.kill(pid, signal.SIGKILL)
         self.reap(0)
 

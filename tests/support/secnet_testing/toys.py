@@ -157,7 +157,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     owner = IpamOwner(container_id="c1", ifname=ifname)
     ipam = IpamRequest(owner=owner, network=NetworkRef(namespace="default", name="blue"), config={})
     bare = work(ifname, **rest)
-    return Work(element=bare.element, request=bare.request, ipam=ipam, ipam_type="pool")
+    return Work(selection_id=bare.selection_id, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
 def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:

@@ -53,15 +53,15 @@ class _Pod:
         return Attachment(request=request, lease=lease)
 
     def apply(
-        self, attachment: Attachment, wish: dict[str, object] | None = None, *, late: bool = False
+        self, attachment: Attachment, attachment_options: dict[str, object] | None = None, *, late: bool = False
     ) -> dict[str, object]:
-        prior = LAYER3.prior(attachment, wish or {})
+        prior = LAYER3.prior(attachment, attachment_options or {})
         result = AttachResult(mac=self.mac, mtu=1500, late_carrier=late)
-        LAYER3.apply(attachment, result, wish or {}, Call.within(10))
+        LAYER3.apply(attachment, result, attachment_options or {}, Call.within(10))
         return prior
 
-    def findings(self, attachment: Attachment, wish: dict[str, object] | None = None) -> list[str]:
-        return [finding.code for finding in LAYER3.check(attachment, wish or {}, Call.within(10))]
+    def findings(self, attachment: Attachment, attachment_options: dict[str, object] | None = None) -> list[str]:
+        return [finding.code for finding in LAYER3.check(attachment, attachment_options or {}, Call.within(10))]
 
 
 @pytest.fixture
@@ -127,9 +127,9 @@ def test_the_default_route_of_eth0_is_taken_and_given_back(pod: _Pod) -> None:
         inside.add_route(link.index, "::/0", gw="fd20::1")
     before = run_in(pod.ns, ["ip", "route", "show", "default"])
     before6 = run_in(pod.ns, ["ip", "-6", "route", "show", "default"])
-    wish = {"default_route": ("10.0.0.1",)}
+    attachment_options = {"default_route": ("10.0.0.1",)}
     attachment = pod.attachment("10.0.0.2/24")
-    prior = pod.apply(attachment, wish)
+    prior = pod.apply(attachment, attachment_options)
     assert run_in(pod.ns, ["ip", "route", "show", "default"]).split()[:5] == [
         "default",
         "via",
@@ -138,7 +138,7 @@ def test_the_default_route_of_eth0_is_taken_and_given_back(pod: _Pod) -> None:
         "eth1",
     ]
     assert run_in(pod.ns, ["ip", "-6", "route", "show", "default"]) == before6
-    assert pod.findings(attachment, wish) == []
+    assert pod.findings(attachment, attachment_options) == []
     run_in(pod.ns, ["ip", "link", "del", "eth1"])
     for _ in range(2):
         LAYER3.restore(attachment, prior, Call.within(10))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.lease_gc import StaleLeases
+from secnet.agent.attach.lease_gc import LeaseGarbageCollector
 from secnet.agent.state.journal import Journal
-from secnet.agent.state.sandbox_ledger import ServedSandboxes
+from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import (
     AttachmentId,
     Call,
@@ -64,8 +64,8 @@ class Node:
         self.ended: set[str] = set()
         self.found: set[AttachmentId] = set()
         self.now = 0.0
-        self.served = None if manifests else ServedSandboxes(folder)
-        self.stale = StaleLeases(
+        self.served = None if manifests else SandboxLedger(folder)
+        self.stale = LeaseGarbageCollector(
             plugins=pools,  # type: ignore[arg-type]
             journal=Journal(folder / "journal"),
             has_found=lambda key: key in self.found,
@@ -183,12 +183,12 @@ def test_only_containers_that_something_names_are_remembered(node: Node, tmp_pat
     node.sweep()
     assert (tmp_path / "sandboxes").read_text() == "c1\n"
     assert "c9" not in node.served
-    assert "c1" in ServedSandboxes(tmp_path)
+    assert "c1" in SandboxLedger(tmp_path)
 
 
 def test_a_memory_that_cannot_be_read_or_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "sandboxes").mkdir()
-    served = ServedSandboxes(tmp_path)
+    served = SandboxLedger(tmp_path)
     served.add("c1")
     assert "c1" in served
     served.keep_only(list)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from secnet.agent.attach.leases import Leases
 from secnet.agent.model.work import Work
-from secnet.agent.state.sandbox_ledger import ServedSandboxes
+from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, Unavailable
 from secnet_testing.toys import Rig, fail, make_rig, toy_work
 
@@ -25,7 +25,7 @@ def test_a_record_of_another_ipam_type_gives_its_lease_back_before_it_is_remade(
     record = rig.attach()
     bare = toy_work()
     rig.script.log.clear()
-    rig.pipeline.remake(record, Work(element=bare.element, request=bare.request), Call.within(5))
+    rig.pipeline.repair(record, Work(selection_id=bare.selection_id, request=bare.request), Call.within(5))
     assert rig.script.log == ["detach", "release", "plan", "attach", "check"]
 
 
@@ -117,10 +117,10 @@ def allocate(rig: Rig, way: Way, folder: Path, *outcomes: Exception | None) -> N
     work = toy_work("eth3")
     rig.script.instead["allocate"] = once
     plugins = rig.pipeline._plugins
-    served = ServedSandboxes(folder)
+    served = SandboxLedger(folder)
     stale: Any = way
     Leases(plugins, rig.journal, served=served, stale=stale).allocate(work.ipam, work.ipam_type, Call.within(5))
-    assert work.request.container_id in ServedSandboxes(folder)
+    assert work.request.container_id in SandboxLedger(folder)
     assert left == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from secnet.agent.attach.node_state import NodeKeeper
+from secnet.agent.attach.node_state import NodeStateReconciler
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.state.reports import Reports
@@ -14,7 +14,7 @@ from secnet_testing.toys import Script, toy_registry
 
 def test_it_is_not_ready_before_its_first_round(tmp_path: Path) -> None:
     settings = Settings(node_name="n")
-    keeper = NodeKeeper(
+    keeper = NodeStateReconciler(
         plugins=Plugins(toy_registry(Script()), settings, objects=None),  # type: ignore[arg-type]
         settings=settings,
         reports=Reports(tmp_path),

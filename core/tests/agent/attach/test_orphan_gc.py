@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import Sweeper
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.contract import (
@@ -34,9 +34,9 @@ def rig(tmp_path: Path) -> Rig:
 
 
 @pytest.fixture
-def sweeper(rig: Rig) -> Sweeper:
+def sweeper(rig: Rig) -> OrphanGarbageCollector:
     """Of a node without sandboxes: whatever the inventory finds is an orphan, as its namespace does not exist."""
-    return Sweeper(
+    return OrphanGarbageCollector(
         plugins=Plugins(toy_registry(rig.script), Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
         pipeline=rig.pipeline,
         journal=rig.journal,
@@ -55,12 +55,14 @@ def elsewhere(device: DeviceRef | None = None) -> AttachRequest:
     )
 
 
-def sweep(sweeper: Sweeper) -> None:
-    sweeper.sweep(["toy"], Call.within(5))
+def sweep(orphan_gc: OrphanGarbageCollector) -> None:
+    orphan_gc.sweep(["toy"], Call.within(5))
 
 
 @pytest.mark.parametrize("moment", ["plan", "attach"])
-def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(rig: Rig, sweeper: Sweeper, moment: str) -> None:
+def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(
+    rig: Rig, orphan_gc: OrphanGarbageCollector, moment: str
+) -> None:
     """A driver takes over what an ended Pod left; to detach that so late would reset the device under the next Pod."""
     rig.script.found = (lost(DEVICE),)
     work = toy_work(container="new", device=DEVICE)
@@ -79,12 +81,12 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(rig: Rig, s
     assert rig.script.detached == [record.key, lost().key]
 
 
-def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, sweeper: Sweeper) -> None:
+def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
     rig.script.found = (lost(DEVICE),)
     seen: list[int] = []
 
     def meanwhile() -> None:
-        sweeper.before_attach(elsewhere(OTHER), Call.within(5))
+        orphan_gc.before_attach(elsewhere(OTHER), Call.within(5))
         seen.append(len(rig.script.detached))
 
     rig.script.instead["detach"] = meanwhile
@@ -93,13 +95,13 @@ def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, swe
 
 
 def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
-    rig: Rig, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
+    rig: Rig, orphan_gc: OrphanGarbageCollector, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = lost(DEVICE), lost(container="older")
     rig.script.found = (first, second)
     rig.script.instead["detach"] = fail(NotReady("no driver is bound", hint="bind it"))
     for _ in range(2):
-        sweeper.before_attach(elsewhere(OTHER), Call.within(5))
+        orphan_gc.before_attach(elsewhere(OTHER), Call.within(5))
     assert rig.script.detached == [first.key, second.key], "each was tried, once"
     assert caplog.text.count("NotReady: no driver is bound; bind it") == 2
     sweep(sweeper)
@@ -111,24 +113,24 @@ def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
     assert rig.script.detached == [first.key, second.key] * 3
 
 
-def test_a_leftover_in_the_very_way_fails_that_attach_only(rig: Rig, sweeper: Sweeper) -> None:
+def test_a_leftover_in_the_very_way_fails_that_attach_only(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
     rig.script.found = (lost(DEVICE),)
     rig.script.instead["detach"] = fail(Busy("on its way back"))
     for _ in range(2):
         with pytest.raises(Busy, match="on its way back"):
-            sweeper.before_attach(request(container="new"), Call.within(5))
-        sweeper.before_attach(elsewhere(), Call.within(5))
+            orphan_gc.before_attach(request(container="new"), Call.within(5))
+        orphan_gc.before_attach(elsewhere(), Call.within(5))
     del rig.script.instead["detach"]
-    sweeper.before_attach(request(container="new"), Call.within(5))
+    orphan_gc.before_attach(request(container="new"), Call.within(5))
     detached = len(rig.script.detached)
-    sweeper.before_attach(request(container="new"), Call.within(5))
+    orphan_gc.before_attach(request(container="new"), Call.within(5))
     assert len(rig.script.detached) == detached, "it is gone"
 
 
-def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, sweeper: Sweeper) -> None:
+def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
     rig.script.found = (lost(DEVICE), lost(container="older"))
     cancel = threading.Event()
     rig.script.instead["detach"] = cancel.set
     with pytest.raises(Cancelled):
-        sweeper.before_attach(elsewhere(OTHER), Call.within(5, cancel=cancel))
+        orphan_gc.before_attach(elsewhere(OTHER), Call.within(5, cancel=cancel))
     assert len(rig.script.detached) == 1

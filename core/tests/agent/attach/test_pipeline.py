@@ -191,7 +191,7 @@ def test_a_record_of_another_boot_is_released_but_not_detached(rig: Rig) -> None
 def test_a_remade_attachment_keeps_its_lease(rig: Rig) -> None:
     record = rig.attach()
     rig.script.log.clear()
-    rig.pipeline.remake(record, toy_work(), Call.within(5))
+    rig.pipeline.repair(record, toy_work(), Call.within(5))
     assert rig.script.log == ["plan", "detach", "plan", "allocate", "attach", "check"]
 
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_remade_yet_is_left_with_its_lease(rig: Rig) -> None:
     rig.script.log.clear()
     rig.script.instead["plan"] = fail(NotReady("the bridge is missing"))
     with pytest.raises(NotReady):
-        rig.pipeline.remake(record, toy_work(), Call.within(5))
+        rig.pipeline.repair(record, toy_work(), Call.within(5))
     assert rig.script.log == ["plan"]
     assert rig.journal.records() == (record,)
 

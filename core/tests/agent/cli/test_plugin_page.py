@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 from secnet.agent.attach.plugin_calls import Plugins
-from secnet.agent.cli.plugin_page import nad_example, print_page
+from secnet.agent.cli._plugin_page import nad_example, print_page
 from secnet.agent.cli.program import main
 from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.config.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.cluster.files.directory import ManifestDirectory
+from secnet.agent.cluster.files._directory import ManifestDirectory
 from secnet.agent.cluster.files.store import FileStore
 
 from .helpers import NETWORKS

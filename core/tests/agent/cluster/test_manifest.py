@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from secnet.agent.cluster.files.manifest import load_manifests, wanted_file
+from secnet.agent.cluster.files._manifest import load_manifests, wanted_file
 from secnet.contract import InvalidConfig, Unavailable
 
 from .helpers import nad, pod, pool

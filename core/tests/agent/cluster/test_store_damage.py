@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.files._watch import StoreWatch
 from secnet.agent.cluster.files.state_files import StateFiles, Stored
 from secnet.agent.cluster.files.store import FileStore
-from secnet.agent.cluster.files.watch import StoreWatch
 from secnet.agent.cluster.kinds import ObjectKey
 from secnet.contract import InvalidConfig, Unavailable
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.cluster.files import manifest as files
-from secnet.agent.cluster.files import watched_file
+from secnet.agent.cluster.files import _manifest as files
+from secnet.agent.cluster.files import _watched_file as watched_file
 
 from .helpers import pod, pool
 from .place import Place

@@ -65,7 +65,7 @@ def test_an_entry_that_is_written_again_is_told_and_counted(
 def test_an_entry_that_stands_there_from_before_is_no_event(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = {"type": "secnet-cni", "passNamespaces": ["kube-system"]}
+    entry = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
     file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
     caplog.set_level(logging.INFO, "secnet.agent.cni.front")
     front.tend()

@@ -203,7 +203,7 @@ def test_the_node_name_may_come_from_the_environment(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("text", "given"), [("cni: {}", "kube-system"), ("cni: {passNamespaces: [monitoring]}", "monitoring")]
+    ("text", "given"), [("cni: {}", "kube-system"), ("cni: {failOpenNamespaces: [monitoring]}", "monitoring")]
 )
 def test_the_agents_own_namespace_never_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, given: str
@@ -212,7 +212,7 @@ def test_the_agents_own_namespace_never_waits(
         monkeypatch.setenv("POD_NAMESPACE", environment)
         cni = load(tmp_path, text).cni
         assert cni is not None
-        assert cni.pass_namespaces == {given} | own
+        assert cni.fail_open_namespaces == {given} | own
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])

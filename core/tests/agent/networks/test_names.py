@@ -7,18 +7,18 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from secnet.agent.model.selection import ElementId, Named, Selection
+from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.networks.annotation import parse_networks
 from secnet.agent.networks.names import assign_names
 from secnet.contract import Conflict, NetworkRef, from_json, to_json
 
 
-def named(text: str, recorded: dict[ElementId, str] | None = None) -> tuple[Named, ...]:
+def named(text: str, recorded: dict[SelectionId, str] | None = None) -> tuple[Named, ...]:
     return assign_names(parse_networks(text, "d"), recorded or {})
 
 
-def element(name: str, interface: str = "", ordinal: int = 0) -> ElementId:
-    return ElementId(network=NetworkRef(namespace="d", name=name), interface=interface, ordinal=ordinal)
+def element(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
+    return SelectionId(network=NetworkRef(namespace="d", name=name), interface=interface, ordinal=ordinal)
 
 
 def test_names_by_position_with_explicit_ones_reserved_first() -> None:
@@ -27,7 +27,7 @@ def test_names_by_position_with_explicit_ones_reserved_first() -> None:
 
 def test_the_same_network_twice_is_two_attachments() -> None:
     found = named("a,a,a@net1,a")
-    assert [item.element for item in found] == [
+    assert [item.selection_id for item in found] == [
         element("a"),
         element("a", "", 1),
         element("a", "net1"),
@@ -47,7 +47,7 @@ def test_an_interface_used_twice_fails_only_the_later_element() -> None:
 
 def test_two_elements_alike_in_all_still_have_their_own_identity() -> None:
     found = named("a@net1,a@net1")
-    assert found[0].element != found[1].element
+    assert found[0].selection_id != found[1].selection_id
     assert found[1].error is not None
 
 
@@ -85,7 +85,7 @@ def test_the_hundred_and_first_has_no_name_left() -> None:
 
 
 def test_an_element_survives_the_journal() -> None:
-    assert from_json(ElementId, to_json(element("a", "net1", 3))) == element("a", "net1", 3)
+    assert from_json(SelectionId, to_json(element("a", "net1", 3))) == element("a", "net1", 3)
 
 
 PLAN = st.lists(
@@ -98,15 +98,15 @@ def test_names_are_unique_and_stable_across_edits(
     before: list[tuple[str, str | None]], after: list[tuple[str, str | None]]
 ) -> None:
     first = assign_names(selections(before), {})
-    living = {item.element: item.ifname for item in first if item.error is None}
+    living = {item.selection_id: item.ifname for item in first if item.error is None}
     second = assign_names(selections(after), living)
     for found in (first, second):
         given_names = [item.ifname for item in found if item.error is None]
         assert len(given_names) == len(set(given_names))
-        assert len({item.element for item in found}) == len(found)
+        assert len({item.selection_id for item in found}) == len(found)
     for item in second:
-        if item.element in living:
-            assert (item.ifname, item.error) == (living[item.element], None)
+        if item.selection_id in living:
+            assert (item.ifname, item.error) == (living[item.selection_id], None)
 
 
 def selections(plan: list[tuple[str, str | None]]) -> tuple[Selection, ...]:

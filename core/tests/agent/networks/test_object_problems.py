@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from secnet.agent.model.problem import InternalError
 from secnet.agent.networks.nad import parse_nad
-from secnet.agent.networks.nad_cache import Nads
+from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.networks.object_problems import ObjectProblems
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import NetworkRef
@@ -104,7 +104,7 @@ def test_a_nad_is_parsed_once_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_fault_of_ours_is_an_error_of_the_nad_alone(caplog: pytest.LogCaptureFixture) -> None:
-    nads = Nads(Broken())  # type: ignore[arg-type]
+    nads = NadCache(Broken())  # type: ignore[arg-type]
     nads.update(_bad_nad())
     for _ in range(2):
         with pytest.raises(InternalError, match="default/blue: RecursionError"):

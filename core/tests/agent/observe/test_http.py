@@ -14,8 +14,8 @@ from contextlib import closing
 
 import pytest
 from secnet.agent.base.metrics import Metrics
+from secnet.agent.observe._http import HttpServer, Response, parse_listen
 from secnet.agent.observe.health import Heartbeats, serve_health
-from secnet.agent.observe.http import HttpServer, Response, parse_listen
 from secnet.contract import InvalidConfig, NotReady
 from secnet_conformance.netns import inside
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
@@ -278,9 +278,9 @@ def test_nothing_is_served_without_an_address() -> None:
 def test_a_thread_that_does_not_come_round_is_named() -> None:
     now = [0.0]
     beats = Heartbeats(clock=lambda: now[0])
-    beats.beat("look_around", 10)
-    beats.beat("keep_true", 100)
+    beats.beat("poll_loop", 10)
+    beats.beat("resync_loop", 100)
     now[0] = 11
     assert beats.late() == ["look_around is stuck or ended, since 1 s"]
-    beats.beat("look_around", 10)
+    beats.beat("poll_loop", 10)
     assert beats.late() == []

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from secnet.agent.base.metrics import Metrics, Sources
 from secnet.agent.model.record import Phase
 from secnet.agent.model.report import NetworkReport, PodReport
-from secnet.agent.observe.pool_usage import PoolUsage, Usage, usage_of
+from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
 from secnet.contract import Busy, Call, ErrorInfo, ObjectNotFound, Unavailable

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from secnet.agent.cni.interface import SandboxCall
-from secnet.agent.model.record import Phase, Via
+from secnet.agent.model.record import Origin, Phase
 from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.pods.cni_attach import NodeAttacher
-from secnet.agent.sandboxes.cni_cache import ToldSandboxes
+from secnet.agent.sandboxes.cni_cache import CniSandboxCache
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, NotReady, ObjectNotFound, PodRef, Unavailable
@@ -90,7 +90,7 @@ def test_a_pod_that_cannot_be_looked_up_passes_where_it_must_not_wait(tmp_path: 
 def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) -> None:
     seen: list[str] = []
     for ifname in ("net1", "net2"):
-        Journal(tmp_path).write(record(ifname, phase=Phase.PLANNED, via=Via.CNI))
+        Journal(tmp_path).write(record(ifname, phase=Phase.PLANNED, origin=Origin.CNI))
     attacher = _attacher(tmp_path, ended=lambda: seen.append("end"))
     attacher.tend(lambda: seen.append("beat"))
     assert seen == ["beat", "end"] * 2
@@ -98,7 +98,7 @@ def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) 
 
 def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path) -> None:
     """It had the Pod until the DEL gets it, and told of the sandbox once more."""
-    journal, told = Journal(tmp_path), ToldSandboxes(None)  # type: ignore[arg-type]  # nobody else is asked
+    journal, told = Journal(tmp_path), CniSandboxCache(None)  # type: ignore[arg-type]  # nobody else is asked
     journal.write(record())
     pod = {"metadata": {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid}}
     sandbox = Sandbox(container_id="c1", netns=record().attachment.request.netns)
@@ -106,7 +106,7 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
 
     @contextmanager
     def hold(key: Any, call: Call) -> Iterator[None]:
-        told.tell(pod, sandbox)
+        told.register(pod, sandbox)
         yield
 
     def detach(container_id: str) -> set[Any]:
@@ -120,7 +120,7 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
         **parts,
         controller=controller,  # type: ignore[arg-type]
         sandboxes=SimpleNamespace(detach=detach),  # type: ignore[arg-type]
-        told=told,
+        cni_sandboxes=told,
         journal=journal,
         deadline=5.0,
     )

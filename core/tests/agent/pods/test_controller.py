@@ -152,13 +152,13 @@ def test_a_failure_is_told_of_no_pod_that_is_gone(
         publisher=publisher,  # type: ignore[arg-type]
         workers=1,
     )
-    controller.tell_failure(("default", "web"), pod("u1"), Unavailable("no bridge"))
+    controller.report_failure(("default", "web"), pod("u1"), Unavailable("no bridge"))
     assert [report.pod.uid for report in publisher.reports if report is not None] == told
     assert len(controller.queue) == (1 if listed is None and there is not None else 0)
 
 
 class Slow:
-    """Checks that a test lets end; one that hangs can be had no other way without waiting for its deadline."""
+    """ResyncScheduler that a test lets end; one that hangs can be had no other way without waiting for its deadline."""
 
     def __init__(self, hangs: str) -> None:
         self.hangs, self.gate = hangs, threading.Event()
@@ -196,7 +196,7 @@ def test_in_turn_every_pod_is_checked_once(tmp_path: Path, names: list[str]) -> 
     try:
         _wait(lambda: sorted(slow.checked) == [*names, "web"] and len(controller.queue) == 0)
         slow.checked.clear()
-        controller.verify_in_turn()
+        controller.resync_in_turn()
         _wait(lambda: sorted(slow.checked) == [*names, "web"] and len(controller.queue) == 0)
         assert slow.checked == [*names, "web"]
     finally:
@@ -211,9 +211,9 @@ def test_a_check_that_hangs_keeps_the_others_waiting_for_one_round_at_most(tmp_p
         _wait(lambda: len(slow.checked) == 7 and len(controller.queue) == 0)
         slow.checked.clear()
         slow.hangs = "p1"
-        controller.verify_in_turn()
+        controller.resync_in_turn()
         _wait(lambda: slow.checked == ["p0", "p1"])
-        controller.verify_in_turn()
+        controller.resync_in_turn()
         _wait(lambda: sorted(set(slow.checked)) == [*names, "web"])
     finally:
         slow.gate.set()

@@ -4,7 +4,7 @@ import logging
 import threading
 
 import pytest
-from secnet.agent.pods.recovery import Recovery
+from secnet.agent.pods._recovery import Recovery
 
 
 def test_it_is_done_when_each_pod_was_looked_at() -> None:

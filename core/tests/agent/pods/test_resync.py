@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secnet.agent.pods.resync import Round
+from secnet.agent.pods._resync import Round
 
 A, B, C = (("default", name) for name in "abc")
 

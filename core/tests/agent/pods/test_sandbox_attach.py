@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import Sweeper
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.model.sandbox import Sandbox
-from secnet.agent.networks.desired import Wanted
-from secnet.agent.networks.nad_cache import Nads
+from secnet.agent.networks.desired import DesiredNetworks
+from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sandbox_attach import SandboxAttach
-from secnet.agent.sandboxes.ownership import Claims
+from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import Busy, Call, Conflict, NetnsRef, ObjectNotFound, SecnetError
 from secnet_testing.toys import Rig, fail, make_rig, toy_registry
 
@@ -34,17 +34,17 @@ class Scene:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         registry = toy_registry(rig.script)
-        nads = Nads(registry)
+        nads = NadCache(registry)
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
-        self.claims = Claims()
+        self.claims = NetnsOwnership()
         self.sandboxes = SandboxAttach(
             pipeline=rig.pipeline,
             journal=rig.journal,
-            wanted=Wanted(nads, registry),
+            desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
-            claims=self.claims,
-            sweeper=Sweeper(
+            ownership=self.claims,
+            orphan_gc=OrphanGarbageCollector(
                 plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
                 pipeline=rig.pipeline,
                 journal=rig.journal,

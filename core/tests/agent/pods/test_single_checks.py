@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.model.pod import PodKey
-from secnet.agent.model.record import Phase, Record, Via
+from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
@@ -27,7 +27,7 @@ class Scene:
         self.reports = Reports(folder)
         self.busy = False
         self.held: list[PodKey] = []
-        self.record: Record = self.rig.attach(replace(toy_work(), via=Via.CNI))
+        self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
         self.checks = SingleChecks(
             pipeline=self.rig.pipeline,

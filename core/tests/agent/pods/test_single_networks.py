@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.base.queue import WorkQueue
-from secnet.agent.model.record import Phase, Record, Via
+from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.cni_attach import NodeAttacher
 from secnet.agent.state.journal import Journal
 from secnet.contract import Busy, Call, SecnetError, Timeout
@@ -35,7 +35,7 @@ class Detaching:
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     journal = Journal(tmp_path / "journal")
-    journal.write(record("net1", via=Via.CNI))
+    journal.write(record("net1", origin=Origin.CNI))
     return journal
 
 

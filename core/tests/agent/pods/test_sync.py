@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import Sweeper
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.model.record import Record
 from secnet.agent.model.report import SyncResult
 from secnet.agent.model.sandbox import Sandbox
-from secnet.agent.networks.desired import Wanted
-from secnet.agent.networks.nad_cache import Nads
+from secnet.agent.networks.desired import DesiredNetworks
+from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sync import PodSync
-from secnet.agent.sandboxes.ownership import Claims
+from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady, Unavailable
 from secnet_testing.builders import POD, record
 from secnet_testing.toys import Rig, fail, make_rig, toy_registry
@@ -41,7 +41,7 @@ class Source:
             raise NotReady("no sandbox")
         return self.found
 
-    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
         return None
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
@@ -60,17 +60,17 @@ class Scene:
         self.record = record
         rig.journal.write(record)
         registry = toy_registry(rig.script)
-        nads = Nads(registry)
+        nads = NadCache(registry)
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.pod_sync = PodSync(
             pipeline=rig.pipeline,
             journal=rig.journal,
-            wanted=Wanted(nads, registry),
+            desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             source=self.source,
-            claims=Claims(),
-            sweeper=Sweeper(
+            ownership=NetnsOwnership(),
+            orphan_gc=OrphanGarbageCollector(
                 plugins=None,  # type: ignore[arg-type]  # nothing is attached here
                 pipeline=rig.pipeline,
                 journal=rig.journal,

@@ -12,7 +12,7 @@ import pytest
 from secnet.agent.model.pod import asks_for_networks
 from secnet.agent.model.record import Phase, Record
 from secnet.agent.model.sandbox import Sandbox
-from secnet.agent.sandboxes.monitor import Lookout, lives, outliving
+from secnet.agent.sandboxes.monitor import SandboxMonitor, lives, outliving
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import NetnsRef
@@ -33,7 +33,7 @@ class Source:
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         raise NotImplementedError
 
-    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
         return self.glances[pod["metadata"]["name"]]
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
@@ -67,11 +67,11 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-def lookout(source: Source, journal: Journal, *names: str) -> Lookout:
+def lookout(source: Source, journal: Journal, *names: str) -> SandboxMonitor:
     pods = PodTable("n")
     for name in names:
         pods.update(pod(name))
-    return Lookout(source, journal, pods, asks_for_networks)
+    return SandboxMonitor(source, journal, pods, asks_for_networks)
 
 
 @pytest.mark.kernel
@@ -129,7 +129,7 @@ def test_all_is_settled_once_each_pod_has_its_sandbox(journal: Journal) -> None:
     source = Source()
     source.glances = {"a": 1, "b": None}
     pods = PodTable("n")
-    look = Lookout(source, journal, pods, asks_for_networks)
+    look = SandboxMonitor(source, journal, pods, asks_for_networks)
     for name in "ab":
         pods.update(pod(name))
     assert not look.is_settled()
@@ -149,7 +149,7 @@ def test_a_pod_that_has_finished_waits_for_no_sandbox(journal: Journal) -> None:
     source = Source()
     source.glances = {"a": None}
     pods = PodTable("n")
-    look = Lookout(source, journal, pods, asks_for_networks)
+    look = SandboxMonitor(source, journal, pods, asks_for_networks)
     pods.update(pod("a") | {"status": {"phase": "Succeeded"}})
     look.changed()
     assert look.is_settled()
@@ -167,7 +167,7 @@ def test_a_pod_made_anew_has_no_sandbox_yet(journal: Journal) -> None:
     source = Source()
     source.glances = {"a": 1}
     pods = PodTable("n")
-    look = Lookout(source, journal, pods, asks_for_networks)
+    look = SandboxMonitor(source, journal, pods, asks_for_networks)
     pods.update(pod("a"))
     look.changed()
     assert look.is_settled()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from secnet.agent.model.record import Phase, Record, Via
+from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirLock
 from secnet.contract import AttachmentId, Busy, PodRef
@@ -15,7 +15,10 @@ from secnet_testing.builders import record
 
 def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:
     old = record(
-        addresses=("10.0.0.2/24",), wish={"ips": ("10.0.0.2",)}, locks=("pci:1",), layer3={"default_routes": []}
+        addresses=("10.0.0.2/24",),
+        attachment_options={"ips": ("10.0.0.2",)},
+        locks=("pci:1",),
+        layer3={"default_routes": []},
     )
     Journal(tmp_path).write(old)
     again = Journal(tmp_path)
@@ -143,7 +146,7 @@ def with_pool(made: Record, pool: str) -> Record:
 def test_records_are_found_by_who_asked_and_for_which_pod(tmp_path: Path) -> None:
     journal, other = Journal(tmp_path), PodRef(namespace="default", name="other", uid="u2")
     first, second = record("eth1"), record("eth2")
-    called, elsewhere = record("eth3", via=Via.CNI), record("eth1", container="c2", pod=other)
+    called, elsewhere = record("eth3", origin=Origin.CNI), record("eth1", container="c2", pod=other)
     for item in (second, elsewhere, called, first):
         journal.write(item)
         journal.records()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.model.report import NetworkReport, PodReport
-from secnet.agent.status.condition import CONDITION_TYPE, condition_of
+from secnet.agent.status._condition import CONDITION_TYPE, condition_of
 from secnet.contract import ErrorInfo
 from secnet_testing.builders import POD
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from secnet.agent.status.network_status import default_entry, has_ours, merge_status, same_status
+from secnet.agent.status._network_status import default_entry, has_ours, merge_status, same_status
 from secnet_testing.builders import record
 
 TAG = "secnet"
@@ -85,7 +85,7 @@ def test_what_no_client_can_read_is_dropped_alone(odd: str) -> None:
 
 
 def test_a_requested_default_route_is_reported_under_the_key_gateway() -> None:
-    merged = _merge(None, record(addresses=("10.0.0.2/24",), wish={"default_route": ("10.0.0.1",)}))
+    merged = _merge(None, record(addresses=("10.0.0.2/24",), attachment_options={"default_route": ("10.0.0.1",)}))
     assert merged is not None
     assert merged[1]["gateway"] == ["10.0.0.1"]
 

@@ -15,9 +15,9 @@ from secnet.agent.model.pod import pod_ref
 from secnet.agent.model.report import PENDING, NetworkReport, PodReport, SyncResult, network_report
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.reports import Reports
-from secnet.agent.status.condition import CONDITION_TYPE
-from secnet.agent.status.conflict_backoff import Restorations
-from secnet.agent.status.network_status import STATUS_ANNOTATION
+from secnet.agent.status._condition import CONDITION_TYPE
+from secnet.agent.status._conflict_backoff import StatusConflictBackoff
+from secnet.agent.status._network_status import STATUS_ANNOTATION
 from secnet.agent.status.publisher import Publisher
 from secnet.contract import ErrorInfo, PodRef
 from secnet_testing.builders import record
@@ -42,7 +42,7 @@ class Told:
             cluster=self.cluster,
             pods=self.pods,
             owner_tag="secnet",
-            restorations=Restorations(lambda: self.now),
+            conflict_backoff=StatusConflictBackoff(lambda: self.now),
             clock=lambda: self.now,
             **arguments,
         )

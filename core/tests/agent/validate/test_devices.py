@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from secnet.agent.validate.devices import examine_devices
+from secnet.agent.validate._devices import examine_devices
 from secnet_testing.builders import work
 
 VF, SF = "example.com/vf", "example.com/sf"

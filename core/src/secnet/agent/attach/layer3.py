@@ -50,9 +50,9 @@ class _TakenRoute:
 class Layer3:
     """Addresses, link state and routes of the Pod's interface. Stateless."""
 
-    def prior(self, attachment: Attachment, wish: Mapping[str, Any]) -> dict[str, Any]:
+    def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
         """What `apply` will take away, to be written down first. Read-only; empty without `default-route`."""
-        gateways = _gateways(attachment, wish)
+        gateways = _gateways(attachment, attachment_options)
         if not gateways:
             return {}
         families = {ipaddress.ip_address(gateway).version for gateway in gateways}
@@ -68,7 +68,9 @@ class Layer3:
             taken = [_TakenRoute(ifname=link.name, route=route) for link, route in found if link]
         return {"default_routes": to_json(taken)}
 
-    def apply(self, attachment: Attachment, result: AttachResult, wish: Mapping[str, Any], call: Call) -> None:
+    def apply(
+        self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
+    ) -> None:
         """Give the interface its addresses, bring it up, set its routes. Repeating it changes nothing."""
         ifname = attachment.request.ifname
         addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
@@ -82,15 +84,15 @@ class Layer3:
                     pod.add_address(link.index, address, nodad=True)
             with call.step("link.up", interface=ifname):
                 pod.set_link(link.index, up=True)
-            self._set_routes(pod, link, attachment, wish, call)
+            self._set_routes(pod, link, attachment, attachment_options, call)
             if result.late_carrier and _carrier(pod, ifname, call):
                 announce.announce(fd, ifname, link.mac, addresses, sleep=call.sleep, interval=_ANNOUNCE_SECONDS)
 
-    def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+    def check(self, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
         """Deviations of addresses, link state and routes from the lease; read-only."""
         try:
             with pod_rtnl(attachment.request.netns) as (_, pod):
-                return tuple(_findings(pod, attachment, wish))
+                return tuple(_findings(pod, attachment, attachment_options))
         except Gone as exc:
             return (Finding(code="NetnsGone", message=exc.message, repairable=False),)
 
@@ -106,11 +108,13 @@ class Layer3:
         except Gone:
             return
 
-    def _set_routes(self, pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> None:
+    def _set_routes(
+        self, pod: Rtnl, link: Link, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call
+    ) -> None:
         for route in _routes(attachment):
             with call.step("route.add", interface=link.name, dst=route.dst):
                 _add_route(pod, link, route)
-        for gateway in _gateways(attachment, wish):
+        for gateway in _gateways(attachment, attachment_options):
             version = ipaddress.ip_address(gateway).version
             for old in pod.default_routes(version):
                 if old.index != link.index:
@@ -170,12 +174,12 @@ def _routes(attachment: Attachment) -> Iterator[Route]:
         yield route if explicit or fallback is None else from_json(Route, to_json(route) | {"gw": fallback})
 
 
-def _gateways(attachment: Attachment, wish: Mapping[str, Any]) -> tuple[str, ...]:
+def _gateways(attachment: Attachment, attachment_options: Mapping[str, Any]) -> tuple[str, ...]:
     """Gateways of the default routes to set: those of `default-route`; an empty list means the lease's own."""
-    if "default_route" not in wish:
+    if "default_route" not in attachment_options:
         return ()
     addresses = attachment.lease.addresses if attachment.lease else ()
-    gateways = tuple(wish["default_route"]) or tuple(item.gateway for item in addresses if item.gateway)
+    gateways = tuple(attachment_options["default_route"]) or tuple(item.gateway for item in addresses if item.gateway)
     if not gateways:
         raise Unsupported(
             "default-route is asked for, but neither the annotation nor an IPPool of this network names a gateway",
@@ -201,7 +205,7 @@ def _carrier(pod: Rtnl, ifname: str, call: Call) -> bool:
     return False
 
 
-def _findings(pod: Rtnl, attachment: Attachment, wish: Mapping[str, Any]) -> Iterator[Finding]:
+def _findings(pod: Rtnl, attachment: Attachment, attachment_options: Mapping[str, Any]) -> Iterator[Finding]:
     ifname = attachment.request.ifname
     link = pod.link(ifname)
     if link is None:
@@ -213,7 +217,7 @@ def _findings(pod: Rtnl, attachment: Attachment, wish: Mapping[str, Any]) -> Ite
         return
     if attachment.lease.addresses:
         yield from _address_findings(pod, link, attachment.lease)
-    yield from _route_findings(pod, link, attachment, wish)
+    yield from _route_findings(pod, link, attachment, attachment_options)
 
 
 def _address_findings(pod: Rtnl, link: Link, lease: IpamLease) -> Iterator[Finding]:
@@ -232,9 +236,11 @@ def _same_address(there: Iterable[Address], wanted: str) -> Address | None:
     return next((item for item in there if ipaddress.ip_interface(item.cidr) == value), None)
 
 
-def _route_findings(pod: Rtnl, link: Link, attachment: Attachment, wish: Mapping[str, Any]) -> Iterator[Finding]:
+def _route_findings(
+    pod: Rtnl, link: Link, attachment: Attachment, attachment_options: Mapping[str, Any]
+) -> Iterator[Finding]:
     wanted = [(route.dst, route.table) for route in _routes(attachment)]
-    wanted += [(_DEFAULTS[_version(gateway)], None) for gateway in _gateways(attachment, wish)]
+    wanted += [(_DEFAULTS[_version(gateway)], None) for gateway in _gateways(attachment, attachment_options)]
     if not wanted:
         return
     networks = [(ipaddress.ip_network(dst, strict=False), table or MAIN_TABLE) for dst, table in wanted]

@@ -23,10 +23,10 @@ from secnet.contract import AttachmentId, Call, IpamLease, IpamOwner, IpamReques
 from ..base.logs import owner_log
 from ..model.pod import PodKey
 from ..state.journal import Journal
-from ..state.sandbox_ledger import ServedSandboxes
+from ..state.sandbox_ledger import SandboxLedger
 from .plugin_calls import Plugins
 
-__all__ = ["StaleLeases"]
+__all__ = ["LeaseGarbageCollector"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ class _Verdict(enum.Enum):
     RELEASE = enum.auto()
 
 
-class StaleLeases:
+class LeaseGarbageCollector:
     """Looks through the leases of whole backends, or for those in the way of one allocation. Thread-safe.
 
-    has_found: whether something stands of an attachment without a record; see `Sweeper`.
+    has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
     pod_here: what the store says now of the Pod of this name: True for one of this node, False for one of another, None for none.
     has_ended: the runtime's word; False where it cannot be told.
@@ -59,7 +59,7 @@ class StaleLeases:
         sandboxes: Callable[[], Mapping[PodKey, str | None]],
         pod_here: Callable[[str, str], bool | None],
         has_ended: Callable[[str], bool],
-        served: ServedSandboxes | None = None,
+        served: SandboxLedger | None = None,
         grace: float = 300.0,
         looks: int | None = None,
         clock: Callable[[], float] = time.monotonic,

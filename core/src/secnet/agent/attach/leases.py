@@ -18,8 +18,8 @@ from secnet.contract import (
 
 from ..model.record import Record
 from ..state.journal import Journal
-from ..state.sandbox_ledger import ServedSandboxes
-from .lease_gc import StaleLeases
+from ..state.sandbox_ledger import SandboxLedger
+from .lease_gc import LeaseGarbageCollector
 from .plugin_calls import Plugins
 
 __all__ = ["Leases"]
@@ -36,8 +36,8 @@ class Leases:
         plugins: Plugins,
         journal: Journal,
         *,
-        served: ServedSandboxes | None = None,
-        stale: StaleLeases | None = None,
+        served: SandboxLedger | None = None,
+        stale: LeaseGarbageCollector | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal

@@ -15,12 +15,12 @@ from ..model.report import NodeState
 from ..state.reports import Reports
 from .plugin_calls import Plugins
 
-__all__ = ["NodeKeeper"]
+__all__ = ["NodeStateReconciler"]
 
 _log = logging.getLogger(__name__)
 
 
-class NodeKeeper:
+class NodeStateReconciler:
     """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others."""
 
     def __init__(

@@ -19,12 +19,12 @@ from ..state.journal import Journal
 from .pipeline import Pipeline
 from .plugin_calls import Plugins
 
-__all__ = ["Sweeper"]
+__all__ = ["OrphanGarbageCollector"]
 
 _log = logging.getLogger(__name__)
 
 
-class Sweeper:
+class OrphanGarbageCollector:
     """Sweeps each network type once before its first attach, and all types again periodically. Thread-safe.
 
     Who attaches holds its Pod (the queue), then the network type (here), then what the attachment takes alone (the pipeline), in

@@ -33,11 +33,11 @@ from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
-from .admission import Admission
+from ._admission import Admission
+from ._vlan import resolve_vlan
 from .layer3 import Layer3
 from .leases import Leases
 from .plugin_calls import Plugins, blame
-from .vlan import resolve_vlan
 
 __all__ = ["Pipeline"]
 
@@ -96,7 +96,7 @@ class Pipeline:
                     self._undo(record.key)
                     raise
 
-    def rehearse(self, work: Work, call: Call) -> None:
+    def dry_run(self, work: Work, call: Call) -> None:
         """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
         locks = self._admission.locks(work)
         with self._hold(locks, work.key, call):
@@ -122,7 +122,7 @@ class Pipeline:
             self._plugins.drive(network_type, "detach", type(None), found, call)
         return True
 
-    def remake(self, record: Record, work: Work, call: Call) -> Record:
+    def repair(self, record: Record, work: Work, call: Call) -> Record:
         """Make a damaged attachment anew without giving its addresses up.
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
@@ -153,7 +153,9 @@ class Pipeline:
             report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
             if record.result is not None and not record.result.netdev:
                 return report
-            return CheckReport(findings=report.findings + self._layer3.check(attachment, record.wish, call))
+            return CheckReport(
+                findings=report.findings + self._layer3.check(attachment, record.attachment_options, call)
+            )
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """See `Leases.check`."""
@@ -170,13 +172,13 @@ class Pipeline:
             phase=Phase.PLANNED,
             boot_id=self._boot_id,
             attachment=attachment,
-            element=work.element,
-            wish=work.wish,
+            selection_id=work.selection_id,
+            attachment_options=work.attachment_options,
             ipam=work.ipam,
             ipam_type=work.ipam_type,
             locks=locks,
             nad_generation=work.nad_generation,
-            via=work.via,
+            origin=work.origin,
         )
         return self._write(record, "journal.plan", call)
 
@@ -192,10 +194,10 @@ class Pipeline:
         record = record.replace(result=result)
         if result.netdev:
             with self._phase("layer3", record.network_type):
-                prior = self._layer3.prior(record.attachment, record.wish)
+                prior = self._layer3.prior(record.attachment, record.attachment_options)
                 if prior:
                     record = self._write(record.replace(layer3=prior), "journal.layer3", call)
-                self._layer3.apply(record.attachment, result, record.wish, call)
+                self._layer3.apply(record.attachment, result, record.attachment_options, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
         with self._phase("verify", record.network_type):
@@ -214,7 +216,7 @@ class Pipeline:
         )
         record = record.replace(ipam=request)
         record = self._write(self._bind(record, self._lease(record, call)), "journal.lease", call)
-        self._layer3.apply(record.attachment, result, record.wish, call)
+        self._layer3.apply(record.attachment, result, record.attachment_options, call)
         return record
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:

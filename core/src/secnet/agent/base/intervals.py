@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-__all__ = ["Occasionally"]
+__all__ = ["IntervalLimiter"]
 
 
-class Occasionally:
+class IntervalLimiter:
     """Says for each key when it is due again: at once, and then after `seconds`, shortened by up to a third so that keys that
     began together spread out. Thread-safe.
     """

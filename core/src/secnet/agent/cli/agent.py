@@ -17,7 +17,7 @@ from ..process.app import Agent
 from ..process.metrics import make_metrics
 from ..process.source import open_source
 from ..state.run_dir import RunDirInUse
-from .common import add_config_options, load_all
+from ._common import add_config_options, load_all
 
 __all__ = ["add_parser", "serve"]
 

@@ -15,8 +15,8 @@ from ..config.settings import Settings
 from ..state.journal import Journal
 from ..state.reports import Reports
 from ..state.run_dir import require_store
-from .common import add_manifest_options, load_all, require_own_objects
-from .reconciler import Progress, reconciler
+from ._common import add_manifest_options, load_all, require_own_objects
+from ._reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
 

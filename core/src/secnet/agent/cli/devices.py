@@ -20,7 +20,7 @@ from ..devices import all_devices
 from ..model.record import Record
 from ..plugins.registry import Registry
 from ..state.journal import Journal
-from .common import add_config_options, add_json_option, load_all, print_data, print_table
+from ._common import add_config_options, add_json_option, load_all, print_data, print_table
 
 __all__ = ["Given", "add_parser", "run", "show"]
 

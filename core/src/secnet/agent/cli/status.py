@@ -13,7 +13,7 @@ from ..model.record import Record
 from ..model.report import NetworkReport, PodReport, network_report
 from ..state.journal import Journal
 from ..state.reports import Reports
-from .common import add_config_options, add_json_option, load_all, print_table
+from ._common import add_config_options, add_json_option, load_all, print_table
 
 __all__ = ["add_parser", "print_reports", "run"]
 

@@ -12,7 +12,7 @@ from secnet.contract import InvalidConfig
 
 from ..state.reports import Reports
 from ..topology import build, draw_svg, draw_text
-from .common import add_config_options, load_all
+from ._common import add_config_options, load_all
 
 __all__ = ["add_parser", "run"]
 

@@ -11,11 +11,11 @@ from secnet.contract import SecnetError
 
 from ..base.metrics import Metrics
 from ..config.settings import CniSettings
+from ._server import CniServer
+from ._service import CniService
 from .install import CniInstallation
-from .install_flag import ChainSwitch
+from .install_flag import InstallFlag
 from .interface import Attacher
-from .server import CniServer
-from .service import CniService
 
 __all__ = ["CniFront", "installation"]
 
@@ -30,8 +30,8 @@ class CniFront:
     The entry in the runtime's configuration outlives the agent: Pods that start while it is away shall wait for it, not go
     without their networks. `secnet cni-uninstall` takes it out.
 
-    multus: whether Multus serves this node; then there is no entry. ends_only: nothing new is served and nothing installed: an
-    earlier agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending.
+    multus: whether Multus serves this node; then there is no entry. teardown_only: nothing new is served or installed: an earlier
+    agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class CniFront:
         ready_timeout: float,
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
-        ends_only: bool = False,
+        teardown_only: bool = False,
     ) -> None:
         self._attacher = attacher
         self._metrics = metrics
         self._socket = settings.socket
-        self._ends_only = ends_only
-        self._service = CniService(attacher, ready_timeout=ready_timeout, ends_only=ends_only)
+        self._ends_only = teardown_only
+        self._service = CniService(attacher, ready_timeout=ready_timeout, teardown_only=teardown_only)
         self._server = CniServer(self._socket, self._service.answer)
         self._installation = installation(settings, multus)
-        self._switch = ChainSwitch(run_dir)
+        self._switch = InstallFlag(run_dir)
         self._taken_out = False
         self._was_in = False
         self._last_problem = ""
@@ -125,6 +125,6 @@ def installation(settings: CniSettings, multus: Callable[[], bool] = lambda: Fal
         bin_dir=settings.bin_dir,
         conf_dir=settings.conf_dir,
         socket=settings.socket,
-        pass_namespaces=settings.pass_namespaces,
+        fail_open_namespaces=settings.fail_open_namespaces,
         multus=multus,
     )

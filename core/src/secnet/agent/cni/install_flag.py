@@ -14,13 +14,13 @@ from pathlib import Path
 
 from ..base.os_errors import translated
 
-__all__ = ["ChainSwitch"]
+__all__ = ["InstallFlag"]
 
 _FILE = "cni-chain"
 _OFF = b"off\n"
 
 
-class ChainSwitch:
+class InstallFlag:
     """Of one run directory. Raises what an OSError there means."""
 
     def __init__(self, run_dir: Path) -> None:

@@ -18,8 +18,8 @@ from ..plugins.registry import DRIVERS_GROUP, Registry
 from ..text.documents import parse_yaml
 from ..text.json_text import json_path, show, suggest
 from ..text.schema import Problem, Validator
-from .antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
-from .node_name import node_name
+from ._antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
+from ._node_name import node_name
 
 __all__ = [
     "SETTINGS_KEYS",
@@ -59,15 +59,15 @@ class KubernetesSettings:
 class CniSettings:
     """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`. pass_namespaces: with that of the agent's own
-    Pod, which must never wait for itself.
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`. fail_open_namespaces: includes that
+    of the agent itself, whose Pod must never wait for its own agent.
     """
 
     socket: Path
     program: Path | None = None
     conf_dir: Path | None = None
     bin_dir: Path = _BIN_DIR
-    pass_namespaces: frozenset[str] = _PASS
+    fail_open_namespaces: frozenset[str] = _PASS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +294,7 @@ def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSett
         conf_dir=_directory(data.get("confDir"), folder),
         program=_directory(data.get("program"), folder),
         bin_dir=folder / data.get("binDir", _BIN_DIR),
-        pass_namespaces=frozenset(data.get("passNamespaces", _PASS)) | own,
+        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | own,
     )
 
 

@@ -17,9 +17,9 @@ from secnet.contract import (
     freeze,
 )
 
-from .selection import ElementId
+from .selection import SelectionId
 
-__all__ = ["Phase", "Record", "Via"]
+__all__ = ["Phase", "Record", "Origin"]
 
 
 class Phase(StrEnum):
@@ -31,7 +31,7 @@ class Phase(StrEnum):
     DETACHING = "Detaching"
 
 
-class Via(StrEnum):
+class Origin(StrEnum):
     """Who asked for an attachment, and so who has it removed.
 
     ANNOTATION: the Pod; it lives as long as the annotation asks for it. CNI: a caller of our CNI plugin for one network, such as
@@ -46,31 +46,31 @@ class Via(StrEnum):
 class Record:
     """All that a fresh process needs to adopt or remove an attachment.
 
-    element: which selection of the annotation this answers.
-    wish: the selection's attachment-specific keys; a living attachment is made anew when they change.
+    selection_id: which selection of the annotation this answers.
+    attachment_options: the selection's attachment-specific keys; a living attachment is made anew when they change.
     ipam, ipam_type: what to release; None when the NAD has no ipam.
     locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
     layer3: what the layer-3 step took away and must give back.
-    via: who asked for it.
+    origin: who asked for it.
     """
 
     phase: Phase
     boot_id: str
     attachment: Attachment
-    element: ElementId
-    wish: Mapping[str, Any] = field(default_factory=dict)
+    selection_id: SelectionId
+    attachment_options: Mapping[str, Any] = field(default_factory=dict)
     ipam: IpamRequest | None = None
     ipam_type: str | None = None
     locks: tuple[str, ...] = ()
     layer3: Mapping[str, Any] = field(default_factory=dict)
     result: AttachResult | None = None
     nad_generation: int = 0
-    via: Via = Via.ANNOTATION
+    origin: Origin = Origin.ANNOTATION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phase", Phase(self.phase))
-        object.__setattr__(self, "via", Via(self.via))
-        object.__setattr__(self, "wish", freeze(self.wish))
+        object.__setattr__(self, "origin", Origin(self.origin))
+        object.__setattr__(self, "attachment_options", freeze(self.attachment_options))
         object.__setattr__(self, "layer3", freeze(self.layer3))
 
     @property

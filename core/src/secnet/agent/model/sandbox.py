@@ -25,11 +25,11 @@ class SandboxSource(Protocol):
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """The Pod's sandbox. Raises NotReady while there is none, Permanent for one it must not have.
 
-        now: False to answer like `glance` for a sandbox that was resolved before, without much work.
+        now: False to answer like `fingerprint` for a sandbox that was resolved before, without much work.
         """
         ...
 
-    def glance(self, pod: Mapping[str, Any]) -> Hashable:
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
         """Something that differs whenever `resolve` may answer differently, found without much work."""
         ...
 
@@ -40,6 +40,6 @@ class SandboxSource(Protocol):
     def has_ended(self, container_id: str, *, now: bool = True) -> bool:
         """Whether a sandbox has ended whose Pod's object is gone; False where that cannot be told. Never raises.
 
-        now: False to answer like `glance`, without much work.
+        now: False to answer like `fingerprint`, without much work.
         """
         ...

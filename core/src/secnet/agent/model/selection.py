@@ -8,7 +8,7 @@ from typing import Any
 
 from secnet.contract import NetworkRef, SecnetError, freeze
 
-__all__ = ["ElementId", "Named", "Selection"]
+__all__ = ["SelectionId", "Named", "Selection"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class ElementId:
+class SelectionId:
     """Which element of an annotation something answers, across edits of the annotation.
 
     interface: the name the element asks for, empty when it asks for none.
@@ -58,6 +58,6 @@ class Named:
     """A selection with its interface name. With an error the element must not be attached; others are not affected."""
 
     selection: Selection
-    element: ElementId
+    selection_id: SelectionId
     ifname: str
     error: SecnetError | None = None

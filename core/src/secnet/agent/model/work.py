@@ -16,10 +16,10 @@ from secnet.contract import (
     freeze,
 )
 
-from .record import Record, Via
-from .selection import ElementId
+from .record import Origin, Record
+from .selection import SelectionId
 
-__all__ = ["Changes", "Foreign", "MakeCall", "Outcome", "Refused", "Work"]
+__all__ = ["Changes", "Ignored", "MakeCall", "Outcome", "Rejected", "Work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,17 @@ class Work:
     all networks of the Pod at once (see `devices.DeviceAllocator`).
     """
 
-    element: ElementId
+    selection_id: SelectionId
     request: AttachRequest
-    wish: Mapping[str, Any] = field(default_factory=dict)
+    attachment_options: Mapping[str, Any] = field(default_factory=dict)
     ipam: IpamRequest | None = None
     ipam_type: str | None = None
     resource: str | None = None
     nad_generation: int = 0
-    via: Via = Via.ANNOTATION
+    origin: Origin = Origin.ANNOTATION
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wish", freeze(self.wish))
+        object.__setattr__(self, "attachment_options", freeze(self.attachment_options))
 
     @property
     def key(self) -> AttachmentId:
@@ -49,10 +49,10 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Rejected:
     """One network that cannot be attached now, and why."""
 
-    element: ElementId
+    selection_id: SelectionId
     ifname: str
     error: SecnetError
     network_type: str = ""
@@ -60,23 +60,23 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
+class Ignored:
     """One network whose NAD is of another type: none of our business."""
 
-    element: ElementId
+    selection_id: SelectionId
 
 
-Outcome = Work | Refused | Foreign
+Outcome = Work | Rejected | Ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """remove first, then attach in annotation order; keep and refused touch nothing."""
+    """remove first, then attach in annotation order; keep and rejected touch nothing."""
 
     keep: tuple[tuple[Record, Outcome], ...] = ()
     remove: tuple[Record, ...] = ()
     attach: tuple[Work, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
 
 class MakeCall(Protocol):

@@ -14,13 +14,13 @@ from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection
 from ..model.work import Changes
 from ..plugins.registry import Registry
+from ._diff import diff
 from .annotation import parse_networks
-from .diff import diff
-from .nad_cache import Nads
+from .nad_cache import NadCache
 from .names import assign_names
 from .requests import build_work
 
-__all__ = ["Wanted", "selections_of"]
+__all__ = ["DesiredNetworks", "selections_of"]
 
 
 def selections_of(pod: Mapping[str, Any]) -> tuple[Selection, ...]:
@@ -29,7 +29,7 @@ def selections_of(pod: Mapping[str, Any]) -> tuple[Selection, ...]:
     return tuple(parse_networks(annotations.get(NETWORKS_ANNOTATION) or "", pod_ref(pod).namespace))
 
 
-class Wanted:
+class DesiredNetworks:
     """Selections into work, by the NADs as they are now. Stateless beside them.
 
     called: the networks, by the name in their configuration, that callers of our CNI plugin made in a sandbox. Those are theirs,
@@ -37,7 +37,7 @@ class Wanted:
     """
 
     def __init__(
-        self, nads: Nads, registry: Registry, *, called: Callable[[str], frozenset[str]] = lambda _: frozenset()
+        self, nads: NadCache, registry: Registry, *, called: Callable[[str], frozenset[str]] = lambda _: frozenset()
     ) -> None:
         self._nads = nads
         self._registry = registry
@@ -48,7 +48,9 @@ class Wanted:
     ) -> tuple[Named, ...]:
         """Interface names: those of this sandbox's attachments stay (without a sandbox: those of all)."""
         recorded = {
-            r.element: r.key.ifname for r in records if sandbox is None or r.key.container_id == sandbox.container_id
+            r.selection_id: r.key.ifname
+            for r in records
+            if sandbox is None or r.key.container_id == sandbox.container_id
         }
         return assign_names(tuple(selections), recorded)
 

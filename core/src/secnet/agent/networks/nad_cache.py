@@ -14,12 +14,12 @@ from ..model.problem import InternalError
 from ..plugins.registry import Registry
 from .nad import parse_nad
 
-__all__ = ["Nads"]
+__all__ = ["NadCache"]
 
 _log = logging.getLogger(__name__)
 
 
-class Nads:
+class NadCache:
     """A cache by name. Thread-safe.
 
     shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces.

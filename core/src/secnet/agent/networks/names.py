@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from secnet.contract import Conflict, NetworkRef, SecnetError
 
 from ..model.pod import NETWORKS_ANNOTATION
-from ..model.selection import ElementId, Named, Selection
+from ..model.selection import Named, Selection, SelectionId
 
 __all__ = ["assign_names"]
 
 _AUTOMATIC = tuple(f"eth{number}" for number in range(1, 101))
 
 
-def assign_names(selections: Sequence[Selection], recorded: Mapping[ElementId, str]) -> tuple[Named, ...]:
+def assign_names(selections: Sequence[Selection], recorded: Mapping[SelectionId, str]) -> tuple[Named, ...]:
     """Name every selection, in order.
 
     recorded: names of the Pod's living attachments, which keep them whatever the annotation says now. Explicit names are
@@ -49,17 +49,17 @@ def assign_names(selections: Sequence[Selection], recorded: Mapping[ElementId, s
                 errors[position] = _exhausted(selection)
     _check_macs(selections, living, errors)
     return tuple(
-        Named(selection=selection, element=elements[position], ifname=names[position], error=errors.get(position))
+        Named(selection=selection, selection_id=elements[position], ifname=names[position], error=errors.get(position))
         for position, selection in enumerate(selections)
     )
 
 
-def _elements(selections: Sequence[Selection]) -> list[ElementId]:
+def _elements(selections: Sequence[Selection]) -> list[SelectionId]:
     seen: Counter[tuple[NetworkRef, str]] = Counter()
     found = []
     for selection in selections:
         kind = (selection.network, selection.interface or "")
-        found.append(ElementId(network=kind[0], interface=kind[1], ordinal=seen[kind]))
+        found.append(SelectionId(network=kind[0], interface=kind[1], ordinal=seen[kind]))
         seen[kind] += 1
     return found
 

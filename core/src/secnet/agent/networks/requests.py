@@ -19,19 +19,19 @@ from ..model.network import NetworkConfig
 from ..model.record import Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection
-from ..model.work import Foreign, Refused, Work
+from ..model.work import Ignored, Rejected, Work
 from ..plugins.registry import Registry
 
-__all__ = ["build_work", "is_outdated", "wish_of"]
+__all__ = ["build_work", "is_outdated", "attachment_options_of"]
 
 
 NetworkLookup = Callable[[NetworkRef], NetworkConfig | None]
 """The parsed NAD, or None for one of another `type`; raises ObjectNotFound or InvalidConfig."""
 
 
-def wish_of(selection: Selection) -> dict[str, Any]:
+def attachment_options_of(selection: Selection) -> dict[str, Any]:
     """The attachment-specific keys of a selection; a change of one of them means a new attachment."""
-    wish = {
+    attachment_options = {
         "mac": selection.mac,
         "ips": selection.ips,
         "default_route": selection.default_route,
@@ -43,26 +43,26 @@ def wish_of(selection: Selection) -> dict[str, Any]:
     }
     return {
         key: value
-        for key, value in wish.items()
+        for key, value in attachment_options.items()
         if value not in (None, (), {}) or (key == "default_route" and value == ())
     }
 
 
 def build_work(
     named: Named, pod: PodRef | None, sandbox: Sandbox, look_up: NetworkLookup, registry: Registry
-) -> Work | Refused | Foreign:
+) -> Work | Rejected | Ignored:
     """The work for one named selection, or why there is none."""
     config: NetworkConfig | None = None
     try:
         config = look_up(named.selection.network)
         if config is None:
-            return Foreign(element=named.element)
+            return Ignored(selection_id=named.selection_id)
         if named.error is not None:
             raise named.error
         _refuse_unsupported(named.selection, config, registry)
     except SecnetError as exc:
-        return Refused(
-            element=named.element,
+        return Rejected(
+            selection_id=named.selection_id,
             ifname=named.ifname or "",
             error=exc,
             network_type=config.network_type if config else "",
@@ -92,9 +92,9 @@ def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sand
         infiniband_guid=selection.infiniband_guid,
     )
     return Work(
-        element=named.element,
+        selection_id=named.selection_id,
         request=request,
-        wish=wish_of(selection),
+        attachment_options=attachment_options_of(selection),
         ipam=ipam,
         ipam_type=config.ipam_type,
         resource=config.resource_name if needs_device else None,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from ..base.metrics import Metrics
-from .http import HttpServer, Response
+from ._http import HttpServer, Response
 
 __all__ = ["Heartbeats", "serve_health"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..attach.node_state import NodeKeeper
+from ..attach.node_state import NodeStateReconciler
 from ..base.metrics import Sources
 from ..cluster.interface import Cluster
 from ..config.settings import Settings
@@ -30,7 +30,7 @@ class Monitoring:
         journal: Journal,
         reports: Reports,
         controller: Controller,
-        node: NodeKeeper,
+        node: NodeStateReconciler,
         beats: Heartbeats,
         antrea: AntreaGuard,
         own_node: OwnNode,

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from secnet.contract import SecnetError
 
 from ..base.metrics import Metrics, Sources
-from .pool_usage import PoolUsage
+from ._pool_usage import PoolUsage
 
 __all__ = ["PrometheusMetrics"]
 

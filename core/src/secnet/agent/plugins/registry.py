@@ -28,8 +28,8 @@ from secnet.contract import (
 )
 
 from ..text.schema import Validator
-from .contract_check import check_declared, check_described, suspicion
-from .discovery import NOBODY, Unreadable, identity, installed, load, place_of, require_class, who
+from ._contract_check import check_declared, check_described, suspicion
+from ._discovery import NOBODY, Unreadable, identity, installed, load, place_of, require_class, who
 from .fragments import backend_faults, driver_faults
 
 __all__ = [

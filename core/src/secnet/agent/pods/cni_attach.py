@@ -37,14 +37,14 @@ from ..cluster.interface import Cluster
 from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
 from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
-from ..model.record import Phase, Record, Via
+from ..model.record import Origin, Phase, Record
 from ..model.sandbox import Sandbox
-from ..model.selection import ElementId, Named, Selection
-from ..model.work import MakeCall, Refused, Work
+from ..model.selection import Named, Selection, SelectionId
+from ..model.work import MakeCall, Rejected, Work
 from ..networks.nad import RESOURCE_ANNOTATION, parse_nad
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
-from ..sandboxes.cni_cache import ToldSandboxes
+from ..sandboxes.cni_cache import CniSandboxCache
 from ..sandboxes.monitor import lives
 from ..sandboxes.pod_table import PodTable
 from ..state.journal import Journal
@@ -73,7 +73,7 @@ class NodeAttacher:
         cluster: Cluster,
         controller: Controller,
         pods: PodTable,
-        told: ToldSandboxes,
+        cni_sandboxes: CniSandboxCache,
         sandboxes: SandboxAttach,
         sync: PodSync,
         pipeline: Pipeline,
@@ -87,7 +87,7 @@ class NodeAttacher:
         self._cluster = cluster
         self._controller = controller
         self._pods = pods
-        self._told = told
+        self._cni_sandboxes = cni_sandboxes
         self._sandboxes = sandboxes
         self._sync = sync
         self._pipeline = pipeline
@@ -123,15 +123,15 @@ class NodeAttacher:
         ref = pod_ref(pod)
         key = (ref.namespace, ref.name)
         with self._controller.hold(key, Call.within(self._deadline, cancel=cancel)):
-            self._told.tell(pod, found)
+            self._cni_sandboxes.register(pod, found)
             before = {record.key for record in self._journal.of_sandbox(found.container_id)}
             try:
                 records = self._sandboxes.attach(pod, found, cancel)
             except BaseException as exc:
-                self._told.forget(found.container_id)
+                self._cni_sandboxes.forget(found.container_id)
                 if isinstance(exc, Exception):
                     error = exc if isinstance(exc, SecnetError) else InternalError(exc)
-                    self._controller.tell_failure(key, pod, error)
+                    self._controller.report_failure(key, pod, error)
                 raise
             result = self._sync.sync(key, pod, cancel)
             made = tuple(record for record in records if record.key not in before)
@@ -140,24 +140,24 @@ class NodeAttacher:
 
     def detach_sandbox(self, container_id: str) -> None:
         """See `Attacher.detach_sandbox`. What cannot be removed now keeps its record, and the agent goes on with it."""
-        key = self._told.pod_of(container_id) or _pod_of(self._journal.of_sandbox(container_id))
+        key = self._cni_sandboxes.pod_of(container_id) or _pod_of(self._journal.of_sandbox(container_id))
         if key is None:
-            self._told.forget(container_id)
+            self._cni_sandboxes.forget(container_id)
             return
-        self._told.forget(container_id)
+        self._cni_sandboxes.forget(container_id)
         waiting: set[PodKey] = set()
         try:
             with self._controller.hold(key, Call.within(_DEL_SECONDS)):
-                self._told.forget(container_id)  # an ADD that had the Pod until now may have told of it again
+                self._cni_sandboxes.forget(container_id)  # an ADD that had the Pod until now may have told of it again
                 waiting = self._sandboxes.detach(container_id)
         except Timeout:
             _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
         for each in (key, *waiting):
-            self._controller.look_at(each)
+            self._controller.enqueue(each)
 
     def has_ended(self, container_id: str) -> bool:
         """See `Attacher.has_ended`."""
-        return not self._told.is_awaited(container_id) and self._told.has_ended(container_id)
+        return not self._cni_sandboxes.is_awaited(container_id) and self._cni_sandboxes.has_ended(container_id)
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         """See `Attacher.check_sandbox`."""
@@ -210,7 +210,7 @@ class NodeAttacher:
                 container_id=record.key.container_id,
                 ifname=record.key.ifname,
                 network=record.attachment.request.network.name,
-                chained=record.via == Via.ANNOTATION,
+                chained=record.origin == Origin.ANNOTATION,
             )
             for record in self._journal.records()
         ]
@@ -272,7 +272,7 @@ class NodeAttacher:
 
     def _one(self, container_id: str, ifname: str, network: str) -> Record | None:
         record = self._journal.get(AttachmentId(container_id=container_id, ifname=ifname))
-        if record is None or record.via != Via.CNI or record.attachment.request.network.name != network:
+        if record is None or record.origin != Origin.CNI or record.attachment.request.network.name != network:
             return None
         return record
 
@@ -298,13 +298,13 @@ class NodeAttacher:
             port_mappings=runtime.port_mappings,
             infiniband_guid=runtime.infiniband_guid,
         )
-        named = Named(selection=selection, element=ElementId(network=network, interface=ifname), ifname=ifname)
+        named = Named(selection=selection, selection_id=SelectionId(network=network, interface=ifname), ifname=ifname)
         work = build_work(named, sandbox.pod, _identified(sandbox), lambda _: config, self._registry)
-        if isinstance(work, Refused):
+        if isinstance(work, Rejected):
             raise work.error
         assert isinstance(work, Work)
         device = DeviceRef(id=runtime.device_id) if runtime.device_id is not None else None
-        return replace(work, via=Via.CNI, request=replace(work.request, device=device))
+        return replace(work, origin=Origin.CNI, request=replace(work.request, device=device))
 
 
 def _is_left(record: Record) -> bool:

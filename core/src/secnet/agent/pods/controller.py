@@ -20,17 +20,17 @@ from ..cluster.interface import Cluster, Event, Watch
 from ..model.pod import NETWORKS_ANNOTATION, PodKey, asks_for_networks, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
-from ..networks.nad_cache import Nads
+from ..networks.nad_cache import NadCache
 from ..networks.object_problems import ObjectProblems
-from ..sandboxes.monitor import Lookout
+from ..sandboxes.monitor import SandboxMonitor
 from ..sandboxes.pod_table import PodTable
 from ..state.journal import Journal
 from ..status.failures import internal_error
 from ..status.publisher import Publisher
 from ..status.sandbox_failures import SandboxFailures
-from .pool_changes import PoolChange, PoolChanges
-from .recovery import Recovery
-from .resync import Checks
+from ._pool_changes import PoolChange, PoolChanges
+from ._recovery import Recovery
+from ._resync import ResyncScheduler
 from .sync import PodSync
 
 __all__ = ["Controller"]
@@ -52,7 +52,7 @@ class Controller:
         *,
         cluster: Cluster,
         journal: Journal,
-        nads: Nads,
+        nads: NadCache,
         object_problems: ObjectProblems,
         pods: PodTable,
         sync: PodSync,
@@ -71,7 +71,7 @@ class Controller:
         self._publisher = publisher
         self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
-        self._checks = Checks(self._queue)
+        self._checks = ResyncScheduler(self._queue)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._cancels: dict[PodKey, threading.Event] = {}
@@ -83,7 +83,7 @@ class Controller:
         self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
         self._recovery = Recovery()
-        self._lookout = Lookout(source, journal, pods, asks_for_networks)
+        self._sandbox_monitor = SandboxMonitor(source, journal, pods, asks_for_networks)
         self._failures = SandboxFailures()
 
     def start(self) -> None:
@@ -108,7 +108,7 @@ class Controller:
         self._recovery.begin(recorded)
         for key in recorded:
             self._queue.add(key)
-        self.verify_all()
+        self.resync_all()
         self._started = True
         self._queue.start()
         self._begun.set()
@@ -133,13 +133,13 @@ class Controller:
                 cancel.set()
         return self._queue.stop(timeout)
 
-    def verify_all(self) -> None:
+    def resync_all(self) -> None:
         """Queue every Pod with a check of its living attachments."""
         self._checks.all({*self._pods.all(), *self._recorded()})
 
-    def verify_in_turn(self) -> None:
+    def resync_in_turn(self) -> None:
         """The same, one Pod after the other, in the background."""
-        self._checks.in_turn({*self._pods.all(), *self._recorded()})
+        self._checks.resync_in_turn({*self._pods.all(), *self._recorded()})
 
     def retry_waiting(
         self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0
@@ -148,15 +148,15 @@ class Controller:
         for key in self._publisher.failing(matters):
             self._queue.add(key, delay)
 
-    def look_at_namespaces(self) -> None:
+    def poll_sandboxes(self) -> None:
         """Queue Pods whose namespace or sandbox appeared, vanished or was replaced since the last look."""
-        for key in self._lookout.changed():
+        for key in self._sandbox_monitor.changed():
             self._queue.add(key)
 
     @property
     def settled(self) -> bool:
-        """See `Lookout.is_settled`."""
-        return self._lookout.is_settled()
+        """See `SandboxMonitor.is_settled`."""
+        return self._sandbox_monitor.is_settled()
 
     @property
     def queue(self) -> WorkQueue:
@@ -206,7 +206,7 @@ class Controller:
         """An edited pool may mend any error, and so may a released address; one more taken mends none."""
         change, name = self._pools.note(pool, deleted=deleted), pool["metadata"]["name"]
         if change is PoolChange.NEW and self._started:
-            self.verify_all()  # made anew without its status, it must learn the addresses in use before it gives them away
+            self.resync_all()  # made anew without its status, it must learn the addresses in use before it gives them away
         if change in (PoolChange.NEW, PoolChange.EDITED):
             self.retry_waiting(lambda error: True)
         elif change is PoolChange.RELEASED:
@@ -295,7 +295,7 @@ class Controller:
         for other in result.released:
             self._queue.add(other)
 
-    def tell_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
+    def report_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
         """Tell why a Pod's sandbox failed, while the Pod is held. It is not tried again: the kubelet comes with another one.
 
         Of a Pod whose end was dealt with before nothing is told, for nobody would take that back.
@@ -313,7 +313,7 @@ class Controller:
         except OSError as exc:
             _log.error("the report of Pod %s/%s cannot be written: %s", *key, exc)
 
-    def look_at(self, key: PodKey) -> None:
+    def enqueue(self, key: PodKey) -> None:
         """Queue a Pod: something about it changed."""
         self._queue.add(key)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from secnet.contract import Busy, SecnetError
 
-from ..attach.orphan_gc import Sweeper
+from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
 from ..devices import DeviceAllocator
 from ..model.pod import PodKey, pod_ref
 from ..model.record import Record
 from ..model.sandbox import Sandbox
 from ..model.work import Changes, MakeCall, Work
-from ..networks.desired import Wanted, selections_of
-from ..sandboxes.ownership import Claims
+from ..networks.desired import DesiredNetworks, selections_of
+from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
 
 __all__ = ["SandboxAttach"]
@@ -34,18 +34,18 @@ class SandboxAttach:
         *,
         pipeline: Pipeline,
         journal: Journal,
-        wanted: Wanted,
+        desired: DesiredNetworks,
         devices: DeviceAllocator,
-        claims: Claims,
-        sweeper: Sweeper,
+        ownership: NetnsOwnership,
+        orphan_gc: OrphanGarbageCollector,
         make_call: MakeCall,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
-        self._wanted = wanted
+        self._desired = desired
         self._devices = devices
-        self._claims = claims
-        self._sweeper = sweeper
+        self._ownership = ownership
+        self._orphan_gc = orphan_gc
         self._make_call = make_call
 
     def attach(self, pod: Mapping[str, Any], sandbox: Sandbox, cancel: threading.Event) -> tuple[Record, ...]:
@@ -60,17 +60,17 @@ class SandboxAttach:
         if not selections:
             return ()
         self._leave_old(key, sandbox, cancel)
-        self._claims.claim(sandbox.netns, key)
+        self._ownership.claim(sandbox.netns, key)
         try:
-            changes = self._wanted.changes(selections, self._journal.of_pod(*key), ref, sandbox)
+            changes = self._desired.changes(selections, self._journal.of_pod(*key), ref, sandbox)
             self._make(self._with_devices(pod, changes, sandbox, cancel), sandbox, cancel)
         except BaseException:
             if not self._journal.of_sandbox(sandbox.container_id):
-                self._claims.give_up(sandbox.netns, key)
+                self._ownership.give_up(sandbox.netns, key)
             raise
-        order = {named.element: position for position, named in enumerate(self._named(selections, sandbox))}
+        order = {named.selection_id: position for position, named in enumerate(self._named(selections, sandbox))}
         return tuple(
-            sorted(self._journal.of_sandbox(sandbox.container_id), key=lambda r: order.get(r.element, len(order)))
+            sorted(self._journal.of_sandbox(sandbox.container_id), key=lambda r: order.get(r.selection_id, len(order)))
         )
 
     def detach(self, container_id: str) -> set[PodKey]:
@@ -83,10 +83,10 @@ class SandboxAttach:
         if self._remove(records, threading.Event()):
             return set()
         held = {(r.attachment.request.netns, (r.pod.namespace, r.pod.name)) for r in records if r.pod is not None}
-        return set().union(*(self._claims.give_up(netns, pod) for netns, pod in held))
+        return set().union(*(self._ownership.give_up(netns, pod) for netns, pod in held))
 
     def _named(self, selections: Iterable[Any], sandbox: Sandbox) -> Iterable[Any]:
-        return self._wanted.named(selections, self._journal.of_sandbox(sandbox.container_id), sandbox)
+        return self._desired.named(selections, self._journal.of_sandbox(sandbox.container_id), sandbox)
 
     def _leave_old(self, key: tuple[str, str], sandbox: Sandbox, cancel: threading.Event) -> None:
         old = [r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id]
@@ -100,11 +100,11 @@ class SandboxAttach:
         return self._devices.assign(pod, changes, sandbox.container_id, wait)
 
     def _make(self, changes: Changes, sandbox: Sandbox, cancel: threading.Event) -> None:
-        for refused in changes.refused:
+        for refused in changes.rejected:
             raise refused.error
         self._detach(changes.remove, cancel)
         for work in changes.attach:
-            self._pipeline.rehearse(work, self._make_call(work.request, cancel))
+            self._pipeline.dry_run(work, self._make_call(work.request, cancel))
         try:
             for work in changes.attach:
                 self._attach(work, cancel)
@@ -115,7 +115,7 @@ class SandboxAttach:
     def _attach(self, work: Work, cancel: threading.Event) -> None:
         call = self._make_call(work.request, cancel)
         try:
-            self._sweeper.before_attach(work.request, call)
+            self._orphan_gc.before_attach(work.request, call)
             if self._journal.get(work.key) is not None:
                 raise Busy("an older attachment of this interface is not removed yet", hint="it is tried again")
             self._pipeline.attach(work, call)

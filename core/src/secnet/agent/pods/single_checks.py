@@ -1,4 +1,4 @@
-"""Checks of what callers of our CNI plugin made, network by network: CNI has them ask, and hardly any caller does.
+"""ResyncScheduler of what callers of our CNI plugin made, network by network: CNI has them ask, and hardly any caller does.
 
 What deviates is told and left alone: the caller knows its interfaces by what ADD answered. Addresses that a pool has lost are
 listed again, as for every attachment.
@@ -16,7 +16,7 @@ from secnet.contract import AttachmentId, Call, ErrorInfo, Finding, PodRef, Secn
 
 from ..attach.drift import deviation
 from ..attach.pipeline import Pipeline
-from ..base.intervals import Occasionally
+from ..base.intervals import IntervalLimiter
 from ..model.pod import PodKey
 from ..model.record import Phase, Record
 from ..model.report import SingleReport
@@ -60,7 +60,7 @@ class SingleChecks:
         self._reports = reports
         self._make_call = make_call
         self._hold = hold
-        self._lease_checks = Occasionally(lease_check_seconds)
+        self._lease_checks = IntervalLimiter(lease_check_seconds)
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}
         self._found: dict[AttachmentId, ErrorInfo] = {}
 
@@ -80,7 +80,7 @@ class SingleChecks:
         try:
             with self._hold(queue_key(record.key.container_id, record.pod), call):
                 current = self._journal.get(record.key)
-                if current is None or (current.phase, current.via) != (Phase.ATTACHED, record.via):
+                if current is None or (current.phase, current.origin) != (Phase.ATTACHED, record.origin):
                     self._forget(record.key)
                     return
                 found = self._check(current, call)

@@ -18,22 +18,22 @@ from secnet.contract import (
 )
 
 from ..attach.drift import ADDRESS_OF_ANOTHER, deviation, in_words
-from ..attach.orphan_gc import Sweeper
+from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
-from ..base.intervals import Occasionally
+from ..base.intervals import IntervalLimiter
 from ..devices import DeviceAllocator
 from ..model.pod import is_finished, pod_ref
 from ..model.record import Phase, Record
 from ..model.report import FAILED, PENDING, NetworkReport, PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox, SandboxSource
-from ..model.selection import ElementId, Selection
-from ..model.work import Changes, Foreign, MakeCall, Refused, Work
-from ..networks.desired import Wanted, selections_of
+from ..model.selection import Selection, SelectionId
+from ..model.work import Changes, Ignored, MakeCall, Rejected, Work
+from ..networks.desired import DesiredNetworks, selections_of
 from ..networks.requests import is_outdated
 from ..sandboxes.monitor import lives, outliving
-from ..sandboxes.ownership import Claims
+from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
-from ..status.failures import failed_report, fault_report, gone_report, internal_error, outlived_error, refused_report
+from ..status.failures import failed_report, fault_report, gone_report, internal_error, outlived_error, rejected_report
 
 __all__ = ["PodSync"]
 
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 class _Progress:
     """What happened to each element during one sync; local to one call."""
 
-    networks: dict[ElementId, NetworkReport] = field(default_factory=dict)
+    networks: dict[SelectionId, NetworkReport] = field(default_factory=dict)
     leftovers: list[NetworkReport] = field(default_factory=list)
     made: list[Record] = field(default_factory=list)
 
@@ -61,25 +61,25 @@ class PodSync:
         *,
         pipeline: Pipeline,
         journal: Journal,
-        wanted: Wanted,
+        desired: DesiredNetworks,
         devices: DeviceAllocator,
         source: SandboxSource,
-        claims: Claims,
-        sweeper: Sweeper,
+        ownership: NetnsOwnership,
+        orphan_gc: OrphanGarbageCollector,
         make_call: MakeCall,
         lease_check_seconds: float = 0.0,
         awaited: bool = True,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
-        self._wanted = wanted
+        self._desired = desired
         self._devices = devices
         self._source = source
-        self._claims = claims
-        self._sweeper = sweeper
+        self._ownership = ownership
+        self._orphan_gc = orphan_gc
         self._make_call = make_call
         self._awaited = awaited
-        self._lease_checks = Occasionally(lease_check_seconds)
+        self._lease_checks = IntervalLimiter(lease_check_seconds)
         self._outlived: set[tuple[str, str]] = set()  # told of in the log
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._degraded: dict[AttachmentId, ErrorInfo] = {}  # what the last check found, shown until the next one
@@ -111,24 +111,24 @@ class PodSync:
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
-            return SyncResult(report=None, released=frozenset(self._claims.release(key)))
+            return SyncResult(report=None, released=frozenset(self._ownership.release(key)))
         released: set[tuple[str, str]] = set()
         try:
             sandbox = self._source.resolve(pod, now=not verify)
             self._leave_old(records, sandbox)
             records = self._journal.of_pod(*key)
-            released |= self._claims.release(key, keep=sandbox.netns)
-            self._claims.claim(sandbox.netns, key)
+            released |= self._ownership.release(key, keep=sandbox.netns)
+            self._ownership.claim(sandbox.netns, key)
         except SecnetError as exc:
             still = self._stand_still(base, self._journal.of_pod(*key), exc, selections)
             if not self._journal.of_pod(*key):
-                released |= self._claims.release(key)
+                released |= self._ownership.release(key)
             return replace(still, released=frozenset(released))
         progress = _Progress()
-        changes = self._wanted.changes(selections, records, ref, sandbox)
+        changes = self._desired.changes(selections, records, ref, sandbox)
         changes = self._devices.assign(pod, changes, sandbox.container_id)
         self._apply(changes, progress, cancel, verify)
-        order = [named.element for named in self._wanted.named(selections, records, sandbox)]
+        order = [named.selection_id for named in self._desired.named(selections, records, sandbox)]
         networks = tuple(progress.networks[element] for element in order if element in progress.networks)
         report = PodReport(
             pod=ref,
@@ -158,16 +158,16 @@ class PodSync:
             if error is not None:
                 progress.leftovers.append(network_report(self._journal.get(record.key) or record, error))
         for record, outcome in changes.keep:
-            progress.networks[record.element] = self._keep(record, outcome, cancel, verify)
-        for refused in changes.refused:
-            progress.networks[refused.element] = refused_report(refused)
+            progress.networks[record.selection_id] = self._keep(record, outcome, cancel, verify)
+        for refused in changes.rejected:
+            progress.networks[refused.selection_id] = rejected_report(refused)
         for work in changes.attach:
-            progress.networks[work.element] = self._attach(work, progress, cancel)
+            progress.networks[work.selection_id] = self._attach(work, progress, cancel)
 
     def _attach(self, work: Work, progress: _Progress, cancel: threading.Event) -> NetworkReport:
         call = self._make_call(work.request, cancel, awaited=self._awaited)
         try:
-            self._sweeper.before_attach(work.request, call)
+            self._orphan_gc.before_attach(work.request, call)
             if self._journal.get(work.key) is not None:
                 raise Busy("an older attachment of this interface is not removed yet", hint="it is tried again")
             record = self._pipeline.attach(work, call)
@@ -182,9 +182,9 @@ class PodSync:
         return network_report(record)
 
     def _keep(
-        self, record: Record, outcome: Work | Refused | Foreign, cancel: threading.Event, verify: bool
+        self, record: Record, outcome: Work | Rejected | Ignored, cancel: threading.Event, verify: bool
     ) -> NetworkReport:
-        error = outcome.error.info if isinstance(outcome, Refused) else None
+        error = outcome.error.info if isinstance(outcome, Rejected) else None
         outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
         if not verify:
             return network_report(record, error or self._degraded.get(record.key), outdated=outdated)
@@ -194,7 +194,7 @@ class PodSync:
             findings = self._pipeline.check(record, call).findings
             if findings and isinstance(outcome, Work) and all(finding.repairable for finding in findings):
                 call.log.warning("the interface is not as recorded, and is made anew: %s", in_words(findings))
-                return network_report(self._pipeline.remake(record, outcome, call))
+                return network_report(self._pipeline.repair(record, outcome, call))
             if self._lease_checks.is_due(record.key):
                 self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
             found = deviation(findings, self._lease_findings.get(record.key, ()))
@@ -245,7 +245,7 @@ class PodSync:
             if record not in kept and (error := self._detach(record)) is not None:
                 networks.append(network_report(self._journal.get(record.key) or record, error))
         if not networks:
-            return SyncResult(report=None, released=frozenset(self._claims.release(key)))
+            return SyncResult(report=None, released=frozenset(self._ownership.release(key)))
         ref = (kept or records)[0].pod
         assert ref is not None
         error = outlived_error(ref) if kept else None
@@ -285,7 +285,7 @@ class PodSync:
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
         networks.extend(
             NetworkReport(network=str(named.selection.network), phase=phase, interface=named.ifname, error=error.info)
-            for named in self._wanted.named(selections, records, None)
+            for named in self._desired.named(selections, records, None)
             if (str(named.selection.network), named.ifname) not in shown
         )
         report = PodReport(pod=base.pod, generation=base.generation, error=error.info, networks=tuple(networks))

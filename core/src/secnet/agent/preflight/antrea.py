@@ -18,7 +18,7 @@ import yaml
 from secnet.contract import NotReady, ObjectNotFound, Retryable, SecnetError
 
 from ..cluster.interface import ApiReader
-from ..cluster.problems import ProblemList, Said
+from ..cluster.problems import ProblemList, ProblemText
 from ..model.problem import Problem
 
 __all__ = ["AntreaGuard", "AntreaState", "AntreaVerdict", "look_at_antrea"]
@@ -152,12 +152,12 @@ def _refusal(message: str, hint: str) -> NotReady:
     return NotReady(message, hint=hint, subject=_SUBJECT)
 
 
-def _said(verdict: AntreaVerdict) -> list[Said]:
+def _said(verdict: AntreaVerdict) -> list[ProblemText]:
     if verdict.state is AntreaState.OFF:
         return []
     if verdict.state is AntreaState.HIDDEN:
-        return [Said(_SUBJECT, verdict.finding, verdict.mend, note=True)]
-    return [Said(_SUBJECT, f"{verdict.finding}: nothing new is attached", verdict.mend)]
+        return [ProblemText(_SUBJECT, verdict.finding, verdict.mend, note=True)]
+    return [ProblemText(_SUBJECT, f"{verdict.finding}: nothing new is attached", verdict.mend)]
 
 
 def _hidden(finding: str) -> AntreaVerdict:

@@ -18,9 +18,9 @@ from pathlib import Path
 from secnet.contract import SecnetError
 
 from ..base.clock import rfc3339
-from ..base.intervals import Occasionally
+from ..base.intervals import IntervalLimiter
 from ..base.os_errors import translated
-from ..cluster.problems import ProblemList, Said
+from ..cluster.problems import ProblemList, ProblemText
 from ..cni.install import multus_present
 from ..config.settings import Settings
 from ..model.problem import Problem
@@ -61,7 +61,7 @@ class Multus:
         self._settings = settings
         self._memory = memory_path(settings)
         self._clock = clock
-        self._looks = Occasionally(look_seconds)
+        self._looks = IntervalLimiter(look_seconds)
         self._lock = threading.Lock()  # whoever comes during the first look must not take its own answer from before it
         self._serves = settings.multus == _PRESENT
         self._trouble = ""
@@ -124,6 +124,6 @@ class Multus:
         self._unwritten = None
         _log.info("Multus serves this node: networks of type secnet are left to it, also while it is away")
 
-    def _note(self, since: str | None) -> Said:
+    def _note(self, since: str | None) -> ProblemText:
         message = f"seen at {since}, and not configured now: networks of type secnet are left to it still"
-        return Said("Multus", message, how_to_forget(self._settings), note=True)
+        return ProblemText("Multus", message, how_to_forget(self._settings), note=True)

@@ -16,7 +16,7 @@ from typing import Any
 from secnet.contract import ErrorInfo, MissingPrivilege, NotReady, ObjectNotFound, SecnetError
 
 from ..cluster.interface import ApiReader
-from ..cluster.problems import ProblemList, Said
+from ..cluster.problems import ProblemList, ProblemText
 from ..model.problem import Problem
 
 __all__ = ["OwnNode", "boot_of"]
@@ -71,11 +71,15 @@ class OwnNode:
         try:
             node = self._reader.get(f"/api/v1/nodes/{self._name}")
         except ObjectNotFound:
-            self._tell(_Found.UNTOLD, Said(self._subject, "there is none of this name: no Pod is served here", _MEND))
+            self._tell(
+                _Found.UNTOLD, ProblemText(self._subject, "there is none of this name: no Pod is served here", _MEND)
+            )
             return False
         except MissingPrivilege as exc:
             hint = _BY_HAND.format(self._name)
-            self._tell(_Found.UNTOLD, Said(self._subject, f"cannot be looked up: {exc.message}", hint, note=True))
+            self._tell(
+                _Found.UNTOLD, ProblemText(self._subject, f"cannot be looked up: {exc.message}", hint, note=True)
+            )
             return True
         except SecnetError:
             return False  # the API does not answer: said by the source of the objects
@@ -127,17 +131,17 @@ class OwnNode:
         """The same for people to read, or a note that it cannot be told."""
         return self._problems.current()
 
-    def _difference(self, boot: str) -> Said:
+    def _difference(self, boot: str) -> ProblemText:
         """After a boot the Node has the id of the last one until the kubelet tells of this one: that is no error yet."""
         if self._differs_since is None:
             self._differs_since = self._clock()
         if self._clock() - self._differs_since < _KUBELET_SECONDS:
             text = "is another machine's, or its kubelet has not told of this boot yet: no Pod is served here meanwhile"
-            return Said(self._subject, text, _WAIT, note=True)
+            return ProblemText(self._subject, text, _WAIT, note=True)
         text = f"is another machine's: its bootID is {boot}, here it is {self._boot_id}: no Pod is served here"
-        return Said(self._subject, text, _MEND)
+        return ProblemText(self._subject, text, _MEND)
 
-    def _tell(self, found: _Found, problem: Said | None) -> None:
+    def _tell(self, found: _Found, problem: ProblemText | None) -> None:
         self._problems.update([] if problem is None else [problem])
         hinders = problem is not None and (found is _Found.ANOTHERS or not problem.note)
         with self._lock:

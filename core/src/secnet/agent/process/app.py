@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
 
-from ..base.intervals import Occasionally
+from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.front import CniFront
@@ -23,8 +23,8 @@ from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
 from ..plugins.registry import Registry
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
+from ._wiring import wire
 from .metrics import make_metrics
-from .wiring import assemble
 
 __all__ = ["Agent"]
 
@@ -88,16 +88,16 @@ class Agent:
             stack.callback(self._release)
             bind_store(self._settings.run_dir, self._settings.state_dir)
             self._build(stack)
-            self._spawn(self._keep_node, stack)
-            if self._parts.antrea.needed:
-                self._spawn(self._keep_looking, stack)
-                stack.callback(self._parts.antrea.close)
+            self._spawn(self._node_loop, stack)
+            if self._components.antrea.needed:
+                self._spawn(self._preflight_loop, stack)
+                stack.callback(self._components.antrea.close)
             stack.callback(self._stop.set)
             self._wait_first_rounds()
-            self._parts.controller.start()
+            self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
-            for target in (self._look_around, self._keep_true):
+            for target in (self._poll_loop, self._resync_loop):
                 self._spawn(target, stack)
             stack.callback(self._stop.set)
             self._exit = stack.pop_all()
@@ -115,15 +115,15 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._parts.plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        parts = assemble(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
-        self._parts = parts
+        parts = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        self._components = parts
         watched = Monitoring(
             self._cluster,
             parts.journal,
@@ -151,23 +151,23 @@ class Agent:
 
     def _start_front(self, stack: ExitStack) -> None:
         """Without the section `cni` for what ends only: of one network nobody but its caller knows that it ended."""
-        cni, ends_only = self._settings.cni, False
-        if cni is None and (self._settings.kubernetes is not None or self._parts.journal.of_cni()):
-            cni, ends_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
+        cni, teardown_only = self._settings.cni, False
+        if cni is None and (self._settings.kubernetes is not None or self._components.journal.of_cni()):
+            cni, teardown_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
         if cni is None:
             return
         try:
             front = CniFront(
                 cni,
-                self._parts.attacher,
+                self._components.attacher,
                 run_dir=self._settings.run_dir,
                 ready_timeout=self._settings.attach_timeout,
                 metrics=self._metrics,
-                multus=self._parts.multus,
-                ends_only=ends_only,
+                multus=self._components.multus,
+                teardown_only=teardown_only,
             )
         except SecnetError as exc:
-            if not ends_only:
+            if not teardown_only:
                 raise
             _log.warning("what the CNI plugin made cannot be ended by its callers: %s", exc)
             return
@@ -176,7 +176,7 @@ class Agent:
         front.start()
 
     def _stop_controller(self) -> None:
-        if not self._parts.controller.stop(self._settings.drain_seconds):
+        if not self._components.controller.stop(self._settings.drain_seconds):
             self._drained = False
         if not self._drained:
             _log.warning("some work did not end in time; the next start finishes or undoes it from the journal")
@@ -192,40 +192,42 @@ class Agent:
     def _wait_first_rounds(self) -> None:
         """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
         until = time.monotonic() + _FIRST_ROUND_SECONDS
-        for done in (self._first_round, self._first_look) if self._parts.antrea.needed else (self._first_round,):
+        for done in (self._first_round, self._first_look) if self._components.antrea.needed else (self._first_round,):
             done.wait(max(0.0, until - time.monotonic()))
 
-    def _keep_looking(self) -> None:
+    def _preflight_loop(self) -> None:
         """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
         first, last = _NODE_RETRY_SECONDS
         delay = first
         while True:
-            self._beats.beat("keep_looking", self._settings.check_interval + 600)
-            looks = (self._parts.antrea.look, self._parts.own_node.look)
+            self._beats.beat("preflight_loop", self._settings.check_interval + 600)
+            looks = (self._components.antrea.look, self._components.own_node.look)
             answered = [self._guard(look, default=False) for look in looks]
             self._first_look.set()
             if self._stop.wait(self._settings.check_interval if all(answered) else delay):
                 return
             delay = first if all(answered) else min(last, delay * 2)
 
-    def _keep_node(self) -> None:
+    def _node_loop(self) -> None:
         first, last = _NODE_RETRY_SECONDS
         delay = first
         while True:
-            self._beats.beat("keep_node", self._settings.check_interval + 600)
-            ready = self._guard(lambda: self._parts.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False)
+            self._beats.beat("node_loop", self._settings.check_interval + 600)
+            ready = self._guard(
+                lambda: self._components.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False
+            )
             self._first_round.set()
             if self._stop.wait(self._settings.check_interval if ready else delay):
                 return
             delay = first if ready else min(last, delay * 2)
 
-    def _look_around(self) -> None:
+    def _poll_loop(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
         due = 0.0
         while not self._stop.wait(self._look_seconds()):
-            self._beats.beat("look_around", 300)
+            self._beats.beat("poll_loop", 300)
             if time.monotonic() >= due or not self._may_rest():
-                self._guard(self._parts.controller.look_at_namespaces, default=None)
+                self._guard(self._components.controller.poll_sandboxes, default=None)
                 due = time.monotonic() + _LOOK_WHEN_SETTLED_SECONDS
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
@@ -241,7 +243,7 @@ class Agent:
 
     def _may_rest(self) -> bool:
         return not self._cluster.trusts_annotations and self._guard(
-            lambda: self._parts.controller.settled, default=False
+            lambda: self._components.controller.settled, default=False
         )
 
     def _keep_run_dir(self) -> None:
@@ -257,15 +259,15 @@ class Agent:
             signal.raise_signal(signal.SIGTERM)
             return
         bind_store(self._settings.run_dir, self._settings.state_dir)
-        self._parts.journal.restore()
+        self._components.journal.restore()
 
     def _note_problems(self) -> None:
         problems = (
             *self._cluster.problems(),
-            *self._parts.antrea.problems(),
-            *self._parts.own_node.problems(),
-            *self._parts.multus.problems(),
-            *self._parts.object_problems.problems(),
+            *self._components.antrea.problems(),
+            *self._components.own_node.problems(),
+            *self._components.multus.problems(),
+            *self._components.object_problems.problems(),
         )
         if problems == self._problems:
             return
@@ -273,32 +275,32 @@ class Agent:
             if problem not in self._problems:
                 _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
         self._problems = problems
-        self._parts.reports.write_problems(problems)
+        self._components.reports.write_problems(problems)
 
-    def _keep_true(self) -> None:
+    def _resync_loop(self) -> None:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
-        leases = Occasionally(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+        leases = IntervalLimiter(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
 
         def beat() -> None:
-            self._beats.beat("keep_true", interval + self._settings.attach_timeout + 600)
+            self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
 
         while not self._stop.wait(due):
             beat()
             started = time.monotonic()
             if due:
-                self._guard(self._parts.controller.verify_in_turn, default=None)
-            self._guard(lambda: self._parts.attacher.tend(beat), default=None)
+                self._guard(self._components.controller.resync_in_turn, default=None)
+            self._guard(lambda: self._components.attacher.tend(beat), default=None)
             beat()
-            if not self._parts.own_node.is_another():
+            if not self._components.own_node.is_another():
                 self._sweep(types, backends, leases, interval)
             due = max(1.0, interval - (time.monotonic() - started))
 
-    def _sweep(self, types: list[str], backends: list[str], leases: Occasionally, interval: float) -> None:
-        self._guard(lambda: self._parts.sweeper.sweep(types, self._call(interval)), default=None)
+    def _sweep(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+        self._guard(lambda: self._components.orphan_gc.sweep(types, self._call(interval)), default=None)
         if leases.is_due("sweep") and not self._guard(
-            lambda: self._parts.stale.sweep(backends, self._call(interval)), default=False
+            lambda: self._components.stale.sweep(backends, self._call(interval)), default=False
         ):
             leases.forget("sweep")  # an API server that is away now must not put it off for long
 

@@ -14,12 +14,12 @@ from ..model.pod import PodKey, pod_key, pod_ref
 from ..model.sandbox import Sandbox, SandboxSource
 from .monitor import lives
 
-__all__ = ["ToldSandboxes"]
+__all__ = ["CniSandboxCache"]
 
 _ENDED_KEPT = 1024
 
 
-class ToldSandboxes:
+class CniSandboxCache:
     """A `SandboxSource` that knows what ADD calls said, and asks another source for the rest. Thread-safe.
 
     The runtime lists a sandbox as ready only after ADD has returned, and may list it still while DEL runs. What was told counts
@@ -29,10 +29,10 @@ class ToldSandboxes:
     def __init__(self, others: SandboxSource) -> None:
         self._others = others
         self._lock = threading.Lock()
-        self._told: dict[PodKey, tuple[str, Sandbox]] = {}
+        self._cni_sandboxes: dict[PodKey, tuple[str, Sandbox]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
-    def tell(self, pod: Mapping[str, Any], sandbox: Sandbox) -> None:
+    def register(self, pod: Mapping[str, Any], sandbox: Sandbox) -> None:
         """This is the Pod's sandbox from now on; not that of a later Pod of its name.
 
         Raises Gone for one that has ended while the Pod has a living one: an ADD that comes late must not take its networks. To
@@ -48,13 +48,15 @@ class ToldSandboxes:
                     hint="the runtime has given this one up",
                     subject=f"Pod {ref}",
                 )
-            self._told[(ref.namespace, ref.name)] = (ref.uid, sandbox)
+            self._cni_sandboxes[(ref.namespace, ref.name)] = (ref.uid, sandbox)
             self._ended.pop(sandbox.container_id, None)
 
     def forget(self, container_id: str) -> None:
         """That sandbox ends, or never came to be."""
         with self._lock:
-            self._told = {pod: told for pod, told in self._told.items() if told[1].container_id != container_id}
+            self._cni_sandboxes = {
+                pod: told for pod, told in self._cni_sandboxes.items() if told[1].container_id != container_id
+            }
             self._ended[container_id] = None
             while len(self._ended) > _ENDED_KEPT:
                 self._ended.popitem(last=False)
@@ -62,12 +64,14 @@ class ToldSandboxes:
     def pod_of(self, container_id: str) -> PodKey | None:
         """Whose sandbox it is, as far as it was told."""
         with self._lock:
-            return next((pod for pod, told in self._told.items() if told[1].container_id == container_id), None)
+            return next(
+                (pod for pod, told in self._cni_sandboxes.items() if told[1].container_id == container_id), None
+            )
 
     def is_awaited(self, container_id: str) -> bool:
         """Whether ADD told of it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
         with self._lock:
-            found = [told for _, told in self._told.values() if told.container_id == container_id]
+            found = [told for _, told in self._cni_sandboxes.values() if told.container_id == container_id]
         return any(lives(told.netns) for told in found)
 
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
@@ -84,10 +88,10 @@ class ToldSandboxes:
             )
         return found
 
-    def glance(self, pod: Mapping[str, Any]) -> Hashable:
-        """See `SandboxSource.glance`."""
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.fingerprint`."""
         told = self._of(pod)
-        return told.container_id if told is not None and stands(told.netns) else self._others.glance(pod)
+        return told.container_id if told is not None and stands(told.netns) else self._others.fingerprint(pod)
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         """See `SandboxSource.container_of`."""
@@ -113,5 +117,5 @@ class ToldSandboxes:
     def _of(self, pod: Mapping[str, Any]) -> Sandbox | None:
         """What was told of this Pod, whatever became of it."""
         with self._lock:
-            uid, told = self._told.get(pod_key(pod), ("", None))
+            uid, told = self._cni_sandboxes.get(pod_key(pod), ("", None))
         return told if uid == pod["metadata"].get("uid", "") else None

@@ -18,7 +18,7 @@ from ..model.sandbox import SandboxSource
 from ..state.journal import Journal
 from .pod_table import PodTable
 
-__all__ = ["Lookout", "lives", "outliving"]
+__all__ = ["SandboxMonitor", "lives", "outliving"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def outliving(records: Iterable[Record], source: SandboxSource) -> tuple[Record,
     return tuple(r for r in whole if r.key.container_id in living and lives(r.attachment.request.netns))
 
 
-class Lookout:
+class SandboxMonitor:
     """Sees namespaces and sandboxes come, go and be replaced, from one look to the next. One thread calls it.
 
     concerns: whether a Pod without records is to be looked at.
@@ -93,10 +93,10 @@ class Lookout:
     def _look(self, pod: Mapping[str, Any] | None, records: Iterable[Record]) -> _Look:
         uid = None if pod is None else pod["metadata"].get("uid", "")
         others = [record for record in records if record.pod is not None and record.pod.uid != uid]
-        return None if pod is None else self._source.glance(pod), frozenset(map(self._state, others)), uid
+        return None if pod is None else self._source.fingerprint(pod), frozenset(map(self._state, others)), uid
 
     def _state(self, record: Record) -> Hashable:
-        """Of a record whose Pod's object is gone, which no glance at a Pod covers."""
+        """Of a record whose Pod's object is gone, which no fingerprint at a Pod covers."""
         container = record.key.container_id
         return container, self._source.has_ended(container, now=False), lives(record.attachment.request.netns)
 

@@ -41,8 +41,8 @@ class NamedNetns:
         identity = f"{ref.uid}/{netns.device}:{netns.inode}:{netns.cookie}"
         return Sandbox(container_id=hashlib.sha256(identity.encode()).hexdigest(), netns=netns)
 
-    def glance(self, pod: Mapping[str, Any]) -> Hashable:
-        """See `SandboxSource.glance`. A namespace made again may get the same inode number, but not the same time."""
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.fingerprint`. A namespace made again may get the same inode number, but not the same time."""
         try:
             found = os.stat(_path(pod))
         except (OSError, ValueError, TypeError):

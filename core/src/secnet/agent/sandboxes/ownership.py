@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from secnet.contract import Conflict, NetnsRef
 
-__all__ = ["Claims"]
+__all__ = ["NetnsOwnership"]
 
 PodKey = tuple[str, str]
 _Identity = tuple[int, int, int]
 
 
-class Claims:
+class NetnsOwnership:
     """The first Pod to claim a netns keeps it until it lets go. Thread-safe.
 
     Pods are known by namespace and name: a Pod made again under its name takes over what the old one held.

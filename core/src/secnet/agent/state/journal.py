@@ -22,7 +22,7 @@ from secnet.contract import (
     to_json,
 )
 
-from ..model.record import Phase, Record, Via
+from ..model.record import Origin, Phase, Record
 
 __all__ = ["Journal"]
 
@@ -63,7 +63,7 @@ class Journal:
 
     def of_sandbox(self, container_id: str) -> tuple[Record, ...]:
         """What annotations asked for, of one sandbox."""
-        return tuple(r for r in self.records() if r.key.container_id == container_id and r.via == Via.ANNOTATION)
+        return tuple(r for r in self.records() if r.key.container_id == container_id and r.origin == Origin.ANNOTATION)
 
     def of_cni(self) -> tuple[Record, ...]:
         """What callers of our CNI plugin asked for, network by network."""
@@ -168,10 +168,10 @@ def _look(by_key: Mapping[AttachmentId, Record]) -> _View:
     records = tuple(by_key[key] for key in sorted(by_key))
     of_pods: dict[tuple[str, str], tuple[Record, ...]] = {}
     for record in records:
-        if record.via == Via.ANNOTATION and record.pod is not None:
+        if record.origin == Origin.ANNOTATION and record.pod is not None:
             name = (record.pod.namespace, record.pod.name)
             of_pods[name] = (*of_pods.get(name, ()), record)
-    return _View(records, of_pods, tuple(record for record in records if record.via == Via.CNI))
+    return _View(records, of_pods, tuple(record for record in records if record.origin == Origin.CNI))
 
 
 def _try_read(path: Path) -> Record | None:

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-__all__ = ["ServedSandboxes"]
+__all__ = ["SandboxLedger"]
 
 _log = logging.getLogger(__name__)
 
 
-class ServedSandboxes:
+class SandboxLedger:
     """The container ids, a line each, in a file of the state directory. Thread-safe.
 
     A file that is lost, or lacks its last lines after a power failure, costs nothing but time: such a container counts as one

@@ -9,9 +9,9 @@ from secnet.contract import Busy, Cancelled, ErrorInfo, Gone, NetworkRef, PodRef
 from ..model.problem import InternalError
 from ..model.record import Record
 from ..model.report import FAILED, PENDING, NetworkReport, PodReport, network_report
-from ..model.work import Refused, Work
+from ..model.work import Rejected, Work
 
-__all__ = ["failed_report", "fault_report", "gone_report", "internal_error", "outlived_error", "refused_report"]
+__all__ = ["failed_report", "fault_report", "gone_report", "internal_error", "outlived_error", "rejected_report"]
 
 _PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
 
@@ -28,10 +28,12 @@ def failed_report(work: Work, error: ErrorInfo) -> NetworkReport:
     )
 
 
-def refused_report(refused: Refused) -> NetworkReport:
+def rejected_report(refused: Rejected) -> NetworkReport:
     """A network that was refused before anything was touched."""
     return NetworkReport(
-        network=str(NetworkRef(namespace=refused.element.network.namespace, name=refused.element.network.name)),
+        network=str(
+            NetworkRef(namespace=refused.selection_id.network.namespace, name=refused.selection_id.network.name)
+        ),
         phase=PENDING if refused.error.retryable else FAILED,
         interface=refused.ifname,
         network_type=refused.network_type,

@@ -1,4 +1,4 @@
-"""Checks a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
 
 What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
 the files, is a note.
@@ -17,14 +17,14 @@ from ..config.settings import SETTINGS_KEYS, examine_settings, settings_notes
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
 from ..model.sandbox import Sandbox
-from ..model.work import Refused, Work
+from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
 from ..networks.names import assign_names
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
-from .devices import examine_devices
+from ._devices import examine_devices
 
 __all__ = ["Document", "Finding", "check_documents"]
 
@@ -229,7 +229,7 @@ class _SetCheck:
         for named in assign_names(selections, {}):
             path = f"{_ANNOTATION_PATH}: $[{named.selection.index}]"
             outcome = build_work(named, pod, _NOWHERE, look_up, self.registry)
-            error = named.error or (outcome.error if isinstance(outcome, Refused) else None)
+            error = named.error or (outcome.error if isinstance(outcome, Rejected) else None)
             if isinstance(error, ObjectNotFound):
                 yield item.finding(path, error.message, "", note=True)
             elif error is not None and networks.get(named.selection.network) is not error:

@@ -109,15 +109,15 @@ def test_one_look_at_all_pods_is_one_call(server: Server, client: RuntimeClient)
     with RuntimeClient(client.socket, timeout=60) as patient:
         source = CriSandboxes(patient, keep=0.25, clock=lambda: now[0])
         pods = [pod(uid) for uid in server.uids]
-        first = [source.glance(each) for each in pods]
+        first = [source.fingerprint(each) for each in pods]
         assert server.calls == ["ListPodSandbox"]
         assert len(set(first)) == 110
         assert None not in first
         server.uids = server.uids[1:]
         now[0] = 0.2
-        assert [source.glance(each) for each in pods] == first
+        assert [source.fingerprint(each) for each in pods] == first
         now[0] = 0.3
-        assert [source.glance(each) for each in pods] == [None, *first[1:]]
+        assert [source.fingerprint(each) for each in pods] == [None, *first[1:]]
         assert server.calls == ["ListPodSandbox"] * 2
 
 
@@ -125,10 +125,10 @@ def test_one_look_at_all_pods_waits_once_for_a_runtime_that_fails(server: Server
     server.uids = ["1", "2"]
     now = [0.0]
     source = CriSandboxes(client, keep=0.25, clock=lambda: now[0])
-    first = [source.glance(pod("1")), source.glance(pod("2"))]
+    first = [source.fingerprint(pod("1")), source.fingerprint(pod("2"))]
     server.fault = lambda context: context.abort(grpc.StatusCode.INTERNAL, "no")
     now[0] = 1.0
-    assert [source.glance(pod("1")), source.glance(pod("2"))] == first
+    assert [source.fingerprint(pod("1")), source.fingerprint(pod("2"))] == first
     assert server.calls == ["ListPodSandbox"] * 2
     assert source.living() is None
     server.fault = None

@@ -13,11 +13,11 @@ from secnet.contract import StoreConflict
 
 from ...base.clock import rfc3339
 from ...model.problem import Problem
-from ..conditions import condition_of, next_condition, stored_condition
+from .._conditions import condition_of, next_condition, stored_condition
 from ..interface import Cluster, Handler, Object, Watch
 from ..kinds import KINDS, object_key
-from .directory import ManifestDirectory
-from .manifest import Manifest, load_manifests
+from ._directory import ManifestDirectory
+from ._manifest import Manifest, load_manifests
 from .store import FileStore
 
 __all__ = ["Manifest", "ManifestCluster", "ManifestDirectory", "load_manifests"]

@@ -26,8 +26,8 @@ from ...base.clock import rfc3339
 from ...model.problem import Problem
 from ..interface import Handler, Object, Watch
 from ..kinds import KINDS, ObjectKey, kind_info, normalized, object_key
+from ._watch import StoreWatch
 from .state_files import Stamp, StateFiles, Stored, Transaction
-from .watch import StoreWatch
 
 __all__ = ["STATUS_ANNOTATIONS", "FileStore", "Verb"]
 
@@ -257,16 +257,16 @@ def _with_metadata(obj: Object, fields: Mapping[str, Mapping[str, str]]) -> Obje
 
 
 def _count_generation(old: Object, new: Object) -> None:
-    if _wish(old) != _wish(new):
+    if _desired_state(old) != _desired_state(new):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
-def _wish(obj: Object) -> Object:
+def _desired_state(obj: Object) -> Object:
     """What the generation counts."""
-    wish = {field: value for field, value in obj.items() if field not in ("metadata", "status")}
+    desired = {field: value for field, value in obj.items() if field not in ("metadata", "status")}
     if obj["kind"] == "Pod":
-        wish["metadata"] = _asked(obj, "annotations")
-    return wish
+        desired["metadata"] = _asked(obj, "annotations")
+    return desired
 
 
 def _in_use(obj: Object) -> bool:

@@ -3,9 +3,9 @@
 The extra `secnet[cluster]` brings grpcio and protobuf; the first client that is made imports them, not this package.
 """
 
-from .client import RuntimeClient, RuntimeSandbox, SandboxStatus
-from .errors import STATUSES
-from .sandboxes import CriSandboxes
+from ._client import RuntimeClient, RuntimeSandbox, SandboxStatus
+from ._errors import STATUSES
+from ._sandboxes import CriSandboxes
 
 __all__ = [
     "STATUSES",
