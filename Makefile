@@ -25,16 +25,16 @@ setup: ## install what is missing (Debian packages, .boot/, .venv/); says first 
 demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then clean up
 	@examples/demo/run $(ARGS)
 
-test: setup ## all tests but those of the targets below; nothing may be skipped
+test: setup ## the tests that need a Linux machine and root, no more; nothing may be skipped
 	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
-test-unit: setup ## of these, the tests that need nothing but Python
+test-unit: setup ## the tests among them that need nothing but Python
 	.venv/bin/pytest -m unit --promise=unit $(SHARED) $(ARGS)
 
 test-smoke: setup ## one test of each tier: whether a new machine has what they need
 	.venv/bin/pytest -m smoke --promise=$(PROMISE),kit,thirdparty,vm $(ARGS)
 
-test-kit: setup ## the conformance kit over wrong plugins: some for every rule, a tenth of the rest in turn; ARGS=--all: each
+test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a tenth of the rest in turn; ARGS=--all: all
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
 test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
