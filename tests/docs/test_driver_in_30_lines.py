@@ -19,7 +19,9 @@ PAGE = "docs/a-driver-in-30-lines.md"
 @pytest.fixture(scope="module")
 def wire_driver(page: Any) -> Any:
     """The class on the page, as it stands there."""
-    (code,) = [block.text for block in page(PAGE).blocks if block.language == "python" and "(NetworkDriver)" in block.text]
+    (code,) = [
+        block.text for block in page(PAGE).blocks if block.language == "python" and "(NetworkDriver)" in block.text
+    ]
     names: dict[str, Any] = {}
     exec(compile(code, PAGE, "exec"), names)
     assert len(code[code.index("class ") :].splitlines()) <= 30
