@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.reports import Reports
+from secnet.agent.state.reports import Reports
 
 from .figures import ms, percentile
 from .objects import network_objects, pod_object, write_configuration

@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from secnet.agent.annotation import NETWORKS_ANNOTATION, parse_networks
-from secnet.agent.cluster.manifests import ManifestCluster
-from secnet.agent.journal import Journal, Record
-from secnet.agent.layer3 import Layer3
-from secnet.agent.logs import attachment_log
-from secnet.agent.nad import parse_nad
-from secnet.agent.naming import assign_names
-from secnet.agent.pipeline import Pipeline
-from secnet.agent.plugins import Plugins
-from secnet.agent.registry import Registry
-from secnet.agent.requests import Work, build_work
-from secnet.agent.run_dir import current_boot_id
-from secnet.agent.sandbox import NamedNetns, pod_ref
-from secnet.agent.settings import Settings, load_settings
+from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.pipeline import Pipeline
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.base.logs import attachment_log
+from secnet.agent.cluster.files.cluster import ManifestCluster
+from secnet.agent.config.settings import Settings, load_settings
+from secnet.agent.model.pod import NETWORKS_ANNOTATION, pod_ref
+from secnet.agent.model.record import Record
+from secnet.agent.model.work import Work
+from secnet.agent.networks.annotation import parse_networks
+from secnet.agent.networks.nad import parse_nad
+from secnet.agent.networks.names import assign_names
+from secnet.agent.networks.requests import build_work
+from secnet.agent.plugins.registry import Registry
+from secnet.agent.sandboxes.named import NamedNetns
+from secnet.agent.state.journal import Journal
+from secnet.agent.state.run_dir import current_boot_id
 from secnet.contract import Call, NodeReport
 
 from .objects import NETWORK, network_objects, pod_object, write_configuration

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from secnet.agent.cluster.base import Cluster
-from secnet.agent.journal import Journal, Record
-from secnet.agent.layer3 import Layer3
-from secnet.agent.plugins import Plugins
-from secnet.agent.registry import Registry
-from secnet.agent.settings import Settings
+from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.cluster.interface import Cluster
+from secnet.agent.config.settings import Settings
+from secnet.agent.model.record import Record
+from secnet.agent.plugins.registry import Registry
+from secnet.agent.state.journal import Journal
 from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding
 
 __all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]
@@ -104,20 +105,22 @@ class ProbedLayer3(Layer3):
     def __init__(self, probes: Probes) -> None:
         self._probes = probes
 
-    def prior(self, attachment: Attachment, wish: Mapping[str, Any]) -> dict[str, Any]:
+    def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
         """See `Layer3`."""
         with self._probes.span("layer3.prior"):
-            return super().prior(attachment, wish)
+            return super().prior(attachment, attachment_options)
 
-    def apply(self, attachment: Attachment, result: AttachResult, wish: Mapping[str, Any], call: Call) -> None:
+    def apply(
+        self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
+    ) -> None:
         """See `Layer3`."""
         with self._probes.span("layer3.apply"):
-            super().apply(attachment, result, wish, call)
+            super().apply(attachment, result, attachment_options, call)
 
-    def check(self, attachment: Attachment, wish: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+    def check(self, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
         """See `Layer3`."""
         with self._probes.span("layer3.check"):
-            return super().check(attachment, wish, call)
+            return super().check(attachment, attachment_options, call)
 
     def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
         """See `Layer3`."""

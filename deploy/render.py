@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 from secnet.agent.cluster.kinds import KINDS
-from secnet.agent.registry import Registry
+from secnet.agent.plugins.registry import Registry
 from secnet.contract import BackendInfo
 
 ROLE = Path(__file__).resolve().parent / "base/clusterrole.yaml"

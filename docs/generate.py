@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import build_parser
-from secnet.agent.options import Option, options_of
-from secnet.agent.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.text.options import Option, options_of
 from secnet.contract import load_fragment, thaw
 
 DOCS = Path(__file__).resolve().parent
@@ -59,8 +59,8 @@ def main() -> int:
 
 def configuration_page(registry: Registry) -> str:
     """The reference of every key: node configuration, NAD config, IPAM section."""
-    node = load_fragment("secnet.agent.schemas", "node.json")
-    nad = load_fragment("secnet.agent.schemas", "nad.json")
+    node = load_fragment("secnet.agent.config", "node.json")
+    nad = load_fragment("secnet.agent.networks", "nad.json")
     drivers = [plugin for _, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS]
     backends = [plugin for _, plugin in sorted(registry.backends.items()) if plugin.distribution in OURS]
     lines = [

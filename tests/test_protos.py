@@ -29,7 +29,7 @@ def test_the_extra_asks_for_a_protobuf_that_takes_the_modules() -> None:
     """A module refuses a protobuf that is older than what made it, when it is imported."""
     (line,) = [
         line
-        for line in (ROOT / "core/src/secnet/agent/cri/runtime_pb2.py").read_text().splitlines()
+        for line in (ROOT / "core/src/secnet/agent/sandboxes/cri/runtime_pb2.py").read_text().splitlines()
         if line.startswith("# Protobuf Python Version: ")
     ]
     extras = tomllib.loads((ROOT / "core/pyproject.toml").read_text())["project"]["optional-dependencies"]

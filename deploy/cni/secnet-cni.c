@@ -2,7 +2,7 @@
  *
  * All rules of CNI live in the agent. What is decided here is what must be decided when no agent answers:
  *   VERSION  answered here, always                 STATUS  0 in a chain: a node is never NotReady because of us
- *   ADD      error 11; in a chain, Pods of the namespaces in `passNamespaces` get what the plugin before us answered
+ *   ADD      error 11; in a chain, Pods of the namespaces in `failOpenNamespaces` get what the plugin before us answered
  *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network nobody but the caller knows that
  *            it ended, so error 11, unless no agent ever ran here: then there is nothing
  *   GC       0: it comes again                     CHECK   error 11
@@ -22,7 +22,7 @@ enum { CNI_VERSION, TYPE, PREV_RESULT, PASS_NAMESPACES, MEMBERS };
 
 #define PASS_DEFAULT "kube-system"
 
-static struct member conf[MEMBERS] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "passNamespaces"}};
+static struct member conf[MEMBERS] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "failOpenNamespaces"}};
 
 static void print_escaped(const char *text)
 {

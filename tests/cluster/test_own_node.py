@@ -6,7 +6,7 @@ import itertools
 import json
 
 import pytest
-from secnet.agent.run_dir import current_boot_id
+from secnet.agent.state.run_dir import current_boot_id
 from secnet_testing.clusternode import STATUS, ClusterNodeFactory, nad, pod, pool, tell_boot
 
 pytestmark = pytest.mark.runtime

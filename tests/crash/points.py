@@ -66,7 +66,7 @@ def _worker(make: MakeScenario, folder: Path, work: _Work) -> None:
     for life in itertools.count():
         with play_scene(folder / str(life)) as scene:
             scenario = make(scene)
-            scenario.rehearse()
+            scenario.dry_run()
             work.agree(kill_points(scenario.steps))
             while True:
                 point = work.take()

@@ -55,7 +55,7 @@ class Scenario(ABC):
     def change_back(self) -> None:
         """The opposite of `change`, beside a running agent, up to its end."""
 
-    def rehearse(self) -> None:
+    def dry_run(self) -> None:
         """The clean run: change and change back, recording the steps of the change. It must itself leave all as it was."""
         self.prepare()
         pristine = kernelshot.take_settled(self.node)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from secnet.agent.cluster.files.state_files import StateFiles
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.agent.cluster.statefiles import StateFiles
 from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_testing import kernelshot
 from secnet_testing.netns import Namespace, run_in

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from secnet.agent.cluster.files.cluster import load_manifests
 from secnet.agent.cluster.kinds import KINDS
-from secnet.agent.cluster.manifests import load_manifests
 from secnet_ipam.validation import validate_pool
 from secnet_testing.crds import Definition
 from secnet_testing.documents import ROOT

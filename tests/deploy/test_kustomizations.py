@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.registry import Registry
-from secnet.agent.settings import Settings, load_settings
+from secnet.agent.config.settings import Settings, load_settings
+from secnet.agent.plugins.registry import Registry
 from secnet_testing.documents import ROOT
 from secnet_testing.kustomize import build
 
@@ -135,7 +135,7 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
     if built["name"] == "overlays/sync":
         assert settings.cni is not None
         assert settings.cni.conf_dir == Path("/host/etc/cni/net.d")
-        assert settings.cni.pass_namespaces == {"kube-system", built["Namespace"]["metadata"]["name"]}
+        assert settings.cni.fail_open_namespaces == {"kube-system", built["Namespace"]["metadata"]["name"]}
     elif built["name"] == "overlays/multus":
         assert settings.cni is not None
         assert settings.cni.conf_dir == Path("/host/etc/cni/net.d"), "where Multus is seen"

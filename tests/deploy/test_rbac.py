@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from secnet.agent.cluster.kinds import KINDS
-from secnet.agent.registry import Registry
+from secnet.agent.plugins.registry import Registry
 from secnet_testing.documents import ROOT
 
 RENDER = ROOT / "deploy/render.py"

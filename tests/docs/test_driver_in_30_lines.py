@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.fragments import driver_faults
+from secnet.agent.plugins.fragments import driver_faults
 from secnet.contract import AttachRequest, Call, Conflict, HostContext, NetworkRef, PodRef
 from secnet.linux.rtnl import host_rtnl, netns_rtnl
 from secnet.linux.snapshot import HostSnapshot, diff

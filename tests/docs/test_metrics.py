@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from secnet.agent.metrics import Sources
-from secnet.agent.prometheus import PrometheusMetrics
-from secnet.agent.reports import NetworkReport, PodReport
+from secnet.agent.base.metrics import Sources
+from secnet.agent.model.report import NetworkReport, PodReport
+from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.contract import Busy, ErrorInfo
 from secnet_testing.builders import POD, record
 from secnet_testing.documents import ROOT

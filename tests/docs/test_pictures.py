@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.journal import Phase
+from secnet.agent.model.record import Phase
 from secnet_testing.documents import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.annotation import parse_networks
+from secnet.agent.networks.annotation import parse_networks
 from secnet.contract import Attachment, AttachRequest, AttachResult, from_json, to_json
 from secnet.linux.names import host_ifname
 from secnet_testing.node import Node

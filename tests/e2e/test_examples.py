@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.cluster.manifests import load_manifests
+from secnet.agent.cluster.files.cluster import load_manifests
 from secnet_conformance.needs import requires_root
 from secnet_testing.netns import Namespace, ping, run_in
 from secnet_testing.node import Node, NodeFactory

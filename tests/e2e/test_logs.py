@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from secnet.agent.logs import CONTEXT_FIELDS
+from secnet.agent.base.logs import CONTEXT_FIELDS
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.objects import as_manifest, nad, pod, pool
 from secnet_testing.scene import wait_error

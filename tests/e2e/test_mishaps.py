@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from secnet.agent.run_dir import RunDirInUse, RunDirLock
+from secnet.agent.state.run_dir import RunDirInUse, RunDirLock
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
 from secnet_testing.objects import nad, pod, pool

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cri import CriSandboxes, RuntimeClient
-from secnet.agent.cri.client import SandboxStatus
+from secnet.agent.sandboxes.cri import CriSandboxes, RuntimeClient
+from secnet.agent.sandboxes.cri._client import SandboxStatus
 from secnet.contract import Gone, NotReady, Unavailable, Unsupported
 from secnet.linux.netns import identify
 from secnet_testing.runtime.daemon import until

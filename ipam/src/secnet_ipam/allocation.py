@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, ObjectNotFound, SecnetError
 
+from .address_choice import AddressChoice
 from .config import IpamConfig
 from .overlap import Neighbour, elsewhere, neighbours
 from .pool import Pool, pool_name, read_pool, read_spec
 from .requested import assign
 from .store import PoolStore, owner_facts
 from .subjects import blaming, network_subject, owner_subject
-from .taking import Taking
 from .text import format_address
 
 __all__ = ["Allocation"]
@@ -28,7 +28,7 @@ class Allocation:
         self._request = request
         self._config = config
         self._call = call
-        self._takings: list[tuple[str, Taking]] = []
+        self._choices: list[tuple[str, AddressChoice]] = []
 
     def run(self) -> IpamLease:
         """Take the addresses. On an error whatever this call wrote is taken back before it is raised."""
@@ -86,11 +86,11 @@ class Allocation:
         names = frozenset(pool.name for pool in pools)
         for pool in pools:
             own = {item.value for item in self._config.addresses if item.family == pool.family}
-            taking = self._take(pool, wanted.get(pool.name), neighbours(pool, others, names), own)
-            if taking.address is None:
-                refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {taking.why_not}")
+            choice = self._take(pool, wanted.get(pool.name), neighbours(pool, others, names), own)
+            if choice.address is None:
+                refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {choice.why_not}")
             else:
-                given[pool.name] = taking.address
+                given[pool.name] = choice.address
         served = {pool.family for pool in pools if pool.name in given}
         for family, reasons in refused.items():
             if family not in served:
@@ -102,35 +102,35 @@ class Allocation:
                 )
         return given
 
-    def _take(self, pool: Pool, wanted: int | None, around: Sequence[Neighbour], own: set[int]) -> Taking:
+    def _take(self, pool: Pool, wanted: int | None, around: Sequence[Neighbour], own: set[int]) -> AddressChoice:
         attempt = 0
         while True:
             known = elsewhere(self._store, around, own)
-            taking = Taking(owner=self._request.owner, wanted=wanted, elsewhere=known, call=self._call)
-            self._change(pool, taking)
-            if not taking.wrote or not around:
-                return taking
+            choice = AddressChoice(owner=self._request.owner, wanted=wanted, elsewhere=known, call=self._call)
+            self._change(pool, choice)
+            if not choice.wrote or not around:
+                return choice
             # Two pools have no write in common, so two agents may give one address at once. Each looks again after its
             # write: the later one at least sees the other's, and whoever sees it gives way.
             now = elsewhere(self._store, around, own)
-            if taking.address not in now.known - known.known:
-                return taking
+            if choice.address not in now.known - known.known:
+                return choice
             self._store.drop(pool.name, self._request.owner, self._call)
             self._store.pause(self._call, attempt)
             attempt += 1
 
-    def _change(self, pool: Pool, taking: Taking) -> None:
+    def _change(self, pool: Pool, choice: AddressChoice) -> None:
         def facts() -> dict[str, str]:
-            address = "" if taking.address is None else format_address(pool.family, taking.address)
-            return {**owner_facts(taking.owner), "address": address}
+            address = "" if choice.address is None else format_address(pool.family, choice.address)
+            return {**owner_facts(choice.owner), "address": address}
 
-        self._takings.append((pool.name, taking))
-        self._store.change(pool.name, taking, "ippool.allocate", self._call, facts)
+        self._choices.append((pool.name, choice))
+        self._store.change(pool.name, choice, "ippool.allocate", self._call, facts)
 
     def _undo(self) -> None:
         call = self._call.undo(_UNDO_SECONDS)
         # Only what this call wrote: an address from an earlier allocation may be in use.
-        for name in dict.fromkeys(name for name, taking in self._takings if taking.wrote):
+        for name in dict.fromkeys(name for name, choice in self._choices if choice.wrote):
             try:
                 self._store.drop(name, self._request.owner, call)
             except SecnetError as exc:

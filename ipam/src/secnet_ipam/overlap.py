@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from secnet.contract import InvalidConfig, ObjectNotFound
 
+from .address_choice import AddressesInUse
 from .entries import read_entries
 from .pool import Pool, read_pool
 from .store import PoolStore
-from .taking import Elsewhere
 
 __all__ = ["Neighbour", "elsewhere", "neighbours", "share_network"]
 
@@ -40,7 +40,7 @@ def neighbours(pool: Pool, others: Iterable[Pool], listed: Set[str]) -> tuple[Ne
     return tuple(found)
 
 
-def elsewhere(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> Elsewhere:
+def elsewhere(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> AddressesInUse:
     """What the neighbours have given away, read now. `own`: addresses that this lease holds otherwise."""
     certain, possible = set(own), set[int]()
     for neighbour in around:
@@ -50,4 +50,4 @@ def elsewhere(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> E
         except (ObjectNotFound, InvalidConfig):
             continue  # gone or unreadable: nobody gets addresses of it any more
         (certain if neighbour.certain else possible).update(holders)
-    return Elsewhere(certain=certain, possible=possible)
+    return AddressesInUse(certain=certain, possible=possible)

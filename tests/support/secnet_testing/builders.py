@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from secnet.agent.journal import Phase, Record
-from secnet.agent.naming import ElementId
-from secnet.agent.requests import Work
+from secnet.agent.model.record import Phase, Record
+from secnet.agent.model.selection import SelectionId
+from secnet.agent.model.work import Work
 from secnet.contract import (
     Attachment,
     AttachRequest,
@@ -24,8 +24,8 @@ def network(name: str = "blue") -> NetworkRef:
     return NetworkRef(namespace="default", name=name)
 
 
-def element(name: str = "blue", ordinal: int = 0, interface: str = "") -> ElementId:
-    return ElementId(network=network(name), interface=interface, ordinal=ordinal)
+def element(name: str = "blue", ordinal: int = 0, interface: str = "") -> SelectionId:
+    return SelectionId(network=network(name), interface=interface, ordinal=ordinal)
 
 
 def request(ifname: str = "eth1", *, name: str = "blue", container: str = "c1", **rest: Any) -> AttachRequest:
@@ -66,11 +66,17 @@ def record(
         phase=phase,
         boot_id="boot",
         attachment=attachment,
-        element=rest.pop("element", element(name)),
+        selection_id=rest.pop("element", element(name)),
         result=AttachResult(mac="02:00:00:00:00:01", mtu=1500),
         **rest,
     )
 
 
-def work(ifname: str = "eth1", *, name: str = "blue", wish: dict[str, Any] | None = None, **rest: Any) -> Work:
-    return Work(element=rest.pop("element", element(name)), request=request(ifname, name=name, **rest), wish=wish or {})
+def work(
+    ifname: str = "eth1", *, name: str = "blue", attachment_options: dict[str, Any] | None = None, **rest: Any
+) -> Work:
+    return Work(
+        selection_id=rest.pop("element", element(name)),
+        request=request(ifname, name=name, **rest),
+        attachment_options=attachment_options or {},
+    )

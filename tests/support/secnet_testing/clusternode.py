@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 import pytest
 import yaml
-from secnet.agent.run_dir import current_boot_id
+from secnet.agent.state.run_dir import current_boot_id
 from secnet_conformance.netns import inside
 
 from .kubeapi.process import KubeApiProcess

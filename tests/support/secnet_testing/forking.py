@@ -24,7 +24,7 @@ __all__ = ["STATUS", "be_server"]
 
 STATUS = struct.Struct("i")
 
-_PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.cri", "secnet_testing.killable")
+_PRELOADED = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.sandboxes.cri", "secnet_testing.killable")
 _LONGEST = 1 << 18  # bytes of a request
 _MOST_FILES = 4096
 
@@ -33,23 +33,23 @@ class _Children:
     """The forked processes, and where to tell the end of each."""
 
     def __init__(self) -> None:
-        self._told: dict[int, int] = {}
+        self._cni_sandboxes: dict[int, int] = {}
 
     def add(self, pid: int, status: int) -> None:
-        self._told[pid] = status
+        self._cni_sandboxes[pid] = status
         _tell(status, pid)
 
     def reap(self, options: int = os.WNOHANG) -> None:
-        while self._told:
+        while self._cni_sandboxes:
             pid, status = os.waitpid(-1, options)
             if not pid:
                 return
-            told = self._told.pop(pid)
+            told = self._cni_sandboxes.pop(pid)
             _tell(told, status)
             os.close(told)
 
     def kill(self) -> None:
-        for pid in self._told:
+        for pid in self._cni_sandboxes:
             os.kill(pid, signal.SIGKILL)
         self.reap(0)
 
@@ -63,7 +63,7 @@ def _tell(status: int, number: int) -> None:
 
 def _preload() -> None:
     from secnet.agent.cli.program import build_parser
-    from secnet.agent.registry import BACKENDS_GROUP, DRIVERS_GROUP
+    from secnet.agent.plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP
 
     build_parser()
     for name in _PRELOADED:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.reports import Reports
+from secnet.agent.state.reports import Reports
 from secnet.contract import to_json
 from secnet.linux.snapshot import HostSnapshot
 

@@ -21,9 +21,11 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.cluster.store import FileStore
-from secnet.agent.journal import Journal, Record
-from secnet.agent.reports import PodReport, Reports
+from secnet.agent.cluster.files.store import FileStore
+from secnet.agent.model.record import Record
+from secnet.agent.model.report import PodReport
+from secnet.agent.state.journal import Journal
+from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 

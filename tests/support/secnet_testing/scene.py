@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.cluster.base import Problem
-from secnet.agent.reports import Reports
+from secnet.agent.model.problem import Problem
+from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
 from secnet.linux.snapshot import HostSnapshot, diff
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
-from secnet.agent.journal import Journal
-from secnet.agent.layer3 import Layer3
-from secnet.agent.metrics import Metrics
-from secnet.agent.pipeline import Pipeline
-from secnet.agent.plugins import Plugins
-from secnet.agent.registry import LoadedPlugin, Registry
-from secnet.agent.requests import Work
-from secnet.agent.settings import Settings
-from secnet.agent.validation import Validator
+from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.pipeline import Pipeline
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.base.metrics import Metrics
+from secnet.agent.config.settings import Settings
+from secnet.agent.model.work import Work
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.state.journal import Journal
+from secnet.agent.text.schema import Validator
 from secnet.contract import (
     EMPTY_FRAGMENT,
     VLAN_PROPERTY,
@@ -157,7 +157,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     owner = IpamOwner(container_id="c1", ifname=ifname)
     ipam = IpamRequest(owner=owner, network=NetworkRef(namespace="default", name="blue"), config={})
     bare = work(ifname, **rest)
-    return Work(element=bare.element, request=bare.request, ipam=ipam, ipam_type="pool")
+    return Work(selection_id=bare.selection_id, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
 def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from secnet.agent.cluster.base import Event
+from secnet.agent.cluster.interface import Event
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
-from secnet_testing.kubeapi.admin import Admin, Refused
+from secnet_testing.kubeapi.admin import Admin, Rejected
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 NODE = "sn-node"
@@ -37,7 +37,7 @@ class KubeWorld:
         self.cluster, self.second = (
             KubeCluster(kubeconfig, node_name=NODE, clock=lambda: self.time, pace=BRISK) for _ in range(2)
         )
-        with suppress(Refused):
+        with suppress(Rejected):
             admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
@@ -61,5 +61,5 @@ class KubeWorld:
         self.cluster.close()
         self.second.close()
         for obj in self._made:
-            with suppress(Refused):
+            with suppress(Rejected):
                 self._admin.delete(obj)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import pytest
-from secnet.agent.cluster.base import Cluster
+from secnet.agent.cluster.interface import Cluster
 from secnet.contract import ObjectNotFound, StoreConflict
 
 from .helpers import NETWORKS, STATUS, pod, pool

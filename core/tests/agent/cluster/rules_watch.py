@@ -6,7 +6,7 @@ import copy
 import threading
 
 import pytest
-from secnet.agent.cluster.base import Event
+from secnet.agent.cluster.interface import Event
 from secnet.contract import Unsupported
 
 from .helpers import NETWORKS, Recorder, nad, pod, pool, until

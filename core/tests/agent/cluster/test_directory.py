@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.cluster.directory import ManifestDirectory
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files._directory import ManifestDirectory
+from secnet.agent.cluster.files.store import FileStore
 
 from .helpers import NETWORKS, STATUS, nad, pod, pool
 from .place import Place

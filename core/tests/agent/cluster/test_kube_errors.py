@@ -10,8 +10,8 @@ import pytest
 import urllib3.exceptions as http
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
-from secnet.agent.cluster.kube.errors import FOREIGN, Expired, translate_exception, translate_status
-from secnet.agent.cluster.kube.requests import Request, Verb
+from secnet.agent.cluster.kube._errors import FOREIGN, Expired, translate_exception, translate_status
+from secnet.agent.cluster.kube._requests import Request, Verb
 from secnet.contract import (
     Busy,
     Conflict,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cluster.base import ApiReader
+from secnet.agent.cluster.interface import ApiReader
 from secnet.agent.cluster.kube import RULES, KubeCluster
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Timeout, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet.agent.cluster.base import Event
+from secnet.agent.base.backoff import Backoff
+from secnet.agent.cluster.interface import Event
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
-from secnet.agent.cluster.kube.backoff import Backoff
 from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.files.cluster import ManifestCluster
+from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kube import KubeCluster
-from secnet.agent.cluster.manifests import ManifestCluster
-from secnet.agent.cluster.store import FileStore
 from secnet.contract import InvalidConfig, ObjectNotFound
 
 from .helpers import Recorder, pod, pool, until

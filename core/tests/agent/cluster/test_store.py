@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.files.state_files import StateFiles
+from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.agent.cluster.statefiles import StateFiles
-from secnet.agent.cluster.store import FileStore
 from secnet.contract import InvalidConfig, ObjectNotFound
 
 from .helpers import NETWORKS, STATUS, Recorder, nad, pod, pool, until

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.files._watch import StoreWatch
+from secnet.agent.cluster.files.state_files import StateFiles, Stored
+from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.agent.cluster.statefiles import StateFiles, Stored
-from secnet.agent.cluster.store import FileStore
-from secnet.agent.cluster.watch import StoreWatch
 from secnet.contract import InvalidConfig, Unavailable
 
 from .helpers import Recorder, pod, pool, until

@@ -10,14 +10,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import StoreConflict
 
 from .helpers import Recorder, pool, until
 
 _INCREMENT = """
 import sys, pathlib
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import StoreConflict
 
 store = FileStore(pathlib.Path(sys.argv[1]))
@@ -127,8 +127,8 @@ def test_a_killed_process_loses_nothing_and_blocks_nobody(store: FileStore) -> N
 # Runs a write and dies, by a file system that ends the process at one of its calls: a kill that really happens in between.
 _DIE_AT = """
 import os, pathlib, signal, sys
-from secnet.agent.cluster.store import FileStore
-from secnet.agent.cluster import statefiles
+from secnet.agent.cluster.files.store import FileStore
+from secnet.agent.cluster.files import state_files
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -136,7 +136,7 @@ def die(*_):
 store = FileStore(pathlib.Path(sys.argv[1]))
 obj = store.get("IPPool", "counter")
 obj["status"] = {"usage": {"used": 1}}
-setattr(statefiles.StateFiles, sys.argv[2], die) if sys.argv[2] != "rename" else setattr(os, "replace", die)
+setattr(state_files.StateFiles, sys.argv[2], die) if sys.argv[2] != "rename" else setattr(os, "replace", die)
 store.update_status(obj)
 """
 

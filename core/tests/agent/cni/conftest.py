@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet.agent.cni.server import CniServer
-from secnet.agent.cni.service import CniService
+from secnet.agent.cni._server import CniServer
+from secnet.agent.cni._service import CniService
 
 from .helpers import Plugin, ToyAttacher
 

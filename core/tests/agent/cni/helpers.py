@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.cni.attacher import Attached, RecordedAttachment, RuntimeConfig, SandboxCall
-from secnet.agent.cni.calls import Answer
-from secnet.agent.cni.service import CniService
-from secnet.agent.cni.wire import RawCall
+from secnet.agent.cni._calls import Answer
+from secnet.agent.cni._service import CniService
+from secnet.agent.cni._wire import RawCall
+from secnet.agent.cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall
 from secnet.contract import Cancelled, ErrorInfo, Finding, LeaseAddress
 
 ARGS = (

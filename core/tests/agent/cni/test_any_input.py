@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from secnet.agent.cni.service import CniService
-from secnet.agent.cni.wire import RawCall
+from secnet.agent.cni._service import CniService
+from secnet.agent.cni._wire import RawCall
 
 from .helpers import PREVIOUS, ToyAttacher, environment
 
@@ -20,7 +20,7 @@ KEYS = (
     "type",
     "prevResult",
     "runtimeConfig",
-    "passNamespaces",
+    "failOpenNamespaces",
     "cni.dev/valid-attachments",
     "deviceID",
     "pciBusID",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from secnet import contract
-from secnet.agent.annotation import InvalidAnnotation
-from secnet.agent.cni.errors import INTERNAL, InvalidCniCall, code_of, error_result
+from secnet.agent.cni._errors import INTERNAL, InvalidCniCall, code_of, error_result
+from secnet.agent.networks.annotation import InvalidAnnotation
 from secnet.contract import SecnetError
 
 CODES = {

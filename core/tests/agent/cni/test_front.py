@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet.agent.cni_front import CniFront
-from secnet.agent.prometheus import PrometheusMetrics
-from secnet.agent.settings import CniSettings
+from secnet.agent.cni.front import CniFront
+from secnet.agent.config.settings import CniSettings
+from secnet.agent.observe.prometheus import PrometheusMetrics
 
 from .helpers import ToyAttacher
 
@@ -49,7 +49,7 @@ def front(file: Path, metrics: PrometheusMetrics) -> Iterator[CniFront]:
 def test_an_entry_that_is_written_again_is_told_and_counted(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "secnet.agent.cni_front")
+    caplog.set_level(logging.INFO, "secnet.agent.cni.front")
     for _ in range(2):
         front.tend()
     assert [record.levelname for record in caplog.records] == ["INFO"]
@@ -65,9 +65,9 @@ def test_an_entry_that_is_written_again_is_told_and_counted(
 def test_an_entry_that_stands_there_from_before_is_no_event(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = {"type": "secnet-cni", "passNamespaces": ["kube-system"]}
+    entry = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
     file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
-    caplog.set_level(logging.INFO, "secnet.agent.cni_front")
+    caplog.set_level(logging.INFO, "secnet.agent.cni.front")
     front.tend()
     assert caplog.records == []
     assert metrics.registry.get_sample_value(WRITES) == 0

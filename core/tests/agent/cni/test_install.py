@@ -13,7 +13,7 @@ from secnet.agent.cni import install
 from secnet.agent.cni.install import CniInstallation, multus_present
 from secnet.contract import Conflict, NotReady, Unavailable, Unsupported
 
-ENTRY = {"type": "secnet-cni", "passNamespaces": ["kube-system", "secnet-system"]}
+ENTRY = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system", "secnet-system"]}
 BRIDGE = {"type": "bridge", "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.0.0.0/24"}]]}}
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
 
@@ -38,7 +38,7 @@ class Node:
             "bin_dir": self.bin,
             "conf_dir": self.conf,
             "socket": Path("/run/secnet/cni.sock"),
-            "pass_namespaces": {"secnet-system", "kube-system"},
+            "fail_open_namespaces": {"secnet-system", "kube-system"},
         }
         return CniInstallation(**(arguments | changes))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cni.wire import read_call
+from secnet.agent.cni._wire import read_call
 
 from .helpers import PREVIOUS, Plugin, conf, single
 
@@ -64,9 +64,9 @@ def test_without_a_plugin_before_there_is_an_empty_result(hasty: Plugin) -> None
         (conf(), SYSTEM.replace("K8S_POD_NAMESPACE", "X_K8S_POD_NAMESPACE")),
         (conf(), ""),
         (conf(), None),
-        (conf(passNamespaces=["other"]), SYSTEM),
-        (conf(passNamespaces=[]), SYSTEM),
-        (conf(passNamespaces="kube-system"), SYSTEM),
+        (conf(failOpenNamespaces=["other"]), SYSTEM),
+        (conf(failOpenNamespaces=[]), SYSTEM),
+        (conf(failOpenNamespaces="kube-system"), SYSTEM),
         (single(), SYSTEM),
     ],
 )
@@ -76,7 +76,7 @@ def test_others_wait(hasty: Plugin, configuration: Any, args: str | None) -> Non
 
 def test_the_entry_names_the_namespaces(hasty: Plugin) -> None:
     args = "K8S_POD_NAMESPACE=secnet-system;K8S_POD_NAME=agent"
-    assert hasty.call("ADD", conf(passNamespaces=["a", "secnet-system"]), CNI_ARGS=args) == (0, PREVIOUS)
+    assert hasty.call("ADD", conf(failOpenNamespaces=["a", "secnet-system"]), CNI_ARGS=args) == (0, PREVIOUS)
 
 
 @pytest.mark.parametrize("command", ["DEL", "GC", "STATUS"])

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from secnet.agent.cni.server import CniServer
+from secnet.agent.cni._server import CniServer
 from secnet.contract import Cancelled, Conflict, PodRef, Unavailable
 
 from .helpers import PREVIOUS, Plugin, ToyAttacher, conf, single

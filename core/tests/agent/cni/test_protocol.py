@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.cni.errors import InvalidCniCall
-from secnet.agent.cni.protocol import CniCall, Command, parse_call
-from secnet.agent.cni.wire import RawCall
+from secnet.agent.cni._errors import InvalidCniCall
+from secnet.agent.cni._protocol import CniCall, Command, parse_call
+from secnet.agent.cni._wire import RawCall
 from secnet.contract import PodRef
 
 from .helpers import ARGS, PREVIOUS, conf, raw, single
@@ -30,7 +30,7 @@ def error_of(*call: Any, **changes: str | None) -> InvalidCniCall:
 
 
 def test_a_chained_add() -> None:
-    call = parse_call(raw("ADD", conf(passNamespaces=["a", "b"])))
+    call = parse_call(raw("ADD", conf(failOpenNamespaces=["a", "b"])))
     assert (call.command, call.cni_version, call.network, call.plugin_type) == (
         Command.ADD,
         "1.0.0",
@@ -42,7 +42,7 @@ def test_a_chained_add() -> None:
     assert call.path == ("/opt/cni/bin", "/usr/lib/cni")
     assert call.prev_result is not None
     assert call.prev_result["own"]["a"] == (1.5, "}")
-    assert call.pass_namespaces == {"a", "b"}
+    assert call.fail_open_namespaces == {"a", "b"}
 
 
 def test_the_order_of_the_arguments_does_not_count() -> None:
@@ -157,7 +157,7 @@ def test_a_variable_that_is_no_text_is_code_4() -> None:
 
 
 def test_del_takes_what_add_would_refuse() -> None:
-    odd = conf(prevResult=[], runtimeConfig={"mac": "no"}, passNamespaces=5)
+    odd = conf(prevResult=[], runtimeConfig={"mac": "no"}, failOpenNamespaces=5)
     call = parse_call(raw("DEL", odd, CNI_NETNS=None, CNI_ARGS="odd;MAC=1"))
     assert (call.command, call.container_id, call.netns) == (Command.DEL, "c1", "")
 

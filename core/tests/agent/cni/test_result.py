@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.cni.attacher import Attached, attached
-from secnet.agent.cni.result import full_result, passed_through
+from secnet.agent.cni._result import full_result, passed_through
+from secnet.agent.cni.interface import Attached, attached
 from secnet.contract import Dns, HostInterface, LeaseAddress, Route
 from secnet_testing.builders import record
 

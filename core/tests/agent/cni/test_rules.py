@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cni.attacher import Attached, RecordedAttachment
-from secnet.agent.cni.service import CniService
+from secnet.agent.cni._service import CniService
+from secnet.agent.cni.interface import Attached, RecordedAttachment
 from secnet.contract import Busy, ErrorInfo, Finding, Gone, Unavailable
 
 from .helpers import PREVIOUS, ToyAttacher, ask, conf, raw, single
@@ -93,7 +93,7 @@ def test_a_caller_that_gives_up_before_recovery_is_not_served(attacher: ToyAttac
 def test_namespaces_that_never_wait_do_not_wait_for_recovery(service: CniService, attacher: ToyAttacher) -> None:
     attacher.ready = False
     assert ask(service, "ADD", conf(), CNI_ARGS=SYSTEM).result == PREVIOUS
-    assert code(ask(service, "ADD", conf(passNamespaces=[]), CNI_ARGS=SYSTEM)) == 11
+    assert code(ask(service, "ADD", conf(failOpenNamespaces=[]), CNI_ARGS=SYSTEM)) == 11
     assert attacher.asked == []
 
 
@@ -314,12 +314,12 @@ def test_an_error_has_the_version_of_the_request(service: CniService, configurat
 
 
 def test_where_only_ends_are_served_nothing_new_is(attacher: ToyAttacher) -> None:
-    service = CniService(attacher, ends_only=True)
+    service = CniService(attacher, teardown_only=True)
     for configuration in (conf(), single()):
         assert code(ask(service, "ADD", configuration)) == 11
     assert code(ask(service, "STATUS", single())) == 50
     assert code(ask(service, "STATUS", conf())) is None, "a node is never NotReady because of us"
-    passed = ask(service, "ADD", conf(passNamespaces=["kube-system"]), CNI_ARGS=SYSTEM)
+    passed = ask(service, "ADD", conf(failOpenNamespaces=["kube-system"]), CNI_ARGS=SYSTEM)
     assert passed.result == PREVIOUS | {"cniVersion": "1.0.0"}
     assert attacher.asked == []
     for configuration in (conf(), single()):

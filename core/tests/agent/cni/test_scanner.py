@@ -16,7 +16,7 @@ from .conftest import SOURCES
 
 pytestmark = pytest.mark.kernel  # a compiler is needed, as for what runs beside it
 
-KEYS = ("cniVersion", "type", "prevResult", "passNamespaces")
+KEYS = ("cniVersion", "type", "prevResult", "failOpenNamespaces")
 DEEPEST = 128
 STRINGS = (
     "",
@@ -128,7 +128,7 @@ def corpus() -> Iterator[str]:
     for _ in range(4000):
         members = {key: value(rng, 1) for key in KEYS if rng.random() < 0.7}
         if rng.random() < 0.5:
-            members["passNamespaces"] = [rng.choice(STRINGS) for _ in range(rng.randrange(4))]
+            members["failOpenNamespaces"] = [rng.choice(STRINGS) for _ in range(rng.randrange(4))]
         text = spelled(rng, members | {rng.choice(STRINGS): value(rng)})
         yield text
         yield mutated(rng, text)
@@ -173,7 +173,7 @@ def test_it_agrees_with_python(scanner: Path) -> None:
         }
         assert all(part in text.encode() for part in values.values())
         assert is_secnet == (want.get("type") == "secnet"), text
-        given = want.get("passNamespaces")
+        given = want.get("failOpenNamespaces")
         assert passes == (isinstance(given, list) and "kube-system" in given), text
     assert len(texts) / 3 < accepted < len(texts) * 0.9, "the corpus is lopsided"
 

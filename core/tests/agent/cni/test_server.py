@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from secnet.agent.cni import server as server_module
-from secnet.agent.cni.calls import Answer
-from secnet.agent.cni.server import CniServer
-from secnet.agent.cni.service import CniService
-from secnet.agent.cni.wire import RawCall
+from secnet.agent.cni import _server as server_module
+from secnet.agent.cni._calls import Answer
+from secnet.agent.cni._server import CniServer
+from secnet.agent.cni._service import CniService
+from secnet.agent.cni._wire import RawCall
 from secnet.contract import Conflict, InvalidConfig, MissingPrivilege
 
 from .helpers import PREVIOUS, Plugin, ToyAttacher, conf
@@ -234,14 +234,14 @@ def test_a_silent_caller_holds_nobody_up(directory: Path) -> None:
 def signs(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Counts signs of life, which come often."""
     signs = threading.Semaphore(0)
-    sign = server_module._Connection.sign_of_life
+    sign = server_module._Connection.keepalive
 
     def counted(connection: server_module._Connection) -> None:
         sign(connection)
         signs.release()
 
     monkeypatch.setattr(server_module, "_SIGN_SECONDS", 0.1)
-    monkeypatch.setattr(server_module._Connection, "sign_of_life", counted)
+    monkeypatch.setattr(server_module._Connection, "keepalive", counted)
     return signs
 
 

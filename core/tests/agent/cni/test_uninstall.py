@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.cli import main
-from secnet.agent.cni.switch import ChainSwitch
+from secnet.agent.cni.install_flag import InstallFlag
 
 CONFLIST = {
     "cniVersion": "1.0.0",
@@ -16,7 +16,7 @@ CONFLIST = {
     "plugins": [
         {"type": "bridge", "bridge": "cni0", "ipam": {"type": "host-local"}},
         {"type": "portmap", "capabilities": {"portMappings": True}},
-        {"type": "secnet-cni", "passNamespaces": ["kube-system"]},
+        {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]},
     ],
 }
 
@@ -42,7 +42,7 @@ def test_the_entry_goes_and_everything_else_stays(config: Path, capsys: pytest.C
 
 
 def test_an_agent_that_runs_leaves_it_out_and_the_next_one_does_not(config: Path) -> None:
-    switch, written = ChainSwitch(config.parent / "run"), []
+    switch, written = InstallFlag(config.parent / "run"), []
     switch.turn_on()
     assert switch.if_on(lambda: written.append("before"))
     assert main(["cni-uninstall", "--config", str(config)]) == 0
@@ -62,8 +62,8 @@ def test_an_entry_that_is_being_written_is_taken_out_too(tmp_path: Path) -> None
         assert go_on.wait(20)
         done.append("written")
 
-    writer = threading.Thread(target=lambda: ChainSwitch(tmp_path).if_on(write))
-    remover = threading.Thread(target=lambda: ChainSwitch(tmp_path).turn_off(lambda: done.append("removed")))
+    writer = threading.Thread(target=lambda: InstallFlag(tmp_path).if_on(write))
+    remover = threading.Thread(target=lambda: InstallFlag(tmp_path).turn_off(lambda: done.append("removed")))
     writer.start()
     assert writing.wait(20)
     remover.start()

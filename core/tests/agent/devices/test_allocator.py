@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from secnet.agent.devices import DeviceAllocator
-from secnet.agent.diff import Changes, diff
-from secnet.agent.journal import Journal, Phase, Record, Via
-from secnet.agent.requests import Refused, Work, is_outdated
+from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.model.work import Changes, Rejected, Work
+from secnet.agent.networks._diff import diff
+from secnet.agent.networks.requests import is_outdated
+from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
 from secnet_testing.builders import element, record, work
 
@@ -101,10 +103,10 @@ def test_what_is_begun_anew_gets_the_device_that_it_had(assign: Any, journal: Jo
 def test_two_networks_never_swap(assign: Any, journal: Journal) -> None:
     """The second one failed at first; then the first one is asked for anew with another MAC."""
     source = Source({VF: ("d1", "d2")})
-    journal.write(holding("b", "d1", element=element("b")))
+    journal.write(holding("b", "d1", selection_id=element("b")))
     assert given(assign(source, net("a"), net("b"))) == {"a": "d2"}
-    journal.write(holding("a", "d2", element=element("a")))
-    changed = replace(net("b"), wish={"mac": "02:00:00:00:00:09"})
+    journal.write(holding("a", "d2", selection_id=element("a")))
+    changed = replace(net("b"), attachment_options={"mac": "02:00:00:00:00:09"})
     assert given(assign(source, net("a"), changed)) == {"b": "d1"}
 
 
@@ -125,7 +127,7 @@ def test_what_another_sandbox_had_is_nobodys(assign: Any, journal: Journal) -> N
 
 
 def test_what_a_cni_caller_took_is_taken(assign: Any, journal: Journal) -> None:
-    journal.write(holding("x", "d1", via=Via.CNI))
+    journal.write(holding("x", "d1", origin=Origin.CNI))
     assert given(assign(Source({VF: ("d1", "d2")}), net("a"))) == {"a": "d2"}
 
 
@@ -142,15 +144,15 @@ def test_a_device_offered_twice_is_given_once(assign: Any) -> None:
 def test_too_few_fails_only_those_that_go_without(assign: Any) -> None:
     changes = assign(Source({VF: ("d1",)}), net("a"), net("b"), net("plain", None))
     assert given(changes) == {"a": "d1", "plain": None}
-    (refused,) = changes.refused
-    assert (refused.element.network.name, refused.error.reason) == ("b", "NotReady")
+    (refused,) = changes.rejected
+    assert (refused.selection_id.network.name, refused.error.reason) == ("b", "NotReady")
     assert refused.error.message == f"it has 2 networks that need a device of resource {VF}, and was given 1"
     assert (refused.error.subject, refused.error.hint) == ("Pod default/web", f"get 2 of {VF}")
 
 
 def test_the_count_has_the_living_ones_too(assign: Any, journal: Journal) -> None:
     journal.write(holding("a", "d1"))
-    (refused,) = assign(Source({VF: ("d1",)}), net("a"), net("b")).refused
+    (refused,) = assign(Source({VF: ("d1",)}), net("a"), net("b")).rejected
     assert "2 networks" in refused.error.message
 
 
@@ -158,8 +160,8 @@ def test_the_count_has_the_living_ones_too(assign: Any, journal: Journal) -> Non
 def test_an_error_of_the_source_is_that_of_each_network(assign: Any, error: SecnetError) -> None:
     changes = assign(Source(error), net("a"), net("b"), net("plain", None))
     assert given(changes) == {"plain": None}
-    assert [each.error for each in changes.refused] == [error, error]
-    assert all(isinstance(each, Refused) and each.network_type == "toy" for each in changes.refused)
+    assert [each.error for each in changes.rejected] == [error, error]
+    assert all(isinstance(each, Rejected) and each.network_type == "toy" for each in changes.rejected)
 
 
 def test_a_late_answer_is_waited_for(assign: Any) -> None:
@@ -170,25 +172,25 @@ def test_a_late_answer_is_waited_for(assign: Any) -> None:
 
 def test_without_a_call_it_asks_once(assign: Any) -> None:
     source = Source({}, {VF: ("d1",)})
-    assert "was given none" in assign(source, net("a")).refused[0].error.message
+    assert "was given none" in assign(source, net("a")).rejected[0].error.message
     assert source.asked == 1
 
 
 def test_no_wait_where_nothing_can_come(assign: Any) -> None:
     source = Source({}, {VF: ("d1",)}, may_come=False)
-    assert assign(source, net("a"), wait=Call.within(60)).refused
+    assert assign(source, net("a"), wait=Call.within(60)).rejected
     assert source.asked == 1
 
 
 def test_a_part_of_what_is_asked_for_is_an_answer(assign: Any) -> None:
     source = Source({VF: ("d1",)})
-    assert assign(source, net("a"), net("b"), wait=Call.within(60)).refused
+    assert assign(source, net("a"), net("b"), wait=Call.within(60)).rejected
     assert source.asked == 1
 
 
 def test_the_wait_ends_with_what_the_source_said(assign: Any) -> None:
     """Well before the call does: it is to say why."""
-    (refused,) = assign(Source({}), net("a"), wait=Call.within(0.35)).refused
+    (refused,) = assign(Source({}), net("a"), wait=Call.within(0.35)).rejected
     assert "was given none" in refused.error.message
 
 
@@ -219,7 +221,7 @@ def test_questions_that_hang_take_no_longer_than_pauses_may(journal: Journal, ha
     source = Hanging(wait)
     allocator = DeviceAllocator(source, journal, clock=lambda: wait.now)
     changes = allocator.assign(POD, diff((), (net("a"),), "c1"), "c1", wait)
-    assert [each.error.reason for each in changes.refused] == ["Timeout"]
+    assert [each.error.reason for each in changes.rejected] == ["Timeout"]
     assert source.asked > 1
     assert wait.now <= most
 

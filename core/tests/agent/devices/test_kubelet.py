@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from secnet.agent.devices import KubeletDevices, all_devices
-from secnet.agent.devices.errors import STATUSES
+from secnet.agent.devices._errors import STATUSES
 from secnet.contract import Busy, InvalidConfig, MissingPrivilege, NotReady, Timeout, Unavailable, Unsupported
 from secnet_testing.podresources import PodDevices, PodResources
 
@@ -23,7 +23,7 @@ def pod(name: str = "web", **annotations: str) -> dict[str, Any]:
 
 
 def put(kubelet: PodResources, uid: str = "u-web", name: str = "web", claims: Any = (), **containers: Any) -> None:
-    kubelet.pods[uid] = PodDevices(namespace="default", name=name, containers=containers, claims=claims)
+    kubelet.pods[uid] = PodDevices(namespace="default", name=name, containers=containers, ownership=claims)
 
 
 def test_all_containers_count_and_the_order_is_the_same_each_time(
@@ -79,7 +79,7 @@ def test_devices_of_claims_stand_under_their_driver(kubelet: PodResources, clien
     put(
         kubelet,
         main={},
-        claims=[
+        ownership=[
             ("sriov.example.com", "0000-3b-02-1", ()),
             ("sriov.example.com", "vf0", ["example.com/net=pci-0000-3b-02-0"]),
             ("sriov.example.com", "vf2", ["example.com/other=x", "example.com/net=0000:3b:02.2"]),
@@ -182,7 +182,7 @@ def test_the_check_asks_for_real(kubelet: PodResources, tmp_path: Path) -> None:
 
 def test_grpc_is_loaded_by_the_first_question() -> None:
     code = (
-        "import sys, secnet.agent.app, secnet.agent.devices\n"
+        "import sys, secnet.agent.process.app, secnet.agent.devices\n"
         "from pathlib import Path\n"
         "client = secnet.agent.devices.KubeletDevices(Path('/x'))\n"
         "assert 'grpc' not in sys.modules and 'google.protobuf' not in sys.modules\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import Host, Result
-from secnet.agent.registry import Registry
-from secnet.agent.settings import Settings
+from secnet.agent.plugins.registry import Registry
 from secnet_testing.apidouble import ApiDouble, serve_api
 
 MakeHost = Callable[..., Host]

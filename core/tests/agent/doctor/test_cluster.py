@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 from secnet.agent.cli.doctor import open_api
+from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import run_checks
-from secnet.agent.doctor.antrea import check_antrea
-from secnet.agent.doctor.cluster import FIELDS, check_access, check_api, check_kinds
-from secnet.agent.settings import Settings
+from secnet.agent.doctor._antrea import check_antrea
+from secnet.agent.doctor._cluster import FIELDS, check_access, check_api, check_kinds
 from secnet_testing.apidouble import ApiDouble, HttpReader
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.doctor.kernel import KINDS, check_link_kinds
-from secnet.agent.doctor.mounts import check_mounts
-from secnet.agent.doctor.node import check_privileges
+from secnet.agent.doctor._kernel import KINDS, check_link_kinds
+from secnet.agent.doctor._mounts import check_mounts
+from secnet.agent.doctor._node import check_privileges
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 from secnet_testing.documents import ROOT
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import grpc
 import pytest
-from secnet.agent.doctor.antrea import check_antrea
-from secnet.agent.doctor.node import check_drivers, check_ovs
-from secnet.agent.doctor.runtime import check_cni, check_multus, check_sockets
-from secnet.agent.settings import CniSettings, KubernetesSettings
+from secnet.agent.config.settings import CniSettings, KubernetesSettings
+from secnet.agent.doctor._antrea import check_antrea
+from secnet.agent.doctor._node import check_drivers, check_ovs
+from secnet.agent.doctor._runtime import check_cni, check_multus, check_sockets
 from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.netns import Namespace
 from secnet_testing.ovs import OvsFactory, PrivateOvs

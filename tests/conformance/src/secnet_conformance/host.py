@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import HostContext, NetnsRef, freeze
 from secnet.linux.snapshot import HostSnapshot
 

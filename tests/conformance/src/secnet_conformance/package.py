@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import secnet.contract as contract
-from secnet.agent.fragments import backend_faults, driver_faults
-from secnet.agent.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
-from secnet.agent.validation import Validator
+from secnet.agent.plugins.fragments import backend_faults, driver_faults
+from secnet.agent.plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
+from secnet.agent.text.schema import Validator
 from secnet.contract import BackendInfo, DriverInfo, HostContext, IPAMBackend, NetworkDriver, SecnetError
 
 from .suite import Suite, applies

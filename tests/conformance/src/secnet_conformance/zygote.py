@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import secnet.contract as contract
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import Call, HostContext, SecnetError, StepObserver, from_json, to_json
 from secnet.linux.netns import setns
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import pytest
 from sample_cases import ListCase, PairCase
-from secnet.agent.registry import Registry
-from secnet.agent.requests import build_work
+from secnet.agent.networks.requests import build_work
+from secnet.agent.plugins.registry import Registry
 from secnet.contract import BACKEND_CAPABILITIES, DRIVER_CAPABILITIES
 from secnet_conformance import Bad
 from secnet_conformance.backend import refusals

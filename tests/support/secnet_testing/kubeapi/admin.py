@@ -7,12 +7,12 @@ from typing import Any
 
 from .answers import Object
 
-__all__ = ["Admin", "Refused"]
+__all__ = ["Admin", "Rejected"]
 
 _ODD_PLURALS = {"NetworkAttachmentDefinition": "network-attachment-definitions"}
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """An answer that is no success. status: the HTTP status; body: the Status object."""
 
     def __init__(self, status: int, body: Object) -> None:
@@ -26,7 +26,7 @@ class Admin(ABC):
 
     @abstractmethod
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """Any request to the API, with the administrator's rights. Raises Refused."""
+        """Any request to the API, with the administrator's rights. Raises Rejected."""
 
     def create(self, obj: Object) -> Object:
         """Make an object."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .admin import Admin, Refused
+from .admin import Admin, Rejected
 from .answers import Object
 from .definitions import IPPOOL, NAD
 
@@ -168,7 +168,7 @@ def _http(
             return json.loads(answer.read())
     except urllib.error.HTTPError as exc:
         with exc:
-            raise Refused(exc.code, json.loads(exc.read() or b"{}")) from exc
+            raise Rejected(exc.code, json.loads(exc.read() or b"{}")) from exc
 
 
 @pytest.fixture(scope="session")

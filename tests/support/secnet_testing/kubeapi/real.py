@@ -20,7 +20,7 @@ from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 from kubernetes.config.kube_config import load_kube_config
 
-from .admin import Admin, Refused
+from .admin import Admin, Rejected
 from .definitions import IPPOOL, NAD
 
 __all__ = ["RealApi", "real_api_is_named"]
@@ -36,7 +36,7 @@ def real_api_is_named() -> bool:
 
 
 class RealApi(Admin):
-    """Raises Refused or OSError when it cannot be used. The definitions of our kinds are added where they are missing."""
+    """Raises Rejected or OSError when it cannot be used. The definitions of our kinds are added where they are missing."""
 
     def __init__(self, folder: Path) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -65,7 +65,7 @@ class RealApi(Admin):
         text = answer.read()
         found = json.loads(text) if text.startswith(b"{") else {}
         if not 200 <= answer.status < 300:
-            raise Refused(answer.status, found)
+            raise Rejected(answer.status, found)
         return found
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ class RealApi(Admin):
     def _prepare(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         for crd in (NAD, IPPOOL):
-            with suppress(Refused):
+            with suppress(Rejected):
                 self.create(crd)
         paths = ("/apis/k8s.cni.cncf.io/v1/network-attachment-definitions", "/apis/crd.antrea.io/v1beta1/ippools")
         for path in (*paths, "/api/v1/namespaces/default"):
@@ -85,7 +85,7 @@ class RealApi(Admin):
                 try:
                     self.request("GET", path)
                     break
-                except Refused:
+                except Rejected:
                     assert time.monotonic() < deadline, f"{path} is not served"
                     time.sleep(0.1)
 

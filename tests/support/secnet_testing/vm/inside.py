@@ -69,7 +69,7 @@ def load_plugins_once() -> None:
     Each would read the metadata of all installed distributions and check every schema, for ten seconds, to the same end. Loading
     them is tested outside; what a driver does with the kernel is what a guest is for.
     """
-    from secnet.agent.registry import Registry
+    from secnet.agent.plugins.registry import Registry
 
     loaded = Registry.load()
     assert not loaded.problems, loaded.problems

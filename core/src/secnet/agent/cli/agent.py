@@ -12,12 +12,12 @@ from typing import Any
 
 from secnet.contract import StepObserver
 
-from ..app import Agent
-from ..logs import set_up_logging
-from ..metrics import make_metrics
-from ..run_dir import RunDirInUse
-from ..source import open_source
-from .common import add_config_options, load_all
+from ..base.logs import set_up_logging
+from ..process.app import Agent
+from ..process.metrics import make_metrics
+from ..process.source import open_source
+from ..state.run_dir import RunDirInUse
+from ._common import add_config_options, load_all
 
 __all__ = ["add_parser", "serve"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..cni.switch import ChainSwitch
-from ..cni_front import installation
-from .common import add_config_options, load_all
+from ..cni.front import installation
+from ..cni.install_flag import InstallFlag
+from ._common import add_config_options, load_all
 
 __all__ = ["add_parser", "run"]
 
@@ -38,6 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
             subject="node configuration",
             path="$.cni.confDir",
         )
-    ChainSwitch(settings.run_dir).turn_off(installation(settings.cni).remove)
+    InstallFlag(settings.run_dir).turn_off(installation(settings.cni).remove)
     print(f"no network in {settings.cni.conf_dir} has secnet-cni any more")
     return 0

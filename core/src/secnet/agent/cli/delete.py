@@ -9,14 +9,14 @@ from typing import Any
 
 from secnet.contract import ObjectNotFound
 
-from ..cluster.manifests import load_manifests
-from ..cluster.store import FileStore
-from ..journal import Journal
-from ..reports import Reports
-from ..run_dir import require_store
-from ..settings import Settings
-from .common import add_manifest_options, load_all, require_own_objects
-from .reconciler import Progress, reconciler
+from ..cluster.files.cluster import load_manifests
+from ..cluster.files.store import FileStore
+from ..config.settings import Settings
+from ..state.journal import Journal
+from ..state.reports import Reports
+from ..state.run_dir import require_store
+from ._common import add_manifest_options, load_all, require_own_objects
+from ._reconciler import Progress, reconciler
 
 __all__ = ["add_parser", "run"]
 

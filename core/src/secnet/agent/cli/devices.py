@@ -13,13 +13,14 @@ from typing import Any
 from secnet.contract import Attachment, Call, InvalidConfig, Inventory, SecnetError
 from secnet.linux.functions import AUXILIARY, Function, Functions, bus_of
 
-from ..cluster.store import FileStore
+from ..attach.plugin_calls import Plugins
+from ..cluster.files.store import FileStore
+from ..config.settings import Settings
 from ..devices import all_devices
-from ..journal import Journal, Record
-from ..plugins import Plugins
-from ..registry import Registry
-from ..settings import Settings
-from .common import add_config_options, add_json_option, load_all, print_data, print_table
+from ..model.record import Record
+from ..plugins.registry import Registry
+from ..state.journal import Journal
+from ._common import add_config_options, add_json_option, load_all, print_data, print_table
 
 __all__ = ["Given", "add_parser", "run", "show"]
 

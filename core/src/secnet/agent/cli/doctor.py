@@ -11,9 +11,9 @@ from typing import Any
 
 from secnet.contract import Unsupported, to_json
 
+from ..config.settings import Settings
 from ..doctor import ApiReader, Host, Level, run_checks
-from ..settings import Settings
-from .common import add_config_options, add_json_option, load_all, print_data
+from ._common import add_config_options, add_json_option, load_all, print_data
 
 __all__ = ["add_parser", "run"]
 

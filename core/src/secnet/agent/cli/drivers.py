@@ -9,13 +9,13 @@ from typing import Any
 
 from secnet.contract import ObjectStore, Unsupported
 
-from ..jsontext import nearest
-from ..plugins import Plugins
-from ..registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
-from ..settings import Settings
-from ..source import objects_to_look_at
-from .common import add_config_options, add_json_option, load_all, print_data, print_table
-from .plugin_page import KINDS, fragment_of, nad_example, plugin_facts, plugin_state, print_page
+from ..attach.plugin_calls import Plugins
+from ..config.settings import Settings
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
+from ..process.source import objects_to_look_at
+from ..text.json_text import nearest
+from ._common import add_config_options, add_json_option, load_all, print_data, print_table
+from ._plugin_page import KINDS, fragment_of, nad_example, plugin_facts, plugin_state, print_page
 
 __all__ = ["add_parser", "run"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from secnet.contract import InvalidConfig
 
 from ..cluster.kinds import KINDS
-from ..settings import Settings
-from ..source import objects_to_look_at
-from .common import add_config_options, add_json_option, load_all, print_data, print_table
+from ..config.settings import Settings
+from ..process.source import objects_to_look_at
+from ._common import add_config_options, add_json_option, load_all, print_data, print_table
 
 __all__ = ["add_parser", "run"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from secnet.contract import Conflict
 
-from ..registry import DRIVERS_GROUP, Registry
+from ..plugins.registry import DRIVERS_GROUP, Registry
 from ..scaffold import DriverProject
 
 __all__ = ["add_parser", "run"]

@@ -9,9 +9,11 @@ from typing import Any
 
 from secnet.contract import AttachmentId, ErrorInfo, PodRef, to_json
 
-from ..journal import Journal, Record
-from ..reports import NetworkReport, PodReport, Reports, network_report
-from .common import add_config_options, add_json_option, load_all, print_table
+from ..model.record import Record
+from ..model.report import NetworkReport, PodReport, network_report
+from ..state.journal import Journal
+from ..state.reports import Reports
+from ._common import add_config_options, add_json_option, load_all, print_table
 
 __all__ = ["add_parser", "print_reports", "run"]
 

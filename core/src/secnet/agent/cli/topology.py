@@ -10,9 +10,9 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..reports import Reports
+from ..state.reports import Reports
 from ..topology import build, draw_svg, draw_text
-from .common import add_config_options, load_all
+from ._common import add_config_options, load_all
 
 __all__ = ["add_parser", "run"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..documents import parse_json, parse_yaml
-from ..offline import Document, Finding, check_documents
-from ..registry import Registry
+from ..plugins.registry import Registry
+from ..text.documents import parse_json, parse_yaml
+from ..validate.offline import Document, Finding, check_documents
 
 __all__ = ["add_parser", "run"]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from secnet.contract import InvalidConfig
 
-from .base import Object
+from .interface import Object
 
 __all__ = [
     "DEFAULT_NAMESPACE",

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from secnet.contract import SecnetError
 
-from .base import Problem
-from .clock import rfc3339
+from ..base.clock import rfc3339
+from ..model.problem import Problem
 
-__all__ = ["ProblemList", "Said", "said"]
+__all__ = ["ProblemList", "ProblemText", "problem_text"]
 
 
-class Said(NamedTuple):
+class ProblemText(NamedTuple):
     """A problem without its time."""
 
     source: str
@@ -23,10 +23,10 @@ class Said(NamedTuple):
     note: bool = False
 
 
-def said(error: SecnetError, source: str, consequence: str = "") -> Said:
+def problem_text(error: SecnetError, source: str, consequence: str = "") -> ProblemText:
     """An error as a problem; `source` stands in where the error names no object."""
     message = f"{error.path}: {error.message}" if error.path else error.message
-    return Said(error.subject or source, message, f"{error.hint}{consequence}")
+    return ProblemText(error.subject or source, message, f"{error.hint}{consequence}")
 
 
 class ProblemList:
@@ -35,14 +35,14 @@ class ProblemList:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._current: dict[Said, Problem] = {}
+        self._current: dict[ProblemText, Problem] = {}
 
     def current(self) -> tuple[Problem, ...]:
         """All problems now."""
         with self._lock:
             return tuple(self._current.values())
 
-    def update(self, now: Iterable[Said]) -> None:
+    def update(self, now: Iterable[ProblemText]) -> None:
         """These are the problems now; those that were there before keep their time."""
         since = rfc3339(self._clock())
         with self._lock:

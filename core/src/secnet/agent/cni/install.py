@@ -13,11 +13,11 @@ from pathlib import Path
 
 from secnet.contract import Conflict, Unavailable
 
-from ..cluster.oserrors import translated
-from . import conflist
-from .conflist import multus_present
-from .files import replace_file, replace_link
-from .protocol import CHAINED_TYPE, SINGLE_TYPE
+from ..base.os_errors import translated
+from . import _conflist as conflist
+from ._conflist import multus_present
+from ._files import replace_file, replace_link
+from ._protocol import CHAINED_TYPE, SINGLE_TYPE
 
 __all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
 
@@ -42,7 +42,7 @@ class CniInstallation:
         bin_dir: Path,
         conf_dir: Path | None,
         socket: Path,
-        pass_namespaces: Iterable[str],
+        fail_open_namespaces: Iterable[str],
         multus: Callable[[], bool] = lambda: False,
     ) -> None:
         self._program = program
@@ -51,7 +51,7 @@ class CniInstallation:
         self._socket = socket
         self._multus = multus
         self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
-        self._entry = {"type": CHAINED_TYPE, "passNamespaces": sorted(pass_namespaces)}
+        self._entry = {"type": CHAINED_TYPE, "failOpenNamespaces": sorted(fail_open_namespaces)}
 
     def ensure(self) -> Path | None:
         """Install what is missing or different: first the program, for an entry without it would fail every Pod.

@@ -1,8 +1,8 @@
 """Which devices a Pod was given, and which of its networks gets which."""
 
-from .allocator import DeviceAllocator
+from ._allocator import DeviceAllocator
+from ._kubelet import KubeletDevices, all_devices
 from .annotation import AnnotatedDevices
-from .kubelet import KubeletDevices, all_devices
 from .source import DEVICES_ANNOTATION, DeviceSource
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..jsontext import JsonProblem, json_path, read_json, show
+from ..text.json_text import JsonProblem, json_path, read_json, show
 from .pci import device_id
 from .source import ANY_RESOURCE, DEVICES_ANNOTATION, Devices
 

@@ -3,7 +3,7 @@
 A check is a function from `Host` to results. `run_checks` runs them all; one that fails itself says so and stops no other.
 """
 
-from .base import ApiReader, Check, Host, Level, Result
-from .examine import CHECKS, run_checks
+from ._base import ApiReader, Check, Host, Level, Result
+from ._examine import CHECKS, run_checks
 
 __all__ = ["CHECKS", "ApiReader", "Check", "Host", "Level", "Result", "run_checks"]

@@ -4,8 +4,8 @@ Of a driver's node report it takes the details `bridges` (names) and `uplinks` (
 detail `bridge`. A driver that gives none of them is drawn under the name of its network type.
 """
 
-from .model import Bridge, Interface, Segment, Topology, Uplink, build
-from .svg import draw_svg
-from .text import draw_text
+from ._model import Bridge, Interface, Segment, Topology, Uplink, build
+from ._svg import draw_svg
+from ._text import draw_text
 
 __all__ = ["Bridge", "Interface", "Segment", "Topology", "Uplink", "build", "draw_svg", "draw_text"]

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import pytest
+from secnet.agent.cluster.files.state_files import StateFiles
 from secnet.agent.cluster.kinds import object_key
-from secnet.agent.cluster.statefiles import StateFiles
 from secnet.contract import (
     BackendInfo,
     Call,

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from secnet.agent.annotation import Selection
-from secnet.agent.nad import NetworkConfig
-from secnet.agent.naming import ElementId, Named
-from secnet.agent.registry import LoadedPlugin, Registry
-from secnet.agent.requests import Foreign, Refused, Work, build_work
-from secnet.agent.sandbox import Sandbox
-from secnet.agent.validation import Validator
+from secnet.agent.model.network import NetworkConfig
+from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.model.selection import Named, Selection, SelectionId
+from secnet.agent.model.work import Ignored, Rejected, Work
+from secnet.agent.networks.requests import build_work
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.text.schema import Validator
 from secnet.contract import (
     EMPTY_FRAGMENT,
     Conflict,
@@ -125,7 +125,7 @@ class Ips(BackendTests):
         """A test of the core, by what `describe` says: the backend is not asked."""
         outcome = _built(lab, "148.14.25.3/24")
         if _declares(lab.case):
-            assert isinstance(outcome, Refused)
+            assert isinstance(outcome, Rejected)
             assert outcome.error.reason == "Unsupported", str(outcome.error)
         else:
             assert isinstance(outcome, Work), f"refused: {outcome}"
@@ -138,7 +138,7 @@ def _plain(text: str) -> str:
     return str(ipaddress.ip_interface(text).ip)
 
 
-def _built(lab: BackendLab, ip: str) -> Work | Refused | Foreign:
+def _built(lab: BackendLab, ip: str) -> Work | Rejected | Ignored:
     """What the core makes of a Pod that asks for an address on a network with this backend."""
     # Nothing of a driver is needed but its description: it is never made.
     driver = LoadedPlugin(
@@ -162,7 +162,7 @@ def _built(lab: BackendLab, ip: str) -> Work | Refused | Foreign:
         network=request.network, network_type="any", ipam_type=backend.name, ipam_config=request.config
     )
     selection = Selection(index=0, network=request.network, ips=(ip,))
-    named = Named(selection=selection, element=ElementId(network=request.network), ifname=IFNAME)
+    named = Named(selection=selection, selection_id=SelectionId(network=request.network), ifname=IFNAME)
     assert request.owner.pod is not None
     return build_work(
         named,

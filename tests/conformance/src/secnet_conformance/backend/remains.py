@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.validation import Validator
+from secnet.agent.text.schema import Validator
 from secnet.contract import CONTRACT_VERSION, IPAMBackend, IpamOwner, IpamRequest, PodRef, SecnetError, thaw
 
 from ..cases import Bad

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from secnet.agent.cluster.store import FileStore
+from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import SecnetError, Unavailable
 
 __all__ = ["Ahead", "Asked", "Counted", "Deaf", "Refusing"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from secnet.agent.validation import Problem, SchemaFault, Validator
+from secnet.agent.text.schema import Problem, SchemaFault, Validator
 from secnet.contract import (
     DRIVER_CAPABILITIES,
     Attachment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from secnet.agent.validation import Validator
+from secnet.agent.text.schema import Validator
 
 from .. import package
 from ..cases import DriverCase

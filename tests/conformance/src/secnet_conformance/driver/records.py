@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from secnet.agent.journal import Phase, Record
-from secnet.agent.naming import ElementId
+from secnet.agent.model.record import Phase, Record
+from secnet.agent.model.selection import SelectionId
 from secnet.contract import CONTRACT_VERSION, Attachment, AttachResult, NetnsRef, from_json, to_json
 
 __all__ = ["golden_files", "live", "missing_golden", "read_golden", "write_golden"]
@@ -43,7 +43,7 @@ def write_golden(path: Path, attachment: Attachment, result: AttachResult) -> No
         phase=Phase.ATTACHED,
         boot_id="golden",
         attachment=kept,
-        element=ElementId(network=kept.request.network),
+        selection_id=SelectionId(network=kept.request.network),
         result=result,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

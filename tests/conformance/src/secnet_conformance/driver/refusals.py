@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.annotation import Selection
-from secnet.agent.nad import NetworkConfig
-from secnet.agent.naming import ElementId, Named
-from secnet.agent.registry import LoadedPlugin, Registry
-from secnet.agent.requests import Refused, build_work
-from secnet.agent.sandbox import Sandbox
-from secnet.agent.validation import Validator
+from secnet.agent.model.network import NetworkConfig
+from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.model.selection import Named, Selection, SelectionId
+from secnet.agent.model.work import Rejected
+from secnet.agent.networks.requests import build_work
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.text.schema import Validator
 from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, PodRef, SecnetError, Unsupported
 
 from ..cases import Bad
@@ -57,13 +57,13 @@ class Declarations(DriverTests):
 
     def test_an_undeclared_capability_is_unsupported(self, undeclared: str) -> None:
         answer = self._ask(undeclared)
-        assert isinstance(answer, Refused), f"the core would pass {undeclared} to a driver that does not declare it"
+        assert isinstance(answer, Rejected), f"the core would pass {undeclared} to a driver that does not declare it"
         assert isinstance(answer.error, Unsupported), str(answer.error)
         assert answer.error.hint
 
     def test_a_declared_capability_reaches_the_driver(self, declared: str) -> None:
         answer = self._ask(declared)
-        assert not isinstance(answer, Refused), str(answer.error)
+        assert not isinstance(answer, Rejected), str(answer.error)
 
     def _ask(self, capability: str) -> Any:
         cls = self.plugin()
@@ -80,7 +80,7 @@ class Declarations(DriverTests):
         )
         named = Named(
             selection=Selection(index=0, network=_NETWORK, **field),
-            element=ElementId(network=_NETWORK),
+            selection_id=SelectionId(network=_NETWORK),
             ifname=IFNAME,
         )
         sandbox = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from secnet.agent.validation import Validator
+from secnet.agent.text.schema import Validator
 from secnet.contract import NetworkDriver, NodeReport, ProbeReport
 
 from ..suite import applies

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secnet.agent.registry  # noqa: F401, this is its fault
+import secnet.agent.plugins.registry  # noqa: F401, this is its fault
 
 from .leases import ListBackend
 

@@ -1,0 +1,185 @@
+"""Addresses whose sandbox is gone, found in the pools and given back (ARCHITECTURE R6).
+
+A pool's entry names a container, not the node on which it runs, and an address given back too early is given twice. So:
+
+- What a record names, or what still stands on this node, is never touched.
+- Of a container that this node served, the runtime says whether it has ended; nobody else can know.
+- Of any other, the API server says, asked anew each time, whether its Pod exists, and where. If the Pod is gone, or is here in
+  another sandbox, the container may still run on a node that nobody reaches: the address is given back only when that
+  was seen twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from secnet.contract import AttachmentId, Call, IpamLease, IpamOwner, IpamRequest, NetworkRef, SecnetError
+
+from ..base.logs import owner_log
+from ..model.pod import PodKey
+from ..state.journal import Journal
+from ..state.sandbox_ledger import SandboxLedger
+from .plugin_calls import Plugins
+
+__all__ = ["LeaseGarbageCollector"]
+
+_log = logging.getLogger(__name__)
+
+
+class _Verdict(enum.Enum):
+    KEEP = enum.auto()
+    DOUBT = enum.auto()
+    RELEASE = enum.auto()
+
+
+class LeaseGarbageCollector:
+    """Looks through the leases of whole backends, or for those in the way of one allocation. Thread-safe.
+
+    has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
+    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
+    pod_here: what the store says now of the Pod of this name: True for one of this node, False for one of another, None for none.
+    has_ended: the runtime's word; False where it cannot be told.
+    served: the containers of this node; None where nobody but this node has Pods, as with manifests.
+    grace: seconds for which a lease must be doubtful before it is given back.
+    looks: for how many leases of Pods elsewhere one look asks whether the Pod exists; None for all. Where each question is a
+    request to an API server, the agents of all nodes share the work by choosing at random.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        journal: Journal,
+        has_found: Callable[[AttachmentId], bool],
+        sandboxes: Callable[[], Mapping[PodKey, str | None]],
+        pod_here: Callable[[str, str], bool | None],
+        has_ended: Callable[[str], bool],
+        served: SandboxLedger | None = None,
+        grace: float = 300.0,
+        looks: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plugins = plugins
+        self._journal = journal
+        self._has_found = has_found
+        self._sandboxes = sandboxes
+        self._pod_here = pod_here
+        self._has_ended = has_ended
+        self._served = served
+        self._grace = grace
+        self._looks = looks
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._doubtful: dict[tuple[str, AttachmentId], float] = {}
+
+    def sweep(self, ipam_types: Iterable[str], call: Call) -> bool:
+        """Look through all leases of these backends. Returns whether all could be asked; one that fails stops no other."""
+        whole, containers = True, set[str]()
+        for ipam_type in ipam_types:
+            try:
+                containers |= self._sweep_type(ipam_type, call)
+            except SecnetError as exc:
+                whole = False
+                _log.debug("the leases of IPAM type %s cannot be looked through: %s", ipam_type, exc)
+        if whole and self._served is not None:
+            self._served.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
+        return whole
+
+    def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> tuple[bool, float | None]:
+        """Give back what stands in the way of this allocation: leases of earlier sandboxes of its Pod, and of this node.
+
+        Returns whether there were any, and how many seconds it takes at most until a doubtful one of its Pod is given back.
+        """
+        released, patience = False, None
+        own, sandboxes = request.owner.pod, self._sandboxes()
+        for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
+            pod, key = lease.owner.pod, _key(lease)
+            same = pod is not None and own is not None and (pod.namespace, pod.name) == (own.namespace, own.name)
+            if key.container_id == request.owner.container_id or not (same or self._is_ours(key)):
+                continue
+            seconds = self._judge(ipam_type, lease, sandboxes, call)
+            released |= seconds == 0
+            if same and seconds:
+                patience = max(seconds, patience or 0.0)
+        return released, patience
+
+    def _sweep_type(self, ipam_type: str, call: Call) -> set[str]:
+        sandboxes = self._sandboxes()
+        leases = self._plugins.ask(ipam_type, "inventory", tuple, call)
+        looked_at = {_key(lease): lease for lease in self._chosen(ipam_type, leases, sandboxes)}
+        doubtful = {
+            (ipam_type, key)
+            for key, lease in looked_at.items()
+            if self._judge(ipam_type, lease, sandboxes, call) is not None
+        }
+        with self._lock:
+            self._doubtful = {k: since for k, since in self._doubtful.items() if k[0] != ipam_type or k in doubtful}
+        return {lease.owner.container_id for lease in leases}
+
+    def _judge(
+        self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], call: Call
+    ) -> float | None:
+        """Seconds until the lease is given back, 0 if it was now; None if it stays."""
+        key = (ipam_type, _key(lease))
+        verdict = self._verdict(lease, sandboxes)
+        if verdict == _Verdict.KEEP:
+            return None
+        now = self._clock()
+        with self._lock:
+            since = self._doubtful.setdefault(key, now)
+        left = self._grace - (now - since)
+        if verdict == _Verdict.DOUBT and left > 0:
+            return left
+        self._release(ipam_type, lease.owner, call)
+        with self._lock:
+            self._doubtful.pop(key, None)
+        return 0.0
+
+    def _verdict(self, lease: IpamLease, sandboxes: Mapping[PodKey, str | None]) -> _Verdict:
+        pod, key = lease.owner.pod, _key(lease)
+        if pod is None or self._journal.get(key) is not None or self._has_found(key):
+            return _Verdict.KEEP
+        name = (pod.namespace, pod.name)
+        if self._is_ours(key):
+            ended = sandboxes.get(name) != key.container_id and self._has_ended(key.container_id)
+            return _Verdict.RELEASE if ended else _Verdict.KEEP
+        if name not in sandboxes:
+            return _Verdict.DOUBT if self._pod_here(*name) is None else _Verdict.KEEP
+        if self._served is None:
+            return _Verdict.RELEASE if sandboxes[name] not in (None, key.container_id) else _Verdict.KEEP
+        if sandboxes[name] == key.container_id or not self._pod_here(*name) or not self._has_ended(key.container_id):
+            return _Verdict.KEEP
+        return _Verdict.DOUBT
+
+    def _is_ours(self, key: AttachmentId) -> bool:
+        return self._served is not None and key.container_id in self._served
+
+    def _chosen(
+        self, ipam_type: str, leases: Iterable[IpamLease], sandboxes: Mapping[PodKey, str | None]
+    ) -> list[IpamLease]:
+        """All leases of this node's Pods and containers and all doubtful ones; of the others as many as may be asked about."""
+        with self._lock:
+            doubtful = {key for kind, key in self._doubtful if kind == ipam_type}
+        near: list[IpamLease] = []
+        far: list[IpamLease] = []
+        for lease in leases:
+            pod, key = lease.owner.pod, _key(lease)
+            known = pod is None or (pod.namespace, pod.name) in sandboxes or key in doubtful or self._is_ours(key)
+            (near if known else far).append(lease)
+        if self._looks is not None and len(far) > self._looks:
+            far = random.sample(far, self._looks)
+        return near + far
+
+    def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
+        owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
+        request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
+        self._plugins.ask(ipam_type, "release", type(None), request, call)
+
+
+def _key(lease: IpamLease) -> AttachmentId:
+    return AttachmentId(container_id=lease.owner.container_id, ifname=lease.owner.ifname)

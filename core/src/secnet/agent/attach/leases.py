@@ -1,0 +1,120 @@
+"""The addresses of attachments: asked of the IPAM backend, given back, and compared with what its pools say later."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from secnet.contract import (
+    AttachmentId,
+    Busy,
+    Call,
+    CheckReport,
+    Conflict,
+    Finding,
+    IpamLease,
+    IpamRequest,
+    SecnetError,
+)
+
+from ..model.record import Record
+from ..state.journal import Journal
+from ..state.sandbox_ledger import SandboxLedger
+from .lease_gc import LeaseGarbageCollector
+from .plugin_calls import Plugins
+
+__all__ = ["Leases"]
+
+
+class Leases:
+    """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
+
+    served: is told of each sandbox before it gets an address. stale: gives back what stands in the way of an allocation.
+    """
+
+    def __init__(
+        self,
+        plugins: Plugins,
+        journal: Journal,
+        *,
+        served: SandboxLedger | None = None,
+        stale: LeaseGarbageCollector | None = None,
+    ) -> None:
+        self._plugins = plugins
+        self._journal = journal
+        self._served = served
+        self._stale = stale
+
+    def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
+        """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
+
+        What sandboxes that ended left in the pools, as before a reboot, is given back where it stands in the way.
+        """
+        if request is None or ipam_type is None:
+            return None
+        if self._served is not None:
+            self._served.add(request.owner.container_id)
+        try:
+            lease = self._ask(request, ipam_type, call)
+        except (Busy, Conflict) as exc:
+            self._make_way(request, ipam_type, exc, call)
+            lease = self._ask(request, ipam_type, call)
+        self._refuse_doubled(request, ipam_type, lease, call)
+        return lease
+
+    def release(self, record: Record, call: Call) -> None:
+        """Give the addresses of an attachment back."""
+        if record.ipam is not None and record.ipam_type is not None:
+            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
+
+    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
+        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
+
+        Where a pool was made anew without its entries, the addresses in use are entered again.
+        """
+        lease = record.attachment.lease
+        if record.ipam is None or record.ipam_type is None or lease is None:
+            return ()
+        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
+        if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
+            return report.findings
+        pooled = tuple(item.address for item in lease.addresses if item.pool)
+        in_use = pooled or tuple(item.address for item in lease.addresses)  # not every backend has pools with names
+        try:
+            self._ask(dataclasses.replace(record.ipam, ips=in_use), record.ipam_type, call)
+        except SecnetError as exc:
+            return (*report.findings, Finding(code="LeaseLost", message=str(exc), repairable=False))
+        call.log.warning("the pools had lost the addresses of this interface; they are listed again")
+        return ()
+
+    def _ask(self, request: IpamRequest, ipam_type: str, call: Call) -> IpamLease:
+        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+
+    def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
+        """Give back what is stale, or raise the error that an allocation met."""
+        if self._stale is None:
+            raise error
+        released, patience = self._stale.reclaim(request, ipam_type, call)
+        if released:
+            return
+        if patience is None:
+            raise error
+        raise Busy(
+            error.message,
+            hint=f"an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and "
+            f"does not do so, it is given back in {patience:.0f} s",
+            subject=error.subject,
+            path=error.path,
+        ) from error
+
+    def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
+        """A store that lost its entries gives living addresses away: the journal knows better, and has them listed again."""
+        own = AttachmentId(container_id=request.owner.container_id, ifname=request.owner.ifname)
+        for item in lease.addresses:
+            holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
+            if holder is not None:
+                self._plugins.ask(ipam_type, "release", type(None), request, call)
+                self.check(holder, call)
+                raise Busy(
+                    f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",
+                    hint="the pool had lost its entry; it is listed again, and this is tried again",
+                )

@@ -1,0 +1,122 @@
+"""Per-node state (bridges, uplinks) of every driver, made at start and kept true."""
+
+from __future__ import annotations
+
+import logging
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+from secnet.contract import Call, ErrorInfo, NodeReport, ProbeReport, SecnetError
+
+from ..base.os_errors import translated
+from ..config.settings import Settings
+from ..model.report import NodeState
+from ..state.reports import Reports
+from .plugin_calls import Plugins
+
+__all__ = ["NodeStateReconciler"]
+
+_log = logging.getLogger(__name__)
+
+
+class NodeStateReconciler:
+    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others."""
+
+    def __init__(
+        self, *, plugins: Plugins, settings: Settings, reports: Reports, on_ready: Callable[[str], None]
+    ) -> None:
+        self._plugins = plugins
+        self._settings = settings
+        self._reports = reports
+        self._on_ready = on_ready
+        self._marks = _Marks(settings)
+        self._states: dict[str, NodeState] = {}
+
+    def reconcile(self, call: Call) -> bool:
+        """One round; True when every driver that can work here has its per-node state as configured."""
+        for network_type in sorted(self._plugins.registry.drivers):
+            before = self._states.get(network_type)
+            state = self._one(network_type, call)
+            if state == before:
+                continue
+            self._states[network_type] = state
+            self._reports.write_node(state)
+            _announce(state)
+            if state.error is None and state.report.ready and before is not None:
+                self._on_ready(network_type)
+        return all(state.error is None and state.report.ready for state in self._states.values())
+
+    def unready(self) -> list[str]:
+        """Why the per-node state is not as configured; one sentence each."""
+        states = dict(self._states)
+        if not states and self._plugins.registry.drivers:
+            return ["the per-node state of the drivers is not made yet"]
+        reasons = [f"network type {name}: {state.error}" for name, state in states.items() if state.error is not None]
+        for name, state in states.items():
+            reasons += [f"network type {name}: {finding.code}: {finding.message}" for finding in state.report.findings]
+        return reasons
+
+    def _one(self, network_type: str, call: Call) -> NodeState:
+        try:
+            desired = self._settings.drivers.get(network_type, {})
+            if desired:
+                self._marks.set(network_type)
+            elif not self._has_work(network_type):
+                return NodeState(network_type=network_type)
+            report = self._plugins.drive(network_type, "reconcile_node", NodeReport, desired, call)
+            if report.ready and not desired:
+                self._marks.clear(network_type)
+            return NodeState(network_type=network_type, report=report)
+        except SecnetError as exc:
+            return NodeState(network_type=network_type, error=exc.info)
+        except Exception as exc:
+            _log.exception("the per-node state of network type %s failed by a fault of the agent itself", network_type)
+            return NodeState(
+                network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True)
+            )
+
+    def _has_work(self, network_type: str) -> bool:
+        """Whether a driver without a section is to be called: it may have something to take away, or it can work here.
+
+        A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
+        """
+        return self._marks.has(network_type) or self._plugins.drive(network_type, "probe", ProbeReport).ready
+
+
+class _Marks:
+    """Which network types had a section, and have not yet taken away what they made for it: a file for each.
+
+    They lie in stateDir, for what is made may outlive a reboot (OVSDB rows), and by node, for nodes may share that directory.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.state_dir / "configured" / _file(settings.node_name) / _file(settings.owner_tag)
+
+    def has(self, network_type: str) -> bool:
+        return self._path(network_type).exists()
+
+    def set(self, network_type: str) -> None:
+        """Before the driver is called: afterwards may never come."""
+        path = self._path(network_type)
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    def clear(self, network_type: str) -> None:
+        with translated(self._path(network_type)):
+            self._path(network_type).unlink(missing_ok=True)
+
+    def _path(self, network_type: str) -> Path:
+        return self._folder / _file(network_type)
+
+
+def _file(name: str) -> str:
+    return urllib.parse.quote(name, safe="")
+
+
+def _announce(state: NodeState) -> None:
+    if state.error is not None:
+        _log.warning("network type %s: node not ready: %s", state.network_type, state.error)
+    for finding in state.report.findings:
+        _log.warning("network type %s: node not ready: %s: %s", state.network_type, finding.code, finding.message)

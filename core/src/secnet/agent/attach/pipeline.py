@@ -1,0 +1,284 @@
+"""One attachment from plan to record, and back: the order of work of ARCHITECTURE "Order of work", once for every driver.
+
+The record is written before the act it names. There is one undo path: on any failure, cancellation or restart the core calls
+`detach` with the plan it wrote down (R1, R2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from secnet.contract import (
+    Attachment,
+    AttachmentId,
+    AttachResult,
+    Call,
+    CheckReport,
+    ContractViolation,
+    Finding,
+    IpamLease,
+    IpamRequest,
+    NotReady,
+    SecnetError,
+    VerifyFailed,
+)
+from secnet.linux.rtnl import reading_together
+
+from ..base.locks import KeyLocks
+from ..base.metrics import Metrics
+from ..devices.pci import device_info
+from ..model.record import Phase, Record
+from ..model.work import Work
+from ..state.journal import Journal
+from ._admission import Admission
+from ._vlan import resolve_vlan
+from .layer3 import Layer3
+from .leases import Leases
+from .plugin_calls import Plugins, blame
+
+__all__ = ["Pipeline"]
+
+_log = logging.getLogger(__name__)
+
+_FIRST_VERIFY_PAUSE = 0.02
+_LAST_VERIFY_PAUSE = 0.5
+
+
+class Pipeline:
+    """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
+
+    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. Whoever holds
+    one of them calls nobody who might wait for a Pod or a network type.
+
+    undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
+    verify_seconds: how long an attachment may take to read back as written.
+    metrics: told about every operation and its phases; None for nobody.
+    require_clear: called before anything is planned; raises what forbids every new attachment.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        journal: Journal,
+        boot_id: str,
+        layer3: Layer3,
+        undo_call: Callable[[Record], Call],
+        leases: Leases | None = None,
+        verify_seconds: float = 5.0,
+        metrics: Metrics | None = None,
+        require_clear: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._plugins = plugins
+        self._journal = journal
+        self._boot_id = boot_id
+        self._layer3 = layer3
+        self._undo_call = undo_call
+        self._verify_seconds = verify_seconds
+        self._metrics = metrics or Metrics()
+        self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
+        self._locks = KeyLocks()
+        self._leases = leases or Leases(plugins, journal)
+
+    def attach(self, work: Work, call: Call) -> Record:
+        """Make one attachment and return its ATTACHED record. On failure everything is undone before the error is raised."""
+        network_type = work.request.network_type
+        with self._metrics.operation("attach", network_type):
+            locks = self._admission.locks(work)
+            with self._hold(locks, work.key, call):
+                record = self._plan(work, locks, call)
+                try:
+                    return self._realise(record, call)
+                except BaseException:
+                    self._undo(record.key)
+                    raise
+
+    def dry_run(self, work: Work, call: Call) -> None:
+        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+        locks = self._admission.locks(work)
+        with self._hold(locks, work.key, call):
+            self._admission.refuse_held(work, locks)
+            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+
+    def detach(self, record: Record, call: Call) -> None:
+        """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
+        with self._metrics.operation("detach", record.network_type), self._hold(record.locks, record.key, call):
+            self._remove(record, call)
+
+    def detach_unrecorded(self, found: Attachment, call: Call, *, wait: bool) -> bool:
+        """Have the driver remove what an inventory found and no record knows; whether it did.
+
+        By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
+        wait: for whoever holds the locks; without it that is Busy.
+        """
+        network_type = found.request.network_type
+        locks = self._admission.taken_alone(found.request)
+        with self._hold(locks, found.key, call if wait else Call(cancel=call.cancel)):
+            if self._journal.get(found.key) is not None or self._journal.holder(locks, besides=found.key) is not None:
+                return False
+            self._plugins.drive(network_type, "detach", type(None), found, call)
+        return True
+
+    def repair(self, record: Record, work: Work, call: Call) -> Record:
+        """Make a damaged attachment anew without giving its addresses up.
+
+        Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
+        """
+        self._admission.require(work)
+        with self._hold(record.locks, record.key, call):
+            if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
+                self._remove(record, call)
+            else:
+                self._require_ready(work, call)
+                record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
+                self._take_away(record, call)
+        return self.attach(work, call)
+
+    def _require_ready(self, work: Work, call: Call) -> None:
+        """Ask for a plan before anything is taken away: an attach that fails would release the addresses of a living Pod."""
+        try:
+            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        except NotReady:
+            raise
+        except SecnetError:
+            return  # whatever the damage is that it met (a device held by the old record, say), the real plan comes later
+
+    def check(self, record: Record, call: Call) -> CheckReport:
+        """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
+        with self._metrics.operation("check", record.network_type), reading_together():
+            attachment = record.attachment
+            report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
+            if record.result is not None and not record.result.netdev:
+                return report
+            return CheckReport(
+                findings=report.findings + self._layer3.check(attachment, record.attachment_options, call)
+            )
+
+    def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
+        """See `Leases.check`."""
+        return self._leases.check(record, call)
+
+    def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
+        self._admission.refuse_held(work, locks)
+        plugin = self._plugins.driver_plugin(work.request.network_type)
+        with self._phase("plan", work.request.network_type):
+            attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+        if attachment.request != work.request:
+            raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
+        record = Record(
+            phase=Phase.PLANNED,
+            boot_id=self._boot_id,
+            attachment=attachment,
+            selection_id=work.selection_id,
+            attachment_options=work.attachment_options,
+            ipam=work.ipam,
+            ipam_type=work.ipam_type,
+            locks=locks,
+            nad_generation=work.nad_generation,
+            origin=work.origin,
+        )
+        return self._write(record, "journal.plan", call)
+
+    def _realise(self, record: Record, call: Call) -> Record:
+        phase = self._ipam_phase(record)
+        lease = self._lease(record, call) if phase == "before_link" else None
+        record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
+        with self._phase("attach", record.network_type):
+            result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
+        device = record.attachment.request.device
+        if result.device_info is None and device is not None:
+            result = dataclasses.replace(result, device_info=device_info(device.id))
+        record = record.replace(result=result)
+        if result.netdev:
+            with self._phase("layer3", record.network_type):
+                prior = self._layer3.prior(record.attachment, record.attachment_options)
+                if prior:
+                    record = self._write(record.replace(layer3=prior), "journal.layer3", call)
+                self._layer3.apply(record.attachment, result, record.attachment_options, call)
+        if phase == "after_link":
+            record = self._allocate_after_link(record, result, call)
+        with self._phase("verify", record.network_type):
+            self._verify(record, call)
+        return self._write(record.replace(phase=Phase.ATTACHED), "journal.attached", call)
+
+    def _allocate_after_link(self, record: Record, result: AttachResult, call: Call) -> Record:
+        assert record.ipam is not None
+        request = IpamRequest(
+            owner=record.ipam.owner,
+            network=record.ipam.network,
+            config=record.ipam.config,
+            ips=record.ipam.ips,
+            netns=record.attachment.request.netns,
+            mac=result.mac,
+        )
+        record = record.replace(ipam=request)
+        record = self._write(self._bind(record, self._lease(record, call)), "journal.lease", call)
+        self._layer3.apply(record.attachment, result, record.attachment_options, call)
+        return record
+
+    def _lease(self, record: Record, call: Call) -> IpamLease | None:
+        with self._phase("allocate", record.network_type):
+            return self._leases.allocate(record.ipam, record.ipam_type, call)
+
+    def _bind(self, record: Record, lease: IpamLease | None) -> Record:
+        info = self._plugins.driver_plugin(record.network_type).info
+        vlan = resolve_vlan(info, record.attachment, lease)
+        return record.replace(attachment=record.attachment.bind(lease, vlan))
+
+    def _ipam_phase(self, record: Record) -> str | None:
+        return self._plugins.backend_plugin(record.ipam_type).info.phase if record.ipam_type else None
+
+    def _verify(self, record: Record, call: Call) -> None:
+        pause, waited = _FIRST_VERIFY_PAUSE, 0.0
+        while not (report := self.check(record, call)).clean:
+            if waited >= self._verify_seconds:
+                text = "; ".join(finding.message for finding in report.findings)
+                raise VerifyFailed(
+                    f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}"
+                )
+            call.sleep(pause)
+            waited += pause
+            pause = min(_LAST_VERIFY_PAUSE, pause * 2)
+
+    def _undo(self, key: AttachmentId) -> None:
+        record = self._journal.get(key)
+        if record is None:
+            return
+        call = self._undo_call(record)
+        try:
+            with self._metrics.operation("undo", record.network_type):
+                self._remove(record, call)
+        except SecnetError as exc:
+            call.log.warning("what a failed attach had begun could not be removed yet, it is tried again: %s", exc)
+
+    def _remove(self, record: Record, call: Call) -> None:
+        if record.phase != Phase.DETACHING:
+            record = self._write(record.replace(phase=Phase.DETACHING), "journal.detach", call)
+        after_link = self._ipam_phase(record) == "after_link"
+        if after_link:
+            self._leases.release(record, call)
+        self._take_away(record, call)
+        if not after_link:
+            self._leases.release(record, call)
+        with call.step("journal.remove", key=str(record.key)):
+            self._journal.remove(record.key)
+
+    def _take_away(self, record: Record, call: Call) -> None:
+        if record.boot_id != self._boot_id:
+            return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
+        self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
+        self._layer3.restore(record.attachment, record.layer3, call)
+
+    def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:
+        return self._locks.hold((*locks, f"interface {key}"), call)
+
+    def _write(self, record: Record, step: str, call: Call) -> Record:
+        with call.step(step, key=str(record.key)):
+            self._journal.write(record)
+        return record
+
+    def _phase(self, phase: str, network_type: str) -> AbstractContextManager[object]:
+        return self._metrics.phase("attach", network_type, phase)

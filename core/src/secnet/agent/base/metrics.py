@@ -1,0 +1,64 @@
+"""What the agent measures. `Metrics` itself measures nothing: it stands where no HTTP server is configured.
+
+The core calls these methods whether or not values are kept. `secnet.agent.observe.prometheus` has the variant that counts; it
+alone needs the extra `cluster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..model.record import Record
+from ..model.report import PodReport
+
+__all__ = ["Metrics", "Sources"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What is looked at when somebody asks, instead of being counted.
+
+    queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
+    pools: names of the IPPools that the networks of this node use. read_pool: the IPPool of a name; may raise SecnetError.
+    """
+
+    records: Callable[[], Iterable[Record]] = tuple
+    reports: Callable[[], Iterable[PodReport]] = tuple
+    queue_length: Callable[[], int] = int
+    queue_age: Callable[[], float] = float
+    pools: Callable[[], Iterable[str]] = tuple
+    read_pool: Callable[[str], Mapping[str, Any]] = field(default=lambda name: {})
+
+
+class Metrics:
+    """Takes what happened and forgets it. Every method may be called from any thread and never raises."""
+
+    def operation(self, operation: str, network_type: str) -> AbstractContextManager[object]:
+        """Put this around one attach, detach, undo or check; an exception that leaves it is a failure and passes on."""
+        return nullcontext()
+
+    def phase(self, operation: str, network_type: str, phase: str) -> AbstractContextManager[object]:
+        """Put this around a part of an operation."""
+        return nullcontext()
+
+    def on_call(self, verb: str, kind: str, status: int, seconds: float) -> None:
+        """One request to the Kubernetes API is over.
+
+        verb: as in RBAC, such as `get`. status: the HTTP status, 0 without an answer.
+        """
+
+    def on_entry_written(self) -> None:
+        """The entry of the CNI plugin was not in the runtime's network as it should be, and was written."""
+
+    def observe(self, sources: Sources) -> None:
+        """Say where the rest is found."""
+
+    def page(self) -> bytes:
+        """All values in Prometheus' text format."""
+        return b""
+
+    def close(self) -> None:
+        """Leave no thread behind. May be called twice."""

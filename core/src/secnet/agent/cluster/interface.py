@@ -1,0 +1,143 @@
+"""The interface to the cluster. Objects are plain dicts in the shape of the Kubernetes API."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from ..model.problem import Problem
+
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "Watch"]
+
+Object = dict[str, Any]
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change. `object` is the handler's own copy: the new state, or for DELETED the last one that was seen,
+    with the resourceVersion of its deletion."""
+
+    type: EventType
+    object: Object
+
+
+Handler = Callable[[Event], None]
+
+
+class Watch(ABC):
+    """A running watch. `synced` is set once everything that existed at its start was handed over as ADDED."""
+
+    synced: threading.Event
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop, and return once the handler is not running and never will again. May be called twice."""
+
+
+class ApiReader(Protocol):
+    """The Kubernetes API by paths, for what is none of our objects. `path` begins with `/api`; answers are plain dicts.
+
+    Raises ObjectNotFound for 404, MissingPrivilege for the 403 of RBAC, another SecnetError for everything else.
+    """
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The object at a path."""
+        ...
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a review, which stores nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let its connections go; who waits for an answer gets an error. May be called twice."""
+        ...
+
+
+class Cluster(ABC):
+    """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
+
+    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
+    trusts_annotations: whether `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author
+    is root on the node anyway: else he could name the host's namespace, or another Pod's device.
+    """
+
+    watched: tuple[str, ...]
+    trusts_annotations: bool
+
+    @abstractmethod
+    def get(self, kind: str, name: str, namespace: str = "") -> Object:
+        """A fresh copy of one live object. Raises ObjectNotFound or Unavailable."""
+
+    @abstractmethod
+    def list(self, kind: str, namespace: str = "") -> list[Object]:
+        """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
+
+    @abstractmethod
+    def update_status(self, obj: Object) -> Object:
+        """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.
+
+        Returns the stored object; an equal status changes nothing, not even the resourceVersion. Raises StoreConflict when
+        the object changed since it was read, ObjectNotFound when it is gone.
+        """
+
+    @abstractmethod
+    def patch_annotations(
+        self,
+        kind: str,
+        name: str,
+        namespace: str,
+        annotations: Mapping[str, str | None],
+        resource_version: str | None = None,
+        uid: str | None = None,
+    ) -> Object:
+        """Set annotations (None takes one away) and leave all others alone; returns the stored object.
+
+        Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
+        """
+
+    @abstractmethod
+    def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
+        """Call `handler`, one event at a time in a thread of the watch, for what exists and then for every change.
+
+        Changes of one object arrive in order; several that follow closely may arrive as one. A handler that raises is logged.
+        Raises Unsupported for a kind that is not in `watched`.
+        """
+
+    @abstractmethod
+    def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
+        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+
+        reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
+        """
+
+    @abstractmethod
+    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
+        """Bring one condition into the Pod's status, by its `type`; nothing is written if it is there already.
+
+        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Raises
+        ObjectNotFound when the Pod is gone, StoreConflict when `uid` is not the Pod's.
+        """
+
+    @abstractmethod
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the source of the objects now."""
+
+    def unreachable(self) -> str:
+        """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
+        return ""
+
+    def relisted(self) -> int:
+        """How often the watch of the Pods had to begin anew with a list, since it began."""
+        return 0
+
+    def reader(self) -> ApiReader | None:
+        """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every watch and leave no thread or file descriptor behind. May be called twice."""

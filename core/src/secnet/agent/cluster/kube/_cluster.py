@@ -1,0 +1,249 @@
+"""The cluster behind its API server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import InvalidConfig, StoreConflict, Unsupported
+
+from ...base.clock import rfc3339
+from ...model.problem import Problem
+from .._conditions import condition_of, next_condition
+from ..interface import ApiReader, Cluster, Handler, Object, Watch
+from ..kinds import object_key
+from ._api import Api, OnCall, Timeouts
+from ._api_health import ApiHealth
+from ._credentials import Credentials
+from ._events import EventRecorder
+from ._informer import Informer
+from ._reader import KubeReader
+from ._reflector import Pace
+from ._requests import Request
+
+__all__ = ["KubeCluster", "open_reader"]
+
+_MERGE_PATCH = "application/merge-patch+json"
+_STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+_TIMEOUTS = (5.0, 15.0)
+_REMEMBERED = 256
+
+
+class KubeCluster(Cluster):
+    """See `Cluster`. Each method says how many requests it sends; `rbac.RULES` says what it must be allowed to do.
+
+    kubeconfig: None for the service account of the agent's Pod.
+    node_name: whose Pods are watched.
+    on_call: told of each request: verb, kind, HTTP status (0 without an answer), seconds.
+    timeouts: seconds to connect, and between two bytes of an answer.
+    Raises InvalidConfig when there are no credentials. Sends nothing before it is asked something.
+    """
+
+    watched = ("Pod", "NetworkAttachmentDefinition")
+    trusts_annotations = False
+
+    def __init__(
+        self,
+        kubeconfig: Path | None,
+        *,
+        node_name: str,
+        on_call: OnCall | None = None,
+        credentials: Credentials | None = None,
+        timeouts: Timeouts = _TIMEOUTS,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        credentials = credentials or Credentials(kubeconfig)
+        self._node = node_name
+        self._clock = clock
+        self._credentials = credentials
+        self._on_call = on_call
+        self._timeouts = timeouts
+        self._pace = pace or Pace()
+        self._health = ApiHealth(credentials.server, clock)
+        self._api = Api(credentials, self._health, on_call, timeouts)
+        self._transport = self._api.transport()
+        self._events = EventRecorder(self._api, node_name, clock)
+        self._lock = threading.Lock()
+        self._watches: list[Informer] = []
+        self._conditions: OrderedDict[str, Object] = OrderedDict()
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Object:
+        """See `Cluster.get`. One GET."""
+        key = object_key(kind, name, namespace)
+        return self._call(Request(verb="get", kind=kind, namespace=key.namespace, name=name))
+
+    def list(self, kind: str, namespace: str = "") -> list[Object]:
+        """See `Cluster.list`. One GET for each 500 objects, of all nodes: for tools, not for the agent's work."""
+        within = namespace and object_key(kind, "", namespace).namespace
+        found, _ = self._api.list_pages(self._transport, Request(verb="list", kind=kind, namespace=within))
+        return sorted(found, key=lambda obj: (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+
+    def update_status(self, obj: Object) -> Object:
+        """See `Cluster.update_status`. One PUT of the whole object, of which the API server takes the status."""
+        meta = obj["metadata"]
+        key = object_key(obj["kind"], meta["name"], meta.get("namespace", ""))
+        if not meta.get("resourceVersion"):
+            raise InvalidConfig(
+                "a status without resourceVersion would overwrite what others wrote",
+                hint="read the object, change its status, and update that",
+                subject=str(key),
+                path="$.metadata.resourceVersion",
+            )
+        return self._call(
+            Request(
+                verb="update",
+                kind=key.kind,
+                namespace=key.namespace,
+                name=key.name,
+                subresource="status",
+                body=obj,
+            )
+        )
+
+    def patch_annotations(
+        self,
+        kind: str,
+        name: str,
+        namespace: str,
+        annotations: Mapping[str, str | None],
+        resource_version: str | None = None,
+        uid: str | None = None,
+    ) -> Object:
+        """See `Cluster.patch_annotations`. One PATCH."""
+        key = object_key(kind, name, namespace)
+        meta: Object = {"annotations": dict(annotations)}
+        if resource_version is not None:
+            meta["resourceVersion"] = resource_version
+        if uid is not None:
+            meta["uid"] = uid
+        return self._call(
+            Request(
+                verb="patch",
+                kind=kind,
+                namespace=key.namespace,
+                name=name,
+                body={"metadata": meta},
+                content_type=_MERGE_PATCH,
+            )
+        )
+
+    def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
+        """See `Cluster.watch`. Only kinds in `watched`; of Pods those of this node.
+
+        A thread, a connection and at the start two GETs (list, watch) for each kind, then one GET every 5 to 10 minutes; a
+        new list only after 410. A kind the API server does not know has no objects, until it does.
+        """
+        wanted = dict.fromkeys(kinds)
+        for kind in wanted:
+            if kind not in self.watched:
+                message = f"objects of kind {kind} are not watched with the Kubernetes API"
+                raise Unsupported(message, hint="read them when they are needed")
+        selectors = [(kind, f"spec.nodeName={self._node}" if kind == "Pod" else "") for kind in wanted]
+        watch = Informer(self._api, selectors, handler, self._forget, self._pace)
+        with self._lock:
+            self._watches.append(watch)
+        watch.start()
+        return watch
+
+    def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
+        """See `Cluster.record_event`. In the background one POST, or for a repeat within 10 minutes one PATCH."""
+        self._events.record(pod, warning=warning, reason=reason, message=message)
+
+    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
+        """See `Cluster.set_condition`. One PATCH if it changes something; before it one GET for a Pod that no watch has seen."""
+        key = object_key("Pod", name, namespace)
+        pod = self._newest(name, key.namespace, uid) or self.get("Pod", name, key.namespace)
+        if pod["metadata"].get("uid") != uid:
+            raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+        changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
+        if changed is None:
+            return
+        stored = self._call(
+            Request(
+                verb="patch",
+                kind="Pod",
+                namespace=key.namespace,
+                name=name,
+                subresource="status",
+                body={"metadata": {"uid": uid}, "status": {"conditions": [changed]}},
+                content_type=_STRATEGIC_PATCH,
+            )
+        )
+        with self._lock:
+            self._conditions[uid] = stored
+            if len(self._conditions) > _REMEMBERED:
+                self._conditions.popitem(last=False)  # of a Pod that is gone, most likely
+
+    def problems(self) -> tuple[Problem, ...]:
+        """See `Cluster.problems`: an API server out of reach, what it forbids, resources that it does not know."""
+        return self._health.current()
+
+    def unreachable(self) -> str:
+        """See `Cluster.unreachable`: no request is answered, or nobody watches any more."""
+        with self._lock:
+            died = [kind for watch in self._watches for kind in watch.died()]
+        if died:
+            return f"the watch of {', '.join(died)} ended by a fault of the agent: restart it, and report this with its log"
+        return self._health.unreached()
+
+    def relisted(self) -> int:
+        """See `Cluster.relisted`."""
+        with self._lock:
+            followers = [follower for watch in self._watches if (follower := watch.followers.get("Pod")) is not None]
+        return sum(max(0, follower.lists - 1) for follower in followers)
+
+    def reader(self) -> ApiReader:
+        """See `Cluster.reader`. What it meets is no problem of this cluster's."""
+        return open_reader(self._credentials, on_call=self._on_call, timeouts=self._timeouts)
+
+    def close(self) -> None:
+        """See `Cluster.close`. Requests of other threads end with an error."""
+        with self._lock:
+            watches = tuple(self._watches)
+        for watch in watches:
+            watch.close()
+        self._events.close()
+        self._transport.close()
+
+    def _newest(self, name: str, namespace: str, uid: str) -> Object | None:
+        """The Pod as a watch last told of it, or as this object itself wrote it since."""
+        with self._lock:
+            followers = [f for watch in self._watches if (f := watch.followers.get("Pod")) is not None]
+        found = next((pod for f in followers if (pod := f.seen.get(name, namespace)) is not None), None)
+        if found is None or found["metadata"]["uid"] != uid:
+            return None
+        with self._lock:
+            ours = self._conditions.get(uid)
+            if ours is None or _version(found) >= _version(ours):
+                self._conditions.pop(uid, None)  # the watch has caught up
+                return found
+        return ours
+
+    def _call(self, request: Request) -> Object:
+        return self._api.call(self._transport, request)
+
+    def _forget(self, watch: Informer) -> None:
+        with self._lock, suppress(ValueError):
+            self._watches.remove(watch)
+
+
+def open_reader(
+    credentials: Credentials, *, on_call: OnCall | None = None, timeouts: Timeouts = _TIMEOUTS
+) -> ApiReader:
+    """The API by paths, with a connection of its own; to be closed by the caller. Sends nothing before it is asked something.
+
+    on_call, timeouts: as for `KubeCluster`.
+    """
+    return KubeReader(Api(credentials, ApiHealth(credentials.server, time.time), on_call, timeouts))
+
+
+def _version(obj: Object) -> int:
+    """Which of two versions of one object is the newer: resourceVersions of one resource are numbers that grow."""
+    text = str(obj["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,82 @@
+"""A watch of several kinds at once: one thread and one connection for each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from ..interface import Event, Handler, Watch
+from ._api import Api
+from ._reflector import Pace, Reflector
+
+__all__ = ["Informer"]
+
+_log = logging.getLogger(__name__)
+
+_JOIN_SECONDS = 10.0
+
+
+class Informer(Watch):
+    """See `Watch`. kinds: each with its field selector."""
+
+    def __init__(
+        self,
+        api: Api,
+        kinds: Iterable[tuple[str, str]],
+        handler: Handler,
+        on_close: Callable[[Informer], None],
+        pace: Pace,
+    ) -> None:
+        self.synced = threading.Event()
+        self._handler = handler
+        self._on_close = on_close
+        self._telling = threading.RLock()
+        self._closed = False
+        self.followers = {
+            kind: Reflector(api, kind, field_selector=selector, pace=pace, tell=self._tell, on_synced=self._synced)
+            for kind, selector in kinds
+        }
+        self._waiting = set(self.followers)
+
+    def start(self) -> None:
+        """Begin."""
+        if not self.followers:
+            self.synced.set()
+        for follower in self.followers.values():
+            follower.thread.start()
+
+    def died(self) -> list[str]:
+        """The kinds that nobody follows any more though nobody closed the watch."""
+        return [kind for kind, follower in self.followers.items() if follower.died]
+
+    def close(self) -> None:
+        """See `Watch.close`. A handler may close its own watch; it then still runs to its end.
+
+        A thread that waits for a name server or for the first packet of a connection ends a few seconds later by itself.
+        """
+        for follower in self.followers.values():
+            follower.stop()
+        with self._telling:
+            self._closed = True
+        threads = [follower.thread for follower in self.followers.values()]
+        if threading.current_thread() not in threads:
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join(_JOIN_SECONDS)
+        self._on_close(self)
+
+    def _tell(self, event: Event) -> None:
+        with self._telling:  # the kinds have a thread each, the handler is called by one at a time
+            if self._closed:
+                return
+            try:
+                self._handler(event)
+            except Exception:
+                _log.exception("a handler failed on %s of %s", event.type, event.object["metadata"]["name"])
+
+    def _synced(self, kind: str) -> None:
+        with self._telling:
+            self._waiting.discard(kind)
+            if not self._waiting:
+                self.synced.set()

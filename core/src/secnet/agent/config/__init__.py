@@ -1,0 +1,1 @@
+"""The node configuration: settings, antrea-agent.conf, the name of the Node."""

@@ -1,0 +1,302 @@
+"""The node configuration: one YAML file, checked by schema, with a working default for every key.
+
+`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment. `ovsBridges` at the top, and
+Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (ARCHITECTURE "Schema ownership").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
+
+from ..plugins.registry import DRIVERS_GROUP, Registry
+from ..text.documents import parse_yaml
+from ..text.json_text import json_path, show, suggest
+from ..text.schema import Problem, Validator
+from ._antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
+from ._node_name import node_name
+
+__all__ = [
+    "SETTINGS_KEYS",
+    "CniSettings",
+    "KubernetesSettings",
+    "Settings",
+    "examine_settings",
+    "load_settings",
+    "settings_notes",
+]
+
+_RUN_DIR = Path("/run/secnet")
+_BIN_DIR = Path("/opt/cni/bin")
+_PASS = frozenset({"kube-system"})
+_HTTP_LISTEN = "127.0.0.1:9465"
+
+_NODE = Validator(load_fragment("secnet.agent.config", "node.json"), "node configuration")
+_BRIDGES = "ovsBridges"
+_BRIDGES_TYPE = "vlan"
+_BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
+
+SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
+"""The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
+
+_POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSettings:
+    """kubeconfig: None for the service account of the agent's Pod. shared_namespaces: None when all are shared."""
+
+    kubeconfig: Path | None = None
+    shared_namespaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CniSettings:
+    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+
+    program: the compiled plugin; None when somebody else puts it into `bin_dir`. fail_open_namespaces: includes that
+    of the agent itself, whose Pod must never wait for its own agent.
+    """
+
+    socket: Path
+    program: Path | None = None
+    conf_dir: Path | None = None
+    bin_dir: Path = _BIN_DIR
+    fail_open_namespaces: frozenset[str] = _PASS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The node configuration with defaults filled in. Times are seconds; directories are absolute.
+
+    kubernetes: how the Kubernetes API is reached; None when manifests are the source.
+    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not. multus: see its schema.
+    cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
+    http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
+    drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
+    notes: what the file has that has no effect, for the log.
+    """
+
+    node_name: str
+    run_dir: Path = _RUN_DIR
+    state_dir: Path = Path("/var/lib/secnet")
+    ovsdb: str = "unix:/var/run/openvswitch/db.sock"
+    datapath_type: str = "system"
+    owner_tag: str = "secnet"
+    manifests: Path | None = None
+    kubernetes: KubernetesSettings | None = None
+    cri_socket: Path = Path("/run/containerd/containerd.sock")
+    cni_conf_dir: Path | None = None
+    multus: str = "auto"
+    pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+    cni: CniSettings | None = None
+    http_listen: str | None = None
+    drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    log_level: str = "info"
+    log_format: str = "console"
+    workers: int = 8
+    attach_timeout: float = 30.0
+    check_interval: float = 60.0
+    drain_seconds: float = 10.0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drivers", freeze(self.drivers))
+
+    def host_context(self, network_type: str) -> HostContext:
+        """What a plugin is built with; its `config` is empty for a type without a section, and for IPAM backends."""
+        return HostContext(
+            node_name=self.node_name,
+            run_dir=self.run_dir,
+            owner_tag=self.owner_tag,
+            ovsdb=self.ovsdb,
+            datapath_type=self.datapath_type,
+            config=self.drivers.get(network_type, {}),
+            state_dir=self.state_dir,
+        )
+
+
+def load_settings(path: Path | None, registry: Registry) -> Settings:
+    """Read the file; without one every key has its default. Raises InvalidConfig naming file, path and remedy."""
+    if path is None:
+        return _settings({}, Path.cwd(), node_name(None, "node configuration"))
+    data = _read(path)
+    problems = examine_settings(data, registry)
+    if problems:
+        first = problems[0]
+        raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
+    notes = tuple(": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data))
+    name = node_name(data.get("nodeName"), f"node configuration {path}")
+    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent, name), notes=notes)
+
+
+def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
+    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    return list(antrea_notes(_without_empty(data)))
+
+
+def examine_settings(data: Any, registry: Registry) -> list[Problem]:
+    """Everything wrong with a node configuration, the most telling first."""
+    if isinstance(data, Mapping):
+        data = without_antrea(_without_empty(data))
+    problems = _NODE.problems(data)
+    if problems:
+        return problems
+    return [*_source_problems(data), *_alias_problems(data), *_driver_problems(data, registry)]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    subject = f"node configuration {path}"
+    try:
+        documents = parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        hint = "name a readable file, or leave --config out to take the defaults"
+        raise InvalidConfig(f"cannot be read: {exc.strerror}", hint=hint, subject=subject) from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidConfig(f"is not UTF-8: {exc.reason}", hint="save it as UTF-8", subject=subject) from exc
+    except InvalidConfig as exc:
+        raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc
+    if not documents:
+        return {}
+    if len(documents) > 1:
+        message, hint = f"a second document begins in line {documents[1].line}", "keep one document in the file"
+        raise InvalidConfig(message, hint=hint, subject=subject)
+    data = documents[0].value
+    if not isinstance(data, dict):
+        message = f"{show(data)} where keys and values are required"
+        raise InvalidConfig(
+            message, hint="write keys and values, such as `nodeName: worker-1`", subject=subject, path="$"
+        )
+    return data
+
+
+def _without_empty(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A section whose every line is commented out reads as null: the same as no section."""
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _given_bridges(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The places where bridges are given."""
+    for place in (*_BRIDGES_ALIASES, ("drivers", _BRIDGES_TYPE, _BRIDGES)):
+        value: Any = data
+        for key in place:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            yield place
+
+
+def _source_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if data.get("kubernetes") is not None and data.get("manifests") is not None:
+        message = "objects come either from manifests or from the Kubernetes API"
+        yield Problem(path="$.manifests", message=message, hint="remove manifests, or the section kubernetes")
+
+
+def _alias_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    given = list(_given_bridges(data))
+    for place in given[1:]:
+        message = f"the bridges are also given in {json_path(given[0])}, which means the same"
+        yield Problem(path=json_path(place), message=message, hint="keep one of the two")
+
+
+def _driver_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
+    for network_type, section in _sections(data).items():
+        plugin = registry.drivers.get(network_type)
+        if plugin is not None and plugin.node is not None:
+            prefix = ("drivers", network_type)
+            for problem in plugin.node.problems(section, prefix=prefix):
+                yield _at_alias(problem, data)
+        elif registry.problem(DRIVERS_GROUP, network_type) is None:
+            # A driver that is installed but broken is reported elsewhere and must not keep the agent from starting.
+            place = next(_given_bridges(data), ()) if network_type == _BRIDGES_TYPE else ()
+            install = "remove the section, or install the distribution that provides the type"
+            yield Problem(
+                path=json_path(place or ("drivers", network_type)),
+                message=f"no driver for network type {network_type!r} is installed",
+                hint=f"{install}; {suggest(network_type, [*registry.drivers])}",
+            )
+
+
+def _at_alias(problem: Problem, data: Mapping[str, Any]) -> Problem:
+    """The problem at the place where the user wrote the bridges."""
+    canonical = json_path(("drivers", _BRIDGES_TYPE, _BRIDGES))
+    for place in _given_bridges(data):
+        if place in _BRIDGES_ALIASES and problem.path.startswith(canonical):
+            path = json_path(place) + problem.path.removeprefix(canonical)
+            return Problem(path=path, message=problem.message, hint=problem.hint)
+    return problem
+
+
+def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The drivers' sections, with bridges moved from their other places to the vlan driver's."""
+    sections = {name: dict(section) for name, section in (data.get("drivers") or {}).items()}
+    for place in _given_bridges(data):
+        if place in _BRIDGES_ALIASES:
+            value: Any = data
+            for key in place:
+                value = value[key]
+            sections.setdefault(_BRIDGES_TYPE, {})[_BRIDGES] = value
+    return sections
+
+
+def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
+    """Only the keys that are given; the class holds the defaults."""
+    log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
+    run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
+    given = {
+        "run_dir": _directory(data.get("runDir"), folder),
+        "state_dir": _directory(data.get("stateDir"), folder),
+        "manifests": _directory(data.get("manifests"), folder),
+        "kubernetes": _kubernetes(data.get("kubernetes"), folder),
+        "cri_socket": _directory(cri.get("socket"), folder),
+        "cni_conf_dir": _directory((data.get("cni") or {}).get("confDir") or cri.get("cniConfDir"), folder),
+        "multus": data.get("multus"),
+        "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
+        "cni": _cni(data.get("cni"), folder, run_dir),
+        "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),
+        "ovsdb": data.get("ovsdb"),
+        "datapath_type": data.get("datapathType"),
+        "owner_tag": data.get("ownerTag"),
+        "log_level": log.get("level"),
+        "log_format": log.get("format"),
+        "workers": workers.get("count"),
+        "attach_timeout": workers.get("attachTimeout"),
+        "check_interval": workers.get("checkInterval"),
+        "drain_seconds": workers.get("drainSeconds"),
+    }
+    return Settings(
+        node_name=name,
+        drivers=_sections(data),
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSettings | None:
+    if data is None:
+        return None
+    shared = data.get("sharedNamespaces")
+    return KubernetesSettings(
+        kubeconfig=_directory(data.get("kubeconfig"), folder),
+        shared_namespaces=None if shared is None else frozenset(shared),
+    )
+
+
+def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
+    if data is None:
+        return None
+    own = frozenset(filter(None, [os.environ.get(_POD_NAMESPACE)]))
+    return CniSettings(
+        socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
+        conf_dir=_directory(data.get("confDir"), folder),
+        program=_directory(data.get("program"), folder),
+        bin_dir=folder / data.get("binDir", _BIN_DIR),
+        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | own,
+    )
+
+
+def _directory(text: str | None, folder: Path) -> Path | None:
+    return None if text is None else folder / text

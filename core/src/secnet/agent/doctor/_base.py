@@ -1,0 +1,83 @@
+"""What a check is given and what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ..cluster.interface import ApiReader
+from ..config.settings import Settings
+from ..plugins.registry import Registry
+
+__all__ = ["ApiReader", "Check", "Host", "Level", "Result", "fail", "ok", "warn"]
+
+
+class Level(StrEnum):
+    """warn: something may be missing, or could not be found out. fail: the agent cannot do all of its work."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """what: the thing looked at. finding: how it is. mend: what to do; empty when all is well."""
+
+    level: Level
+    what: str
+    finding: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.mend if self.mend else ''}"
+
+
+def ok(what: str, finding: str) -> Result:
+    """All is well."""
+    return Result(level=Level.OK, what=what, finding=finding)
+
+
+def warn(what: str, finding: str, mend: str) -> Result:
+    """It may matter."""
+    return Result(level=Level.WARN, what=what, finding=finding, mend=mend)
+
+
+def fail(what: str, finding: str, mend: str) -> Result:
+    """The agent cannot do all of its work."""
+    return Result(level=Level.FAIL, what=what, finding=finding, mend=mend)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The node as the checks see it.
+
+    root: what stands for `/` in front of every path but those of OVSDB; tests put a folder of their own there.
+    api: None when manifests are the source of the objects. rules: of the agent's ClusterRole.
+    environment: of the process.
+    """
+
+    settings: Settings
+    registry: Registry
+    api: ApiReader | None = None
+    rules: Sequence[Mapping[str, Sequence[str]]] = ()
+    root: Path = Path("/")
+    environment: Mapping[str, str]
+
+    def path(self, absolute: Path | str) -> Path:
+        """Where this absolute path is looked for."""
+        return self.root / str(absolute).lstrip("/")
+
+    def needing(self, pattern: str) -> dict[str, list[str]]:
+        """What the installed network types say they need: each text that matches `pattern`, with the types that name it."""
+        found: dict[str, list[str]] = {}
+        for name, plugin in sorted(self.registry.drivers.items()):
+            for hit in sorted({hit for text in plugin.info.privileges for hit in re.findall(pattern, text)}):
+                found.setdefault(hit, []).append(name)
+        return found
+
+
+Check = Callable[[Host], Iterable[Result] | Iterator[Result]]

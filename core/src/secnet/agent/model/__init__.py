@@ -1,0 +1,1 @@
+"""Data only: what the packages of the agent hand to each other."""

@@ -1,0 +1,38 @@
+"""A NetworkAttachmentDefinition of ours, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secnet.contract import NetworkRef, freeze
+
+__all__ = ["NetworkConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """A valid NAD of ours.
+
+    mtu: bytes; None leaves it to the driver. options: the driver's keys. ipam_type: None means no addresses.
+    ipam_config: the backend's keys. resource_name: the extended resource of the device plugin, from the NAD's annotation.
+    cni_type: one of OUR_TYPES, as the NAD says. cni_name: by which callers of a CNI plugin know it.
+    """
+
+    network: NetworkRef
+    network_type: str
+    uid: str = ""
+    generation: int = 0
+    mtu: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ipam_type: str | None = None
+    ipam_config: Mapping[str, Any] = field(default_factory=dict)
+    resource_name: str | None = None
+    cni_version: str = ""
+    cni_type: str = ""
+    cni_name: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("options", "ipam_config"):
+            object.__setattr__(self, name, freeze(getattr(self, name)))

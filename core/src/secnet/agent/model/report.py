@@ -1,0 +1,149 @@
+"""What became of each network of each Pod, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secnet.contract import (
+    AttachmentId,
+    ErrorInfo,
+    NodeReport,
+    PodRef,
+    freeze,
+)
+
+from .record import Phase, Record
+
+__all__ = [
+    "DEGRADED",
+    "FAILED",
+    "NetworkReport",
+    "NodeState",
+    "PENDING",
+    "PodReport",
+    "SingleReport",
+    "SyncResult",
+    "network_report",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """report is None when the Pod needs none; records are its attachments now, made those of them that this sync made."""
+
+    report: PodReport | None
+    records: tuple[Record, ...] = ()
+    released: frozenset[tuple[str, str]] = frozenset()
+    made: tuple[Record, ...] = ()
+
+    @property
+    def errors(self) -> tuple[ErrorInfo, ...]:
+        """Every error in the report."""
+        if self.report is None:
+            return ()
+        own = (self.report.error,) if self.report.error else ()
+        return own + tuple(network.error for network in self.report.networks if network.error)
+
+
+PENDING = "Pending"
+
+
+FAILED = "Failed"
+
+
+DEGRADED = "Degraded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkReport:
+    """The state of one network of a Pod.
+
+    phase: Attached, Degraded (attached, but a check found a deviation), Pending (will be tried again), Failed (only a new input
+    helps), Detaching.
+    outdated: its NAD was edited since; a living attachment stays as it was made.
+    """
+
+    network: str
+    phase: str
+    interface: str = ""
+    network_type: str = ""
+    addresses: tuple[str, ...] = ()
+    vlan: int | None = None
+    mac: str | None = None
+    mtu: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    nad_generation: int = 0
+    outdated: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "details", freeze(self.details))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodReport:
+    """The state of one Pod's networks, and what it answers.
+
+    generation: of the Pod. revision: the highest resourceVersion of the store that was seen before the work began.
+    """
+
+    pod: PodRef
+    generation: int = 0
+    container_id: str = ""
+    netns: str = ""
+    error: ErrorInfo | None = None
+    networks: tuple[NetworkReport, ...] = ()
+    revision: int = 0
+    updated: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing will happen any more without a new input."""
+        done = all(network.phase in (Phase.ATTACHED, FAILED, DEGRADED) for network in self.networks)
+        return done and (self.error is None or not self.error.retryable)
+
+    @property
+    def attached(self) -> bool:
+        """True when every network is attached."""
+        return self.error is None and all(network.phase == Phase.ATTACHED for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """The per-node state of one driver: its last NodeReport, or the error of the last attempt."""
+
+    network_type: str
+    report: NodeReport = field(default_factory=NodeReport)
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleReport:
+    """What the last check found on an interface that a caller of the CNI plugin asked for."""
+
+    key: AttachmentId
+    error: ErrorInfo
+
+
+def network_report(record: Record, error: ErrorInfo | None = None, *, outdated: bool = False) -> NetworkReport:
+    """The report of a network that has a record."""
+    attachment, result = record.attachment, record.result
+    phase = str(record.phase)
+    if error is not None:
+        phase = DEGRADED if record.phase == Phase.ATTACHED else phase
+    return NetworkReport(
+        network=str(attachment.request.network),
+        phase=phase,
+        interface=record.key.ifname,
+        network_type=attachment.request.network_type,
+        addresses=tuple(item.address for item in attachment.lease.addresses) if attachment.lease else (),
+        vlan=attachment.vlan,
+        mac=result.mac if result else attachment.mac,
+        mtu=result.mtu if result else attachment.mtu,
+        details=result.details if result else {},
+        error=error,
+        nad_generation=record.nad_generation,
+        outdated=outdated,
+    )

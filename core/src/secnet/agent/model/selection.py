@@ -1,0 +1,63 @@
+"""The networks that a Pod asks for, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secnet.contract import NetworkRef, SecnetError, freeze
+
+__all__ = ["SelectionId", "Named", "Selection"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """One network that the Pod asks for, valid by rules 4.1.2.1.*.
+
+    index: position in the annotation, from 0.
+    mac: lower-case, colon-separated. ips: canonical, each `ADDRESS` or `ADDRESS/PREFIX`.
+    default_route: gateways; None when the key is absent, empty when the list is (then IPAM's gateways count).
+    bandwidth: bits per second and bits. port_mappings: with lower-case `protocol`. infiniband_guid: like a MAC of 8 bytes.
+    extra: the keys with a dot, which belong to others.
+    """
+
+    index: int
+    network: NetworkRef
+    interface: str | None = None
+    mac: str | None = None
+    ips: tuple[str, ...] = ()
+    default_route: tuple[str, ...] | None = None
+    bandwidth: Mapping[str, int] | None = None
+    port_mappings: tuple[Mapping[str, Any], ...] = ()
+    infiniband_guid: str | None = None
+    cni_args: Mapping[str, Any] | None = None
+    ipam_claim: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("bandwidth", "port_mappings", "cni_args", "extra"):
+            object.__setattr__(self, name, freeze(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class SelectionId:
+    """Which element of an annotation something answers, across edits of the annotation.
+
+    interface: the name the element asks for, empty when it asks for none.
+    ordinal: position among the elements with the same network and interface, from 0.
+    """
+
+    network: NetworkRef
+    interface: str = ""
+    ordinal: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A selection with its interface name. With an error the element must not be attached; others are not affected."""
+
+    selection: Selection
+    selection_id: SelectionId
+    ifname: str
+    error: SecnetError | None = None

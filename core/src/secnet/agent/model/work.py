@@ -1,0 +1,85 @@
+"""What one reconcile of a Pod has to do, as data."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from secnet.contract import (
+    AttachmentId,
+    AttachRequest,
+    Call,
+    IpamRequest,
+    SecnetError,
+    freeze,
+)
+
+from .record import Origin, Record
+from .selection import SelectionId
+
+__all__ = ["Changes", "Ignored", "MakeCall", "Outcome", "Rejected", "Work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One network to attach, with all that the pipeline needs.
+
+    resource: what its device must be of; None for a network type without devices. The device is put into the request later, for
+    all networks of the Pod at once (see `devices.DeviceAllocator`).
+    """
+
+    selection_id: SelectionId
+    request: AttachRequest
+    attachment_options: Mapping[str, Any] = field(default_factory=dict)
+    ipam: IpamRequest | None = None
+    ipam_type: str | None = None
+    resource: str | None = None
+    nad_generation: int = 0
+    origin: Origin = Origin.ANNOTATION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attachment_options", freeze(self.attachment_options))
+
+    @property
+    def key(self) -> AttachmentId:
+        """Identity of the attachment."""
+        return self.request.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """One network that cannot be attached now, and why."""
+
+    selection_id: SelectionId
+    ifname: str
+    error: SecnetError
+    network_type: str = ""
+    nad_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """One network whose NAD is of another type: none of our business."""
+
+    selection_id: SelectionId
+
+
+Outcome = Work | Rejected | Ignored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """remove first, then attach in annotation order; keep and rejected touch nothing."""
+
+    keep: tuple[tuple[Record, Outcome], ...] = ()
+    remove: tuple[Record, ...] = ()
+    attach: tuple[Work, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+class MakeCall(Protocol):
+    """Makes the call for work on one attachment. awaited: see `Call`."""
+
+    def __call__(self, request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call: ...

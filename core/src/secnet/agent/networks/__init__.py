@@ -1,0 +1,1 @@
+"""From annotation and NetworkAttachmentDefinitions to attach requests."""

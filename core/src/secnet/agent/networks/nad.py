@@ -1,0 +1,225 @@
+"""NetworkAttachmentDefinitions: whose they are, and what their config says (issue 2, item 2).
+
+A config is split by key. The core checks its own keys first, then the driver its options, then the IPAM backend its part, each
+with a schema of its own, so that a message names who does not like what. Keys that nobody owns are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, freeze, load_fragment
+
+from ..model.network import NetworkConfig
+from ..plugins.fragments import CORE_KEYS
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..text.json_text import JsonProblem, nearest, read_json, show
+from ..text.schema import Problem, Validator
+
+__all__ = ["OUR_TYPES", "RESOURCE_ANNOTATION", "InvalidNetwork", "examine_nad", "nad_ref", "parse_nad"]
+
+OUR_TYPES = ("antrea", "secnet")
+RESOURCE_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName"
+
+_SMALLEST_MTU = 68  # RFC 791; the kernel's minimum for Ethernet
+_CORE = Validator(load_fragment("secnet.agent.networks", "nad.json"), "common key")
+_ELSEWHERE = {
+    "args": "remove it: nothing reads it here",
+    "bridge": "only some network types have a bridge option; `secnet drivers` shows which",
+    "dns": "put it into ipam",
+    "ippools": "put it into ipam",
+    "plugins": "a chain of plugins cannot hold this type; write its config alone",
+    "prevResult": "remove it: a CNI runtime writes it when it calls a plugin",
+    "runtimeConfig": "remove it: a CNI runtime writes it when it calls a plugin",
+}
+
+
+class InvalidNetwork(InvalidConfig):
+    """A NAD of ours says something invalid; `path` leads into its config, such as `$.ipam.ippools[0]`."""
+
+
+def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
+    """Namespace and name; the namespace is `default` where none is written."""
+    meta = nad["metadata"]
+    return NetworkRef(namespace=meta.get("namespace") or "default", name=meta["name"])
+
+
+def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | None:
+    """The config of a NAD; None when it belongs to somebody else.
+
+    Raises InvalidNetwork for what is malformed, Unsupported for a network or IPAM type that is not installed, and
+    ContractViolation when a backend fails to check its part.
+    """
+    config, problems = examine_nad(nad, registry)
+    if problems:
+        raise problems[0]
+    return config
+
+
+def examine_nad(nad: Mapping[str, Any], registry: Registry) -> tuple[NetworkConfig | None, tuple[Permanent, ...]]:
+    """As `parse_nad`, but with everything that is wrong, the most telling first; the config is None if anything is."""
+    subject = f"NetworkAttachmentDefinition {nad_ref(nad)}"
+    try:
+        config = _own_config(nad, subject)
+    except InvalidNetwork as exc:
+        return None, (exc,)
+    if config is None:
+        return None, ()
+    problems = list(_Stages(nad=nad, config=config, registry=registry, subject=subject).run())
+    return (None if problems else _build(nad, config)), tuple(problems)
+
+
+def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
+    """The JSON of `spec.config` if it is of our type.
+
+    Without a config the network is one that some implementation knows by the object's name (multi-net-spec 3.2): not ours.
+    """
+    spec = nad.get("spec") or {}
+    text = spec.get("config") if isinstance(spec, Mapping) else spec
+    if text is None or (isinstance(text, str) and not text.strip()):
+        return None
+    where = {"subject": subject, "path": "$.spec.config"}
+    if not isinstance(text, str):
+        raise InvalidNetwork(
+            f"{show(text)} where a string is required", hint="write the config as a JSON text in quotes", **where
+        )
+    try:
+        config = read_json(text)
+    except JsonProblem as exc:
+        raise InvalidNetwork(f"invalid JSON: {exc}", hint="correct the JSON text of spec.config", **where) from exc
+    if not isinstance(config, dict):
+        raise InvalidNetwork(f"{show(config)} where a JSON object is required", hint="write one JSON object", **where)
+    plugins = config.get("plugins")
+    chained = [item.get("type") for item in plugins if isinstance(item, dict)] if isinstance(plugins, list) else []
+    if any(item in OUR_TYPES for item in chained):
+        raise InvalidNetwork(
+            "a chain of plugins holds a config of our type, which cannot be chained",
+            hint="write that config alone, without plugins",
+            subject=subject,
+            path="$.plugins",
+        )
+    if "type" not in config and "networkType" in config:
+        raise InvalidNetwork("the key type is missing", hint='add "type": "antrea"', subject=subject, path="$.type")
+    return config if config.get("type") in OUR_TYPES else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stages:
+    """The checks of one config: core, driver, backend. Later ones need what earlier ones found."""
+
+    nad: Mapping[str, Any]
+    config: Mapping[str, Any]
+    registry: Registry
+    subject: str
+
+    def run(self) -> Iterator[Permanent]:
+        core = {key: value for key, value in self.config.items() if key in CORE_KEYS}
+        yield from self._errors(_CORE.problems(core))
+        mtu = self.config.get("mtu")
+        if type(mtu) is int and 0 < mtu < _SMALLEST_MTU:
+            hint = f"write at least {_SMALLEST_MTU}, or leave it out for the driver's default"
+            yield self._error("$.mtu", f"{mtu} is too small (common key)", hint)
+        yield from self._driver()
+        yield from self._backend()
+
+    def _driver(self) -> Iterator[Permanent]:
+        network_type = self.config.get("networkType")
+        if not isinstance(network_type, str):
+            return
+        plugin = self.registry.drivers.get(network_type)
+        if plugin is None:
+            yield self._not_installed(
+                "network type", "$.networkType", network_type, DRIVERS_GROUP, self.registry.drivers
+            )
+            return
+        options = {key: value for key, value in self.config.items() if key not in CORE_KEYS}
+        known = plugin.options.schema["properties"]
+        hints = _ELSEWHERE | {
+            key: f"did you mean {match!r}?"
+            for key in options
+            if key not in known and key not in _ELSEWHERE and (match := nearest(key, [*known, *CORE_KEYS]))
+        }
+        yield from self._errors(plugin.options.problems(options, hints=hints))
+        if plugin.info.needs_device and not _resource_name(self.nad):
+            yield self._error(
+                f"$.metadata.annotations['{RESOURCE_ANNOTATION}']",
+                f"network type {network_type} needs a device, but the annotation that names its resource is missing or empty",
+                "annotate the NetworkAttachmentDefinition with the resource of the device plugin, such as example.com/sriov",
+            )
+
+    def _backend(self) -> Iterator[Permanent]:
+        ipam = self.config.get("ipam")
+        ipam_type = ipam.get("type") if isinstance(ipam, dict) else None
+        if not isinstance(ipam, dict) or not isinstance(ipam_type, str):
+            return
+        plugin = self.registry.backends.get(ipam_type)
+        if plugin is None:
+            yield self._not_installed("IPAM type", "$.ipam.type", ipam_type, BACKENDS_GROUP, self.registry.backends)
+            return
+        config = _without_type(ipam)
+        found = plugin.options.problems(config, prefix=("ipam",))
+        yield from self._errors(found)
+        if not found:
+            yield from self._backend_says(plugin, config)
+
+    def _backend_says(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Iterator[Permanent]:
+        """What no schema can express: the backend's own check of its part."""
+        try:
+            self.registry.offline_backend(plugin.name).validate(freeze(config))
+        except Permanent as exc:
+            path = exc.path if exc.path.startswith("$.ipam") else f"$.ipam{exc.path.removeprefix('$')}"
+            yield self._error(path, f"{exc.message} ({plugin.options.owner})", exc.hint)
+
+    def _not_installed(
+        self, what: str, path: str, name: str, group: str, installed: Mapping[str, LoadedPlugin[Any]]
+    ) -> Permanent:
+        broken = self.registry.unusable(group, name, what, subject=self.subject, path=path)
+        if broken is not None:
+            return broken
+        listed = ", ".join(sorted(installed)) or "none"
+        same = nearest(name, installed)
+        if same is not None and same.lower() == name.lower():
+            return self._error(path, f"no {what} {show(name)}: case counts", f"write {same!r}")
+        install = f"install a distribution with the entry point {name!r} in group {group}"
+        return Unsupported(
+            f"no {what} {show(name)} is installed (installed: {listed})",
+            hint=f"did you mean {same!r}? Or {install}" if same else install,
+            subject=self.subject,
+            path=path,
+        )
+
+    def _errors(self, problems: list[Problem]) -> Iterator[InvalidNetwork]:
+        return (self._error(problem.path, problem.message, problem.hint) for problem in problems)
+
+    def _error(self, path: str, message: str, hint: str) -> InvalidNetwork:
+        return InvalidNetwork(message, hint=hint, subject=self.subject, path=path)
+
+
+def _build(nad: Mapping[str, Any], config: Mapping[str, Any]) -> NetworkConfig:
+    ipam = config.get("ipam")
+    return NetworkConfig(
+        network=nad_ref(nad),
+        uid=nad["metadata"].get("uid", ""),
+        generation=int(nad["metadata"].get("generation") or 0),
+        network_type=config["networkType"],
+        mtu=config.get("mtu") or None,
+        options={key: value for key, value in config.items() if key not in CORE_KEYS},
+        ipam_type=ipam["type"] if ipam else None,
+        ipam_config=_without_type(ipam) if ipam else {},
+        resource_name=_resource_name(nad) or None,
+        cni_version=config["cniVersion"],
+        cni_type=config["type"],
+        cni_name=config.get("name") or nad["metadata"]["name"],
+    )
+
+
+def _without_type(ipam: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in ipam.items() if key != "type"}
+
+
+def _resource_name(nad: Mapping[str, Any]) -> str:
+    annotations = nad["metadata"].get("annotations")
+    value = annotations.get(RESOURCE_ANNOTATION) if isinstance(annotations, Mapping) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,109 @@
+"""The NADs as the watch last saw them, parsed once per version."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, SecnetError, Unsupported
+
+from ..model.network import NetworkConfig
+from ..model.problem import InternalError
+from ..plugins.registry import Registry
+from .nad import parse_nad
+
+__all__ = ["NadCache"]
+
+_log = logging.getLogger(__name__)
+
+
+class NadCache:
+    """A cache by name. Thread-safe.
+
+    shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces.
+    multus: whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours to watch.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        shared_namespaces: frozenset[str] | None = None,
+        multus: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._registry = registry
+        self._shared = shared_namespaces
+        self._multus = multus
+        self._lock = threading.Lock()
+        self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
+        self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
+
+    def update(self, nad: Mapping[str, Any]) -> None:
+        """Take a new or changed NAD."""
+        with self._lock:
+            self._objects[_ref(nad)] = nad
+            self._parsed.pop(_ref(nad), None)
+
+    def remove(self, nad: Mapping[str, Any]) -> None:
+        """Forget a deleted NAD."""
+        with self._lock:
+            self._objects.pop(_ref(nad), None)
+            self._parsed.pop(_ref(nad), None)
+
+    def for_pods_of(self, namespace: str) -> Callable[[NetworkRef], NetworkConfig | None]:
+        """`look_up` for the Pods of a namespace: also raises InvalidConfig for a NAD that they may not use."""
+
+        def look_up(ref: NetworkRef) -> NetworkConfig | None:
+            config = self.look_up(ref)
+            if config is not None and self._shared is not None and ref.namespace not in {namespace, *self._shared}:
+                raise InvalidConfig(
+                    f"Pods of namespace {namespace} may not use the networks of namespace {ref.namespace}",
+                    hint=f"use a network of {', '.join(sorted({namespace, *self._shared}))}, or have an administrator add "
+                    f"{ref.namespace} to kubernetes.sharedNamespaces of the node configuration",
+                    subject=f"NetworkAttachmentDefinition {ref}",
+                )
+            return config
+
+        return look_up
+
+    def look_up(self, ref: NetworkRef) -> NetworkConfig | None:
+        """The parsed NAD, None for one of somebody else. Raises ObjectNotFound, or the error that its config deserves."""
+        with self._lock:
+            if ref not in self._objects:
+                raise ObjectNotFound(
+                    "there is no such NetworkAttachmentDefinition",
+                    hint="create it, or correct the name or namespace in the Pod's annotation",
+                    subject=f"NetworkAttachmentDefinition {ref}",
+                )
+            if ref not in self._parsed:
+                self._parsed[ref] = self._parse(self._objects[ref])
+            parsed = self._parsed[ref]
+        if isinstance(parsed, SecnetError):
+            raise parsed.with_traceback(None)
+        if parsed is None or not self._multus():
+            return parsed
+        if parsed.cni_type == "secnet":
+            return None
+        raise Unsupported(
+            f"Multus serves this node and calls the CNI plugin {parsed.cni_type!r} for this network itself",
+            hint='write "type": "secnet": Multus then calls secnet for it',
+            subject=f"NetworkAttachmentDefinition {parsed.network}",
+            path="$.type",
+        )
+
+    def _parse(self, nad: Mapping[str, Any]) -> NetworkConfig | SecnetError | None:
+        try:
+            return parse_nad(dict(nad), self._registry)
+        except SecnetError as exc:
+            return exc
+        except Exception as exc:  # whoever may write one NAD must not stop the Pods of others
+            error = InternalError(exc, subject=f"NetworkAttachmentDefinition {_ref(nad)}")
+            _log.error("%s", error)
+            _log.debug("where that fails", exc_info=exc)
+            return error
+
+
+def _ref(nad: Mapping[str, Any]) -> NetworkRef:
+    return NetworkRef(namespace=nad["metadata"].get("namespace") or "default", name=nad["metadata"]["name"])

@@ -1,0 +1,114 @@
+"""What is wrong with NADs and IPPools, whether a Pod uses them or not: shown by `secnet status` before somebody runs into it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from secnet.contract import SecnetError
+
+from ..model.problem import InternalError, Problem
+from ..plugins.registry import Registry
+from .nad import nad_ref, parse_nad
+
+__all__ = ["ObjectProblems"]
+
+_log = logging.getLogger(__name__)
+
+_NAD = "NetworkAttachmentDefinition"
+
+ObjectKey = tuple[str, str, str]
+_Said = tuple[str, str, str]  # source, message, hint
+
+
+class ObjectProblems:
+    """Looks at a NAD once, and at the IPPools together when anything changed; thread-safe."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
+        self._since: dict[_Said, str] = {}
+        self._found: tuple[Problem, ...] | None = ()
+        self._of_nads: dict[ObjectKey, _Said | None] = {}  # of those that were looked at
+
+    def update(self, obj: Mapping[str, Any]) -> None:
+        """Take a new or changed NAD or IPPool. A new status alone is no change."""
+        key, slim = _key(obj), {name: value for name, value in obj.items() if name != "status"}
+        with self._lock:
+            before = self._objects.get(key)
+            if before is None or _essence(before) != _essence(slim):
+                self._found = None
+                self._of_nads.pop(key, None)
+            self._objects[key] = slim
+
+    def remove(self, obj: Mapping[str, Any]) -> None:
+        """Forget an object."""
+        with self._lock:
+            self._objects.pop(_key(obj), None)
+            self._of_nads.pop(_key(obj), None)
+            self._found = None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong now; cheap while nothing changed."""
+        with self._lock:
+            if self._found is None:
+                found = [*self._look_at_nads(), *self._of_pools()]
+                now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                self._since = {item: self._since.get(item, now) for item in found}
+                self._found = tuple(
+                    Problem(source=source, message=message, hint=hint, since=self._since[(source, message, hint)])
+                    for source, message, hint in found
+                )
+            return self._found
+
+    def _look_at_nads(self) -> Iterator[_Said]:
+        for key, nad in sorted(self._objects.items(), key=lambda item: item[0]):
+            if key[0] != _NAD:
+                continue
+            if key not in self._of_nads:
+                error = self._of_nad(nad)
+                self._of_nads[key] = None if error is None else _said(error, nad)
+            said = self._of_nads[key]
+            if said is not None:
+                yield said
+
+    def _of_nad(self, nad: Mapping[str, Any]) -> SecnetError | None:
+        try:
+            parse_nad(nad, self._registry)
+        except SecnetError as exc:
+            return exc
+        except Exception as exc:  # one NAD must not hide what is wrong with all others
+            _log.debug("%s %s cannot be looked at", _NAD, nad_ref(nad), exc_info=exc)
+            return InternalError(exc)
+        return None
+
+    def _of_pools(self) -> Iterator[_Said]:
+        others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
+        for name, backend in self._registry.backends.items():
+            try:
+                for obj, path, message, hint in backend.cls.validate_objects(others):
+                    yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
+            except Exception:
+                _log.exception("IPAM backend %s (%s) failed to check the objects", name, backend.distribution)
+
+
+def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:
+    return error.subject or f"{_NAD} {nad_ref(nad)}", _at(error.path, error.message), error.hint
+
+
+def _essence(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What is looked at: a NAD names its resource in an annotation."""
+    return obj.get("spec"), obj["metadata"].get("annotations")
+
+
+def _at(path: str, message: str) -> str:
+    return f"{path}: {message}" if path else message
+
+
+def _key(obj: Mapping[str, Any]) -> ObjectKey:
+    meta = obj["metadata"]
+    return obj["kind"], meta.get("namespace") or "", meta["name"]

@@ -1,0 +1,1 @@
+"""HTTP, health, metrics in the format of Prometheus."""

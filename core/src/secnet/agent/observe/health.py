@@ -1,0 +1,70 @@
+"""Whether the agent is alive (`/healthz`) and whether it can do its work (`/readyz`).
+
+Alive: each background thread came round within the time that it gave itself, and no worker is held by one Pod for much longer
+than any attach may take. An agent that is not alive is to be killed; its attachments outlive it. Ready is stricter: recovery is
+done, the objects' source answers, and the per-node state is made. An agent that is not ready is left alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+
+from ..base.metrics import Metrics
+from ._http import HttpServer, Response
+
+__all__ = ["Heartbeats", "serve_health"]
+
+Reasons = Callable[[], Iterable[str]]
+
+
+class Heartbeats:
+    """What threads promise about their next sign of life. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._due: dict[str, float] = {}
+
+    def beat(self, name: str, within: float) -> None:
+        """`name` is alive, and will say so again within so many seconds."""
+        with self._lock:
+            self._due[name] = self._clock() + within
+
+    def late(self) -> list[str]:
+        """One sentence for each that broke its promise."""
+        now = self._clock()
+        with self._lock:
+            return [
+                f"{name} is stuck or ended, since {now - due:.0f} s" for name, due in self._due.items() if due < now
+            ]
+
+
+def serve_health(listen: str | None, metrics: Metrics, *, stuck: Reasons, unready: Reasons) -> Callable[[], None]:
+    """Serve /metrics, /healthz and /readyz at ADDRESS:PORT; returns what ends it. Nothing is served at None.
+
+    stuck, unready: why the agent is not alive, or not ready; each a sentence. They must not wait for anything.
+    """
+    if listen is None:
+        return metrics.close
+    routes = {
+        "/metrics": lambda: Response(body=metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8"),
+        "/healthz": lambda: _verdict(stuck()),
+        "/readyz": lambda: _verdict(unready()),
+    }
+    server = HttpServer(listen, routes)
+
+    def close() -> None:
+        server.close()
+        metrics.close()
+
+    return close
+
+
+def _verdict(reasons: Iterable[str]) -> Response:
+    lines = list(reasons)
+    if not lines:
+        return Response(body=b"ok\n")
+    return Response(body="".join(f"{line}\n" for line in lines).encode(), status=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -1,0 +1,91 @@
+"""Where metrics and health look: at the running parts of one agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..attach.node_state import NodeStateReconciler
+from ..base.metrics import Sources
+from ..cluster.interface import Cluster
+from ..config.settings import Settings
+from ..pods.controller import Controller
+from ..preflight.antrea import AntreaGuard
+from ..preflight.own_node import OwnNode
+from ..state.journal import Journal
+from ..state.reports import Reports
+from .health import Heartbeats
+
+__all__ = ["Monitoring"]
+
+_HELD_ATTACHES = 20
+_HELD_SECONDS = 600.0
+
+
+class Monitoring:
+    """Looks and changes nothing; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        journal: Journal,
+        reports: Reports,
+        controller: Controller,
+        node: NodeStateReconciler,
+        beats: Heartbeats,
+        antrea: AntreaGuard,
+        own_node: OwnNode,
+        settings: Settings,
+    ) -> None:
+        self._cluster = cluster
+        self._journal = journal
+        self._reports = reports
+        self._controller = controller
+        self._node = node
+        self._beats = beats
+        self._antrea = antrea
+        self._own_node = own_node
+        self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
+
+    def sources(self) -> Sources:
+        """What the metrics are collected from."""
+        return Sources(
+            records=self._journal.records,
+            reports=self._reports.pods,
+            queue_length=lambda: len(self._controller.queue),
+            queue_age=self._controller.queue.age,
+            pools=self._pools,
+            read_pool=lambda name: self._cluster.get("IPPool", name),
+        )
+
+    def stuck(self) -> list[str]:
+        """Why the agent is not alive any more."""
+        held = self._controller.queue.held(self._held_seconds)
+        return [
+            *self._beats.late(),
+            *(f"a worker has been busy with {_words(key)} for more than {self._held_seconds:.0f} s" for key in held),
+        ]
+
+    def unready(self) -> Iterator[str]:
+        """Why the agent cannot do its work now."""
+        if not (self._controller.started and self._controller.recovered.is_set()):
+            yield "recovery is not done yet"
+        if reason := self._cluster.unreachable():
+            yield reason
+        if reason := self._own_node.missing():
+            yield reason
+        if reason := self._antrea.refusal():
+            yield reason
+        yield from self._node.unready()
+
+    def _pools(self) -> Iterator[str]:
+        """Those that the attachments' networks list, and those that gave an address."""
+        for record in self._journal.records():
+            if record.ipam is not None:
+                named = record.ipam.config.get("ippools") or ()
+                yield from (name for name in named if isinstance(name, str))
+            if record.attachment.lease is not None:
+                yield from (item.pool for item in record.attachment.lease.addresses if item.pool)
+
+
+def _words(key: object) -> str:
+    return "Pod " + "/".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -1,0 +1,196 @@
+"""The metrics as Prometheus reads them. The table in docs/operations.md lists them all; a test compares the two."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import prometheus_client as prom
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from secnet.contract import SecnetError
+
+from ..base.metrics import Metrics, Sources
+from ._pool_usage import PoolUsage
+
+__all__ = ["PrometheusMetrics"]
+
+_log = logging.getLogger(__name__)
+
+# From one netlink message to the longest attach timeout that is of use.
+_OPERATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_WHOLE = "total"
+
+
+class PrometheusMetrics(Metrics):
+    """Counts into a registry of its own, so that two agents in one process, and a plugin's metrics, stay apart."""
+
+    def __init__(self) -> None:
+        self.registry = prom.CollectorRegistry()
+        self._seconds = prom.Histogram(
+            "secnet_operation_duration_seconds",
+            "Duration of operations on one attachment, by phase; the phase `total` is the operation as a whole",
+            ("operation", "network_type", "phase"),
+            buckets=_OPERATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._failures = prom.Counter(
+            "secnet_operation_failures",
+            "Operations on one attachment that failed, by the reason that Events and status show too",
+            ("operation", "network_type", "reason"),
+            registry=self.registry,
+        )
+        self._calls = prom.Counter(
+            "secnet_api_calls",
+            "Requests to the Kubernetes API",
+            ("verb", "kind", "status"),
+            registry=self.registry,
+        )
+        self._call_seconds = prom.Histogram(
+            "secnet_api_call_duration_seconds",
+            "Duration of requests to the Kubernetes API",
+            ("verb", "kind"),
+            buckets=_CALL_BUCKETS,
+            registry=self.registry,
+        )
+        self._entries = prom.Counter(
+            "secnet_cni_entry_writes",
+            "How often the agent had to write the CNI plugin's entry into the runtime's network",
+            registry=self.registry,
+        )
+        prom.Info("secnet_build", "Version of the agent", registry=self.registry).info(
+            {"version": importlib.metadata.version("secnet"), "python": platform.python_version()}
+        )
+        prom.ProcessCollector(registry=self.registry)
+        self._state = _State()
+        self.registry.register(self._state)
+
+    @contextmanager
+    def operation(self, operation: str, network_type: str) -> Iterator[None]:
+        """See Metrics. The duration of what failed is not counted: a deadline is no measure of the host."""
+        start = time.perf_counter()
+        try:
+            yield
+        except SecnetError as exc:
+            self._failures.labels(operation, network_type, exc.reason).inc()
+            raise
+        except BaseException:
+            self._failures.labels(operation, network_type, "InternalError").inc()
+            raise
+        self._seconds.labels(operation, network_type, _WHOLE).observe(time.perf_counter() - start)
+
+    @contextmanager
+    def phase(self, operation: str, network_type: str, phase: str) -> Iterator[None]:
+        """See Metrics."""
+        start = time.perf_counter()
+        yield
+        self._seconds.labels(operation, network_type, phase).observe(time.perf_counter() - start)
+
+    def on_call(self, verb: str, kind: str, status: int, seconds: float) -> None:
+        """See Metrics."""
+        self._calls.labels(verb, kind, str(status)).inc()
+        self._call_seconds.labels(verb, kind).observe(seconds)
+
+    def on_entry_written(self) -> None:
+        """See Metrics."""
+        self._entries.inc()
+
+    def observe(self, sources: Sources) -> None:
+        """See Metrics."""
+        self._state.observe(sources)
+
+    def page(self) -> bytes:
+        """See Metrics."""
+        return bytes(prom.generate_latest(_WithoutCreated(self.registry)))
+
+    def close(self) -> None:
+        """See Metrics."""
+        self._state.close()
+
+
+class _WithoutCreated(Collector):
+    """Leaves out the time at which each series began: a fifth of the page, which nobody reads."""
+
+    def __init__(self, registry: prom.CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+class _State(Collector):
+    """What is looked up when it is asked for: counting along could go wrong, the journal cannot."""
+
+    def __init__(self) -> None:
+        self._sources = Sources()
+        self._pools = PoolUsage(self._sources)
+
+    def observe(self, sources: Sources) -> None:
+        self._pools.close()
+        self._sources, self._pools = sources, PoolUsage(sources)
+
+    def close(self) -> None:
+        self._pools.close()
+
+    def collect(self) -> Iterator[Metric]:
+        for part in (self._attachments, self._errors, self._queue, self._pool_usage):
+            try:
+                yield from part()
+            except Exception:  # one part that cannot be read must not take all metrics away
+                _log.exception("some metrics cannot be collected")
+
+    def _attachments(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "secnet_attachments",
+            "Attachments in the journal, by phase",
+            labels=("network_type", "phase"),
+        )
+        counts = Counter((r.attachment.request.network_type, str(r.phase)) for r in self._sources.records())
+        for labels, count in sorted(counts.items()):
+            family.add_metric(labels, count)
+        yield family
+
+    def _errors(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "secnet_network_errors",
+            "Networks of Pods that have an error now, by its reason",
+            labels=("network_type", "reason"),
+        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for report in self._sources.reports():
+            if report.error is not None and not report.networks:
+                counts["", report.error.reason] += 1
+            counts.update((n.network_type, n.error.reason) for n in report.networks if n.error is not None)
+        for labels, count in sorted(counts.items()):
+            family.add_metric(labels, count)
+        yield family
+
+    def _queue(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "secnet_queue_length", "Pods waiting or worked on", value=float(self._sources.queue_length())
+        )
+        yield GaugeMetricFamily(
+            "secnet_queue_age_seconds",
+            "How long the oldest Pod that is due has waited for a worker",
+            value=self._sources.queue_age(),
+        )
+
+    def _pool_usage(self) -> Iterator[Metric]:
+        total = GaugeMetricFamily(
+            "secnet_ippool_addresses", "Addresses of an IPPool that the node's networks use", labels=("pool",)
+        )
+        used = GaugeMetricFamily("secnet_ippool_used_addresses", "Addresses of it that are taken", labels=("pool",))
+        for name, usage in sorted(self._pools.look().items()):
+            used.add_metric((name,), usage.used)
+            if usage.total is not None:
+                total.add_metric((name,), usage.total)
+        yield from (total, used)

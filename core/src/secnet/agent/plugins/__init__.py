@@ -1,0 +1,1 @@
+"""Drivers and IPAM backends as installed: discovery, registry, contract check, schema fragments."""

@@ -1,0 +1,327 @@
+"""The agent as the CNI calls see it: whole Pods for the chained plugin, single networks for Multus, a runtime or `cnitool`.
+
+Every call holds its Pod in the queue, so that it never meets the asynchronous path, which goes on beside it: it serves Pods that
+were there before the plugin was, and annotations that change later.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from secnet.contract import (
+    AttachmentId,
+    Busy,
+    Call,
+    Conflict,
+    DeviceRef,
+    ErrorInfo,
+    Finding,
+    Gone,
+    NetworkRef,
+    PodRef,
+    Retryable,
+    SecnetError,
+    Timeout,
+    thaw,
+)
+from secnet.linux.netns import forbid_host, identify
+
+from ..attach.pipeline import Pipeline
+from ..cluster.interface import Cluster
+from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
+from ..model.pod import PodKey, asks_for_networks, pod_ref
+from ..model.problem import InternalError
+from ..model.record import Origin, Phase, Record
+from ..model.sandbox import Sandbox
+from ..model.selection import Named, Selection, SelectionId
+from ..model.work import MakeCall, Rejected, Work
+from ..networks.nad import RESOURCE_ANNOTATION, parse_nad
+from ..networks.requests import build_work
+from ..plugins.registry import Registry
+from ..sandboxes.cni_cache import CniSandboxCache
+from ..sandboxes.monitor import lives
+from ..sandboxes.pod_table import PodTable
+from ..state.journal import Journal
+from .controller import Controller
+from .sandbox_attach import SandboxAttach
+from .single_checks import SingleChecks, queue_key
+from .sync import PodSync
+
+__all__ = ["NodeAttacher"]
+
+_log = logging.getLogger(__name__)
+
+_DEL_SECONDS = 20.0
+_STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this uid, its mirror Pod in the API another
+
+
+class NodeAttacher:
+    """Implements `cni.Attacher`.
+
+    make_call: a Call for work on one attachment. deadline: seconds for an ADD or CHECK. refusal: why nothing is served, if so.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        controller: Controller,
+        pods: PodTable,
+        cni_sandboxes: CniSandboxCache,
+        sandboxes: SandboxAttach,
+        sync: PodSync,
+        pipeline: Pipeline,
+        journal: Journal,
+        registry: Registry,
+        checks: SingleChecks,
+        make_call: MakeCall,
+        deadline: float,
+        refusal: Callable[[], ErrorInfo | None] = lambda: None,
+    ) -> None:
+        self._cluster = cluster
+        self._controller = controller
+        self._pods = pods
+        self._cni_sandboxes = cni_sandboxes
+        self._sandboxes = sandboxes
+        self._sync = sync
+        self._pipeline = pipeline
+        self._journal = journal
+        self._registry = registry
+        self._checks = checks
+        self._make_call = make_call
+        self._deadline = deadline
+        self._refusal = refusal
+
+    @property
+    def ready(self) -> bool:
+        """See `Attacher.ready`."""
+        return self._controller.recovered.is_set()
+
+    def status(self) -> ErrorInfo | None:
+        """See `Attacher.status`."""
+        if self.ready:
+            return None
+        soon = Busy("the agent is still taking up what an earlier one left", hint="it is ready soon").info
+        return self._refusal() or soon
+
+    # Whole Pods
+
+    def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
+        """See `Attacher.attach_pod`. Costs one GET when the sandbox comes before the watch told of its Pod."""
+        if sandbox.pod is None:
+            return ()
+        pod = self._find_pod(sandbox.pod, may_be_unknown=sandbox.may_pass)
+        if pod is None or not asks_for_networks(pod):
+            return ()
+        found = _identified(sandbox)
+        ref = pod_ref(pod)
+        key = (ref.namespace, ref.name)
+        with self._controller.hold(key, Call.within(self._deadline, cancel=cancel)):
+            self._cni_sandboxes.register(pod, found)
+            before = {record.key for record in self._journal.of_sandbox(found.container_id)}
+            try:
+                records = self._sandboxes.attach(pod, found, cancel)
+            except BaseException as exc:
+                self._cni_sandboxes.forget(found.container_id)
+                if isinstance(exc, Exception):
+                    error = exc if isinstance(exc, SecnetError) else InternalError(exc)
+                    self._controller.report_failure(key, pod, error)
+                raise
+            result = self._sync.sync(key, pod, cancel)
+            made = tuple(record for record in records if record.key not in before)
+            self._controller.publish(key, pod, replace(result, made=made))
+        return [attached(record) for record in records]
+
+    def detach_sandbox(self, container_id: str) -> None:
+        """See `Attacher.detach_sandbox`. What cannot be removed now keeps its record, and the agent goes on with it."""
+        key = self._cni_sandboxes.pod_of(container_id) or _pod_of(self._journal.of_sandbox(container_id))
+        if key is None:
+            self._cni_sandboxes.forget(container_id)
+            return
+        self._cni_sandboxes.forget(container_id)
+        waiting: set[PodKey] = set()
+        try:
+            with self._controller.hold(key, Call.within(_DEL_SECONDS)):
+                self._cni_sandboxes.forget(container_id)  # an ADD that had the Pod until now may have told of it again
+                waiting = self._sandboxes.detach(container_id)
+        except Timeout:
+            _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
+        for each in (key, *waiting):
+            self._controller.enqueue(each)
+
+    def has_ended(self, container_id: str) -> bool:
+        """See `Attacher.has_ended`."""
+        return not self._cni_sandboxes.is_awaited(container_id) and self._cni_sandboxes.has_ended(container_id)
+
+    def check_sandbox(self, container_id: str) -> Sequence[Finding]:
+        """See `Attacher.check_sandbox`."""
+        return [finding for record in self._journal.of_sandbox(container_id) for finding in self._check(record)]
+
+    # Single networks
+
+    def attach_one(
+        self,
+        sandbox: SandboxCall,
+        conf: Mapping[str, Any],
+        ifname: str,
+        runtime: RuntimeConfig,
+        cancel: threading.Event,
+    ) -> Attached:
+        """See `Attacher.attach_one`."""
+        work = self._work(sandbox, conf, ifname, runtime)
+        call = self._make_call(work.request, cancel)
+        with self._held(sandbox.container_id, sandbox.pod, call):
+            old = self._journal.get(work.key)
+            if old is not None and old.phase == Phase.ATTACHED:
+                raise Conflict(
+                    f"the sandbox has an interface {ifname} of network {old.attachment.request.network} already",
+                    hint="call DEL before ADD",
+                    subject=f"container {sandbox.container_id}",
+                )
+            if old is not None:
+                self._pipeline.detach(old, call)
+            record = self._pipeline.attach(work, call)
+        call.log.info("attached for a CNI call")
+        return attached(record)
+
+    def detach_one(self, container_id: str, ifname: str, network: str) -> None:
+        """See `Attacher.detach_one`. What is recorded as to be removed is removed by the agent, sooner or later."""
+        record = self._one(container_id, ifname, network)
+        if record is not None:
+            self._end(record)
+
+    def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
+        """See `Attacher.check_one`."""
+        record = self._one(container_id, ifname, network)
+        if record is None:
+            return [Finding(code="NotAttached", message=f"nothing is recorded for {ifname} of network {network}")]
+        return self._check(record)
+
+    def recorded(self) -> Sequence[RecordedAttachment]:
+        """See `Attacher.recorded`."""
+        return [
+            RecordedAttachment(
+                container_id=record.key.container_id,
+                ifname=record.key.ifname,
+                network=record.attachment.request.network.name,
+                chained=record.origin == Origin.ANNOTATION,
+            )
+            for record in self._journal.records()
+        ]
+
+    def tend(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Check single networks, and remove those that are half-built or whose namespace is gone: their caller may never say DEL.
+
+        beat: called before each of them, which may take as long as an attach.
+        """
+        left = [record for record in self._journal.of_cni() if _is_left(record)]
+        for record in left:
+            beat()
+            with suppress(SecnetError):  # it is tried again at the next look
+                self._end(record, _is_left)
+        self._checks.look([record for record in self._journal.of_cni() if record not in left], beat)
+
+    # Pieces
+
+    def _end(self, record: Record, still: Callable[[Record], bool] = lambda record: True) -> None:
+        """Detach, if it is `still` so when nobody else works on it. Raises what kept it from being recorded as to be removed."""
+        call = self._make_call(record.attachment.request, threading.Event())
+        try:
+            with self._held(record.key.container_id, record.pod, call):
+                current = self._journal.get(record.key)
+                if current is None or not still(current):
+                    return
+                self._pipeline.detach(current, call)
+        except SecnetError as exc:
+            call.log.warning("detach failed, it is tried again: %s", exc, extra={"reason": exc.reason})
+            left = self._journal.get(record.key)
+            if left is not None and left.phase == Phase.ATTACHED:
+                raise  # nobody but the caller would try again
+            return
+        call.log.info("detached for a CNI call")
+
+    @contextmanager
+    def _held(self, container_id: str, pod: PodRef | None, call: Call) -> Iterator[None]:
+        with self._controller.hold(queue_key(container_id, pod), call):
+            yield
+
+    def _find_pod(self, wanted: PodRef, *, may_be_unknown: bool) -> Mapping[str, Any] | None:
+        pod = self._pods.get((wanted.namespace, wanted.name))
+        if pod is None or not _is_same(pod, wanted):
+            try:
+                pod = self._cluster.get("Pod", wanted.name, wanted.namespace)
+            except Retryable as exc:
+                if not may_be_unknown:
+                    raise
+                # What the API server itself waits for may run there.
+                _log.warning("a Pod starts unseen, as its namespace never waits: %s", exc, extra={"pod": str(wanted)})
+                return None
+        if not _is_same(pod, wanted):
+            raise Gone(
+                f"the Pod of that name has the uid {pod_ref(pod).uid} and not {wanted.uid}",
+                hint="the runtime ends the sandbox of the earlier Pod by itself",
+                subject=f"Pod {wanted}",
+            )
+        return pod
+
+    def _one(self, container_id: str, ifname: str, network: str) -> Record | None:
+        record = self._journal.get(AttachmentId(container_id=container_id, ifname=ifname))
+        if record is None or record.origin != Origin.CNI or record.attachment.request.network.name != network:
+            return None
+        return record
+
+    def _check(self, record: Record) -> Sequence[Finding]:
+        call = self._make_call(record.attachment.request, threading.Event())
+        return self._pipeline.check(record, call).findings
+
+    def _work(self, sandbox: SandboxCall, conf: Mapping[str, Any], ifname: str, runtime: RuntimeConfig) -> Work:
+        """The request of one network; refusals are those of an annotation that asks for the same."""
+        network = NetworkRef(namespace=sandbox.pod.namespace if sandbox.pod else "default", name=str(conf["name"]))
+        metadata: dict[str, Any] = {"name": network.name, "namespace": network.namespace}
+        if runtime.device_id is not None:
+            metadata["annotations"] = {RESOURCE_ANNOTATION: "as the caller allocated it"}
+        config = parse_nad({"metadata": metadata, "spec": {"config": json.dumps(thaw(conf))}}, self._registry)
+        assert config is not None
+        selection = Selection(
+            index=0,
+            network=network,
+            interface=ifname,
+            mac=runtime.mac,
+            ips=runtime.ips,
+            bandwidth=runtime.bandwidth,
+            port_mappings=runtime.port_mappings,
+            infiniband_guid=runtime.infiniband_guid,
+        )
+        named = Named(selection=selection, selection_id=SelectionId(network=network, interface=ifname), ifname=ifname)
+        work = build_work(named, sandbox.pod, _identified(sandbox), lambda _: config, self._registry)
+        if isinstance(work, Rejected):
+            raise work.error
+        assert isinstance(work, Work)
+        device = DeviceRef(id=runtime.device_id) if runtime.device_id is not None else None
+        return replace(work, origin=Origin.CNI, request=replace(work.request, device=device))
+
+
+def _is_left(record: Record) -> bool:
+    """Half-built, or of a namespace that is gone."""
+    return record.phase != Phase.ATTACHED or not lives(record.attachment.request.netns)
+
+
+def _identified(sandbox: SandboxCall) -> Sandbox:
+    netns = identify(sandbox.netns)
+    forbid_host(netns)
+    return Sandbox(container_id=sandbox.container_id, netns=netns)
+
+
+def _is_same(pod: Mapping[str, Any], wanted: PodRef) -> bool:
+    static = (pod["metadata"].get("annotations") or {}).get(_STATIC_POD_UID)
+    return not wanted.uid or wanted.uid in (pod_ref(pod).uid, static)
+
+
+def _pod_of(records: Sequence[Record]) -> PodKey | None:
+    return next(((r.pod.namespace, r.pod.name) for r in records if r.pod is not None), None)

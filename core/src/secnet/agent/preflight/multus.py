@@ -1,0 +1,129 @@
+"""Whether Multus serves this node, and so calls the plugin for networks of `type: secnet` itself.
+
+Its configuration comes and goes: the daemon takes it away when it ends, and writes it again when it is back. So what was seen
+once is remembered in stateDir, by node, until the administrator says otherwise: whoever took over in between would give every
+Pod of the node a second interface and a second address, for good.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+from secnet.contract import SecnetError
+
+from ..base.clock import rfc3339
+from ..base.intervals import IntervalLimiter
+from ..base.os_errors import translated
+from ..cluster.problems import ProblemList, ProblemText
+from ..cni.install import multus_present
+from ..config.settings import Settings
+from ..model.problem import Problem
+
+__all__ = ["Multus", "how_to_forget", "memory_path", "remembered_since"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 5.0
+_PRESENT, _ABSENT = "present", "absent"  # what the administrator may say; else it is found out
+
+
+def memory_path(settings: Settings) -> Path:
+    """The file that says that Multus was seen on this node, and since when."""
+    return settings.state_dir / "multus" / urllib.parse.quote(settings.node_name, safe="")
+
+
+def remembered_since(path: Path) -> str | None:
+    """When Multus was first seen, RFC 3339 in UTC; None where nothing is remembered. Raises what an OSError there means."""
+    with translated(path):
+        try:
+            return path.read_text(encoding="utf-8", errors="replace").strip() or "an unknown time"
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def how_to_forget(settings: Settings) -> str:
+    """What ends the memory, as a remedy."""
+    return f"if Multus is gone from this node for good, remove {memory_path(settings)}, or set `multus: absent`"
+
+
+class Multus:
+    """The answer for one agent: call it. Thread-safe. The file is looked at anew with the configuration, every few seconds."""
+
+    def __init__(
+        self, settings: Settings, *, look_seconds: float = _LOOK_SECONDS, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._memory = memory_path(settings)
+        self._clock = clock
+        self._looks = IntervalLimiter(look_seconds)
+        self._lock = threading.Lock()  # whoever comes during the first look must not take its own answer from before it
+        self._serves = settings.multus == _PRESENT
+        self._trouble = ""
+        self._unwritten: str | None = None
+        self._problems = ProblemList(clock)
+
+    def __call__(self) -> bool:
+        """Whether Multus serves this node."""
+        with self._lock:
+            if self._looks.is_due("multus"):
+                self._look()
+            return self._serves
+
+    def problems(self) -> tuple[Problem, ...]:
+        """A note while only the memory speaks for Multus."""
+        self()
+        return self._problems.current()
+
+    def _look(self) -> None:
+        """What was known last holds where nothing can be seen; `secnet doctor` says it too."""
+        try:
+            self._find()
+        except SecnetError as exc:
+            if str(exc) != self._trouble:
+                _log.warning("cannot see whether Multus serves this node: %s", exc)
+            self._trouble = str(exc)
+        else:
+            self._trouble = ""
+
+    def _find(self) -> None:
+        mode = self._settings.multus
+        if mode == _ABSENT:
+            with translated(self._memory):
+                self._memory.unlink(missing_ok=True)
+            return
+        since = remembered_since(self._memory) or self._unwritten
+        self._serves = self._serves or since is not None
+        configured = self._is_configured()
+        self._serves = configured or since is not None or mode == _PRESENT
+        only_remembered = since is not None and not configured and mode != _PRESENT
+        self._problems.update([self._note(since)] if only_remembered else [])
+        if (configured and since is None) or self._unwritten is not None:
+            self._remember(since or rfc3339(self._clock()))
+
+    def _is_configured(self) -> bool:
+        conf_dir = self._settings.cni_conf_dir
+        if conf_dir is None:
+            return False
+        with translated(conf_dir):
+            return multus_present(conf_dir)
+
+    def _remember(self, since: str) -> None:
+        """What cannot be written is known at least to this process."""
+        self._unwritten = since
+        with translated(self._memory):
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._memory.with_name(f".{self._memory.name}.tmp")
+            temporary.write_text(since + "\n", encoding="utf-8")
+            os.replace(temporary, self._memory)
+        self._unwritten = None
+        _log.info("Multus serves this node: networks of type secnet are left to it, also while it is away")
+
+    def _note(self, since: str | None) -> ProblemText:
+        message = f"seen at {since}, and not configured now: networks of type secnet are left to it still"
+        return ProblemText("Multus", message, how_to_forget(self._settings), note=True)

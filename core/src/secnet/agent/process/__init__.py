@@ -1,0 +1,1 @@
+"""The agent process: wiring, start and stop."""

@@ -1,0 +1,315 @@
+"""The agent as a whole: made from settings, a registry and a cluster; started, and stopped without a trace."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TypeVar
+
+from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
+
+from ..base.intervals import IntervalLimiter
+from ..base.metrics import Metrics
+from ..cluster.interface import Cluster
+from ..cni.front import CniFront
+from ..config.settings import CniSettings, Settings
+from ..model.problem import Problem
+from ..observe.health import Heartbeats, serve_health
+from ..observe.monitoring import Monitoring
+from ..plugins.registry import Registry
+from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
+from ._wiring import wire
+from .metrics import make_metrics
+
+__all__ = ["Agent"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = 0.5
+_LOOK_AT_RUNTIME_SECONDS = 1.0
+_LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
+_LOOK_WHEN_SETTLED_SECONDS = 5.0
+_NODE_RETRY_SECONDS = (1.0, 15.0)
+_NODE_TIMEOUT_SECONDS = 20.0
+_UNDO_SECONDS = 30.0
+_FIRST_ROUND_SECONDS = 5.0
+_JOIN_SECONDS = 5.0
+_LEASE_SWEEP_SECONDS = 900.0  # where it costs requests to an API server
+
+
+class Agent:
+    """One reconciler of this node's secondary networks, alone on its run directory.
+
+    role: what this process is called to others that find the run directory taken, such as `secnet agent`.
+    wait: see `RunDirLock.acquire`.
+    observers: see every step of every plugin and of the core; tests inject faults here.
+    metrics: None to keep none, and to serve no HTTP.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        cluster: Cluster,
+        *,
+        role: str,
+        wait: Callable[[RunDirInUse], bool] = lambda exc: False,
+        observers: tuple[StepObserver, ...] = (),
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._cluster = cluster
+        self._role = role
+        self._wait = wait
+        self._observers = observers
+        self._lock = RunDirLock(settings.run_dir)
+        self._drained = True
+        self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
+        self._beats = Heartbeats()
+        self._stop = threading.Event()
+        self._first_round = threading.Event()
+        self._first_look = threading.Event()
+        self._problems: tuple[Problem, ...] = ()
+        self._front: CniFront | None = None
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Agent:
+        """Take the run directory, make per-node state, recover, and serve. Raises RunDirInUse if it is taken."""
+        with ExitStack() as stack:
+            self._lock.acquire(self._role, self._wait)
+            stack.callback(self._release)
+            bind_store(self._settings.run_dir, self._settings.state_dir)
+            self._build(stack)
+            self._spawn(self._node_loop, stack)
+            if self._components.antrea.needed:
+                self._spawn(self._preflight_loop, stack)
+                stack.callback(self._components.antrea.close)
+            stack.callback(self._stop.set)
+            self._wait_first_rounds()
+            self._components.controller.start()
+            stack.callback(self._stop_controller)
+            self._start_front(stack)
+            for target in (self._poll_loop, self._resync_loop):
+                self._spawn(target, stack)
+            stack.callback(self._stop.set)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let running work finish, undo what does not, and leave every living attachment as it is."""
+        self._exit.close()
+
+    def network_types(self) -> str:
+        """The installed network types in words, with the reason behind each that is not ready here."""
+        return ", ".join(self._state(name) for name in sorted(self._registry.drivers))
+
+    def _state(self, network_type: str) -> str:
+        try:
+            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
+        except SecnetError as exc:
+            return f"{network_type} (broken: {exc})"
+        return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+
+    def _build(self, stack: ExitStack) -> None:
+        settings = self._settings
+        parts = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        self._components = parts
+        watched = Monitoring(
+            self._cluster,
+            parts.journal,
+            parts.reports,
+            parts.controller,
+            parts.node,
+            self._beats,
+            parts.antrea,
+            parts.own_node,
+            settings,
+        )
+        self._metrics.observe(watched.sources())
+        listen = settings.http_listen if self._serves else None
+        stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
+        thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
+        thread.start()
+        stack.callback(thread.join, _JOIN_SECONDS)
+
+    def _release(self) -> None:
+        """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
+        if self._drained:
+            self._lock.release()
+
+    def _start_front(self, stack: ExitStack) -> None:
+        """Without the section `cni` for what ends only: of one network nobody but its caller knows that it ended."""
+        cni, teardown_only = self._settings.cni, False
+        if cni is None and (self._settings.kubernetes is not None or self._components.journal.of_cni()):
+            cni, teardown_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
+        if cni is None:
+            return
+        try:
+            front = CniFront(
+                cni,
+                self._components.attacher,
+                run_dir=self._settings.run_dir,
+                ready_timeout=self._settings.attach_timeout,
+                metrics=self._metrics,
+                multus=self._components.multus,
+                teardown_only=teardown_only,
+            )
+        except SecnetError as exc:
+            if not teardown_only:
+                raise
+            _log.warning("what the CNI plugin made cannot be ended by its callers: %s", exc)
+            return
+        self._front = front
+        stack.callback(self._stop_front)
+        front.start()
+
+    def _stop_controller(self) -> None:
+        if not self._components.controller.stop(self._settings.drain_seconds):
+            self._drained = False
+        if not self._drained:
+            _log.warning("some work did not end in time; the next start finishes or undoes it from the journal")
+
+    def _stop_front(self) -> None:
+        assert self._front is not None
+        if not self._front.close(self._settings.drain_seconds):
+            self._drained = False
+
+    def _call(self, seconds: float) -> Call:
+        return Call.within(seconds, cancel=self._stop, observers=self._observers)
+
+    def _wait_first_rounds(self) -> None:
+        """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
+        until = time.monotonic() + _FIRST_ROUND_SECONDS
+        for done in (self._first_round, self._first_look) if self._components.antrea.needed else (self._first_round,):
+            done.wait(max(0.0, until - time.monotonic()))
+
+    def _preflight_loop(self) -> None:
+        """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
+        first, last = _NODE_RETRY_SECONDS
+        delay = first
+        while True:
+            self._beats.beat("preflight_loop", self._settings.check_interval + 600)
+            looks = (self._components.antrea.look, self._components.own_node.look)
+            answered = [self._guard(look, default=False) for look in looks]
+            self._first_look.set()
+            if self._stop.wait(self._settings.check_interval if all(answered) else delay):
+                return
+            delay = first if all(answered) else min(last, delay * 2)
+
+    def _node_loop(self) -> None:
+        first, last = _NODE_RETRY_SECONDS
+        delay = first
+        while True:
+            self._beats.beat("node_loop", self._settings.check_interval + 600)
+            ready = self._guard(
+                lambda: self._components.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False
+            )
+            self._first_round.set()
+            if self._stop.wait(self._settings.check_interval if ready else delay):
+                return
+            delay = first if ready else min(last, delay * 2)
+
+    def _poll_loop(self) -> None:
+        """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
+        due = 0.0
+        while not self._stop.wait(self._look_seconds()):
+            self._beats.beat("poll_loop", 300)
+            if time.monotonic() >= due or not self._may_rest():
+                self._guard(self._components.controller.poll_sandboxes, default=None)
+                due = time.monotonic() + _LOOK_WHEN_SETTLED_SECONDS
+            self._guard(self._note_problems, default=None)
+            self._guard(self._keep_run_dir, default=None)
+            if self._front is not None:
+                self._guard(self._front.tend, default=None)
+
+    def _look_seconds(self) -> float:
+        """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
+        if self._cluster.trusts_annotations:
+            return _LOOK_SECONDS
+        chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
+        return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
+
+    def _may_rest(self) -> bool:
+        return not self._cluster.trusts_annotations and self._guard(
+            lambda: self._components.controller.settled, default=False
+        )
+
+    def _keep_run_dir(self) -> None:
+        """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
+        if not self._lock.is_lost():
+            return
+        _log.error("the run directory %s was removed or replaced; taking it again", self._settings.run_dir)
+        self._lock.release()
+        try:
+            self._lock.acquire(self._role)
+        except RunDirInUse as exc:
+            _log.critical("%s; ending, for two must not work on one node", exc)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        bind_store(self._settings.run_dir, self._settings.state_dir)
+        self._components.journal.restore()
+
+    def _note_problems(self) -> None:
+        problems = (
+            *self._cluster.problems(),
+            *self._components.antrea.problems(),
+            *self._components.own_node.problems(),
+            *self._components.multus.problems(),
+            *self._components.object_problems.problems(),
+        )
+        if problems == self._problems:
+            return
+        for problem in problems:
+            if problem not in self._problems:
+                _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
+        self._problems = problems
+        self._components.reports.write_problems(problems)
+
+    def _resync_loop(self) -> None:
+        """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
+        due, interval = 0.0, self._settings.check_interval
+        leases = IntervalLimiter(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+
+        def beat() -> None:
+            self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
+
+        while not self._stop.wait(due):
+            beat()
+            started = time.monotonic()
+            if due:
+                self._guard(self._components.controller.resync_in_turn, default=None)
+            self._guard(lambda: self._components.attacher.tend(beat), default=None)
+            beat()
+            if not self._components.own_node.is_another():
+                self._sweep(types, backends, leases, interval)
+            due = max(1.0, interval - (time.monotonic() - started))
+
+    def _sweep(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+        self._guard(lambda: self._components.orphan_gc.sweep(types, self._call(interval)), default=None)
+        if leases.is_due("sweep") and not self._guard(
+            lambda: self._components.stale.sweep(backends, self._call(interval)), default=False
+        ):
+            leases.forget("sweep")  # an API server that is away now must not put it off for long
+
+    def _guard(self, function: Callable[[], T], default: T) -> T:
+        try:
+            return function()
+        except SecnetError as exc:
+            if not self._stop.is_set():
+                _log.warning("%s", exc)
+        except Exception:
+            _log.exception("a background task failed; it is tried again")
+        return default

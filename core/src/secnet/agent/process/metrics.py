@@ -1,0 +1,25 @@
+"""The metrics of one agent process."""
+
+from __future__ import annotations
+
+from ..base.metrics import Metrics
+
+__all__ = ["make_metrics"]
+
+
+def make_metrics(wanted: bool) -> Metrics:
+    """The metrics of one agent: counted if `wanted`. Raises NotReady where the packages for that are missing."""
+    if not wanted:
+        return Metrics()
+    try:
+        from ..observe.prometheus import PrometheusMetrics
+    except ModuleNotFoundError as exc:
+        from secnet.contract import NotReady
+
+        raise NotReady(
+            f"metrics need the Python package {exc.name}",
+            hint="install secnet with the extra `cluster`, or remove the section http",
+            subject="node configuration",
+            path="$.http",
+        ) from exc
+    return PrometheusMetrics()

@@ -1,0 +1,1 @@
+"""Sources of sandboxes, their liveness, and the ownership of their network namespaces."""

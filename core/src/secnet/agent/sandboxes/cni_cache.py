@@ -1,0 +1,121 @@
+"""Sandboxes that the container runtime told us of through the CNI plugin, before anybody could look them up."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from secnet.contract import Gone, NotReady
+from secnet.linux.netns import stands
+
+from ..model.pod import PodKey, pod_key, pod_ref
+from ..model.sandbox import Sandbox, SandboxSource
+from .monitor import lives
+
+__all__ = ["CniSandboxCache"]
+
+_ENDED_KEPT = 1024
+
+
+class CniSandboxCache:
+    """A `SandboxSource` that knows what ADD calls said, and asks another source for the rest. Thread-safe.
+
+    The runtime lists a sandbox as ready only after ADD has returned, and may list it still while DEL runs. What was told counts
+    until DEL, or until the namespace is gone, or until a newer ADD for the same Pod.
+    """
+
+    def __init__(self, others: SandboxSource) -> None:
+        self._others = others
+        self._lock = threading.Lock()
+        self._cni_sandboxes: dict[PodKey, tuple[str, Sandbox]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def register(self, pod: Mapping[str, Any], sandbox: Sandbox) -> None:
+        """This is the Pod's sandbox from now on; not that of a later Pod of its name.
+
+        Raises Gone for one that has ended while the Pod has a living one: an ADD that comes late must not take its networks. To
+        be called while the Pod is held.
+        """
+        ref = pod_ref(pod)
+        living = self._living(pod)
+        with self._lock:
+            ended = sandbox.container_id in self._ended
+            if ended and living is not None and living.container_id != sandbox.container_id:
+                raise Gone(
+                    f"the sandbox {sandbox.container_id} has ended, and the Pod has another one",
+                    hint="the runtime has given this one up",
+                    subject=f"Pod {ref}",
+                )
+            self._cni_sandboxes[(ref.namespace, ref.name)] = (ref.uid, sandbox)
+            self._ended.pop(sandbox.container_id, None)
+
+    def forget(self, container_id: str) -> None:
+        """That sandbox ends, or never came to be."""
+        with self._lock:
+            self._cni_sandboxes = {
+                pod: told for pod, told in self._cni_sandboxes.items() if told[1].container_id != container_id
+            }
+            self._ended[container_id] = None
+            while len(self._ended) > _ENDED_KEPT:
+                self._ended.popitem(last=False)
+
+    def pod_of(self, container_id: str) -> PodKey | None:
+        """Whose sandbox it is, as far as it was told."""
+        with self._lock:
+            return next(
+                (pod for pod, told in self._cni_sandboxes.items() if told[1].container_id == container_id), None
+            )
+
+    def is_awaited(self, container_id: str) -> bool:
+        """Whether ADD told of it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
+        with self._lock:
+            found = [told for _, told in self._cni_sandboxes.values() if told.container_id == container_id]
+        return any(lives(told.netns) for told in found)
+
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
+        """See `SandboxSource.resolve`."""
+        told = self._living(pod)
+        if told is not None:
+            return told
+        found = self._others.resolve(pod, now=now)
+        with self._lock:
+            ended = found.container_id in self._ended
+        if ended:
+            raise NotReady(
+                "its sandbox ends", hint="its networks are made with the next one", subject=f"Pod {pod_ref(pod)}"
+            )
+        return found
+
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.fingerprint`."""
+        told = self._of(pod)
+        return told.container_id if told is not None and stands(told.netns) else self._others.fingerprint(pod)
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`."""
+        told = self._of(pod)
+        if told is not None and stands(told.netns):
+            found: str | None = told.container_id
+        else:
+            found = self._others.container_of(pod)
+        with self._lock:
+            return None if found in self._ended else found
+
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        """See `SandboxSource.has_ended`. A DEL says so before the runtime does."""
+        with self._lock:
+            if container_id in self._ended:
+                return True
+        return self._others.has_ended(container_id, now=now)
+
+    def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
+        told = self._of(pod)
+        return told if told is not None and lives(told.netns) else None
+
+    def _of(self, pod: Mapping[str, Any]) -> Sandbox | None:
+        """What was told of this Pod, whatever became of it."""
+        with self._lock:
+            uid, told = self._cni_sandboxes.get(pod_key(pod), ("", None))
+        return told if uid == pod["metadata"].get("uid", "") else None

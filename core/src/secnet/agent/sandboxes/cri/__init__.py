@@ -1,0 +1,16 @@
+"""Where Pods' network namespaces are, by the word of the container runtime (CRI v1).
+
+The extra `secnet[cluster]` brings grpcio and protobuf; the first client that is made imports them, not this package.
+"""
+
+from ._client import RuntimeClient, RuntimeSandbox, SandboxStatus
+from ._errors import STATUSES
+from ._sandboxes import CriSandboxes
+
+__all__ = [
+    "STATUSES",
+    "CriSandboxes",
+    "RuntimeClient",
+    "RuntimeSandbox",
+    "SandboxStatus",
+]

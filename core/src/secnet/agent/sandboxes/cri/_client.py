@@ -1,0 +1,135 @@
+"""A thin client of a container runtime: which sandboxes there are, and where the namespace of one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...base.unix_grpc import load, method, open_channel
+from ._errors import STATUSES
+from ._info import network_path
+
+if TYPE_CHECKING:
+    import grpc
+    from google.protobuf.message import Message
+
+__all__ = ["RuntimeClient", "RuntimeSandbox", "SandboxStatus"]
+
+UID_LABEL = "io.kubernetes.pod.uid"
+
+_CONFIG_SOURCE = "kubernetes.io/config.source"
+_SERVICE = "/runtime.v1.RuntimeService"
+_MESSAGES = f"{__package__}.runtime_pb2"
+
+Answer = TypeVar("Answer", bound="Message")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSandbox:
+    """A sandbox in the runtime's list.
+
+    uid: as the kubelet labels it. source: where the kubelet has the Pod from (`api`, `file`, `http`; empty if it does not say).
+    created_at: nanoseconds since 1970.
+    """
+
+    id: str
+    namespace: str
+    name: str
+    uid: str
+    attempt: int
+    ready: bool
+    created_at: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxStatus:
+    """One sandbox looked at closely. netns_path: None for a sandbox in the network namespace of the host."""
+
+    id: str
+    ready: bool
+    netns_path: str | None
+
+
+class RuntimeClient:
+    """Asks the runtime behind a unix socket (CRI v1). Thread-safe. Connects, and connects again, when asked.
+
+    timeout: the longest that one call takes, in seconds.
+    Raises Unsupported if the Python packages of the extra `secnet[cluster]` are missing. Methods raise what `STATUSES`
+    says: Unavailable while the runtime does not answer, Timeout, Gone for a sandbox that is none, Unsupported.
+    """
+
+    def __init__(self, socket: Path, *, timeout: float = 5.0) -> None:
+        self.socket = socket
+        self._timeout = timeout
+        self._grpc, self._messages = load(_MESSAGES, subject="container runtime")
+        self._channel = open_channel(self._grpc, socket)
+        messages = self._messages
+        self._listed: dict[str, RuntimeSandbox] = {}  # nothing of a sandbox changes but that it ends
+        self._list = method(self._channel, f"{_SERVICE}/ListPodSandbox", messages.ListPodSandboxResponse.FromString)
+        self._status = method(
+            self._channel, f"{_SERVICE}/PodSandboxStatus", messages.PodSandboxStatusResponse.FromString
+        )
+
+    def __enter__(self) -> RuntimeClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. The client is of no use afterwards."""
+        self._channel.close()
+
+    def sandboxes(self, *, uid: str = "") -> tuple[RuntimeSandbox, ...]:
+        """All sandboxes, also those that have ended, in no order; with `uid` only those with this label of the kubelet."""
+        messages = self._messages
+        chosen = messages.PodSandboxFilter(label_selector={UID_LABEL: uid} if uid else {})
+        request = messages.ListPodSandboxRequest(filter=chosen)
+        answer = self._call(self._list, request, "listing sandboxes", str(self.socket))
+        known, ready = self._listed, self._messages.SANDBOX_READY
+        found = {}
+        for item in answer.items:
+            before = known.get(item.id)
+            same = before is not None and before.ready == (item.state == ready)
+            found[item.id] = before if before is not None and same else self._sandbox(item)
+        if not uid:
+            self._listed = found
+        return tuple(found.values())
+
+    def status(self, sandbox_id: str) -> SandboxStatus:
+        """One sandbox as it is now. Raises Gone if there is none, Unsupported if the runtime does not say where it is."""
+        request = self._messages.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id, verbose=True)
+        answer = self._call(self._status, request, "looking at a sandbox", f"sandbox {sandbox_id}")
+        options = answer.status.linux.namespaces.options
+        on_host = options.network == self._messages.NODE
+        return SandboxStatus(
+            id=answer.status.id,
+            ready=answer.status.state == self._messages.SANDBOX_READY,
+            netns_path=None if on_host else network_path(answer.info, f"sandbox {sandbox_id}"),
+        )
+
+    def _sandbox(self, item: Any) -> RuntimeSandbox:
+        meta = item.metadata
+        return RuntimeSandbox(
+            id=item.id,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=item.labels.get(UID_LABEL, ""),
+            attempt=meta.attempt,
+            ready=item.state == self._messages.SANDBOX_READY,
+            created_at=item.created_at,
+            source=item.annotations.get(_CONFIG_SOURCE, ""),
+        )
+
+    def _call(
+        self, call: grpc.UnaryUnaryMultiCallable[Message, Answer], request: Message, doing: str, subject: str
+    ) -> Answer:
+        try:
+            return call(request, timeout=self._timeout)
+        except self._grpc.RpcError as exc:
+            raise STATUSES.error(exc, doing, subject=subject) from exc

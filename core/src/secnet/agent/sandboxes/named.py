@@ -1,0 +1,66 @@
+"""Where a Pod's network namespace is: the interface of all sources, and the one for Pods from manifests.
+
+In a cluster the container runtime (`cri.sandboxes`) and the CNI plugin's calls (`told`) tell of it. Only for manifests does
+`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from secnet.contract import InvalidConfig, SecnetError
+from secnet.linux.netns import forbid_host, identify
+
+from ..model.pod import pod_ref
+from ..model.sandbox import Sandbox
+
+__all__ = ["NETNS_ANNOTATION", "NamedNetns"]
+
+NETNS_ANNOTATION = "secnet.io/netns"
+
+
+class NamedNetns:
+    """The annotation `secnet.io/netns` (a path), by default `/run/netns/<Pod name>`."""
+
+    def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
+        """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's identity."""
+        ref = pod_ref(pod)
+        path = _path(pod)
+        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+            raise InvalidConfig(
+                f"{path!r} is not an absolute path",
+                hint="give the path of a network namespace, such as /run/netns/web-0",
+                subject=f"Pod {ref}",
+                path=f"$.metadata.annotations['{NETNS_ANNOTATION}']",
+            )
+        netns = identify(path)
+        forbid_host(netns)
+        identity = f"{ref.uid}/{netns.device}:{netns.inode}:{netns.cookie}"
+        return Sandbox(container_id=hashlib.sha256(identity.encode()).hexdigest(), netns=netns)
+
+    def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
+        """See `SandboxSource.fingerprint`. A namespace made again may get the same inode number, but not the same time."""
+        try:
+            found = os.stat(_path(pod))
+        except (OSError, ValueError, TypeError):
+            return None
+        return (found.st_dev, found.st_ino, found.st_ctime_ns)
+
+    def container_of(self, pod: Mapping[str, Any]) -> str | None:
+        """See `SandboxSource.container_of`."""
+        try:
+            return self.resolve(pod).container_id
+        except SecnetError:
+            return None
+
+    def has_ended(self, container_id: str, *, now: bool = True) -> bool:
+        """See `SandboxSource.has_ended`. With its manifest the Pod is gone: nobody else could end it."""
+        return True
+
+
+def _path(pod: Mapping[str, Any]) -> Any:
+    annotations = pod["metadata"].get("annotations") or {}
+    return annotations.get(NETNS_ANNOTATION, f"/run/netns/{pod['metadata']['name']}")

@@ -1,1 +1,0 @@
-"""The core's own JSON schemas, as package data."""

@@ -1,0 +1,1 @@
+"""What a Pod shows: network-status, condition, failure reports."""

@@ -1,0 +1,270 @@
+"""What others are told about a Pod: its report, network-status, condition and Events.
+
+A Pod without networks of ours costs no API call. One attach of a Pod costs three, however many networks it has: a PATCH of the
+annotation, one of the condition, and an Event; a fourth, a GET, where somebody else wrote the Pod in between (issue 4, item 1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from secnet.contract import Busy, ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
+
+from ..cluster.interface import Cluster
+from ..model.pod import PodKey, pod_ref
+from ..model.record import Record
+from ..model.report import NetworkReport, PodReport, SyncResult
+from ..sandboxes.pod_table import PodTable
+from ..state.reports import Reports
+from ._condition import condition_of, has_condition
+from ._conflict_backoff import StatusConflictBackoff
+from ._network_status import STATUS_ANNOTATION, default_entry, has_ours, merge_status, same_status
+from ._primary import primary_addresses
+from .failures import internal_error
+
+__all__ = ["Publisher"]
+
+_log = logging.getLogger(__name__)
+
+ATTACHED_REASON = "NetworksAttached"
+
+_TRIES = 3
+_ABSENT = ErrorInfo(reason="ObjectNotFound", message="the Pod is gone, and there is nobody to be told")
+_COMPARE_SECONDS = 900.0  # what stands in the Pod's namespace may change without a word to us
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """What was told of a Pod to its end, which state of the Pod bears it, and until when nobody need look."""
+
+    pod: Mapping[str, Any] | None
+    report: PodReport
+    records: tuple[Record, ...]
+    until: float
+
+    def covers(self, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
+        """Whether all that would be told now was told, and still stands. Whoever waits for a revision wants to see it."""
+        seen = self.report.attached or self.report.revision >= revision
+        same = dataclasses.replace(self.report, revision=0) == result.report and self.records == result.records
+        return self.pod is pod and same and seen and not result.made
+
+
+class Publisher:
+    """Writes what became of each Pod. Thread-safe for different Pods.
+
+    recorded: the Pods with records of an earlier agent. is_here: whether a Pod of which no agent here ever knew anything is
+    surely this node's. What another one told of any other is left alone: he may have the sandbox, and be called as we are.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        pods: PodTable,
+        reports: Reports,
+        owner_tag: str,
+        recorded: Iterable[PodRef] = (),
+        is_here: Callable[[Mapping[str, Any]], bool] = lambda pod: True,
+        conflict_backoff: StatusConflictBackoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._pods = pods
+        self._reports = reports
+        self._owner_tag = owner_tag
+        self._is_here = is_here
+        self._conflict_backoff = conflict_backoff or StatusConflictBackoff()
+        self._ours = {(pod.namespace, pod.name): pod.uid for pod in recorded}  # those that had a sandbox here
+        self._lock = threading.Lock()
+        self._last: dict[PodKey, PodReport] = {}
+        self._clock = clock
+        self._published: dict[PodKey, _Published] = {}
+
+    def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
+        """The Pods that wait because of an error that `matters`."""
+        with self._lock:
+            return [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
+
+    def forget_absent(self) -> None:
+        """Remove the reports of Pods that are not on this node any more."""
+        present = {pod_ref(pod).uid for pod in self._pods.all().values()}
+        for report in self._reports.pods():
+            if report.pod.uid not in present:
+                self._reports.remove(report.pod.uid)
+
+    def publish(
+        self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int, *, here: bool = False
+    ) -> tuple[ErrorInfo, ...]:
+        """Tell it, the report last: whoever waits for it finds the status already written. Returns what could not be told.
+
+        revision: the highest resourceVersion that was seen before the work began. here: whether its sandbox was asked for on this
+        node, whatever became of it. Raises OSError if the report cannot be written.
+        """
+        self._note(key, pod, result, here)
+        newest = self._pods.get(key)
+        if self._is_published(key, newest, result, revision):
+            return ()
+        told = tuple(self._tell(key, pod, result))
+        errors = [error for error in told if error is not None and error is not _ABSENT]
+        with self._lock:
+            before = self._last.get(key)
+            if result.report is None:
+                self._last.pop(key, None)
+            else:
+                self._last[key] = result.report
+        if result.report is not None:
+            self._reports.write(dataclasses.replace(result.report, revision=revision))
+        for uid in {report.pod.uid for report in (before,) if report} | ({pod_ref(pod).uid} if pod else set()):
+            if result.report is None or result.report.pod.uid != uid:
+                self._reports.remove(uid)
+        if pod is not None:
+            self._record_events(pod, before, result)
+        if result.report is not None and result.records and not any(told):
+            report = dataclasses.replace(result.report, revision=revision)
+            with self._lock:
+                self._published[key] = _Published(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
+        return tuple(errors)
+
+    def _is_published(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
+        """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
+        with self._lock:
+            told = self._published.pop(key, None)
+        if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
+            return False
+        if not self._reports.has(told.report.pod.uid):
+            return False
+        with self._lock:
+            self._published[key] = told
+        return True
+
+    def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
+        """Remember the Pods of this node."""
+        if pod is None:
+            self._conflict_backoff.forget(key)
+        with self._lock:
+            if pod is None:
+                self._ours.pop(key, None)
+            elif here or result.records or (result.report is not None and result.report.container_id):
+                self._ours[key] = pod_ref(pod).uid
+
+    def _may_take_back(self, key: PodKey, pod: Mapping[str, Any]) -> bool:
+        """Whether what stands in the Pod is ours to change, also when we have nothing to tell."""
+        with self._lock:
+            ours = self._ours.get(key)
+        return ours == pod_ref(pod).uid or self._is_here(pod)
+
+    def _tell(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
+        if pod is None:
+            return
+        newest = self._pods.get(key)  # its resourceVersion saves a GET
+        if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
+            return  # another Pod has the name by now
+        pod = newest or pod
+        yield self._try(key, lambda: self._patch_status(key, pod, result.records))
+        yield self._try(key, lambda: self._set_condition(key, pod, result.report))
+
+    def _try(self, key: PodKey, write: Callable[[], None]) -> ErrorInfo | None:
+        try:
+            write()
+        except ObjectNotFound:
+            return _ABSENT
+        except SecnetError as exc:
+            return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
+        except Exception as exc:  # what fails for one of them must not keep the others from being told
+            _log.exception("what became of Pod %s/%s cannot be told by a fault of the agent itself", *key)
+            return internal_error(exc)
+        return None
+
+    def _patch_status(self, key: PodKey, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
+        """Merge our entries into the annotation, with the resourceVersion read: another writer's entries are never lost."""
+        if not records:
+            current = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
+            if not has_ours(current, self._owner_tag) or not self._may_take_back(key, pod):
+                return
+        ref, default = pod_ref(pod), default_entry(self._owner_tag, *primary_addresses(records))
+        for attempt in range(_TRIES):
+            try:
+                self._merge(key, ref, pod, records, default)
+                return
+            except StoreConflict:
+                if attempt == _TRIES - 1:
+                    raise
+                pod = self._cluster.get("Pod", ref.name, ref.namespace)
+
+    def _merge(
+        self,
+        key: PodKey,
+        ref: PodRef,
+        pod: Mapping[str, Any],
+        records: tuple[Record, ...],
+        default: Mapping[str, Any],
+    ) -> None:
+        meta = pod["metadata"]
+        if meta.get("uid") != ref.uid:
+            return
+        current = (meta.get("annotations") or {}).get(STATUS_ANNOTATION)
+        if not records and not has_ours(current, self._owner_tag):
+            return
+        text = merge_status(current, records, default, self._owner_tag)
+        if same_status(text, current):
+            return
+        ours = merge_status(None, records, default, self._owner_tag)
+        if not self._conflict_backoff.may_write(key, ours):
+            raise Busy("somebody else keeps changing our entries; they are put right later")
+        self._cluster.patch_annotations(
+            "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
+        )
+        self._conflict_backoff.wrote(key, ours)
+
+    def _set_condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> None:
+        condition = condition_of(pod, report)
+        if condition is not None and (not has_condition(pod) or self._may_take_back(key, pod)):
+            ref = pod_ref(pod)
+            self._cluster.set_condition(ref.name, ref.namespace, ref.uid, condition)
+
+    def _record_events(self, pod: Mapping[str, Any], before: PodReport | None, result: SyncResult) -> None:
+        """One Event for each new failure, and one for all that was made."""
+        known = {(str(error.reason), error.message) for error in _errors(before)} if before else set()
+        for subject, error in _failures(result.report):
+            if (error.reason, error.message) not in known:
+                self._cluster.record_event(dict(pod), warning=True, reason=error.reason, message=f"{subject}{error}")
+        if result.made:
+            text = ", ".join(_made(record) for record in result.made)
+            self._cluster.record_event(dict(pod), warning=False, reason=ATTACHED_REASON, message=text)
+
+
+def _failures(report: PodReport | None) -> Iterator[tuple[str, ErrorInfo]]:
+    """What a reader of Events should know; that a sandbox is not there yet is the ordinary course of things."""
+    if report is None:
+        return
+    if report.error is not None:
+        if report.error.reason != NotReady.__name__:
+            yield "", report.error
+        return
+    for network in report.networks:
+        if network.error is not None:
+            yield f"{_name(network)}: ", network.error
+
+
+def _name(network: NetworkReport) -> str:
+    return f"{network.network} ({network.interface})" if network.interface else network.network
+
+
+def _made(record: Record) -> str:
+    attachment = record.attachment
+    addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
+    vlan = [f"VLAN {attachment.vlan}"] if attachment.vlan else []
+    return " ".join([record.key.ifname, "on", str(attachment.request.network), *addresses, *vlan])
+
+
+def _errors(report: PodReport | None) -> Iterable[ErrorInfo]:
+    if report is None:
+        return ()
+    own = [report.error] if report.error else []
+    return own + [network.error for network in report.networks if network.error]

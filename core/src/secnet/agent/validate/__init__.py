@@ -1,0 +1,1 @@
+"""Offline validation of manifests and node configuration."""

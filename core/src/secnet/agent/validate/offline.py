@@ -1,0 +1,276 @@
+"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+
+What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
+the files, is a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
+
+from ..cluster.kinds import UNUSED_KINDS, normalized, object_key
+from ..config.settings import SETTINGS_KEYS, examine_settings, settings_notes
+from ..model.network import NetworkConfig
+from ..model.pod import NETWORKS_ANNOTATION
+from ..model.sandbox import Sandbox
+from ..model.work import Rejected, Work
+from ..networks.annotation import parse_networks
+from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
+from ..networks.names import assign_names
+from ..networks.requests import build_work
+from ..plugins.registry import Registry
+from ..text.json_text import nearest, read_json, show
+from ._devices import examine_devices
+
+__all__ = ["Document", "Finding", "check_documents"]
+
+_NOWHERE = Sandbox(container_id="offline", netns=NetnsRef(path="", device=0, inode=0))
+_ANNOTATION_PATH = f"$.metadata.annotations['{NETWORKS_ANNOTATION}']"
+_TEMPLATE_KINDS = {
+    "DaemonSet": ("spec", "template"),
+    "Deployment": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document of a file; `line` is where it begins, from 1."""
+
+    file: str
+    line: int
+    data: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to mend; or, with `note`, something to know that may be right as it is."""
+
+    file: str
+    message: str
+    line: int = 0
+    object: str = ""
+    path: str = ""
+    hint: str = ""
+    note: bool = False
+
+    def __str__(self) -> str:
+        """`file:line: Kind namespace/name: $.path: what is wrong; what to do`."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        parts = [where, "note" if self.note else "", self.object, self.path, self.message]
+        text = ": ".join(part for part in parts if part)
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    """A document that is an object of a known kind."""
+
+    document: Document
+    obj: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        meta = self.obj["metadata"]
+        return str(object_key(self.obj["kind"], meta["name"], meta.get("namespace", "")))
+
+    def finding(self, path: str, message: str, hint: str, *, note: bool = False) -> Finding:
+        return Finding(
+            file=self.document.file,
+            line=self.document.line,
+            object=self.name,
+            path=path,
+            message=message,
+            hint=hint,
+            note=note,
+        )
+
+    def error(self, info: ErrorInfo) -> Finding:
+        return self.finding(info.path, info.message, info.hint)
+
+
+def check_documents(documents: Iterable[Document], registry: Registry) -> list[Finding]:
+    """Findings and notes about all documents together, in the order of files and lines."""
+    findings: list[Finding] = []
+    items: list[_Item] = []
+    for document in documents:
+        try:
+            items.extend(_items(document, registry, findings))
+        except InvalidConfig as exc:
+            findings.append(_of_document(document, exc.path, exc.message, exc.hint))
+    findings.extend(_duplicates(items))
+    check = _SetCheck(items=items, registry=registry)
+    findings.extend(check.run())
+    return sorted(findings, key=lambda finding: (finding.file, finding.line, finding.note))
+
+
+def _of_document(document: Document, path: str, message: str, hint: str, *, note: bool = False) -> Finding:
+    name = _loose_name(document.data)
+    return Finding(
+        file=document.file, line=document.line, object=name, path=path, message=message, hint=hint, note=note
+    )
+
+
+def _loose_name(data: Any) -> str:
+    """How to call a document that may be anything."""
+    if not isinstance(data, Mapping):
+        return ""
+    meta = data.get("metadata")
+    name = meta.get("name") if isinstance(meta, Mapping) else None
+    return " ".join(str(part) for part in (data.get("kind"), name) if part)
+
+
+def _items(document: Document, registry: Registry, findings: list[Finding]) -> Iterator[_Item]:
+    """The objects of known kinds in a document; whatever else it is is checked right here."""
+    data = document.data
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
+        findings.extend(_check_settings(document, registry))
+    elif kind in _TEMPLATE_KINDS:
+        findings.extend(_check_template(document, kind))
+    elif kind in UNUSED_KINDS:
+        findings.append(_of_document(document, "", f"secnet does not use a {kind}", "", note=True))
+    else:
+        yield _Item(document=document, obj=normalized(data))
+
+
+def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
+    problems = examine_settings(document.data, registry)
+    for problem in problems or settings_notes(document.data):
+        yield Finding(
+            file=document.file,
+            line=document.line,
+            object="node configuration",
+            path=problem.path,
+            message=problem.message,
+            hint=problem.hint,
+            note=not problems,
+        )
+
+
+def _check_template(document: Document, kind: str) -> Iterator[Finding]:
+    """The annotation in the Pod template of a workload: every Pod made from it would be refused."""
+    value: Any = document.data
+    path = ("$", *_TEMPLATE_KINDS[kind], "metadata", "annotations")
+    for key in path[1:]:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    text = value.get(NETWORKS_ANNOTATION) if isinstance(value, Mapping) else None
+    try:
+        parse_networks(text if isinstance(text, str) else "", "default")
+    except InvalidConfig as exc:
+        where = f"{'.'.join(path)}['{NETWORKS_ANNOTATION}']: {exc.path}"
+        yield _of_document(document, where, exc.message, exc.hint)
+
+
+def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
+    first: dict[str, _Item] = {}
+    for item in items:
+        earlier = first.setdefault(item.name, item)
+        if earlier is not item:
+            where = f"{earlier.document.file}:{earlier.document.line}"
+            yield item.finding("", f"the same object is already in {where}", "keep one of them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SetCheck:
+    """The checks of objects, which may look at each other."""
+
+    items: Sequence[_Item]
+    registry: Registry
+
+    def run(self) -> Iterator[Finding]:
+        networks: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
+        for item in self._of("NetworkAttachmentDefinition"):
+            config, problems = self._examine(item)
+            networks[nad_ref(item.obj)] = problems[0] if problems else config
+            yield from (item.error(problem.info) for problem in problems)
+            if config is None and not problems:
+                yield _foreign(item)
+        for item in self._of("Pod"):
+            yield from self._check_pod(item, networks)
+        yield from self._ask_backends()
+
+    def _of(self, kind: str) -> list[_Item]:
+        return [item for item in self.items if item.obj["kind"] == kind]
+
+    def _examine(self, item: _Item) -> tuple[NetworkConfig | None, Sequence[SecnetError]]:
+        try:
+            return examine_nad(item.obj, self.registry)
+        except SecnetError as exc:  # a backend that fails to check its part
+            return None, (exc,)
+
+    def _check_pod(
+        self, item: _Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
+    ) -> Iterator[Finding]:
+        meta = item.obj["metadata"]
+        pod = PodRef(namespace=meta["namespace"], name=meta["name"], uid="")
+        try:
+            selections = parse_networks((meta.get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", pod.namespace)
+        except InvalidConfig as exc:
+            yield item.finding(f"{_ANNOTATION_PATH}: {exc.path}", exc.message, exc.hint)
+            return
+
+        def look_up(ref: NetworkRef) -> NetworkConfig | None:
+            if ref not in networks:
+                raise ObjectNotFound(f"NetworkAttachmentDefinition {ref} is not among these files")
+            found = networks[ref]
+            if isinstance(found, SecnetError):
+                raise found.with_traceback(None)
+            return found
+
+        works: list[Work] = []
+        for named in assign_names(selections, {}):
+            path = f"{_ANNOTATION_PATH}: $[{named.selection.index}]"
+            outcome = build_work(named, pod, _NOWHERE, look_up, self.registry)
+            error = named.error or (outcome.error if isinstance(outcome, Rejected) else None)
+            if isinstance(error, ObjectNotFound):
+                yield item.finding(path, error.message, "", note=True)
+            elif error is not None and networks.get(named.selection.network) is not error:
+                yield item.finding(f"{_ANNOTATION_PATH}: {error.path or path}", error.message, error.hint)
+            if isinstance(outcome, Work):
+                works.append(outcome)
+        for problem in examine_devices(item.obj, works):
+            yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
+
+    def _ask_backends(self) -> Iterator[Finding]:
+        by_name = {_key(item.obj): item for item in self.items}
+        objects = [item.obj for item in self.items]
+        checked = {"Pod", "NetworkAttachmentDefinition"}
+        for name, plugin in sorted(self.registry.backends.items()):
+            checked.update(plugin.info.kinds)
+            try:
+                for obj, path, message, hint in plugin.cls.validate_objects(objects):
+                    yield by_name[_key(obj)].finding(path, message, hint)
+            except Exception as exc:
+                blame = f"IPAM backend {name} of {plugin.distribution} {plugin.version}"
+                message = f"{blame} failed to check the objects: {type(exc).__name__}: {exc}"
+                yield Finding(file="", message=message, hint="report it to the authors of that distribution")
+        for item in self.items:
+            if item.obj["kind"] not in checked:
+                yield item.finding("", "no installed IPAM backend checks this kind", "", note=True)
+
+
+def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:
+    meta = obj["metadata"]
+    return obj["kind"], meta.get("namespace", ""), meta["name"]
+
+
+def _foreign(item: _Item) -> Finding:
+    """Why a NAD is none of ours; a likely slip is pointed out."""
+    text = (item.obj.get("spec") or {}).get("config")
+    if not text or not text.strip():
+        return item.finding("$.spec.config", "there is no config, so it is left alone", "", note=True)
+    config = read_json(text)
+    found = config.get("type")
+    if "plugins" in config:
+        return item.finding("$.plugins", "a chain of plugins of other types is left alone", "", note=True)
+    close = nearest(found, OUR_TYPES)
+    hint = f"did you mean {close!r}?" if close else ""
+    return item.finding("$.type", f"type {show(found)} is not ours, so it is left alone", hint, note=True)

@@ -1,0 +1,248 @@
+"""The work queue: serial for a key, parallel across keys."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+import pytest
+from secnet.agent.base.queue import WorkQueue
+from secnet.contract import Call, Cancelled, Timeout
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not reached in 10 s"
+        time.sleep(0.005)
+
+
+def test_a_key_never_runs_twice_at_once_and_is_repeated_when_added_meanwhile() -> None:
+    running, overlaps, runs = set[Hashable](), [], []
+    lock, gate = threading.Lock(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        with lock:
+            if key in running:
+                overlaps.append(key)
+            running.add(key)
+        gate.wait(10)
+        with lock:
+            running.discard(key)
+            runs.append(key)
+
+    queue = WorkQueue(handle, 4)
+    queue.start()
+    queue.add("a")
+    _wait(lambda: "a" in running)
+    for _ in range(5):
+        queue.add("a")
+    gate.set()
+    _wait(lambda: len(queue) == 0)
+    assert queue.stop(10)
+    assert overlaps == []
+    assert runs == ["a", "a"]
+
+
+def test_different_keys_run_in_parallel() -> None:
+    barrier = threading.Barrier(3)
+    queue = WorkQueue(lambda key: barrier.wait(10) and None, 3)
+    for key in "abc":
+        queue.add(key)
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    assert not barrier.broken
+    assert queue.stop(10)
+
+
+def test_an_earlier_date_wins_over_a_later_one() -> None:
+    done = threading.Event()
+    queue = WorkQueue(lambda key: done.set(), 1)
+    queue.start()
+    queue.add("a", delay=3600)
+    queue.add("a")
+    assert done.wait(10)
+    assert len(queue) <= 1
+    assert queue.stop(10)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), SystemExit(3), KeyboardInterrupt()])
+def test_a_failing_item_does_not_stop_the_others(caplog: pytest.LogCaptureFixture, error: BaseException) -> None:
+    seen = []
+
+    def handle(key: Hashable) -> None:
+        if key == "bad":
+            raise error
+        seen.append(key)
+
+    queue = WorkQueue(handle, 1)
+    queue.add("bad")
+    queue.add("good")
+    queue.start()
+    _wait(lambda: seen == ["good"])
+    assert queue.stop(10)
+    assert "a work item failed" in caplog.text
+
+
+def test_an_item_that_ended_its_worker_can_be_queued_again() -> None:
+    runs = []
+
+    def handle(key: Hashable) -> None:
+        runs.append(key)
+        if len(runs) == 1:
+            raise SystemExit(3)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("a")
+    _wait(lambda: runs == ["a"] and len(queue) == 0)
+    queue.add("a")
+    _wait(lambda: runs == ["a", "a"])
+    assert queue.stop(10)
+
+
+def test_a_key_that_is_held_waits_and_is_handled_afterwards() -> None:
+    handled: list[Hashable] = []
+    queue = WorkQueue(handled.append, 2)
+    queue.start()
+    with queue.hold("a", Call.within(10)):
+        queue.add("a")
+        queue.add("b")
+        _wait(lambda: "b" in handled)
+        assert "a" not in handled
+    _wait(lambda: "a" in handled)
+    assert queue.stop(10)
+
+
+def test_what_was_due_when_a_key_is_taken_is_done_after_it() -> None:
+    handled: list[Hashable] = []
+    queue = WorkQueue(handled.append, 1)
+    queue.add("a")
+    with queue.hold("a", Call.within(10)):
+        queue.start()
+        queue.add("b")
+        _wait(lambda: "b" in handled)
+        assert handled == ["b"]
+    _wait(lambda: handled == ["b", "a"])
+    assert queue.stop(10)
+
+
+def test_nobody_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        started.set()
+        gate.wait(10)
+
+    queue = WorkQueue(handle, 1)
+    queue.add("a")
+    queue.start()
+    assert started.wait(10)
+    with pytest.raises(Timeout), queue.hold("a", Call.within(0.01)):
+        pass
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled), queue.hold("a", Call.within(10, cancel=cancel)):
+        pass
+    gate.set()
+    assert queue.stop(10)
+
+
+def test_it_tells_who_waits_and_who_holds_a_worker() -> None:
+    gate = threading.Event()
+    queue = WorkQueue(lambda key: gate.wait(10) and None, 1)
+    assert (queue.age(), queue.held(0)) == (0, [])
+    queue.add("later", 60)
+    assert queue.age() == 0, "not due yet"
+    queue.start()
+    queue.add("a")
+    _wait(lambda: queue.held(0) == ["a"])
+    queue.add("b")
+    _wait(lambda: queue.age() > 0)
+    assert queue.held(60) == []
+    gate.set()
+    _wait(lambda: queue.held(0) == [] and queue.age() == 0)
+    assert queue.stop(10)
+
+
+def test_an_earlier_date_is_kept_while_everybody_waits_for_a_later_one() -> None:
+    done: list[Hashable] = []
+    queue = WorkQueue(done.append, 3)
+    queue.start()
+    queue.add("late", 60)
+    _wait(lambda: queue._timekeeper is not None)
+    queue.add("soon", 0.05)
+    _wait(lambda: done == ["soon"])
+    queue.add("now")
+    _wait(lambda: done == ["soon", "now"])
+    assert queue.stop(10)
+
+
+def test_each_of_many_dates_is_kept() -> None:
+    done: list[Hashable] = []
+    queue = WorkQueue(done.append, 4)
+    queue.start()
+    for number in range(50):
+        queue.add(number, (number * 7 % 50) * 0.004)
+    _wait(lambda: len(done) == 50)
+    assert queue.stop(10)
+
+
+def test_what_comes_behind_something_kept_is_taken_by_another_worker() -> None:
+    gate, done = threading.Event(), list[Hashable]()
+
+    def handle(key: Hashable) -> None:
+        if key == "first":
+            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            queue.add("kept", wake=False)
+            queue.add("behind")
+        elif key == "kept":
+            gate.wait(10)
+        done.append(key)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("far", 3600)
+    queue.add("first")
+    try:
+        _wait(lambda: done == ["first", "behind"])
+    finally:
+        gate.set()
+        assert queue.stop(10)
+
+
+def test_what_a_worker_keeps_for_itself_is_done_at_once() -> None:
+    done: list[Hashable] = []
+
+    def handle(key: Hashable) -> None:
+        done.append(key)
+        if key != 3:
+            queue.add(len(done), wake=False)
+
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add(0)
+    _wait(lambda: done == [0, 1, 2, 3])
+    assert queue.stop(10)
+
+
+def test_a_retry_behind_something_kept_is_not_late() -> None:
+    """As a check that fails, with the next one kept, while another key waits for longer."""
+    seen: list[tuple[Hashable, bool]] = []
+
+    def handle(key: Hashable) -> None:
+        if key == "first" and not seen:
+            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            queue.add("first", 0.1)
+            queue.add("kept", wake=False)
+        seen.append((key, far.is_set()))
+        if key == "far":
+            far.set()
+
+    far = threading.Event()
+    queue = WorkQueue(handle, 2)
+    queue.start()
+    queue.add("far", 3)
+    queue.add("first")
+    _wait(lambda: len(seen) == 4)
+    assert queue.stop(10)
+    assert seen == [("first", False), ("kept", False), ("first", False), ("far", False)]

@@ -1,0 +1,171 @@
+"""NADs: ours or not, and the three stages of checking one of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from secnet.agent.model.network import NetworkConfig
+from secnet.agent.networks.nad import RESOURCE_ANNOTATION, InvalidNetwork, examine_nad, parse_nad
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import NetworkRef, Permanent, Unsupported
+from secnet_testing.sample_plugins import sample_entry_points
+
+REGISTRY = Registry.load(sample_entry_points)
+VALID = {"cniVersion": "0.3.0", "type": "antrea", "networkType": "vlan"}
+
+
+def nad(config: Any, **meta: Any) -> dict[str, Any]:
+    text = config if isinstance(config, str) else json.dumps(config)
+    return {
+        "apiVersion": "k8s.cni.cncf.io/v1",
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": {"name": "net", "namespace": "ns", **meta},
+        "spec": {"config": text},
+    }
+
+
+def test_a_full_config() -> None:
+    ipam = {"type": "pools", "ippools": ["v4", "v6"]}
+    found = parse_nad(
+        nad(VALID | {"mtu": 1300, "vlan": 100, "ipam": ipam, "name": "x"}, uid="u1", generation=3), REGISTRY
+    )
+    assert found == NetworkConfig(
+        network=NetworkRef(namespace="ns", name="net"),
+        uid="u1",
+        generation=3,
+        network_type="vlan",
+        mtu=1300,
+        options={"vlan": 100},
+        ipam_type="pools",
+        ipam_config={"ippools": ("v4", "v6")},
+        cni_version="0.3.0",
+        cni_type="antrea",
+        cni_name="x",
+    )
+
+
+def test_the_least_config_and_the_other_name_of_our_type() -> None:
+    found = parse_nad(
+        nad(VALID | {"type": "secnet", "mtu": 0, "capabilities": {"ips": True}, "disableCheck": True}), REGISTRY
+    )
+    assert found is not None
+    assert (found.mtu, found.ipam_type, dict(found.options)) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cniVersion": "9", "type": "macvlan", "master": "eth0"},
+        {"cniVersion": "1.0.0", "name": "c", "plugins": [{"type": "bridge"}, {"type": "tuning"}]},
+        {"cniVersion": "1.0.0"},
+        {"type": ["antrea"], "cniVersion": "1.0.0"},
+        "",
+        "   ",
+    ],
+)
+def test_left_alone(config: Any) -> None:
+    assert parse_nad(nad(config), REGISTRY) is None
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"config": None}])
+def test_a_nad_without_config_is_known_to_somebody_else(spec: Any) -> None:
+    assert parse_nad(nad(VALID) | {"spec": spec}, REGISTRY) is None
+
+
+BAD: list[tuple[Any, str, str]] = [
+    (
+        '{"cniVersion": "0.3.0",\n "type": "macvlan", "ipam": {"ippools" ["pool1"]}}',
+        "$.spec.config",
+        "line 2, column 40",
+    ),
+    ('{"type": "antrea", "type": "antrea"}', "$.spec.config", "twice"),
+    ("[]", "$.spec.config", "object"),
+    ({"plugins": [{"type": "antrea"}]}, "$.plugins", "without plugins"),
+    ({"cniVersion": "1.0.0", "networkType": "vlan"}, "$.type", "antrea"),
+    ({"type": "antrea", "networkType": "vlan"}, "$.cniVersion", "missing"),
+    (VALID | {"cniVersion": ""}, "$.cniVersion", "1.1.0"),
+    (VALID | {"cniVersion": "0.3"}, "$.cniVersion", "0.3.0"),
+    ({"cniVersion": "1.0.0", "type": "antrea"}, "$.networkType", "missing"),
+    (VALID | {"networkType": "VLAN"}, "$.networkType", "write 'vlan'"),
+    (VALID | {"mtu": -1}, "$.mtu", "at least 0"),
+    (VALID | {"mtu": 60}, "$.mtu", "68"),
+    (VALID | {"mtu": "1500"}, "$.mtu", "without quotes"),
+    (VALID | {"mtu": 1500.0}, "$.mtu", "write 1500"),
+    (VALID | {"mtu": True}, "$.mtu", "integer"),
+    (VALID | {"Mtu": 1500}, "$.Mtu", "did you mean 'mtu'"),
+    (VALID | {"vlan": 4095}, "$.vlan", "driver vlan"),
+    (VALID | {"vlan": "100"}, "$.vlan", "write 100 without quotes"),
+    (VALID | {"vlan": 100.0}, "$.vlan", "write 100"),
+    (VALID | {"vlna": 100}, "$.vlna", "did you mean 'vlan'"),
+    (VALID | {"bridge": "br0\n"}, "$.bridge", "form"),
+    (VALID | {"mode": "acess"}, "$.mode", 'did you mean "access"'),
+    (VALID | {"trunk": [5, 5]}, "$.trunk", "twice"),
+    (VALID | {"trunk": [5, 0]}, "$.trunk[1]", "at least 1"),
+    (VALID | {"trunk": 5}, "$.trunk", "into a list"),
+    (VALID | {"ippools": ["a"]}, "$.ippools", "into ipam"),
+    (VALID | {"runtimeConfig": {}}, "$.runtimeConfig", "CNI runtime"),
+    (VALID | {"ipam": {}}, "$.ipam.type", "missing"),
+    (VALID | {"ipam": "pools"}, "$.ipam", "object"),
+    (VALID | {"ipam": {"type": "pools"}}, "$.ipam.ippools", "IPAM backend pools"),
+    (VALID | {"ipam": {"type": "pools", "ippools": [1]}}, "$.ipam.ippools[0]", "string"),
+    (VALID | {"ipam": {"type": "pools", "ippool": ["a"], "ippools": []}}, "$.ipam.ippool", "did you mean 'ippools'"),
+    (VALID | {"ipam": {"type": "pools", "ippools": [], "subnet": "10.0.0.1/24"}}, "$.ipam.subnet", "host bits"),
+    (VALID | {"networkType": "slot"}, f"$.metadata.annotations['{RESOURCE_ANNOTATION}']", "annotate"),
+]
+
+
+@pytest.mark.parametrize(("config", "path", "word"), BAD, ids=[f"{item[1]}-{item[2]}" for item in BAD])
+def test_invalid(config: Any, path: str, word: str) -> None:
+    with pytest.raises(InvalidNetwork) as caught:
+        parse_nad(nad(config), REGISTRY)
+    assert caught.value.subject == "NetworkAttachmentDefinition ns/net"
+    assert caught.value.path == path
+    assert word in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_config_that_is_no_text() -> None:
+    with pytest.raises(InvalidNetwork, match="string"):
+        parse_nad(nad("") | {"spec": {"config": {"type": "antrea"}}}, REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "words"),
+    [
+        (VALID | {"networkType": "ipvlan"}, "$.networkType", ["slot, vlan", "secnet.network_types"]),
+        (VALID | {"ipam": {"type": "dhcp"}}, "$.ipam.type", ["pools", "secnet.ipam"]),
+    ],
+)
+def test_types_that_are_not_installed_are_unsupported(config: Any, path: str, words: list[str]) -> None:
+    with pytest.raises(Unsupported) as caught:
+        parse_nad(nad(config), REGISTRY)
+    assert caught.value.path == path
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_device_type_takes_its_resource_from_the_annotation() -> None:
+    annotations = {RESOURCE_ANNOTATION: "example.com/slots"}
+    found = parse_nad(nad(VALID | {"networkType": "slot"}, annotations=annotations), REGISTRY)
+    assert found is not None
+    assert found.resource_name == "example.com/slots"
+
+
+@pytest.mark.parametrize("annotations", [None, {RESOURCE_ANNOTATION: ""}, {RESOURCE_ANNOTATION: 1}])
+def test_a_device_type_without_resource_is_refused(annotations: Any) -> None:
+    with pytest.raises(InvalidNetwork, match="device"):
+        parse_nad(nad(VALID | {"networkType": "slot"}, annotations=annotations), REGISTRY)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    config = VALID | {"mtu": -1, "vlan": 5000, "vlna": 1, "ipam": {"type": "dhcp"}}
+    _, problems = examine_nad(nad(config), REGISTRY)
+    assert [problem.path for problem in problems] == ["$.mtu", "$.vlna", "$.vlan", "$.ipam.type"]
+    assert all(isinstance(problem, Permanent) for problem in problems)
+
+
+def test_a_namespace_is_default_where_none_is_written() -> None:
+    found = parse_nad({"metadata": {"name": "net"}, "spec": {"config": json.dumps(VALID)}}, REGISTRY)
+    assert found is not None
+    assert found.network == NetworkRef(namespace="default", name="net")

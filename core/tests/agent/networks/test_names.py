@@ -1,0 +1,121 @@
+"""Interface names: by position, explicit ones first, living ones kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from secnet.agent.model.selection import Named, Selection, SelectionId
+from secnet.agent.networks.annotation import parse_networks
+from secnet.agent.networks.names import assign_names
+from secnet.contract import Conflict, NetworkRef, from_json, to_json
+
+
+def named(text: str, recorded: dict[SelectionId, str] | None = None) -> tuple[Named, ...]:
+    return assign_names(parse_networks(text, "d"), recorded or {})
+
+
+def element(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
+    return SelectionId(network=NetworkRef(namespace="d", name=name), interface=interface, ordinal=ordinal)
+
+
+def test_names_by_position_with_explicit_ones_reserved_first() -> None:
+    assert [item.ifname for item in named("a,b,c@eth1,d@eth3,e")] == ["eth2", "eth4", "eth1", "eth3", "eth5"]
+
+
+def test_the_same_network_twice_is_two_attachments() -> None:
+    found = named("a,a,a@net1,a")
+    assert [item.selection_id for item in found] == [
+        element("a"),
+        element("a", "", 1),
+        element("a", "net1"),
+        element("a", "", 2),
+    ]
+    assert [item.ifname for item in found] == ["eth1", "eth2", "net1", "eth3"]
+
+
+def test_an_interface_used_twice_fails_only_the_later_element() -> None:
+    found = named("a@net1,b,c@net1")
+    assert [item.error is None for item in found] == [True, True, False]
+    assert isinstance(found[2].error, Conflict)
+    assert found[2].error.path == "$[2].interface"
+    assert "d/a" in found[2].error.message
+    assert "$[0]" in found[2].error.message
+
+
+def test_two_elements_alike_in_all_still_have_their_own_identity() -> None:
+    found = named("a@net1,a@net1")
+    assert found[0].selection_id != found[1].selection_id
+    assert found[1].error is not None
+
+
+def test_duplicate_macs_fail_the_later_element_whatever_their_case() -> None:
+    elements = [{"name": "a", "mac": "0A:00:00:00:00:01"}, {"name": "b"}, {"name": "c", "mac": "0a-00-00-00-00-01"}]
+    found = named(json.dumps(elements))
+    assert [item.error is None for item in found] == [True, True, False]
+    assert found[2].error is not None
+    assert found[2].error.path == "$[2].mac"
+    assert [item.ifname for item in found] == ["eth1", "eth2", "eth3"]
+
+
+def test_living_attachments_keep_their_names() -> None:
+    recorded = {element("a"): "eth1", element("c"): "eth3"}
+    assert [item.ifname for item in named("new,c,a", recorded)] == ["eth2", "eth3", "eth1"]
+
+
+def test_a_living_attachment_wins_over_a_new_explicit_wish() -> None:
+    found = named("new@eth1,a", {element("a"): "eth1"})
+    assert found[1].ifname == "eth1"
+    assert found[1].error is None
+    assert isinstance(found[0].error, Conflict)
+
+
+def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_element() -> None:
+    elements = [{"name": "new", "mac": "0a:00:00:00:00:01"}, {"name": "a", "mac": "0a:00:00:00:00:01"}]
+    found = named(json.dumps(elements), {element("a"): "eth1"})
+    assert [type(item.error) for item in found] == [Conflict, type(None)]
+
+
+def test_the_hundred_and_first_has_no_name_left() -> None:
+    found = named(",".join(["a"] * 101))
+    assert found[99].ifname == "eth100"
+    assert (found[100].ifname, type(found[100].error)) == ("", Conflict)
+
+
+def test_an_element_survives_the_journal() -> None:
+    assert from_json(SelectionId, to_json(element("a", "net1", 3))) == element("a", "net1", 3)
+
+
+PLAN = st.lists(
+    st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.sampled_from(["eth1", "eth2", "net1"]))), max_size=12
+)
+
+
+@given(PLAN, PLAN)
+def test_names_are_unique_and_stable_across_edits(
+    before: list[tuple[str, str | None]], after: list[tuple[str, str | None]]
+) -> None:
+    first = assign_names(selections(before), {})
+    living = {item.selection_id: item.ifname for item in first if item.error is None}
+    second = assign_names(selections(after), living)
+    for found in (first, second):
+        given_names = [item.ifname for item in found if item.error is None]
+        assert len(given_names) == len(set(given_names))
+        assert len({item.selection_id for item in found}) == len(found)
+    for item in second:
+        if item.selection_id in living:
+            assert (item.ifname, item.error) == (living[item.selection_id], None)
+
+
+def selections(plan: list[tuple[str, str | None]]) -> tuple[Selection, ...]:
+    return tuple(
+        Selection(index=index, network=NetworkRef(namespace="d", name=name), interface=interface)
+        for index, (name, interface) in enumerate(plan)
+    )
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_names_without_wishes_are_consecutive(count: int) -> None:
+    assert [item.ifname for item in named(",".join(["a"] * count))] == [f"eth{n}" for n in range(1, count + 1)]

@@ -1,0 +1,196 @@
+"""What the metrics say after real operations of the pipeline, and what is looked up when they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from secnet.agent.base.metrics import Metrics, Sources
+from secnet.agent.model.record import Phase
+from secnet.agent.model.report import NetworkReport, PodReport
+from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
+from secnet.agent.observe.prometheus import PrometheusMetrics
+from secnet.agent.process.metrics import make_metrics
+from secnet.contract import Busy, Call, ErrorInfo, ObjectNotFound, Unavailable
+from secnet_testing.builders import POD, record
+from secnet_testing.toys import Rig, fail, make_rig
+
+
+@pytest.fixture
+def metrics() -> Iterator[PrometheusMetrics]:
+    made = PrometheusMetrics()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, metrics: PrometheusMetrics) -> Rig:
+    return make_rig(tmp_path, metrics)
+
+
+def _value(metrics: Metrics, sample: str, **labels: str) -> float | None:
+    """The value of a sample on the page that Prometheus reads."""
+    for family in text_string_to_metric_families(metrics.page().decode()):
+        for item in family.samples:
+            if item.name == sample and item.labels == labels:
+                return item.value
+    return None
+
+
+def _count(metrics: Metrics, operation: str, phase: str) -> float | None:
+    name = "secnet_operation_duration_seconds_count"
+    return _value(metrics, name, operation=operation, network_type="toy", phase=phase)
+
+
+def _failures(metrics: Metrics, operation: str, reason: str) -> float | None:
+    name = "secnet_operation_failures_total"
+    return _value(metrics, name, operation=operation, network_type="toy", reason=reason)
+
+
+def test_an_attach_and_a_detach_are_timed_by_phase(rig: Rig, metrics: PrometheusMetrics) -> None:
+    made = rig.attach()
+    for phase in ("plan", "allocate", "attach", "verify", "total"):
+        assert _count(metrics, "attach", phase) == 1, phase
+    assert _count(metrics, "detach", "total") is None
+    rig.pipeline.detach(made, Call.within(5))
+    assert _count(metrics, "detach", "total") == 1
+
+
+def test_failures_are_counted_by_reason_and_not_timed(rig: Rig, metrics: PrometheusMetrics) -> None:
+    rig.script.instead |= {"attach": fail(Busy("x")), "detach": fail(RuntimeError("x"))}
+    with pytest.raises(Busy):
+        rig.attach()
+    assert _failures(metrics, "attach", "Busy") == 1
+    assert _failures(metrics, "undo", "ContractViolation") == 1
+    assert _count(metrics, "attach", "total") is None
+    assert _count(metrics, "attach", "attach") is None
+
+
+def test_no_series_tells_when_it_began(rig: Rig, metrics: PrometheusMetrics) -> None:
+    rig.attach()
+    assert b"_created" not in metrics.page()
+
+
+def test_calls_to_the_api_are_counted(metrics: PrometheusMetrics) -> None:
+    metrics.on_call("patch", "Pod", 409, 0.01)
+    metrics.on_call("get", "Pod", 0, 5)
+    assert _value(metrics, "secnet_api_calls_total", verb="patch", kind="Pod", status="409") == 1
+    assert _value(metrics, "secnet_api_call_duration_seconds_sum", verb="get", kind="Pod") == 5
+
+
+def test_what_is_looked_up(metrics: PrometheusMetrics) -> None:
+    error = ErrorInfo(reason="Busy", message="x")
+    report = PodReport(
+        pod=POD, networks=(NetworkReport(network="a/b", phase="Pending", network_type="toy", error=error),)
+    )
+    metrics.observe(
+        Sources(
+            records=lambda: (record("eth1"), record("eth2"), record("eth3", phase=Phase.DETACHING)),
+            reports=lambda: (report, PodReport(pod=POD, error=error)),
+            queue_length=lambda: 7,
+            queue_age=lambda: 1.5,
+            pools=lambda: ["p"],
+            read_pool=lambda name: {"status": {"usage": {"total": 90, "used": 3}}},
+        )
+    )
+    assert _value(metrics, "secnet_attachments", network_type="toy", phase="Attached") == 2
+    assert _value(metrics, "secnet_attachments", network_type="toy", phase="Detaching") == 1
+    assert _value(metrics, "secnet_network_errors", network_type="toy", reason="Busy") == 1
+    assert _value(metrics, "secnet_network_errors", network_type="", reason="Busy") == 1
+    assert _value(metrics, "secnet_queue_length") == 7
+    assert _value(metrics, "secnet_queue_age_seconds") == 1.5
+    assert _value(metrics, "secnet_ippool_addresses", pool="p") == 90
+    assert _value(metrics, "secnet_ippool_used_addresses", pool="p") == 3
+
+
+def test_a_part_that_cannot_be_read_takes_no_other_away(metrics: PrometheusMetrics) -> None:
+    def fail_to_read() -> Any:
+        raise RuntimeError("x")
+
+    metrics.observe(Sources(records=fail_to_read, queue_length=lambda: 7))
+    assert _value(metrics, "secnet_queue_length") == 7
+
+
+def test_two_agents_of_one_process_stay_apart(metrics: PrometheusMetrics) -> None:
+    other = PrometheusMetrics()
+    metrics.on_call("get", "Pod", 200, 0.01)
+    assert _value(other, "secnet_api_calls_total", verb="get", kind="Pod", status="200") is None
+
+
+def test_without_a_server_nothing_is_counted_and_nothing_is_swallowed() -> None:
+    metrics = make_metrics(False)
+    assert isinstance(make_metrics(True), PrometheusMetrics)
+    with pytest.raises(Busy), metrics.operation("attach", "toy"):
+        raise Busy("x")
+    with metrics.phase("attach", "toy", "plan"):
+        pass
+    metrics.on_call("get", "Pod", 200, 0.1)
+    metrics.observe(Sources())
+    assert metrics.page() == b""
+    metrics.close()
+
+
+def test_pools_are_read_at_most_each_half_minute() -> None:
+    now, asked = [0.0], []
+
+    def read(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {"status": {"ipAddresses": [{}] * len(asked)}}
+
+    usage = PoolUsage(Sources(pools=lambda: ["p", "p"], read_pool=read), patience=30, clock=lambda: now[0])
+    assert usage.look() == {"p": Usage(used=1, total=None)}
+    now[0] = 29
+    assert usage.look()["p"].used == 1
+    now[0] = 30
+    assert usage.look()["p"].used == 2
+    assert asked == ["p", "p"]
+    usage.close()
+
+
+def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
+    gate = threading.Event()
+
+    def read(name: str) -> dict[str, Any]:
+        gate.wait(30)
+        return {}
+
+    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=0.01)
+    assert usage.look() == {}, "it does not wait for the answer"
+    gate.set()
+    usage.close()
+
+
+def test_a_pool_keeps_its_last_value_while_the_cluster_is_away_and_goes_with_it() -> None:
+    now, answers = [0.0], iter([{}, Unavailable("x"), ObjectNotFound("x")])
+
+    def read(name: str) -> dict[str, Any]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=30, clock=lambda: now[0])
+    known = {"p": Usage(used=0, total=None)}
+    assert usage.look() == known
+    now[0] = 40
+    assert usage.look() == known
+    now[0] = 80
+    assert usage.look() == {}
+    usage.close()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "total"),
+    [
+        ([{"start": "10.0.0.1", "end": "10.0.0.9"}, {"cidr": "10.0.1.0/30"}], 13),
+        ([{"start": "10.0.0.1"}], None),
+        ([], None),
+    ],
+)
+def test_the_size_of_a_pool_without_counters(ranges: list[dict[str, str]], total: int | None) -> None:
+    pool = {"spec": {"ipRanges": ranges}, "status": {"ipAddresses": [{}, {}]}}
+    assert usage_of(pool) == Usage(used=2, total=total)

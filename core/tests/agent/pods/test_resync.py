@@ -1,0 +1,37 @@
+"""One Pod after the other: everybody's turn comes, also behind one that never ends."""
+
+from __future__ import annotations
+
+from secnet.agent.pods._resync import Round
+
+A, B, C = (("default", name) for name in "abc")
+
+
+def test_each_has_one_turn_and_then_the_round_is_over() -> None:
+    turns = Round()
+    assert turns.begin({B, A}) == (A, ())
+    assert [turns.after(A), turns.after(B), turns.after(B)] == [B, None, None]
+    assert turns.begin({A}) == (A, ())
+
+
+def test_work_out_of_turn_moves_nothing_on() -> None:
+    turns = Round()
+    turns.begin({A, B})
+    assert turns.after(C) is None
+    assert turns.after(B) is None
+    assert turns.after(A) == B
+
+
+def test_who_was_kept_waiting_is_named_and_who_kept_them_comes_last() -> None:
+    turns = Round()
+    assert turns.begin({A, B, C}) == (A, ())
+    first, late = turns.begin({A, B, C})
+    assert (first, set(late)) == (A, {B, C})
+    turns = Round()
+    turns.begin({A})
+    assert turns.begin({A, B, C}) == (B, ())
+    assert [turns.after(B), turns.after(C), turns.after(A)] == [C, A, None]
+
+
+def test_nobody_is_there() -> None:
+    assert Round().begin(set()) == (None, ())

@@ -1,0 +1,102 @@
+"""All networks of a sandbox at once: whose namespace it is before, during and after."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.config.settings import Settings
+from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
+from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.networks.desired import DesiredNetworks
+from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.sandbox_attach import SandboxAttach
+from secnet.agent.sandboxes.ownership import NetnsOwnership
+from secnet.contract import Busy, Call, Conflict, NetnsRef, ObjectNotFound, SecnetError
+from secnet_testing.toys import Rig, fail, make_rig, toy_registry
+
+USED_AGAIN = NetnsRef(path="/run/netns/none", device=1, inode=2)  # without a cookie, as on kernels before 5.14
+
+
+def pod(name: str, networks: str = "blue") -> dict[str, Any]:
+    annotations = {"k8s.v1.cni.cncf.io/networks": networks}
+    return {"metadata": {"namespace": "default", "name": name, "uid": f"uid-{name}", "annotations": annotations}}
+
+
+class Scene:
+    """Attaches over the toys."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        registry = toy_registry(rig.script)
+        nads = NadCache(registry)
+        config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
+        nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
+        self.claims = NetnsOwnership()
+        self.sandboxes = SandboxAttach(
+            pipeline=rig.pipeline,
+            journal=rig.journal,
+            desired=DesiredNetworks(nads, registry),
+            devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
+            ownership=self.claims,
+            orphan_gc=OrphanGarbageCollector(
+                plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
+                pipeline=rig.pipeline,
+                journal=rig.journal,
+                sandboxes=dict,
+            ),
+            make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+        )
+
+    def attach(self, name: str, networks: str = "blue") -> None:
+        sandbox = Sandbox(container_id=f"of-{name}", netns=USED_AGAIN)
+        self.sandboxes.attach(pod(name, networks), sandbox, threading.Event())
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(make_rig(tmp_path))
+
+
+def test_a_namespace_is_free_again_after_the_del(scene: Scene) -> None:
+    scene.attach("a")
+    with pytest.raises(Conflict, match="already belongs to Pod default/a"):
+        scene.attach("b")
+    assert scene.sandboxes.detach("of-a") == {("default", "b")}, "who was refused is told"
+    scene.attach("b")
+
+
+def test_a_namespace_stays_taken_while_something_of_the_pod_is_in_it(scene: Scene) -> None:
+    scene.attach("a")
+    scene.rig.script.instead["detach"] = fail(Busy("not yet"))
+    assert scene.sandboxes.detach("of-a") == set()
+    with pytest.raises(Conflict):
+        scene.attach("b")
+
+
+@pytest.mark.parametrize(
+    ("networks", "error"), [("blue,missing", ObjectNotFound), ("blue", Busy)], ids=["refused", "failed"]
+)
+def test_a_sandbox_that_failed_keeps_no_namespace(scene: Scene, networks: str, error: type[SecnetError]) -> None:
+    scene.rig.script.instead["attach"] = fail(Busy("not yet"))
+    with pytest.raises(error):
+        scene.attach("a", networks)
+    del scene.rig.script.instead["attach"]
+    scene.attach("b")
+
+
+def test_a_late_del_takes_nothing_from_a_later_pod(scene: Scene) -> None:
+    scene.attach("a")
+    records = scene.rig.journal.records()
+    scene.sandboxes.detach("of-a")
+    scene.attach("b")
+    for record in records:
+        scene.rig.journal.write(record)
+    assert scene.sandboxes.detach("of-a") == set()
+    with pytest.raises(Conflict, match="already belongs to Pod default/b"):
+        scene.attach("c")

@@ -1,0 +1,110 @@
+"""What callers of the CNI plugin made is checked like everything else, but never made anew."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from secnet.agent.model.pod import PodKey
+from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.pods.single_checks import SingleChecks, queue_key
+from secnet.agent.state.reports import Reports
+from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
+from secnet_testing.builders import POD
+from secnet_testing.toys import Rig, fail, make_rig, toy_work
+
+DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
+LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
+
+
+class Scene:
+    """One network that a caller made. busy: whether its Pod is worked on; held: by what the queue was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rig: Rig = make_rig(folder / "journal")
+        self.reports = Reports(folder)
+        self.busy = False
+        self.held: list[PodKey] = []
+        self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
+        self.rig.script.log.clear()
+        self.checks = SingleChecks(
+            pipeline=self.rig.pipeline,
+            journal=self.rig.journal,
+            reports=self.reports,
+            make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
+            hold=self.hold,
+        )
+
+    def hold(self, key: PodKey, call: Call) -> AbstractContextManager[None]:
+        self.held.append(key)
+        if self.busy:
+            raise Timeout("the Pod is being worked on")
+        return nullcontext()
+
+    def found(self) -> list[tuple[str, str, str]]:
+        """Reason, message and remedy of what a look at all finds."""
+        self.checks.look(self.rig.journal.of_cni())
+        return [(item.error.reason, item.error.message, item.error.hint) for item in self.reports.single()]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_what_deviates_is_told_until_it_is_right_again_and_left_alone(scene: Scene) -> None:
+    assert scene.found() == []
+    scene.rig.script.instead["check"] = lambda: DOWN
+    ((reason, message, hint),) = scene.found()
+    assert (reason, message) == ("Degraded", "net1 is down")
+    assert "delete the Pod" in hint
+    assert scene.rig.journal.records() == (scene.record,)
+    assert not {"detach", "attach"} & set(scene.rig.script.log)
+    del scene.rig.script.instead["check"]
+    assert scene.found() == []
+    assert set(scene.held) == {(POD.namespace, POD.name)}, "nobody else works on the Pod meanwhile"
+
+
+def test_a_lost_lease_is_listed_again(scene: Scene) -> None:
+    scene.rig.script.asked_for.clear()
+    scene.rig.script.instead["check_lease"] = lambda: LOST
+    assert scene.found() == []
+    assert scene.rig.script.asked_for == [("10.0.0.2/24",)]
+
+
+def test_a_lease_that_cannot_be_listed_again_is_told(scene: Scene) -> None:
+    scene.rig.script.instead |= {"check_lease": lambda: LOST, "allocate": fail(Unavailable("there is no pool"))}
+    ((reason, message, _),) = scene.found()
+    assert reason == "LeaseNotListed"
+    assert "there is no pool" in message
+
+
+def test_a_check_that_fails_is_told(scene: Scene) -> None:
+    scene.rig.script.instead["check"] = fail(Unavailable("the switch does not answer"))
+    assert [reason for reason, *_ in scene.found()] == ["Unavailable"]
+
+
+def test_a_pod_that_is_worked_on_is_looked_at_the_next_time(scene: Scene) -> None:
+    scene.rig.script.instead["check"] = lambda: DOWN
+    before = scene.found()
+    scene.busy = True
+    scene.rig.script.log.clear()
+    assert scene.found() == before
+    assert scene.rig.script.log == []
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "being removed"])
+def test_what_has_ended_is_told_no_longer(scene: Scene, gone: bool) -> None:
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert scene.found()
+    if gone:
+        scene.rig.journal.remove(scene.record.key)
+    else:
+        scene.rig.journal.write(scene.record.replace(phase=Phase.DETACHING))
+    assert scene.found() == []
+
+
+def test_a_sandbox_without_a_pod_is_held_by_itself() -> None:
+    assert queue_key("c1", None) == ("", "c1")

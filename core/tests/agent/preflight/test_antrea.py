@@ -1,0 +1,122 @@
+"""Whether an Antrea agent forbids new attachments, look after look, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet.agent.preflight.antrea import AntreaGuard
+from secnet.contract import Call, NotReady
+from secnet_testing.antrea import antrea_agent
+from secnet_testing.apidouble import ApiDouble, serve_api
+from secnet_testing.toys import make_rig, toy_work
+
+DAEMONSET = "/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent"
+CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/antrea-config"
+
+
+class Watched:
+    """A guard over an API, with what it told."""
+
+    def __init__(self, api: ApiDouble) -> None:
+        self.api = api
+        self.cleared = 0
+        self.guard = AntreaGuard(api.reader, on_clear=self._count)
+
+    def feature(self, on: bool | int | None) -> None:
+        """On, off, an HTTP status for whoever looks, or None for no Antrea."""
+        config, daemonset = antrea_agent(secondary_network=on is True)
+        self.api.objects = {} if on is None else {DAEMONSET: daemonset, CONFIG_MAP: config}
+        if isinstance(on, int) and not isinstance(on, bool):
+            self.api.objects = {DAEMONSET: on}
+
+    def look(self) -> bool:
+        return self.guard.look()
+
+    def refuses(self) -> bool:
+        try:
+            self.guard.require_clear()
+        except NotReady:
+            return True
+        return False
+
+    def _count(self) -> None:
+        self.cleared += 1
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with serve_api() as api:
+        yield Watched(api)
+
+
+def test_without_an_api_there_is_nobody_beside_us() -> None:
+    guard = AntreaGuard(None)
+    guard.require_clear()
+    assert (guard.needed, guard.look(), guard.refusal(), guard.problems()) == (False, True, "", ())
+
+
+def test_nothing_is_attached_before_the_first_answer(watched: Watched) -> None:
+    watched.feature(503)
+    assert watched.refuses()
+    assert not watched.look()
+    assert "not known yet" in watched.guard.refusal()
+    watched.feature(None)
+    assert watched.look()
+    assert (watched.refuses(), watched.cleared) == (False, 1)
+
+
+@pytest.mark.parametrize(("status", "answered"), [(503, False), (403, True)])
+def test_what_was_seen_holds_while_it_cannot_be_seen_and_not_longer(
+    watched: Watched, status: int, answered: bool
+) -> None:
+    watched.feature(False)
+    watched.look()
+    watched.feature(True)
+    assert watched.look()
+    since = watched.guard.problems()
+    assert [problem.note for problem in since] == [False]
+    watched.feature(status)
+    assert watched.look() is answered
+    assert watched.refuses()
+    if answered:  # who switches the feature off now must learn why that changes nothing here
+        (problem,) = watched.guard.problems()
+        assert "when that could last be seen" in problem.message
+        assert "now it cannot be told: " in watched.guard.refusal()
+        assert ("ClusterRole" in problem.hint, problem.note) == (True, False)
+    else:
+        assert watched.guard.problems() == since
+    watched.feature(False)
+    watched.look()
+    assert (watched.refuses(), watched.guard.problems(), watched.cleared) == (False, (), 2)
+
+
+def test_a_feature_that_could_never_be_seen_is_a_note(watched: Watched) -> None:
+    watched.feature(403)
+    assert watched.look()
+    assert not watched.refuses()
+    assert [problem.note for problem in watched.guard.problems()] == [True]
+    watched.look()
+    assert watched.cleared == 1
+
+
+def test_nothing_is_planned_or_taken_away_while_it_is_forbidden(watched: Watched, tmp_path: Path) -> None:
+    watched.feature(False)
+    watched.look()
+    rig = make_rig(tmp_path, require_clear=watched.guard.require_clear)
+    record = rig.attach()
+    rig.script.log.clear()
+    watched.feature(True)
+    watched.look()
+    for forbidden in (
+        lambda call: rig.pipeline.dry_run(toy_work("eth2"), call),
+        lambda call: rig.pipeline.attach(toy_work("eth2"), call),
+        lambda call: rig.pipeline.repair(record, toy_work(), call),
+    ):
+        with pytest.raises(NotReady, match="would free our addresses"):
+            forbidden(Call.within(5))
+    assert rig.script.log == []
+    assert rig.pipeline.check(record, Call.within(5)).findings == ()
+    rig.pipeline.detach(record, Call.within(5))
+    assert rig.journal.records() == ()

@@ -1,0 +1,122 @@
+"""Whether the API knows a Node of our name, look after look, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from secnet.agent.preflight.own_node import OwnNode
+from secnet.contract import NotReady
+from secnet_testing.apidouble import ApiDouble, serve_api
+
+PATH = "/api/v1/nodes/worker-1"
+THERE = {"metadata": {"name": "worker-1"}}
+
+
+def told(boot: object) -> dict[str, object]:
+    """The Node as a kubelet keeps it."""
+    return THERE | {"status": {"nodeInfo": {"bootID": boot}}}
+
+
+class Watched:
+    """The look of an agent that is named worker-1. lists: how often its watch began anew. now: its clock."""
+
+    def __init__(self, api: ApiDouble) -> None:
+        self.api = api
+        self.lists = 0
+        self.now = 1000.0
+        self.node = OwnNode(api.reader, "worker-1", boot_id="here", relisted=lambda: self.lists, clock=lambda: self.now)
+
+    def look(self, answer: object) -> bool:
+        """answer: an object or an HTTP status."""
+        self.api.objects = {PATH: answer}
+        return self.node.look()
+
+    @property
+    def notes(self) -> list[bool]:
+        """Of each problem, whether it is a note."""
+        return [problem.note for problem in self.node.problems()]
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with serve_api() as api:
+        yield Watched(api)
+
+
+def test_without_an_api_there_is_no_node() -> None:
+    node = OwnNode(None, "worker-1")
+    assert (node.look(), node.missing(), node.problems(), node.may_begin()) == (True, "", (), True)
+
+
+def test_a_name_that_no_node_has_is_told_until_there_is_one(watched: Watched) -> None:
+    assert not watched.look(404)
+    assert "Node worker-1: there is none of this name" in watched.node.missing()
+    assert "nodeName" in watched.node.missing()
+    assert watched.notes == [False]
+    assert watched.look(THERE)
+    assert (watched.node.missing(), watched.notes) == ("", [])
+
+
+def test_a_node_that_was_found_is_looked_up_again_only_with_a_new_list(watched: Watched) -> None:
+    watched.look(THERE)
+    assert watched.look(404)
+    assert watched.node.missing() == "", "it was not asked for"
+    watched.lists += 1
+    assert not watched.look(404)
+    assert watched.node.missing()
+
+
+@pytest.mark.parametrize("before", [THERE, 404])
+def test_an_api_that_does_not_answer_changes_nothing(watched: Watched, before: object) -> None:
+    watched.look(before)
+    told = watched.node.missing()
+    watched.lists += 1
+    assert not watched.look(503)
+    assert watched.node.missing() == told
+
+
+def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
+    assert not watched.node.may_begin(), "nobody knows yet"
+    assert not watched.look(told("elsewhere"))
+    assert (watched.node.may_begin(), watched.node.is_another(), watched.node.is_sure()) == (False, True, False)
+    assert "has not told of this boot yet" in watched.node.missing()
+    assert watched.notes == [True], "just after a boot that is no error"
+    with pytest.raises(NotReady, match="another machine's"):
+        watched.node.require_own()
+    watched.now += 119
+    assert not watched.look(told("elsewhere"))
+    assert watched.notes == [True]
+    watched.now += 1
+    assert not watched.look(told("elsewhere"))
+    assert watched.notes == [False]
+    for part in ("its bootID is elsewhere, here it is here", "correct nodeName", "NODE_NAME"):
+        assert part in watched.node.missing()
+    assert not watched.node.may_begin()
+
+
+def test_a_kubelet_that_tells_of_the_boot_ends_the_wait(watched: Watched) -> None:
+    watched.look(told("before"))
+    assert watched.look(told("here"))
+    watched.node.require_own()
+    assert (watched.node.missing(), watched.notes) == ("", [])
+    assert (watched.node.may_begin(), watched.node.is_sure()) == (True, True)
+
+
+@pytest.mark.parametrize("answer", [THERE, told(""), told(None), THERE | {"status": None}, 403, 404])
+def test_without_a_boot_id_nothing_is_compared_and_nothing_is_sure(watched: Watched, answer: object) -> None:
+    watched.look(answer)
+    watched.node.require_own()
+    assert (watched.node.may_begin(), watched.node.is_sure()) == (True, False)
+
+
+def test_a_node_that_turns_another_machines_is_told(watched: Watched) -> None:
+    watched.look(told("here"))
+    watched.lists += 1
+    assert not watched.look(told("elsewhere"))
+    assert watched.node.is_another()
+
+
+def test_an_agent_that_may_not_look_says_so_and_works(watched: Watched) -> None:
+    assert watched.look(403)
+    assert (watched.node.missing(), watched.notes) == ("", [True])

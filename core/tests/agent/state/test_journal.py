@@ -1,0 +1,161 @@
+"""The journal and the lock of the run directory."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.state.journal import Journal
+from secnet.agent.state.run_dir import RunDirLock
+from secnet.contract import AttachmentId, Busy, PodRef
+from secnet_testing.builders import record
+
+
+def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:
+    old = record(
+        addresses=("10.0.0.2/24",),
+        attachment_options={"ips": ("10.0.0.2",)},
+        locks=("pci:1",),
+        layer3={"default_routes": []},
+    )
+    Journal(tmp_path).write(old)
+    again = Journal(tmp_path)
+    assert again.records() == (old,)
+    assert again.get(AttachmentId(container_id="c1", ifname="eth1")) == old
+    assert Journal.peek(tmp_path) == (old,)
+
+
+def test_a_removed_record_is_gone_and_may_be_removed_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record())
+    journal.remove(record().key)
+    journal.remove(record().key)
+    assert journal.records() == Journal(tmp_path).records() == ()
+
+
+def test_a_leftover_of_an_interrupted_write_is_ignored(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record())
+    (tmp_path / "half.tmp").write_text('{"phase": "Atta')
+    assert len(Journal(tmp_path).records()) == 1
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_an_unreadable_record_is_reported_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text('{"phase": "Attached"}')
+    journal = Journal(tmp_path)
+    assert journal.records() == ()
+    assert [problem.reason for problem in journal.problems()] == ["UnreadableRecord"]
+    assert (tmp_path / "bad.json").exists()
+
+
+def test_names_that_are_odd_in_a_path_are_kept_apart(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for ifname in ("a%2Fb", "a.b", "a b"):
+        journal.write(record(ifname))
+    assert len(Journal(tmp_path).records()) == 3
+
+
+def test_a_record_of_a_newer_version_is_read_without_its_new_fields(tmp_path: Path) -> None:
+    Journal(tmp_path).write(record())
+    path = next(tmp_path.glob("*.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"invented_later": 1}))
+    assert Journal(tmp_path).records()[0].phase == Phase.ATTACHED
+
+
+def test_the_holder_of_an_exclusive_resource_is_found(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record("eth1", locks=("pci:1",)))
+    other = AttachmentId(container_id="c2", ifname="eth1")
+    assert journal.holder(("pci:1", "pci:2"), besides=other) == record("eth1", locks=("pci:1",))
+    assert journal.holder(("pci:2",), besides=other) is None
+    assert journal.holder(("pci:1",), besides=record().key) is None
+
+
+def test_one_reconciler_per_run_directory(tmp_path: Path) -> None:
+    first, second = RunDirLock(tmp_path), RunDirLock(tmp_path)
+    first.acquire("secnet agent")
+    with pytest.raises(Busy, match="secnet agent \\(pid "):
+        second.acquire("secnet apply")
+    first.release()
+    second.acquire("secnet apply")
+    second.release()
+    second.release()
+
+
+def test_a_record_of_another_boot_is_not_adopted(tmp_path: Path) -> None:
+    ours, theirs = record("eth1"), record("eth2").replace(boot_id="other")
+    journal = Journal(tmp_path)
+    journal.write(ours)
+    journal.write(theirs)
+    journal.disown(ours.boot_id)
+    assert Journal(tmp_path).records() == (ours, theirs.replace(phase=Phase.DETACHING))
+
+
+def test_records_are_put_back_after_the_directory_was_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "journal"
+    journal = Journal(folder)
+    journal.write(record("eth1"))
+    journal.write(record("eth2"))
+    shutil.rmtree(tmp_path / "run")
+    journal.restore()
+    assert Journal(folder).records() == journal.records() == (record("eth1"), record("eth2"))
+
+
+def test_a_write_into_a_removed_directory_brings_all_records_back(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "journal"
+    journal = Journal(folder)
+    journal.write(record("eth1"))
+    shutil.rmtree(tmp_path / "run")
+    journal.write(record("eth2"))
+    assert Journal(folder).records() == (record("eth1"), record("eth2"))
+
+
+def test_restoring_changes_no_record_that_is_there(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record())
+    (path,) = tmp_path.glob("*.json")
+    path.write_text("{}")
+    journal.restore()
+    assert path.read_text() == "{}"
+
+
+def test_the_interface_that_has_an_address_is_found(tmp_path: Path) -> None:
+    pooled = with_pool(record("eth1", addresses=("10.0.0.2/24",)), "blue")
+    journal = Journal(tmp_path)
+    journal.write(pooled)
+    journal.write(record("eth2", addresses=("10.0.0.3/24",)))
+    other = AttachmentId(container_id="c2", ifname="eth1")
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=other) == pooled
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=pooled.key) is None
+    assert journal.holder_of_address("10.0.0.2/24", "red", besides=other) is None, "pools may overlap"
+    assert journal.holder_of_address("10.0.0.3/24", None, besides=other) is None, "static addresses are the author's"
+    journal.write(pooled.replace(phase=Phase.DETACHING))
+    assert journal.holder_of_address("10.0.0.2/24", "blue", besides=other) is None, "on its way out"
+
+
+def with_pool(made: Record, pool: str) -> Record:
+    lease = made.attachment.lease
+    assert lease is not None
+    addresses = tuple(dataclasses.replace(item, pool=pool) for item in lease.addresses)
+    return made.replace(attachment=made.attachment.bind(dataclasses.replace(lease, addresses=addresses), None))
+
+
+def test_records_are_found_by_who_asked_and_for_which_pod(tmp_path: Path) -> None:
+    journal, other = Journal(tmp_path), PodRef(namespace="default", name="other", uid="u2")
+    first, second = record("eth1"), record("eth2")
+    called, elsewhere = record("eth3", origin=Origin.CNI), record("eth1", container="c2", pod=other)
+    for item in (second, elsewhere, called, first):
+        journal.write(item)
+        journal.records()
+    assert journal.records() == (first, second, called, elsewhere)
+    assert journal.of_pod("default", "web") == (first, second)
+    assert journal.of_cni() == (called,)
+    assert dict(journal.of_pods()) == {("default", "web"): (first, second), ("default", "other"): (elsewhere,)}
+    changed = first.replace(phase=Phase.DETACHING)
+    journal.write(changed)
+    assert journal.of_pod("default", "web") == (changed, second)
+    journal.remove(elsewhere.key)
+    assert journal.of_pod("default", "other") == ()

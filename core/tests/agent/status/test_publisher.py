@@ -1,0 +1,289 @@
+"""What is told of a Pod, in the store of manifests: whose entries may be taken back, and what is done about a rival."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.cluster.files.cluster import ManifestCluster
+from secnet.agent.model.pod import pod_ref
+from secnet.agent.model.report import PENDING, NetworkReport, PodReport, SyncResult, network_report
+from secnet.agent.sandboxes.pod_table import PodTable
+from secnet.agent.state.reports import Reports
+from secnet.agent.status._condition import CONDITION_TYPE
+from secnet.agent.status._conflict_backoff import StatusConflictBackoff
+from secnet.agent.status._network_status import STATUS_ANNOTATION
+from secnet.agent.status.publisher import Publisher
+from secnet.contract import ErrorInfo, PodRef
+from secnet_testing.builders import record
+
+KEY = ("default", "web")
+TOLD = [{"name": "default/blue", "interface": "eth1", "default": False, "secnet.io/owner": "secnet"}]
+NO_SANDBOX = ErrorInfo(reason="NotReady", message="no living sandbox", retryable=True)
+
+
+class Told:
+    """A Pod, and one publisher. what: `Publisher`'s further arguments."""
+
+    def __init__(self, folder: Path, **what: Any) -> None:
+        self.cluster = ManifestCluster(folder / "state")
+        self.store = self.cluster.store
+        self.now = 0.0
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": {}}
+        self.store.apply(pod)
+        self.pods = PodTable("node-1")
+        arguments: dict[str, Any] = {"is_here": lambda pod: False, "reports": Reports(folder / "run")} | what
+        self.publisher = Publisher(
+            cluster=self.cluster,
+            pods=self.pods,
+            owner_tag="secnet",
+            conflict_backoff=StatusConflictBackoff(lambda: self.now),
+            clock=lambda: self.now,
+            **arguments,
+        )
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        return self.store.get("Pod", "web", "default")
+
+    @property
+    def ref(self) -> PodRef:
+        return pod_ref(self.pod)
+
+    def edit(self, status: Any) -> None:
+        """As somebody else writes it."""
+        self.store.patch_annotations("Pod", "web", "default", {STATUS_ANNOTATION: json.dumps(status)})
+
+    def conclude(self) -> None:
+        """Another agent told that all is attached."""
+        self.edit(TOLD)
+        condition = {"type": CONDITION_TYPE, "status": "True", "reason": "Attached"}
+        self.cluster.set_condition("web", "default", self.ref.uid, condition)
+
+    def publish(self, result: SyncResult, **options: bool) -> list[str]:
+        """Reasons of what could not be told."""
+        self.settle()
+        return [error.reason for error in self.publisher.publish(KEY, self.pod, result, 0, **options)]
+
+    def settle(self) -> None:
+        """The watch tells of the Pod as it is now."""
+        self.pods.update(self.pod)
+
+    def publish_as_seen(self, result: SyncResult, revision: int = 0) -> None:
+        """While the watch has nothing new."""
+        assert self.publisher.publish(KEY, self.pods.get(KEY), result, revision) == ()
+
+    def attached(self) -> SyncResult:
+        made = record(pod=self.ref)
+        report = PodReport(pod=self.ref, container_id="c1", networks=(network_report(made),))
+        return SyncResult(report=report, records=(made,))
+
+    def waiting(self) -> SyncResult:
+        """Without a sandbox."""
+        network = NetworkReport(network="default/blue", interface="eth1", phase=PENDING, error=NO_SANDBOX)
+        return SyncResult(report=PodReport(pod=self.ref, error=NO_SANDBOX, networks=(network,)))
+
+    @property
+    def status(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(
+            self.pod["metadata"].get("annotations", {}).get(STATUS_ANNOTATION, "[]")
+        )
+        return found
+
+    @property
+    def condition(self) -> str:
+        return str(self.pod["status"]["conditions"][0]["status"])
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(tmp_path)
+
+
+@pytest.mark.parametrize("result", [Told.waiting, lambda told: SyncResult(report=None)])
+def test_of_a_pod_that_never_was_here_nothing_is_taken_back(told: Told, result: Callable[[Told], SyncResult]) -> None:
+    told.conclude()
+    told.publish(result(told))
+    assert (told.status, told.condition) == (TOLD, "True")
+
+
+def test_of_a_pod_that_surely_is_here_it_is(tmp_path: Path) -> None:
+    """As after a boot: the records are gone, and what was told before is not true any more."""
+    told = Told(tmp_path, is_here=lambda pod: True)
+    told.conclude()
+    told.publish(told.waiting())
+    assert (told.status, told.condition) == ([], "False")
+
+
+def test_of_a_pod_with_a_record_of_an_earlier_agent_it_is(tmp_path: Path) -> None:
+    recorded: list[PodRef] = []
+    first = Told(tmp_path)
+    recorded.append(first.ref)
+    first.conclude()
+    second = Told(tmp_path, recorded=recorded)
+    second.publish(second.waiting())
+    assert (second.status, second.condition) == ([], "False")
+
+
+def test_of_a_pod_that_had_a_sandbox_here_it_is(told: Told) -> None:
+    told.publish(told.attached())
+    assert (len(told.status), told.condition) == (2, "True")
+    told.publish(told.waiting())
+    assert told.status == []
+
+
+def test_why_a_sandbox_failed_is_told_over_what_stands_there(told: Told) -> None:
+    told.conclude()
+    failed = SyncResult(
+        report=PodReport(pod=told.ref, error=ErrorInfo(reason="Conflict", message="x", retryable=False))
+    )
+    told.publish(failed, here=True)
+    assert (told.status, told.condition) == ([], "False")
+
+
+def test_a_pod_made_anew_is_not_the_one_that_was_here(told: Told) -> None:
+    told.publish(told.attached())
+    told.store.delete("Pod", "web", "default")
+    told.store.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}})
+    told.conclude()
+    told.publish(told.waiting())
+    assert (told.status, told.condition) == (TOLD, "True")
+
+
+def rival(told: Told) -> list[str]:
+    """Somebody takes our entries away, and we hear of it."""
+    told.edit([{"name": "other", "default": True}])
+    return told.publish(told.attached())
+
+
+def test_whoever_changes_our_entries_again_and_again_is_corrected_ever_more_slowly(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    told.publish(told.attached())
+    assert [rival(told) for _ in range(5)] == [[]] * 5, "five times at once"
+    corrected = []
+    for second in range(600):
+        told.now = float(second)
+        if rival(told) == []:
+            corrected.append(second)
+    assert corrected == [1, 3, 7, 15, 31, 63, 127, 255, 511]
+    assert len([line for line in caplog.messages if "keeps changing" in line]) == 1
+    told.now = 511.0 + 300
+    assert told.publish(told.attached()) == [], "the last one is put right as well"
+    assert [entry["name"] for entry in told.status] == ["other", "default/blue"]
+
+
+def test_news_of_ours_is_told_at_once_and_peace_forgets_the_quarrel(told: Told) -> None:
+    told.publish(told.attached())
+    while rival(told) == []:
+        pass
+    news = SyncResult(report=PodReport(pod=told.ref, container_id="c1"), records=(record("eth2", pod=told.ref),))
+    assert told.publish(news) == []
+    while rival(told) == []:
+        pass
+    told.now = 601.0
+    assert [rival(told) for _ in range(5)] == [[]] * 5
+
+
+class Counted(Reports):
+    """Counts what is written."""
+
+    written = 0
+
+    def write(self, report: PodReport) -> None:
+        self.written += 1
+        super().write(report)
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Told:
+    return Told(tmp_path, reports=Counted(tmp_path / "run"))
+
+
+def _written(told: Told) -> int:
+    assert isinstance(told.publisher._reports, Counted)
+    return told.publisher._reports.written
+
+
+def _settle(told: Told, result: SyncResult) -> None:
+    """Told, and seen again with what was told."""
+    told.publish(result)
+    told.settle()
+    told.publish_as_seen(result)
+
+
+def test_what_was_told_already_is_not_told_again(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    counted.publish_as_seen(counted.attached())
+    assert _written(counted) == before
+
+
+@pytest.mark.parametrize("change", ["report", "records", "pod", "file", "waiting"])
+def test_whatever_differs_is_told(counted: Told, tmp_path: Path, change: str) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    if change == "report":
+        assert result.report is not None
+        result = dataclasses.replace(result, report=dataclasses.replace(result.report, container_id="c2"))
+    elif change == "records":
+        result = dataclasses.replace(result, records=(*result.records, record("eth2", pod=counted.ref)))
+    elif change == "pod":
+        counted.settle()
+    elif change == "file":
+        shutil.rmtree(tmp_path / "run" / "reports")
+    else:
+        result = counted.waiting()
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+
+
+def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    before = _written(counted)
+    counted.now += 901
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
+
+
+def test_what_somebody_took_out_of_the_pod_is_put_back(counted: Told) -> None:
+    result = counted.attached()
+    _settle(counted, result)
+    counted.edit([])
+    counted.settle()
+    counted.publish_as_seen(result)
+    assert json.loads(counted.pod["metadata"]["annotations"][STATUS_ANNOTATION])[-1]["interface"] == "eth1"
+
+
+def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: Told) -> None:
+    made = record(pod=counted.ref)
+    error = ErrorInfo(reason="Degraded", message="down", retryable=False)
+    report = PodReport(pod=counted.ref, container_id="c1", networks=(network_report(made, error),))
+    result = SyncResult(report=report, records=(made,))
+    _settle(counted, result)
+    before = _written(counted)
+    counted.publish_as_seen(result, revision=7)
+    assert _written(counted) == before + 1
+    counted.publish_as_seen(result, revision=7)
+    assert _written(counted) == before + 1
+
+
+def test_a_pod_that_could_not_be_found_is_told_the_next_time(counted: Told) -> None:
+    result = counted.attached()
+    pod = counted.pod
+    counted.settle()
+    counted.store.delete("Pod", "web", "default")
+    assert counted.publisher.publish(KEY, pod, result, 0) == ()
+    before = _written(counted)
+    counted.publish_as_seen(result)
+    assert _written(counted) == before + 1
