@@ -34,6 +34,7 @@ from ..pods.controller import Controller
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
 from ..pods.sync import PodSync
+from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
 from ..preflight.multus import Multus
 from ..preflight.own_node import OwnNode
@@ -139,18 +140,23 @@ def wire(
     orphan_gc = OrphanGarbageCollector(
         plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes()
     )
-    work: Mapping[str, Any] = {
-        "pipeline": pipeline,
-        "journal": journal,
-        "desired": desired,
-        "devices": DeviceAllocator(_device_source(settings, cluster, stack), journal),
-        "ownership": _ownership(journal, boot_id),
-        "orphan_gc": orphan_gc,
-        "make_call": attach_call,
-    }
-    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
-    # Whoever writes manifests also starts the programs, when `secnet apply` is done.
-    sync = PodSync(source=cni_sandboxes, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
+    # Of manifests, which are files of this node, a lease check costs nothing.
+    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS
+    worker = AttachmentWorker(
+        pipeline=pipeline, journal=journal, orphan_gc=orphan_gc, make_call=attach_call, lease_check_seconds=asking
+    )
+    devices = DeviceAllocator(_device_source(settings, cluster, stack), journal)
+    ownership = _ownership(journal, boot_id)
+    sync = PodSync(
+        worker=worker,
+        journal=journal,
+        desired=desired,
+        devices=devices,
+        source=cni_sandboxes,
+        ownership=ownership,
+        # Whoever writes manifests also starts the programs, when `secnet apply` is done.
+        awaited=cluster.trusts_annotations,
+    )
 
     def is_here(pod: Mapping[str, Any]) -> bool:
         return cluster.trusts_annotations or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
@@ -181,20 +187,11 @@ def wire(
         controller=controller,
         pods=pods,
         cni_sandboxes=cni_sandboxes,
-        sandboxes=SandboxAttach(**work),
-        sync=sync,
-        pipeline=pipeline,
+        sandboxes=SandboxAttach(worker=worker, journal=journal, desired=desired, devices=devices, ownership=ownership),
+        worker=worker,
         journal=journal,
         registry=registry,
-        checks=SingleChecks(
-            pipeline=pipeline,
-            journal=journal,
-            reports=reports,
-            make_call=attach_call,
-            hold=controller.hold,
-            lease_check_seconds=asking,
-        ),
-        make_call=attach_call,
+        checks=SingleChecks(worker=worker, journal=journal, reports=reports, hold=controller.hold),
         deadline=settings.attach_timeout,
         refusal=own_node.refusal,
     )
