@@ -110,7 +110,7 @@ def wire(
     reader = cluster.reader()
     antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
     stack.callback(antrea.close)
-    served = None if cluster.trusts_annotations else SandboxLedger(settings.state_dir)
+    served = SandboxLedger(settings.state_dir) if cluster.traits.shared else None
     stale = LeaseGarbageCollector(
         plugins=plugins,
         journal=journal,
@@ -119,7 +119,7 @@ def wire(
         pod_here=lambda namespace, name: _pod_here(cluster, pods, namespace, name),
         has_ended=cni_sandboxes.has_ended,
         served=served,
-        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
+        looks=_LOOKS_AT_PODS_ELSEWHERE if cluster.traits.shared else None,
     )
     own_node = OwnNode(reader, settings.node_name, boot_id=boot_id, relisted=cluster.relisted)
 
@@ -140,8 +140,7 @@ def wire(
     orphan_gc = OrphanGarbageCollector(
         plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes()
     )
-    # Of manifests, which are files of this node, a lease check costs nothing.
-    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS
+    asking = 0.0 if cluster.traits.free_reads else _LEASE_CHECK_SECONDS
     worker = AttachmentWorker(
         pipeline=pipeline, journal=journal, orphan_gc=orphan_gc, make_call=attach_call, lease_check_seconds=asking
     )
@@ -154,12 +153,11 @@ def wire(
         devices=devices,
         source=cni_sandboxes,
         ownership=ownership,
-        # Whoever writes manifests also starts the programs, when `secnet apply` is done.
-        awaited=cluster.trusts_annotations,
+        awaited=cluster.traits.containers_wait,
     )
 
     def is_here(pod: Mapping[str, Any]) -> bool:
-        return cluster.trusts_annotations or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
+        return not cluster.traits.shared or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
 
     publisher = Publisher(
         cluster=cluster,
@@ -216,7 +214,7 @@ def wire(
 
 def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
     """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return NamedNetns()
     client = RuntimeClient(settings.cri_socket)
     stack.callback(client.close)
@@ -225,7 +223,7 @@ def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> S
 
 def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
     """As with namespaces: only manifests may name devices."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return AnnotatedDevices()
     client = KubeletDevices(settings.pod_resources)
     stack.callback(client.close)
