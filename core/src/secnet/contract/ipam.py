@@ -14,6 +14,7 @@ from typing import Any
 from .call import Call, HostContext
 from .codec import freeze
 from .lease import IpamLease, IpamRequest
+from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
@@ -36,6 +37,7 @@ class BackendInfo:
     config: schema fragment of its keys in the NAD's `ipam` section (all but `type`).
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
     kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
 
@@ -47,6 +49,7 @@ class BackendInfo:
     kinds: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
+    needs: Needs = field(default_factory=Needs)
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

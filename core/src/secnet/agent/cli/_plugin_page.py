@@ -7,11 +7,11 @@ import json
 import re
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from secnet.contract import NetworkDriver, ProbeReport, SecnetError, load_fragment, thaw
+from secnet.contract import NetworkDriver, ProbeReport, SecnetError, load_fragment, thaw, to_json
 
 from ..attach.plugin_calls import Plugins
 from ..networks.nad import RESOURCE_ANNOTATION
@@ -59,9 +59,10 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
         "contract": info.contract,
         "state": plugin_state(plugins, plugin),
         "capabilities": sorted(info.capabilities),
+        "needs": to_json(info.needs),
     }
     if _is_driver(plugin):
-        facts |= {"needsDevice": info.needs_device, "vlan": info.vlan, "privileges": list(info.privileges)}
+        facts |= {"needsDevice": info.needs_device, "vlan": info.vlan}
         facts |= {"options": thaw(info.options), "keys": _keys(info.options)}
         facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     else:
@@ -155,18 +156,25 @@ def _head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*rows, ("reason", facts["reason"]), ("what to do", facts["hint"])]
     rows.append(("contract", f"version {facts['contract']}"))
     rows.append(("honours", ", ".join(facts["capabilities"]) or "no optional request of a Pod's annotation"))
+    rows.append(("needs", "; ".join(_needs(facts["needs"])) or "it names nothing"))
     if "needsDevice" in facts:
         rows.append(
             ("device", "one for each interface, from a device plugin" if facts["needsDevice"] else "none needed")
         )
         rows.append(("VLANs", "yes" if facts["vlan"] else "no"))
-        rows.append(("privileges", "; ".join(facts["privileges"]) or "it names none"))
     else:
         rows.append(
             ("addresses", f"given {_PHASES[facts['phase']]}" + ("" if facts["allocates"] else "; nothing is recorded"))
         )
         rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
     return rows
+
+
+def _needs(needs: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What is needed of the node, by its kind."""
+    for name, items in needs.items():
+        if items:
+            yield f"{name.replace('_', ' ')} {', '.join(items)}"
 
 
 def _print_options(title: str, keys: Iterable[Mapping[str, Any]], width: int) -> None:
