@@ -64,10 +64,10 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
     if _is_driver(plugin):
         facts |= {"needsDevice": info.needs_device, "vlan": info.vlan}
         facts |= {"options": thaw(info.options), "keys": _keys(info.options)}
-        facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     else:
         facts |= {"phase": info.phase, "kinds": list(info.kinds), "allocates": info.allocates}
         facts |= {"options": thaw(info.config), "keys": _keys(info.config)}
+    facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     facts["coreKeys"] = list(load_fragment("secnet.agent.networks", "nad.json")["properties"])
     facts["example"] = nad_example(plugin, registry, plugins)
     return facts
@@ -122,10 +122,8 @@ def print_page(facts: Mapping[str, Any]) -> None:
     driver = facts["kind"] == KINDS[DRIVERS_GROUP]
     nad = "the config of a NetworkAttachmentDefinition"
     _print_options(f"Options in {nad}" if driver else f"Keys of the section ipam in {nad}", facts["keys"], width)
-    if driver:
-        _print_options(
-            f"Keys of the section drivers.{facts['name']} in the node configuration", facts["nodeKeys"], width
-        )
+    section = f"{'drivers' if driver else 'ipam'}.{facts['name']}"
+    _print_options(f"Keys of the section {section} in the node configuration", facts["nodeKeys"], width)
     print()
     print(textwrap.fill(f"Keys of every config: {', '.join(facts['coreKeys'])} (see docs/configuration.md).", width))
     print(

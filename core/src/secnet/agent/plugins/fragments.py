@@ -53,6 +53,7 @@ def backend_faults(info: BackendInfo) -> Iterator[str]:
     if info.phase not in PHASES:
         yield f"phase: {info.phase!r} is not one of {', '.join(PHASES)}"
     yield from fragment_faults("config", info.config, info.example, frozenset({"type"}))
+    yield from fragment_faults("node", info.node, None, frozenset())
 
 
 def fragment_faults(
