@@ -1,4 +1,4 @@
-"""The conformance kit over our backends, by the same case files that a stranger writes."""
+"""The conformance kit over our backends, by the same case files that a third party writes."""
 
 from __future__ import annotations
 
