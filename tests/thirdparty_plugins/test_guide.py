@@ -1,4 +1,4 @@
-"""docs/writing-a-driver.md, done as it is written: its blocks in their order, in the environment of a stranger.
+"""docs/writing-a-driver.md, done as it is written: its blocks in their order, in an environment without this tree.
 
 What the guide's fences say: `title="FILE"` is the content of a file, with `append` more of it; `sh` is run, in one shell from
 the first to the last; `exit=1` is the exit status that is right; `setup` makes the environment, which the tests make faster;
@@ -26,9 +26,9 @@ from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.scene import only_one
 
-from .conftest import StrangerVenv
+from .conftest import CleanVenv
 
-pytestmark = pytest.mark.strangers
+pytestmark = pytest.mark.thirdparty
 
 LEFT_BEHIND = ("/run/netns/sn-guide-a", "/run/netns/sn-guide-b", "/run/secnet-guide")
 GUIDE = read_document(ROOT / "docs" / "writing-a-driver.md")
@@ -124,7 +124,7 @@ def _follow(reader: Reader, blocks: list[Block]) -> None:
 
 @pytest.mark.timeout(1200)
 def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path) -> None:
-    venv = StrangerVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
+    venv = CleanVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
     venv.make()
     assert venv.run("python", "-m", "ensurepip", "--default-pip").returncode == 0
     reader = Reader(tmp_path, venv.environment)
@@ -135,7 +135,7 @@ def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path
 @pytest.fixture
 def from_nothing(tmp_path: Path) -> Reader:
     """A reader who has made the environment as the guide says: from an index, so before any node's namespace is entered."""
-    reader = Reader(tmp_path, StrangerVenv(tmp_path / "none").environment | {"PATH": os.environ["PATH"]})
+    reader = Reader(tmp_path, CleanVenv(tmp_path / "none").environment | {"PATH": os.environ["PATH"]})
     reader.run(f"cd {ROOT}")
     for block in GUIDE.blocks:
         if "setup" in block.info:
