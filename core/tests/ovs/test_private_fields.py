@@ -1,4 +1,4 @@
-"""What secnet.ovs takes from the OVSDB library without being offered it: a version that changes one of these fails here, by its name.
+"""What secnet.ovs uses of the OVSDB library though it is private there: a version that changes one of these fails here, by name.
 
 No server is needed: the copy of the database is filled by hand, with the updates that a server would send.
 """
