@@ -27,6 +27,7 @@ from secnet.contract import (
 )
 from secnet.linux.rtnl import reading_together
 
+from ..base.backoff import Backoff
 from ..base.locks import KeyLocks
 from ..base.metrics import Metrics
 from ..devices.pci import device_info
@@ -43,8 +44,7 @@ __all__ = ["Pipeline"]
 
 _log = logging.getLogger(__name__)
 
-_FIRST_VERIFY_PAUSE = 0.02
-_LAST_VERIFY_PAUSE = 0.5
+_VERIFY_PAUSES = (0.02, 0.5)
 
 
 class Pipeline:
@@ -241,16 +241,16 @@ class Pipeline:
         return self._plugins.backend_plugin(record.ipam_type).info.phase if record.ipam_type else None
 
     def _verify(self, record: Record, call: Call) -> None:
-        pause, waited = _FIRST_VERIFY_PAUSE, 0.0
+        backoff, waited = Backoff(*_VERIFY_PAUSES, jitter=0), 0.0
         while not (report := self.check(record, call)).clean:
             if waited >= self._verify_seconds:
                 text = "; ".join(finding.message for finding in report.findings)
                 raise VerifyFailed(
                     f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}"
                 )
+            pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-            pause = min(_LAST_VERIFY_PAUSE, pause * 2)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self._journal.get(key)

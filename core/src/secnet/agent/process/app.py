@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
 
+from ..base.backoff import Backoff
 from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
@@ -197,29 +198,29 @@ class Agent:
 
     def _preflight_loop(self) -> None:
         """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("preflight_loop", self._settings.check_interval + 600)
             looks = (self._components.antrea.look, self._components.own_node.look)
             answered = [self._guard(look, default=False) for look in looks]
             self._first_look.set()
-            if self._stop.wait(self._settings.check_interval if all(answered) else delay):
+            if all(answered):
+                backoff.reset()
+            if self._stop.wait(self._settings.check_interval if all(answered) else backoff.delay()):
                 return
-            delay = first if all(answered) else min(last, delay * 2)
 
     def _node_loop(self) -> None:
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("node_loop", self._settings.check_interval + 600)
             ready = self._guard(
                 lambda: self._components.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False
             )
             self._first_round.set()
-            if self._stop.wait(self._settings.check_interval if ready else delay):
+            if ready:
+                backoff.reset()
+            if self._stop.wait(self._settings.check_interval if ready else backoff.delay()):
                 return
-            delay = first if ready else min(last, delay * 2)
 
     def _poll_loop(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
