@@ -174,6 +174,7 @@ def wire(
         source=cni_sandboxes,
         publisher=publisher,
         workers=settings.workers,
+        waking_kinds=[kind for backend in registry.backends.values() for kind in backend.info.kinds],
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
