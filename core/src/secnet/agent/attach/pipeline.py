@@ -89,19 +89,21 @@ class Pipeline:
         with self._metrics.operation("attach", network_type):
             locks = self._admission.locks(work)
             with self._hold(locks, work.key, call):
-                record = self._plan(work, locks, call)
-                try:
-                    return self._realise(record, call)
-                except BaseException:
-                    self._undo(record.key)
-                    raise
+                return self._realise_or_undo(self._plan(work, locks, call), call)
 
-    def dry_run(self, work: Work, call: Call) -> None:
-        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+    def plan(self, work: Work, call: Call) -> Record:
+        """The first half of `attach`: plan, and record the plan. No address is taken, and nothing on the host changes.
+
+        `finish` is the second half. `detach` drops the plan; until then it holds the exclusive resources of the attachment.
+        """
         locks = self._admission.locks(work)
         with self._hold(locks, work.key, call):
-            self._admission.refuse_held(work, locks)
-            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+            return self._plan(work, locks, call)
+
+    def finish(self, planned: Record, call: Call) -> Record:
+        """The second half of `attach`, for the record that `plan` returned. On failure everything is undone, the plan too."""
+        with self._metrics.operation("attach", planned.network_type), self._hold(planned.locks, planned.key, call):
+            return self._realise_or_undo(planned, call)
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
@@ -181,6 +183,13 @@ class Pipeline:
             origin=work.origin,
         )
         return self._write(record, "journal.plan", call)
+
+    def _realise_or_undo(self, record: Record, call: Call) -> Record:
+        try:
+            return self._realise(record, call)
+        except BaseException:
+            self._undo(record.key)
+            raise
 
     def _realise(self, record: Record, call: Call) -> Record:
         phase = self._ipam_phase(record)

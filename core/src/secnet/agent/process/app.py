@@ -237,13 +237,13 @@ class Agent:
 
     def _look_seconds(self) -> float:
         """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
-        if self._cluster.trusts_annotations:
+        if self._cluster.traits.trusts_annotations:  # which names the namespaces: no runtime is asked
             return _LOOK_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
         return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
 
     def _may_rest(self) -> bool:
-        return not self._cluster.trusts_annotations and self._guard(
+        return not self._cluster.traits.trusts_annotations and self._guard(
             lambda: self._components.controller.settled, default=False
         )
 
@@ -282,7 +282,7 @@ class Agent:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
