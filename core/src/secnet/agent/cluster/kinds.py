@@ -19,6 +19,7 @@ __all__ = [
     "UNUSED_KINDS",
     "KindInfo",
     "ObjectKey",
+    "check_object_name",
     "kind_info",
     "normalized",
     "object_key",
@@ -35,6 +36,11 @@ class KindInfo:
     namespaced: bool
     plural: str
     short: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
 
 
 KINDS: Mapping[str, KindInfo] = {
@@ -123,6 +129,11 @@ def kind_info(kind: object) -> KindInfo:
 def object_key(kind: str, name: str, namespace: str = "") -> ObjectKey:
     """The key of an object: an empty namespace of a namespaced kind is `default`. Raises InvalidConfig for an unknown kind."""
     return ObjectKey(kind, (namespace or DEFAULT_NAMESPACE) if kind_info(kind).namespaced else "", name)
+
+
+def check_object_name(name: str) -> None:
+    """Raises InvalidConfig for a name that no object can have."""
+    _check_name(name, "$.metadata.name", _NAME, _MAX_NAME)
 
 
 def normalized(document: Any) -> Object:
