@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile anew all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -69,8 +69,12 @@ wheels: setup ## build a wheel of each member into dist/
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
 
-docs: setup ## write the generated parts of docs/ again
+docs: setup ## write the generated parts of docs/ again: references, and the drawing of the demo's node
 	.venv/bin/python docs/generate.py
+	examples/demo/run draw docs/pictures/node.svg
+
+site: setup ## build docs/ into a site with search, in site/; a dead link or a page without a menu entry fails
+	.venv/bin/mkdocs build --quiet $(ARGS)
 
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos

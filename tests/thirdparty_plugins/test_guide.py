@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import secnet.contract as contract
-from secnet.linux import names, rtnl, sysctl
+from secnet.linux import nodelinks, rtnl, sysctl
 from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.documents import ROOT, Block, read_document
@@ -161,7 +161,7 @@ class Steps:
         """Nothing goes up that speaks."""
         self.names.append(name)
         if name == "bridge.up":
-            self.silent_at_up = sysctl.read(f"ipv6/conf/{facts['bridge']}/disable_ipv6") == "1"
+            self.silent_at_up = sysctl.read(f"ipv6/conf/{facts['host']}/disable_ipv6") == "1"
 
     def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
         """Nothing to note."""
@@ -171,9 +171,9 @@ class Steps:
 def sketch(node_netns: Namespace, tmp_path: Path) -> Any:
     """The driver of the guide's sketch, in a node of its own."""
     (block,) = [block for block in GUIDE.blocks if "sketch" in block.info]
-    modules = (contract, names, rtnl)
+    modules = (contract, nodelinks)
     known: dict[str, Any] = {name: value for module in modules for name, value in vars(module).items()}
-    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping, "Iterator": Iterator, "sysctl": sysctl}
+    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping}
     source = f"class Sketch:\n{textwrap.indent(block.text, '    ')}"
     exec(compile(source, f"{GUIDE.name}:{block.line}", "exec"), known)
     driver = known["Sketch"]()
@@ -207,7 +207,7 @@ def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
     assert sketch.reconcile_node({"bridge": "br-old"}, contract.Call()).ready
     run_in(None, ["ip", "link", "add", "pod0", "master", "br-old", "type", "veth", "peer", "name", "pod1"])
     (finding,) = sketch.reconcile_node(section, contract.Call()).findings
-    assert finding.code == "BridgeDraining"
+    assert finding.code == "LinkInUse"
     run_in(None, ["ip", "link", "del", "pod0"])
     assert sketch.reconcile_node(section, contract.Call()).ready
     assert [name for name in _links() if name.startswith("br-")] == [*section.values()]

@@ -24,7 +24,9 @@ from secnet.contract import (
     HostContext,
     IPAMBackend,
     NetworkDriver,
+    Permanent,
     Unsupported,
+    freeze,
 )
 
 from ..text.schema import Validator
@@ -54,7 +56,7 @@ class LoadedPlugin(Generic[T]):
     """A usable plugin.
 
     info: DriverInfo of a driver, BackendInfo of a backend. options checks its part of a NAD config, node its section of the
-    node configuration (a backend has none).
+    node configuration.
     """
 
     name: str
@@ -84,7 +86,7 @@ class Registry:
     drivers: Mapping[str, LoadedPlugin[NetworkDriver]] = field(default_factory=dict)
     backends: Mapping[str, LoadedPlugin[IPAMBackend]] = field(default_factory=dict)
     problems: tuple[PluginProblem, ...] = ()
-    _offline: dict[str, IPAMBackend] = field(default_factory=dict, repr=False, compare=False)
+    _offline: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, source: EntryPointSource | None = None) -> Registry:
@@ -110,14 +112,21 @@ class Registry:
             f"{what} {name} is installed but not usable: {told}", hint=broken.error.hint, subject=subject, path=path
         )
 
-    def offline_backend(self, ipam_type: str) -> IPAMBackend:
-        """A backend that serves for `validate` only: it has no store and no real host (its constructor does no I/O)."""
-        if ipam_type not in self._offline:
-            plugin = self.backends[ipam_type]
+    def refusal(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Permanent | None:
+        """What the plugin's own `validate` has against its part of a NAD, which is valid by its schema; None if nothing.
+
+        Asked is an instance that has no real host: the constructor does no I/O. Raises ContractViolation when the plugin fails.
+        """
+        kind = _DRIVER if issubclass(plugin.cls, NetworkDriver) else _BACKEND
+        what, key = f"{kind.word} {plugin.name} of {plugin.distribution} {plugin.version}", (kind.group, plugin.name)
+        if key not in self._offline:
             host = HostContext(node_name="", run_dir=Path("/nonexistent"))
-            what = f"IPAM backend {ipam_type} of {plugin.distribution} {plugin.version}: its constructor failed"
-            self._offline[ipam_type] = _guarded(what, lambda: plugin.cls(host, None))
-        return self._offline[ipam_type]
+            self._offline[key] = _guarded(f"{what}: its constructor failed", lambda: plugin.cls(host))
+        try:
+            _guarded(f"{what}: validate failed", lambda: self._offline[key].validate(freeze(config)), passing=Permanent)
+        except Permanent as exc:
+            return exc
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +210,7 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
         distribution=distribution,
         version=version,
         options=Validator(options, owner, checked=True),  # by _describe
-        node=Validator(info.node, f"node configuration of {owner}", checked=True) if kind is _DRIVER else None,
+        node=Validator(info.node, f"node configuration of {owner}", checked=True),
     )
 
 
@@ -238,12 +247,18 @@ def _judged(function: Callable[[], T]) -> T:
 
 
 def _guarded(
-    what: str, function: Callable[[], T], hint: str = "", entry_point: importlib.metadata.EntryPoint | None = None
+    what: str,
+    function: Callable[[], T],
+    hint: str = "",
+    entry_point: importlib.metadata.EntryPoint | None = None,
+    passing: type[Permanent] | tuple[()] = (),
 ) -> T:
-    """entry_point: whose code is run; the message then says where in it the trouble is."""
+    """entry_point: whose code is run; the message then says where in it the trouble is. passing: errors that are an answer."""
     try:
         return function()
     except KeyboardInterrupt:
+        raise
+    except passing:
         raise
     except BaseException as exc:  # a plugin may even call sys.exit() while it is imported
         place = place_of(exc, entry_point) if entry_point is not None else ""
