@@ -21,11 +21,13 @@ from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .metrics import Metric
 from .needs import Needs
 from .node import NodeObservation
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
+from .store import ObjectStore
 from .version import FIRST_VERSION
 
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
@@ -56,6 +58,7 @@ class DriverInfo:
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
     status_columns: what `secnet status` shows of the details of an attachment.
     example: options of a ready NAD example, valid by `options`.
     """
@@ -69,6 +72,7 @@ class DriverInfo:
     needs_device: bool = False
     vlan: bool = False
     needs: Needs = field(default_factory=Needs)
+    kinds: tuple[ObjectKind, ...] = ()
     status_columns: tuple[StatusColumn, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -78,10 +82,14 @@ class DriverInfo:
 
 
 class NetworkDriver(ABC):
-    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing."""
+    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing.
 
-    def __init__(self, host: HostContext) -> None:
+    objects: given, as a second argument, only to a driver that declares kinds; one without may take `host` alone.
+    """
+
+    def __init__(self, host: HostContext, objects: ObjectStore | None = None) -> None:
         self.host = host
+        self.objects = objects
 
     @classmethod
     @abstractmethod

@@ -14,6 +14,7 @@ from typing import Any
 from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .lease import IpamLease, IpamRequest
 from .metrics import Metric
 from .needs import Needs
@@ -39,7 +40,7 @@ class BackendInfo:
     config: schema fragment of its keys in the NAD's `ipam` section (all but `type`); node: fragment of its section
     `ipam.TYPE` in the node configuration, which it gets as `HostContext.config`. An absent section is `{}` and is not checked.
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
-    kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
@@ -50,7 +51,7 @@ class BackendInfo:
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
     needs: Needs = field(default_factory=Needs)
