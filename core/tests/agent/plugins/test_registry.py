@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.plugins import _contract_check as contract_check
-from secnet.agent.plugins.registry import PluginProblem, Registry
+from secnet.agent.plugins.plugin import PluginProblem
+from secnet.agent.plugins.registry import Registry
 from secnet.contract import CONTRACT_VERSION, BackendInfo, DriverInfo
 from secnet_testing.sample_plugins import sample_entry_points
 
@@ -256,7 +257,7 @@ def test_a_described_version_that_is_no_number_is_refused(install: Install, vers
     assert f"describe() of stranger 1.2 says contract={eval(version)!r}" in problem.error.message
 
 
-@pytest.mark.parametrize("problem_text", ["1" * 5000, "10**5000", "-10**5000"])
+@pytest.mark.parametrize("said", ["1" * 5000, "10**5000", "-10**5000"])
 def test_a_version_of_5000_digits_is_refused(install: Install, said: str) -> None:
     declared = said.isdecimal()
     problem = only_problem(

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-from secnet.contract import Call, ErrorInfo, NodeReport, ProbeReport, SecnetError
+from secnet.contract import Call, ErrorInfo, SecnetError
 
 from ..base.os_errors import translated
 from ..config.settings import Settings
@@ -64,7 +64,7 @@ class NodeStateReconciler:
                 self._marks.set(network_type)
             elif not self._has_work(network_type):
                 return NodeState(network_type=network_type)
-            report = self._plugins.drive(network_type, "reconcile_node", NodeReport, desired, call)
+            report = self._plugins.driver(network_type).reconcile_node(desired, call)
             if report.ready and not desired:
                 self._marks.clear(network_type)
             return NodeState(network_type=network_type, report=report)
@@ -81,7 +81,7 @@ class NodeStateReconciler:
 
         A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
         """
-        return self._marks.has(network_type) or self._plugins.drive(network_type, "probe", ProbeReport).ready
+        return self._marks.has(network_type) or self._plugins.driver(network_type).probe().ready
 
 
 class _Marks:

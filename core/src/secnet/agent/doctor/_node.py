@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from secnet.contract import ProbeReport, SecnetError
+from secnet.contract import SecnetError
 from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
@@ -79,7 +79,7 @@ def check_drivers(host: Host) -> Iterator[Result]:
 def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
     what = f"network type {name}"
     try:
-        report = plugins.drive(name, "probe", ProbeReport)
+        report = plugins.driver(name).probe()
     except SecnetError as exc:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:

@@ -8,7 +8,6 @@ editable install.
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -18,6 +17,8 @@ from typing import Any
 from stevedore import ExtensionManager
 
 from secnet.contract import ContractViolation
+
+from ._guard import line_of
 
 __all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "place_of", "require_class", "who"]
 
@@ -91,12 +92,8 @@ def place_of(exc: BaseException, entry_point: EntryPoint) -> str:
     """Where in the plugin's own code it was raised or passed through last: `FILE, line N`; empty if nowhere."""
     if isinstance(exc, SyntaxError) and exc.filename:
         return f"{exc.filename}, line {exc.lineno}"
-    top = entry_point.value.partition(":")[0].partition(".")[0].strip()
-    found = ""
-    for frame, line in traceback.walk_tb(exc.__traceback__):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] == top:
-            found = f"{frame.f_code.co_filename}, line {line}"
-    return found
+    found = line_of(exc, entry_point.value.partition(":")[0].strip())
+    return f"{found[0]}, line {found[1]}" if found is not None else ""
 
 
 class _Loader(ExtensionManager[Any]):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from secnet.contract import (
     BackendInfo,
@@ -31,13 +31,13 @@ from ..text.schema import Validator
 from ._contract_check import check_declared, check_described, suspicion
 from ._discovery import NOBODY, Unreadable, identity, installed, load, place_of, require_class, who
 from .fragments import backend_faults, driver_faults
+from .guarded import GuardedBackend
+from .plugin import LoadedPlugin, PluginProblem
 
 __all__ = [
     "BACKENDS_GROUP",
     "DRIVERS_GROUP",
     "EntryPointSource",
-    "LoadedPlugin",
-    "PluginProblem",
     "Registry",
 ]
 
@@ -47,34 +47,6 @@ BACKENDS_GROUP = "secnet.ipam"
 T = TypeVar("T")
 EntryPointSource = Callable[[str], Iterable[importlib.metadata.EntryPoint | Unreadable]]
 """Gives the entry points of a group; those that are installed unless a test brings its own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedPlugin(Generic[T]):
-    """A usable plugin.
-
-    info: DriverInfo of a driver, BackendInfo of a backend. options checks its part of a NAD config, node its section of the
-    node configuration (a backend has none).
-    """
-
-    name: str
-    cls: type[T]
-    info: Any
-    distribution: str
-    version: str
-    options: Validator = field(repr=False, compare=False)
-    node: Validator | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginProblem:
-    """A plugin that cannot be used, and why."""
-
-    group: str
-    name: str
-    distribution: str
-    version: str
-    error: ErrorInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +85,8 @@ class Registry:
     def offline_backend(self, ipam_type: str) -> IPAMBackend:
         """A backend that serves for `validate` only: it has no store and no real host (its constructor does no I/O)."""
         if ipam_type not in self._offline:
-            plugin = self.backends[ipam_type]
             host = HostContext(node_name="", run_dir=Path("/nonexistent"))
-            what = f"IPAM backend {ipam_type} of {plugin.distribution} {plugin.version}: its constructor failed"
-            self._offline[ipam_type] = _guarded(what, lambda: plugin.cls(host, None))
+            self._offline[ipam_type] = GuardedBackend(self.backends[ipam_type], host)
         return self._offline[ipam_type]
 
 

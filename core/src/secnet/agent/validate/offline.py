@@ -246,12 +246,10 @@ class _SetCheck:
         for name, plugin in sorted(self.registry.backends.items()):
             checked.update(plugin.info.kinds)
             try:
-                for obj, path, message, hint in plugin.cls.validate_objects(objects):
+                for obj, path, message, hint in self.registry.offline_backend(name).validate_objects(objects):
                     yield by_name[_key(obj)].finding(path, message, hint)
-            except Exception as exc:
-                blame = f"IPAM backend {name} of {plugin.distribution} {plugin.version}"
-                message = f"{blame} failed to check the objects: {type(exc).__name__}: {exc}"
-                yield Finding(file="", message=message, hint="report it to the authors of that distribution")
+            except SecnetError as exc:
+                yield Finding(file="", message=exc.message, hint=exc.hint)
         for item in self.items:
             if item.obj["kind"] not in checked:
                 yield item.finding("", "no installed IPAM backend checks this kind", "", note=True)
