@@ -1,8 +1,6 @@
-"""The entry points of the installed distributions: found one distribution at a time, loaded through stevedore.
+"""The entry points of the installed distributions, found one distribution at a time.
 
-`importlib.metadata.entry_points` raises for all of them when a single entry_points.txt has a line that is none. stevedore's own
-cache of entry points is not used: it drops the distribution, leaves out one of two equal entries, and can be stale after an
-editable install.
+`importlib.metadata.entry_points` raises for all of them when a single entry_points.txt has a line that is none.
 """
 
 from __future__ import annotations
@@ -12,15 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any
-
-from stevedore import ExtensionManager
 
 from secnet.contract import ContractViolation
 
 from ._guard import line_of
 
-__all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "place_of", "require_class", "who"]
+__all__ = ["NOBODY", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
 
 NOBODY = "an unknown distribution"
 _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
@@ -83,32 +78,12 @@ def require_class(entry_point: EntryPoint) -> None:
         )
 
 
-def load(entry_point: EntryPoint) -> Any:
-    """The object that it names. Raises whatever its module raises."""
-    return _Loader(entry_point).extensions[0].plugin
-
-
 def place_of(exc: BaseException, entry_point: EntryPoint) -> str:
     """Where in the plugin's own code it was raised or passed through last: `FILE, line N`; empty if nowhere."""
     if isinstance(exc, SyntaxError) and exc.filename:
         return f"{exc.filename}, line {exc.lineno}"
     found = line_of(exc, entry_point.value.partition(":")[0].strip())
     return f"{found[0]}, line {found[1]}" if found is not None else ""
-
-
-class _Loader(ExtensionManager[Any]):
-    """stevedore's loading of one given entry point; a failure is raised instead of logged."""
-
-    def __init__(self, entry_point: EntryPoint) -> None:
-        self._entry_point = entry_point
-        super().__init__(entry_point.group, on_load_failure_callback=_raise)
-
-    def list_entry_points(self) -> list[EntryPoint]:
-        return [self._entry_point]
-
-
-def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
-    raise error
 
 
 def _names(dist: Distribution, group: str) -> bool:

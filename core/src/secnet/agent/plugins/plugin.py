@@ -9,7 +9,10 @@ from secnet.contract import ErrorInfo, NetworkDriver
 
 from ..text.schema import Validator
 
-__all__ = ["LoadedPlugin", "PluginProblem"]
+__all__ = ["BACKENDS_GROUP", "DRIVERS_GROUP", "LoadedPlugin", "PluginProblem"]
+
+DRIVERS_GROUP = "secnet.network_types"
+BACKENDS_GROUP = "secnet.ipam"
 
 T = TypeVar("T")
 
