@@ -14,6 +14,7 @@ pytest_plugins = [
     "secnet_testing.clusternode",
     "secnet_testing.pointcount",
     "secnet_testing.vm.remote",
+    "secnet_testing.samplechoice",
     "pytester",
 ]
 

@@ -2,7 +2,7 @@
 
     python deploy/render.py            write deploy/base/clusterrole.yaml
     python deploy/render.py --check    change nothing; exit 1 if it is not what would be written
-    python deploy/render.py --print    print the ClusterRole for everything that is installed here, strangers' backends too
+    python deploy/render.py --print    print the ClusterRole for everything that is installed here, third-party backends too
 
 The committed file is for the distributions of this workspace, whatever else is installed.
 """

@@ -70,7 +70,7 @@ def test_the_agent_can_neither_delete_nor_escalate() -> None:
     assert "secrets" not in {resource for _, resource, _ in have}
 
 
-def test_a_strangers_backend_gets_its_rights_on_request() -> None:
+def test_a_third_party_backend_gets_its_rights_on_request() -> None:
     """Everything installed here is counted, which is at least what is ours."""
     done = render("--print")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Devices that manifests name, given to the networks of a stranger's driver."""
+"""Devices that manifests name, given to the networks of a third-party driver."""
 
 from __future__ import annotations
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from secnet.contract import AttachRequest, NetworkRef, PodRef
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, netns_rtnl
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.netns import Namespace, NetnsFactory
@@ -52,3 +54,15 @@ def wire(node_netns: Namespace, netns_factory: NetnsFactory) -> Iterator[Wire]:
     with pod_ns.open() as fd, host_rtnl() as host, netns_rtnl(fd) as pod:
         veth = host.create_veth(HOST_END, POD_END, fd, POD_MAC, 1400)
         yield Wire(node=node_netns, pod_ns=pod_ns, fd=fd, host=host, pod=pod, veth=veth)
+
+
+def request_for(pod: Namespace, **fields: Any) -> AttachRequest:
+    """A request of a Pod that a namespace stands for."""
+    usual: dict[str, Any] = {
+        "container_id": "c1",
+        "ifname": "eth1",
+        "pod": PodRef(namespace="default", name="web", uid="u1"),
+        "network": NetworkRef(namespace="default", name="lan"),
+        "netns": fields.get("netns") or pod.ref,
+    }
+    return AttachRequest(**usual | fields)

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
-from secnet.contract import InvalidConfig
+from secnet.contract import InvalidConfig, ObjectRef
 
 from .findings import PoolFinding
 from .ranges import RangeSet
 from .subjects import pool_subject
 from .text import BITS, format_address, read_address, read_prefix
 
-__all__ = ["API_VERSION", "KIND", "Pool", "pool_name", "read_pool", "read_spec"]
+__all__ = ["API_VERSION", "GROUP", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
 
-API_VERSION = "crd.antrea.io/v1beta1"
+GROUP = "crd.antrea.io"
+API_VERSION = f"{GROUP}/v1beta1"
 KIND = "IPPool"
 
 Report = Callable[[PoolFinding], None]
@@ -64,6 +65,11 @@ def pool_name(obj: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
+def pool_ref(name: str) -> ObjectRef:
+    """The reference to a pool, for `waits_for` of an error."""
+    return ObjectRef(group=GROUP, kind=KIND, name=name)
+
+
 def read_pool(obj: Mapping[str, Any]) -> Pool:
     """The pool of a live object. Raises InvalidConfig with the first thing that makes it unusable."""
     findings: list[PoolFinding] = []
@@ -71,7 +77,10 @@ def read_pool(obj: Mapping[str, Any]) -> Pool:
     if pool is not None:
         return pool
     first = next(finding for finding in findings if finding.fatal)
-    raise InvalidConfig(first.message, hint=first.hint, subject=pool_subject(pool_name(obj)), path=first.path)
+    name = pool_name(obj)
+    raise InvalidConfig(
+        first.message, hint=first.hint, subject=pool_subject(name), path=first.path, waits_for=(pool_ref(name),)
+    )
 
 
 def read_spec(obj: Mapping[str, Any], report: Report) -> Pool | None:

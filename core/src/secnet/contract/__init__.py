@@ -24,15 +24,16 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
-from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, PodRef
+from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
-from .reports import CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
+from .reports import ADDRESS_OF_ANOTHER, CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
 from .version import CONTRACT_VERSION
 
 __all__ = [
+    "ADDRESS_OF_ANOTHER",
     "BACKEND_CAPABILITIES",
     "CONTRACT_VERSION",
     "DIALECT",
@@ -74,6 +75,7 @@ __all__ = [
     "NotReady",
     "ObjectFinding",
     "ObjectNotFound",
+    "ObjectRef",
     "ObjectStore",
     "Owned",
     "Permanent",

@@ -3,6 +3,11 @@
 A driver is one class, found through the entry-point group `secnet.network_types`; the entry-point name is the `networkType` of
 the NADs it serves. Drivers are synchronous and thread-safe, keep no state that matters between calls, never change the network
 namespace of the calling thread, and raise only errors of `secnet.contract.errors`.
+
+A method that gets a `call` ends with it: it gives whatever may block `call.remaining(limit)` as its timeout, calls
+`call.checkpoint()` before anything that may take long, and raises Timeout or Cancelled within about a second after
+`call.deadline` passed or `call.cancel` was set. To return as if the work were done is never allowed. The methods without a
+`call` are pure, or have to end by themselves within the time that their docstring names.
 """
 
 from __future__ import annotations
@@ -64,16 +69,27 @@ class NetworkDriver(ABC):
     @classmethod
     @abstractmethod
     def describe(cls) -> DriverInfo:
-        """What this driver is. Pure: no I/O, the same answer each time."""
+        """What this driver is. Pure: no I/O, the same answer each time, so there is nothing to wait for and no deadline."""
 
     @abstractmethod
     def probe(self) -> ProbeReport:
-        """Whether it can work on this host. Read-only; "not ready because ..." is a value, not an exception."""
+        """Whether it can work on this host. Read-only; "not ready because ..." is a value, not an exception.
+
+        It gets no deadline and has to bring its own: what does not answer within 2 s is not ready.
+        """
+
+    def validate(self, options: Mapping[str, Any]) -> None:
+        """Refuse what a JSON schema cannot express, such as two options that exclude each other.
+
+        options: a NAD's, valid by the schema fragment. The core calls it wherever a NAD is examined, also by `secnet validate`
+        on another machine: `plan` gets no options that it refuses. Offline and pure: it looks at no host and has no deadline.
+        Raises InvalidConfig or Unsupported with the JSON path of the option, such as `$.minTxRate`; the core adds the NAD.
+        """
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
-        """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge. Pure.
+        """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge.
 
-        The core adds the id of `request.device` by itself.
+        The core adds the id of `request.device` by itself. Pure: it looks at the request alone and has no deadline.
         """
         return ()
 
@@ -83,6 +99,8 @@ class NetworkDriver(ABC):
 
         Names are a pure function of the request's key. Raises Conflict if a foreign object has one of them, Unsupported or
         InvalidConfig for what only the host can refuse (an MTU above the uplink's), NotReady for what may still come.
+
+        At the deadline it raises Timeout, when withdrawn Cancelled: nothing was changed, so nothing is left behind.
         """
 
     @abstractmethod
@@ -91,11 +109,17 @@ class NetworkDriver(ABC):
 
         Each change stands inside one `call.step`. The attachment is bound: `vlan` and `lease` are final. On failure raise;
         the core calls `detach` with the same attachment. Repeating a completed attach changes nothing.
+
+        At the deadline it raises Timeout, when withdrawn Cancelled, from wherever it stands and without cleaning up: what it
+        made by then is what `detach` removes, under a deadline of its own.
         """
 
     @abstractmethod
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
-        """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check."""
+        """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check.
+
+        What could not be looked at before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
+        """
 
     @abstractmethod
     def detach(self, attachment: Attachment, call: Call) -> None:
@@ -103,6 +127,9 @@ class NetworkDriver(ABC):
 
         Accepts every prefix of `attach`, a missing netns, a missing device, a second call. Touches only objects with our
         owner tag. Raises Busy while a device is on its way back to the host; the record then stays.
+
+        Success means that nothing of it is left, since the record is dropped after it. What is not done at the deadline raises
+        Timeout, or Cancelled when withdrawn; the core calls again, later, with a new deadline.
         """
 
     @abstractmethod
@@ -110,6 +137,7 @@ class NetworkDriver(ABC):
         """Everything on the host that this driver made, rebuilt into Attachments, plus foreign objects in our way. Read-only.
 
         The owner tag is the agent's, and all its drivers share it: tell your objects from theirs, by a name prefix of your own.
+        It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled. A part of it would look like the whole.
         """
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
@@ -118,11 +146,21 @@ class NetworkDriver(ABC):
         Takes away what was configured before and is no more, as far as it carries our tag and nothing uses it. An absent section
         is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
         away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
+
+        It never waits for what may come, such as an uplink. At the deadline it raises Timeout, when withdrawn Cancelled; the
+        next call completes what this one began.
         """
         return NodeReport()
 
     def teardown_node(self, call: Call) -> None:
-        """Undo `reconcile_node` as far as it carries our tag and nothing uses it (uninstall)."""
+        """Undo `reconcile_node` as far as it carries our tag and nothing uses it (uninstall). May be repeated.
+
+        Each change stands inside one `call.step`. What is not done at the deadline raises Timeout, or Cancelled when withdrawn;
+        the next call completes it.
+        """
 
     def close(self) -> None:
-        """Leave no thread, file descriptor, socket or netns handle behind. May be called twice."""
+        """Leave no thread, file descriptor, socket or netns handle behind. May be called twice.
+
+        It gets no deadline and waits at most 2 s for what still runs; calls that are under way end with an error.
+        """

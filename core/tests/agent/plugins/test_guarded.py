@@ -70,6 +70,9 @@ class Given(NetworkDriver):
     def probe(self) -> ProbeReport:
         return cast(ProbeReport, self._note("probe", ProbeReport(ready=True)))
 
+    def validate(self, options: Mapping[str, Any]) -> None:
+        self._note("validate", None, options)
+
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         return cast("tuple[str, ...]", self._note("lock_keys", ("a",), request))
 
@@ -179,6 +182,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     driver, call = GuardedDriver(loaded(type("Driver", (Given,), {"seen": seen})), HOST), Call()
     assert driver.describe() == WireDriver.describe()
     assert driver.probe().ready
+    driver.validate({"a": 1})
     assert driver.lock_keys(ASKED) == ("a",)
     assert driver.plan(ASKED, call) is PLANNED
     assert driver.attach(PLANNED, call) == AttachResult()
@@ -195,6 +199,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
         **with_call,
         "probe": (),
         "close": (),
+        "validate": ({"a": 1},),
         "lock_keys": (ASKED,),
         "plan": (ASKED, call),
         "reconcile_node": ({"a": 1}, call),

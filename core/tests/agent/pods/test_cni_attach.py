@@ -45,7 +45,7 @@ def _attacher(
 
     parts: dict[str, Any] = {
         "controller": SimpleNamespace(hold=lambda key, call: threading.Lock()),
-        "told": None,
+        "cni_sandboxes": None,
         "sandboxes": None,
         "sync": None,
         "pipeline": SimpleNamespace(detach=fail),
@@ -115,7 +115,7 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
         return set()
 
     parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "sync", "pipeline", "registry", "checks", "make_call"))
-    controller = SimpleNamespace(hold=hold, look_at=lambda key: None)
+    controller = SimpleNamespace(hold=hold, enqueue=lambda key: None)
     attacher = NodeAttacher(
         **parts,
         controller=controller,  # type: ignore[arg-type]

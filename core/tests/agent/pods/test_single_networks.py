@@ -52,7 +52,7 @@ def pipeline(journal: Journal) -> Detaching:
 @pytest.fixture
 def attacher(journal: Journal, queue: WorkQueue, pipeline: Detaching) -> NodeAttacher:
     """With what DEL of one network uses, and nothing else."""
-    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "told", "sandboxes", "sync", "registry"))
+    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "cni_sandboxes", "sandboxes", "sync", "registry"))
     return NodeAttacher(
         **parts,
         controller=SimpleNamespace(hold=queue.hold),  # type: ignore[arg-type]

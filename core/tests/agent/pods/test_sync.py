@@ -19,7 +19,17 @@ from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sync import PodSync
 from secnet.agent.sandboxes.ownership import NetnsOwnership
-from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady, Unavailable
+from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
+    Busy,
+    Call,
+    CheckReport,
+    ErrorInfo,
+    Finding,
+    NetnsRef,
+    NotReady,
+    Unavailable,
+)
 from secnet_testing.builders import POD, record
 from secnet_testing.toys import Rig, fail, make_rig, toy_registry
 
@@ -188,7 +198,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
     attached.rig.script.instead["check_lease"] = fail(Unavailable("no pools"))
     attached.sync(None, verify=True)
     assert attached.rig.journal.records() == (attached.record,), "nothing is known"
-    lost(attached, "AddressOfAnother")
+    lost(attached, ADDRESS_OF_ANOTHER)
     attached.sync(None)
     assert attached.rig.journal.records() == (attached.record,), "not looked at"
     attached.sync(None, verify=True)
@@ -196,7 +206,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
 
 
 def test_an_address_that_is_given_to_another_is_a_deviation(attached: Scene) -> None:
-    lost(attached, "AddressOfAnother")
+    lost(attached, ADDRESS_OF_ANOTHER)
     error = attached.error()
     assert error is not None
     assert error.reason == "Degraded"

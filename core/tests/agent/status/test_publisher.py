@@ -42,7 +42,7 @@ class Told:
             cluster=self.cluster,
             pods=self.pods,
             owner_tag="secnet",
-            restorations=StatusConflictBackoff(lambda: self.now),
+            conflict_backoff=StatusConflictBackoff(lambda: self.now),
             clock=lambda: self.now,
             **arguments,
         )

@@ -47,9 +47,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
             return _result(tools, pod, attachment, function, looked_at=True)
         _take_over(tools, attachment, call)
         netdev.on_host(tools.card, kernel, function.id)
-        netdev.require_free_name(
-            pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
-        )
+        netdev.require_free_name(pod, attachment.request)
         holding = _hold(tools, kernel, attachment, function, call)
         index = _prepare(tools, kernel, holding, function, call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)

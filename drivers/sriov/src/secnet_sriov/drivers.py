@@ -30,6 +30,7 @@ from .looking import findings, take_inventory
 from .planning import make_plan
 from .store import HoldingStore
 from .tools import Tools
+from .wishes import require_consistent
 
 __all__ = ["SriovDriver", "SriovSfDriver", "SriovVfDriver"]
 
@@ -85,6 +86,10 @@ class SriovDriver(NetworkDriver):
                 message=f"{self.host.sysfs_root} is read-only; mount it writable into the agent's container",
             )
         return ProbeReport(ready=True, message=found)
+
+    def validate(self, options: Mapping[str, Any]) -> None:
+        """Refuse rates that cross, and what the tag of a port of Open vSwitch does not have."""
+        require_consistent(options)
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """The device."""

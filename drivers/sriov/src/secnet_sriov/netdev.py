@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from secnet.contract import (
     Attachment,
+    AttachRequest,
     Busy,
     Call,
-    Conflict,
     HostContext,
     InvalidConfig,
     MissingPrivilege,
@@ -22,6 +22,7 @@ from secnet.contract import (
 from secnet.linux.errors import translated
 from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.names import host_ifname
+from secnet.linux.ownership import ifname_taken
 from secnet.linux.rtnl import Link, Rtnl
 
 from .card import Card
@@ -84,14 +85,10 @@ def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
     return link
 
 
-def require_free_name(pod: Rtnl, attachment_ifname: str, who: str) -> None:
+def require_free_name(pod: Rtnl, request: AttachRequest) -> None:
     """Raise Conflict if the Pod has an interface of this name."""
-    if pod.link(attachment_ifname) is not None:
-        raise Conflict(
-            f"the Pod has an interface {attachment_ifname} already",
-            hint="ask for another interface name",
-            subject=f"Pod {who}",
-        )
+    if pod.link(request.ifname) is not None:
+        raise ifname_taken(request)
 
 
 def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call: Call) -> None:

@@ -55,7 +55,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
             prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
         with pod_rtnl(request.netns) as (_, pod):
-            require_free_name(pod, request.ifname, str(request.pod or request.container_id))
+            require_free_name(pod, request)
     return Attachment(
         request=request,
         names={"device": function.id, **names},

@@ -25,7 +25,7 @@ from secnet.contract import Attachment, DeviceRef, IPAMBackend, IpamLease, Netwo
 from .host import Host
 from .netns import Namespace
 
-__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "Ignored", "Stall"]
+__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "Foreign", "Stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class Foreign:
     """Something of somebody else under a name that the plan chose. `attach` must be refused, and it must survive.
 
     Links are tried by the kit itself; name here what else the driver makes, such as an OVS port.
@@ -125,7 +125,7 @@ class DriverCase(_Case):
     other_node: ClassVar[Mapping[str, Any] | None] = None
     """Another section, which leads to other objects than `node`: nothing is left of the one when the other takes its place."""
 
-    foreign: ClassVar[Sequence[Ignored]] = ()
+    foreign: ClassVar[Sequence[Foreign]] = ()
 
     netdev: ClassVar[bool] = True
     """False for a driver whose `attach` makes no interface of the Pod: the tests about that interface do not apply then."""

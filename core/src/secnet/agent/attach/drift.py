@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from secnet.contract import ErrorInfo, Finding
+from secnet.contract import ADDRESS_OF_ANOTHER, ErrorInfo, Finding
 
-__all__ = ["ADDRESS_OF_ANOTHER", "deviation", "in_words"]
+__all__ = ["deviation", "in_words"]
 
-ADDRESS_OF_ANOTHER = "AddressOfAnother"
 _LEFT_ALONE = "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
 _LIST_AGAIN = (
     "the interface works; make the pool again, or correct it: the addresses in use are entered at the next check"

@@ -103,6 +103,7 @@ class Leases:
             f"does not do so, it is given back in {patience:.0f} s",
             subject=error.subject,
             path=error.path,
+            waits_for=error.waits_for,
         ) from error
 
     def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:

@@ -109,7 +109,7 @@ def parse_call(raw: RawCall) -> CniCall:
         conf=_own(conf),
         prev_result=_prev_result(conf) if strict else None,
         runtime=parse_runtime_config(conf) if strict else RuntimeConfig(),
-        fail_open_namespaces=_pass_namespaces(conf),
+        fail_open_namespaces=_fail_open_namespaces(conf),
         valid_attachments=_valid_attachments(conf) if command is Command.GC else None,
     )
 
@@ -215,7 +215,7 @@ def _prev_result(conf: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return given
 
 
-def _pass_namespaces(conf: Mapping[str, Any]) -> frozenset[str]:
+def _fail_open_namespaces(conf: Mapping[str, Any]) -> frozenset[str]:
     given = conf.get("failOpenNamespaces", ["kube-system"])
     return frozenset(item for item in given if isinstance(item, str)) if isinstance(given, list) else frozenset()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, freeze, load_fragment
+from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, load_fragment
 
 from ..model.network import NetworkConfig
 from ..plugins.fragments import CORE_KEYS
@@ -81,7 +81,7 @@ def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
     text = spec.get("config") if isinstance(spec, Mapping) else spec
     if text is None or (isinstance(text, str) and not text.strip()):
         return None
-    where = {"subject": subject, "path": "$.spec.config"}
+    where: dict[str, Any] = {"subject": subject, "path": "$.spec.config"}
     if not isinstance(text, str):
         raise InvalidNetwork(
             f"{show(text)} where a string is required", hint="write the config as a JSON text in quotes", **where
@@ -142,7 +142,10 @@ class _Stages:
             for key in options
             if key not in known and key not in _ELSEWHERE and (match := nearest(key, [*known, *CORE_KEYS]))
         }
-        yield from self._errors(plugin.options.problems(options, hints=hints))
+        found = plugin.options.problems(options, hints=hints)
+        yield from self._errors(found)
+        if not found:
+            yield from self._plugin_says(plugin, options, "$")
         if plugin.info.needs_device and not _resource_name(self.nad):
             yield self._error(
                 f"$.metadata.annotations['{RESOURCE_ANNOTATION}']",
@@ -163,15 +166,14 @@ class _Stages:
         found = plugin.options.problems(config, prefix=("ipam",))
         yield from self._errors(found)
         if not found:
-            yield from self._backend_says(plugin, config)
+            yield from self._plugin_says(plugin, config, "$.ipam")
 
-    def _backend_says(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Iterator[Permanent]:
-        """What no schema can express: the backend's own check of its part."""
-        try:
-            self.registry.offline_backend(plugin.name).validate(freeze(config))
-        except Permanent as exc:
-            path = exc.path if exc.path.startswith("$.ipam") else f"$.ipam{exc.path.removeprefix('$')}"
-            yield self._error(path, f"{exc.message} ({plugin.options.owner})", exc.hint)
+    def _plugin_says(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any], root: str) -> Iterator[Permanent]:
+        """What no schema can express: the plugin's own check of its part, which lies at `root`."""
+        refusal = self.registry.refusal(plugin, config)
+        if refusal is not None:
+            path = refusal.path if refusal.path.startswith(root) else f"{root}{refusal.path.removeprefix('$')}"
+            yield self._error(path, f"{refusal.message} ({plugin.options.owner})", refusal.hint)
 
     def _not_installed(
         self, what: str, path: str, name: str, group: str, installed: Mapping[str, LoadedPlugin[Any]]

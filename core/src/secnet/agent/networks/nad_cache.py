@@ -76,6 +76,7 @@ class NadCache:
                     "there is no such NetworkAttachmentDefinition",
                     hint="create it, or correct the name or namespace in the Pod's annotation",
                     subject=f"NetworkAttachmentDefinition {ref}",
+                    waits_for=(ref.object_ref,),
                 )
             if ref not in self._parsed:
                 self._parsed[ref] = self._parse(self._objects[ref])

@@ -90,7 +90,7 @@ class ObjectProblems:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
         for name in self._registry.backends:
             try:
-                for obj, path, message, hint in self._registry.offline_backend(name).validate_objects(others):
+                for obj, path, message, hint in self._registry.object_findings(name, others):
                     yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
             except SecnetError as exc:
                 _log.warning("the objects of IPAM type %s cannot be checked: %s", name, exc)

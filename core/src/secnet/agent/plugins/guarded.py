@@ -54,6 +54,10 @@ class GuardedDriver(NetworkDriver):
         """See NetworkDriver."""
         return checked(self._plugin, "probe", ProbeReport, lambda: self._driver.probe())
 
+    def validate(self, options: Mapping[str, Any]) -> None:
+        """See NetworkDriver."""
+        checked(self._plugin, "validate", type(None), lambda: self._driver.validate(options))
+
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """See NetworkDriver."""
         return tuple_of(self._plugin, "lock_keys", str, lambda: self._driver.lock_keys(request))

@@ -7,16 +7,27 @@ the rest works on.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from secnet.contract import HostContext, IPAMBackend, NetworkDriver, Unsupported
+from secnet.contract import (
+    ContractViolation,
+    HostContext,
+    IPAMBackend,
+    NetworkDriver,
+    ObjectFinding,
+    Permanent,
+    Retryable,
+    Unsupported,
+    freeze,
+)
 
 from ._discovery import NOBODY, Unreadable, installed
 from ._manager import BACKENDS, DRIVERS, PluginManager
-from .guarded import GuardedBackend
+from .guarded import GuardedBackend, GuardedDriver
 from .plugin import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem
 
 __all__ = ["BACKENDS_GROUP", "DRIVERS_GROUP", "EntryPointSource", "Registry"]
@@ -32,7 +43,7 @@ class Registry:
     drivers: Mapping[str, LoadedPlugin[NetworkDriver]] = field(default_factory=dict)
     backends: Mapping[str, LoadedPlugin[IPAMBackend]] = field(default_factory=dict)
     problems: tuple[PluginProblem, ...] = ()
-    _offline: dict[str, IPAMBackend] = field(default_factory=dict, repr=False, compare=False)
+    _offline: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, source: EntryPointSource | None = None) -> Registry:
@@ -60,9 +71,28 @@ class Registry:
             f"{what} {name} is installed but not usable: {message}", hint=broken.error.hint, subject=subject, path=path
         )
 
-    def offline_backend(self, ipam_type: str) -> IPAMBackend:
-        """A backend that serves for `validate` only: it has no store and no real host (its constructor does no I/O)."""
-        if ipam_type not in self._offline:
-            host = HostContext(node_name="", run_dir=Path("/nonexistent"))
-            self._offline[ipam_type] = GuardedBackend(self.backends[ipam_type], host)
-        return self._offline[ipam_type]
+    def refusal(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Permanent | None:
+        """What the plugin's own `validate` has against its part of a NAD, which is valid by its schema; None if nothing.
+
+        Raises ContractViolation when the plugin fails.
+        """
+        try:
+            self._offline_plugin(plugin).validate(freeze(config))
+        except Permanent as exc:
+            return exc
+        except Retryable as exc:
+            raise ContractViolation(f"{plugin.label} raised {exc.reason} from validate, which is pure: {exc}") from exc
+        return None
+
+    def object_findings(self, ipam_type: str, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
+        """What a backend finds wrong with these objects. Raises ContractViolation when it fails."""
+        backend: GuardedBackend = self._offline_plugin(self.backends[ipam_type])
+        return backend.validate_objects(objects)
+
+    def _offline_plugin(self, plugin: LoadedPlugin[Any]) -> Any:
+        """An instance that has no real host and no store: the constructor does no I/O."""
+        guard = GuardedDriver if issubclass(plugin.cls, NetworkDriver) else GuardedBackend
+        key = guard.__name__, plugin.name
+        if key not in self._offline:
+            self._offline[key] = guard(plugin, HostContext(node_name="", run_dir=Path("/nonexistent")))
+        return self._offline[key]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
     AttachmentId,
     Busy,
     ErrorInfo,
@@ -17,7 +18,7 @@ from secnet.contract import (
     SecnetError,
 )
 
-from ..attach.drift import ADDRESS_OF_ANOTHER, deviation, in_words
+from ..attach.drift import deviation, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
 from ..base.intervals import IntervalLimiter

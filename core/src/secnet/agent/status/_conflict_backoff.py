@@ -22,42 +22,42 @@ _FORGET_SECONDS = 600.0
 
 @dataclass(slots=True)
 class _Pod:
-    told: str | None
-    times: int = 0  # that it had to be told again
+    text: str | None
+    times: int = 0  # that the same text had to be written again
     last: float = 0.0
     due: float = 0.0
-    said: bool = False  # in the log
+    logged: bool = False
 
 
 class StatusConflictBackoff:
-    """Counts for each Pod how often the same had to be told again. Thread-safe for different Pods."""
+    """Counts for each Pod how often the same text had to be written again. Thread-safe for different Pods."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._pods: dict[PodKey, _Pod] = {}
 
-    def may_tell(self, key: PodKey, text: str | None) -> bool:
-        """Whether this may be written now. What is new always may."""
+    def may_write(self, key: PodKey, text: str | None) -> bool:
+        """Whether this may be written now. A new text always may."""
         with self._lock:
             pod, now = self._pods.get(key), self._clock()
-            if pod is None or pod.told != text or now - pod.last >= _FORGET_SECONDS or now >= pod.due:
+            if pod is None or pod.text != text or now - pod.last >= _FORGET_SECONDS or now >= pod.due:
                 return True
-            said, pod.said = pod.said, True
-        if not said:
+            logged, pod.logged = pod.logged, True
+        if not logged:
             _log.warning(
-                "somebody else keeps changing our entries in the network-status of Pod %s/%s: they are put right ever more "
-                "slowly; look for an agent of the same nodeName or ownerTag",
+                "another writer keeps changing our entries in the network-status of Pod %s/%s: they are restored with a growing "
+                "back-off; look for an agent with the same nodeName or ownerTag",
                 *key,
             )
         return False
 
-    def told(self, key: PodKey, text: str | None) -> None:
-        """It was written."""
+    def wrote(self, key: PodKey, text: str | None) -> None:
+        """Note a write."""
         with self._lock:
             pod, now = self._pods.get(key), self._clock()
-            if pod is None or pod.told != text or now - pod.last >= _FORGET_SECONDS:
-                self._pods[key] = _Pod(told=text, last=now)
+            if pod is None or pod.text != text or now - pod.last >= _FORGET_SECONDS:
+                self._pods[key] = _Pod(text=text, last=now)
                 return
             pod.times, pod.last = pod.times + 1, now
             if pod.times >= _AT_ONCE:

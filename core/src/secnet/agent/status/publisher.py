@@ -40,7 +40,7 @@ _COMPARE_SECONDS = 900.0  # what stands in the Pod's namespace may change withou
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Published:
     """What was told of a Pod to its end, which state of the Pod bears it, and until when nobody need look."""
 
     pod: Mapping[str, Any] | None
@@ -71,7 +71,7 @@ class Publisher:
         owner_tag: str,
         recorded: Iterable[PodRef] = (),
         is_here: Callable[[Mapping[str, Any]], bool] = lambda pod: True,
-        restorations: StatusConflictBackoff | None = None,
+        conflict_backoff: StatusConflictBackoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
@@ -79,12 +79,12 @@ class Publisher:
         self._reports = reports
         self._owner_tag = owner_tag
         self._is_here = is_here
-        self._conflict_backoff = restorations or StatusConflictBackoff()
+        self._conflict_backoff = conflict_backoff or StatusConflictBackoff()
         self._ours = {(pod.namespace, pod.name): pod.uid for pod in recorded}  # those that had a sandbox here
         self._lock = threading.Lock()
         self._last: dict[PodKey, PodReport] = {}
         self._clock = clock
-        self._cni_sandboxes: dict[PodKey, _Told] = {}
+        self._published: dict[PodKey, _Published] = {}
 
     def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
         """The Pods that wait because of an error that `matters`."""
@@ -108,7 +108,7 @@ class Publisher:
         """
         self._note(key, pod, result, here)
         newest = self._pods.get(key)
-        if self._is_told(key, newest, result, revision):
+        if self._is_published(key, newest, result, revision):
             return ()
         told = tuple(self._tell(key, pod, result))
         errors = [error for error in told if error is not None and error is not _ABSENT]
@@ -128,19 +128,19 @@ class Publisher:
         if result.report is not None and result.records and not any(told):
             report = dataclasses.replace(result.report, revision=revision)
             with self._lock:
-                self._cni_sandboxes[key] = _Told(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
+                self._published[key] = _Published(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
         return tuple(errors)
 
-    def _is_told(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
+    def _is_published(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
         """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
         with self._lock:
-            told = self._cni_sandboxes.pop(key, None)
+            told = self._published.pop(key, None)
         if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
             return False
         if not self._reports.has(told.report.pod.uid):
             return False
         with self._lock:
-            self._cni_sandboxes[key] = told
+            self._published[key] = told
         return True
 
     def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
@@ -215,12 +215,12 @@ class Publisher:
         if same_status(text, current):
             return
         ours = merge_status(None, records, default, self._owner_tag)
-        if not self._conflict_backoff.may_tell(key, ours):
+        if not self._conflict_backoff.may_write(key, ours):
             raise Busy("somebody else keeps changing our entries; they are put right later")
         self._cluster.patch_annotations(
             "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
         )
-        self._conflict_backoff.told(key, ours)
+        self._conflict_backoff.wrote(key, ours)
 
     def _set_condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> None:
         condition = condition_of(pod, report)

@@ -246,7 +246,7 @@ class _SetCheck:
         for name, plugin in sorted(self.registry.backends.items()):
             checked.update(plugin.info.kinds)
             try:
-                for obj, path, message, hint in self.registry.offline_backend(name).validate_objects(objects):
+                for obj, path, message, hint in self.registry.object_findings(name, objects):
                     yield by_name[_key(obj)].finding(path, message, hint)
             except SecnetError as exc:
                 yield Finding(file="", message=exc.message, hint=exc.hint)

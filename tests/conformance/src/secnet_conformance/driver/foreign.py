@@ -11,7 +11,7 @@ from secnet.contract import Attachment, AttachmentId, Conflict, NetworkDriver
 from secnet.linux.names import LINK_GROUP, alias_for
 from secnet.linux.snapshot import HostSnapshot
 
-from ..cases import Ignored
+from ..cases import Foreign
 from ..netns import Namespace
 from ..suite import applies, not_here
 from .lab import IFNAME, DriverLab, DriverTests, unchanged, without_netdev
@@ -65,7 +65,7 @@ class ForeignObjects(DriverTests):
             "the inventory calls another driver's link foreign"
         )
 
-    def test_what_else_has_our_name_is_a_conflict_and_survives(self, lab: DriverLab, foreign: Ignored) -> None:
+    def test_what_else_has_our_name_is_a_conflict_and_survives(self, lab: DriverLab, foreign: Foreign) -> None:
         driver, pod = lab.driver(), lab.pod()
         attachment = lab.plan(driver, lab.request(pod))
         _require_refused(lab, driver, pod, attachment, lambda: foreign.make(lab.host, attachment))

@@ -36,11 +36,17 @@ class Refusals(DriverTests):
     group = "refusals"
 
     def test_the_driver_refuses_before_any_change(self, lab: DriverLab, bad_for_driver: Bad) -> None:
+        """In the agent's order: `validate` when the NAD is examined, then `plan`."""
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
         request = lab.request(pod, bad_for_driver.config, **bad_for_driver.request)
-        with pytest.raises(SecnetError) as raised:
+
+        def ask() -> None:
+            driver.validate(request.options)
             lab.plan(driver, request)
+
+        with pytest.raises(SecnetError) as raised:
+            ask()
         unchanged(before, lab.picture(pod), "after the refusal")
         _require_reason(raised.value, bad_for_driver)
 

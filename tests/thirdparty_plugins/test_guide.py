@@ -1,4 +1,4 @@
-"""docs/writing-a-driver.md, done as it is written: its blocks in their order, in the environment of a stranger.
+"""docs/writing-a-driver.md, done as it is written: its blocks in their order, in an environment without this tree.
 
 What the guide's fences say: `title="FILE"` is the content of a file, with `append` more of it; `sh` is run, in one shell from
 the first to the last; `exit=1` is the exit status that is right; `setup` makes the environment, which the tests make faster;
@@ -19,16 +19,16 @@ from typing import Any
 
 import pytest
 import secnet.contract as contract
-from secnet.linux import names, rtnl, sysctl
+from secnet.linux import nodelinks, rtnl, sysctl
 from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.scene import only_one
 
-from .conftest import StrangerVenv
+from .conftest import CleanVenv
 
-pytestmark = pytest.mark.strangers
+pytestmark = pytest.mark.thirdparty
 
 LEFT_BEHIND = ("/run/netns/sn-guide-a", "/run/netns/sn-guide-b", "/run/secnet-guide")
 GUIDE = read_document(ROOT / "docs" / "writing-a-driver.md")
@@ -124,7 +124,7 @@ def _follow(reader: Reader, blocks: list[Block]) -> None:
 
 @pytest.mark.timeout(1200)
 def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path) -> None:
-    venv = StrangerVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
+    venv = CleanVenv(tmp_path / "venv")  # not the shared one: the reader installs into it by himself
     venv.make()
     assert venv.run("python", "-m", "ensurepip", "--default-pip").returncode == 0
     reader = Reader(tmp_path, venv.environment)
@@ -135,7 +135,7 @@ def test_the_guide_leads_to_a_driver_that_works(alone: Namespace, tmp_path: Path
 @pytest.fixture
 def from_nothing(tmp_path: Path) -> Reader:
     """A reader who has made the environment as the guide says: from an index, so before any node's namespace is entered."""
-    reader = Reader(tmp_path, StrangerVenv(tmp_path / "none").environment | {"PATH": os.environ["PATH"]})
+    reader = Reader(tmp_path, CleanVenv(tmp_path / "none").environment | {"PATH": os.environ["PATH"]})
     reader.run(f"cd {ROOT}")
     for block in GUIDE.blocks:
         if "setup" in block.info:
@@ -161,7 +161,7 @@ class Steps:
         """Nothing goes up that speaks."""
         self.names.append(name)
         if name == "bridge.up":
-            self.silent_at_up = sysctl.read(f"ipv6/conf/{facts['bridge']}/disable_ipv6") == "1"
+            self.silent_at_up = sysctl.read(f"ipv6/conf/{facts['host']}/disable_ipv6") == "1"
 
     def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
         """Nothing to note."""
@@ -171,9 +171,9 @@ class Steps:
 def sketch(node_netns: Namespace, tmp_path: Path) -> Any:
     """The driver of the guide's sketch, in a node of its own."""
     (block,) = [block for block in GUIDE.blocks if "sketch" in block.info]
-    modules = (contract, names, rtnl)
+    modules = (contract, nodelinks)
     known: dict[str, Any] = {name: value for module in modules for name, value in vars(module).items()}
-    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping, "Iterator": Iterator, "sysctl": sysctl}
+    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping}
     source = f"class Sketch:\n{textwrap.indent(block.text, '    ')}"
     exec(compile(source, f"{GUIDE.name}:{block.line}", "exec"), known)
     driver = known["Sketch"]()
@@ -207,7 +207,7 @@ def test_the_sketch_of_node_state_takes_away_what_is_configured_no_longer(
     assert sketch.reconcile_node({"bridge": "br-old"}, contract.Call()).ready
     run_in(None, ["ip", "link", "add", "pod0", "master", "br-old", "type", "veth", "peer", "name", "pod1"])
     (finding,) = sketch.reconcile_node(section, contract.Call()).findings
-    assert finding.code == "BridgeDraining"
+    assert finding.code == "LinkInUse"
     run_in(None, ["ip", "link", "del", "pod0"])
     assert sketch.reconcile_node(section, contract.Call()).ready
     assert [name for name in _links() if name.startswith("br-")] == [*section.values()]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["StrangerVenv", "write_project"]
+__all__ = ["CleanVenv", "write_project"]
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,7 +20,7 @@ from secnet.contract import *
 class Driver(NetworkDriver):
     @classmethod
     def describe(cls):
-        return DriverInfo(network_type="{name}", summary="a stranger's network type", {said})
+        return DriverInfo(network_type="{name}", summary="a third-party network type", {said})
 
     def probe(self):
         return ProbeReport(ready=True)
@@ -44,7 +44,7 @@ class Driver(NetworkDriver):
 class Backend(IPAMBackend):
     @classmethod
     def describe(cls):
-        return BackendInfo(ipam_type="{name}", summary="a stranger's addresses", {said})
+        return BackendInfo(ipam_type="{name}", summary="third-party addresses", {said})
 
     def probe(self):
         return ProbeReport(ready=True)
@@ -57,7 +57,7 @@ class Backend(IPAMBackend):
 """
 
 
-class StrangerVenv:
+class CleanVenv:
     """An environment made by `tools/clean-venv`.
 
     bin: its folder of programs. python: its interpreter. wheels: the folder of the wheels that were installed.

@@ -14,9 +14,9 @@ from secnet.contract import CONTRACT_VERSION
 from secnet_testing.agentprocess import AgentProcess
 from secnet_testing.netns import Namespace, NetnsFactory
 from secnet_testing.objects import as_manifest, nad, pod
-from secnet_testing.strangers import StrangerVenv, write_project
+from secnet_testing.thirdparty import CleanVenv, write_project
 
-pytestmark = pytest.mark.strangers
+pytestmark = pytest.mark.thirdparty
 
 NEWER = CONTRACT_VERSION + 1
 OURS = {"secnet-vlan", "secnet-sriov", "secnet-ipam"}
@@ -36,10 +36,10 @@ def words(name: str, version: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def venv(stranger_venv: StrangerVenv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StrangerVenv]:
+def venv(clean_venv: CleanVenv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CleanVenv]:
     """With a driver of the next version, in both ways of saying it, and silent ones. No version came before the first."""
     folder = tmp_path_factory.mktemp("projects")
-    with stranger_venv.having(
+    with clean_venv.having(
         write_project(folder, "newer", versions=[NEWER], head=FOREIGN_NAME),
         write_project(folder, "field", versions=[NEWER], said=FOREIGN_FIELD),
         write_project(folder, "newsay", said=f"contract={NEWER}, options=[]"),
@@ -47,7 +47,7 @@ def venv(stranger_venv: StrangerVenv, tmp_path_factory: pytest.TempPathFactory) 
         write_project(folder, "current", versions=[CONTRACT_VERSION]),
         write_project(folder, "bridging", versions=[CONTRACT_VERSION, NEWER], said="contract=CONTRACT_VERSION"),
     ):
-        yield stranger_venv
+        yield clean_venv
 
 
 REFUSED = {"newer": NEWER, "field": NEWER, "newsay": NEWER}
@@ -61,13 +61,13 @@ print({name: [item.name for item in points[name] if item.group == "secnet.contra
 """
 
 
-def test_our_own_wheels_name_their_version(stranger_venv: StrangerVenv) -> None:
-    found = ast.literal_eval(stranger_venv.run("python", "-c", OUR_VERSIONS).stdout)
+def test_our_own_wheels_name_their_version(clean_venv: CleanVenv) -> None:
+    found = ast.literal_eval(clean_venv.run("python", "-c", OUR_VERSIONS).stdout)
     assert found.keys() >= OURS
     assert {tuple(versions) for name, versions in found.items() if name in OURS} == {(str(CONTRACT_VERSION),)}
 
 
-def test_drivers_lists_them_as_refused_and_the_others_as_ready(venv: StrangerVenv) -> None:
+def test_drivers_lists_them_as_refused_and_the_others_as_ready(venv: CleanVenv) -> None:
     done = venv.run("secnet", "drivers", "--json")
     assert done.returncode == 1, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)}
@@ -82,7 +82,7 @@ def test_drivers_lists_them_as_refused_and_the_others_as_ready(venv: StrangerVen
 
 
 @pytest.mark.parametrize("name", ["newer", "field"])
-def test_drivers_with_its_name_says_why_and_what_to_do(venv: StrangerVenv, name: str) -> None:
+def test_drivers_with_its_name_says_why_and_what_to_do(venv: CleanVenv, name: str) -> None:
     what_to_do = "secnet is older: upgrade it"
     done = venv.run("secnet", "drivers", name)
     said = " ".join(done.stdout.split())
@@ -99,7 +99,7 @@ def test_drivers_with_its_name_says_why_and_what_to_do(venv: StrangerVenv, name:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_validate_gives_that_reason_for_a_network(venv: StrangerVenv, name: str) -> None:
+def test_validate_gives_that_reason_for_a_network(venv: CleanVenv, name: str) -> None:
     done = venv.run("secnet", "validate", "-", stdin=as_manifest(nad("net", network_type=name)))
     assert done.returncode == 1
     assert (
@@ -119,14 +119,14 @@ def settings(folder: Path) -> Path:
     return file
 
 
-def network_errors(venv: StrangerVenv, config: Path) -> dict[str, dict[str, Any]]:
+def network_errors(venv: CleanVenv, config: Path) -> dict[str, dict[str, Any]]:
     """The error of each network of the Pod `web`, by interface, as `secnet status` gives it."""
     reports = json.loads(venv.run("secnet", "status", "--json", "--config", config).stdout)["pods"]
     return {item["interface"]: item["error"] for report in reports for item in report["networks"] if item.get("error")}
 
 
 def test_apply_and_the_status_of_a_pod_give_that_reason(
-    venv: StrangerVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
+    venv: CleanVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
 ) -> None:
     config, pods = settings(tmp_path), tmp_path / "pods"
     pods.mkdir()
@@ -146,7 +146,7 @@ def test_apply_and_the_status_of_a_pod_give_that_reason(
     assert venv.run("secnet", "delete", pods, "--config", config).returncode == 0
 
 
-def test_an_agent_logs_them_and_works_on(venv: StrangerVenv, node_netns: Namespace, tmp_path: Path) -> None:
+def test_an_agent_logs_them_and_works_on(venv: CleanVenv, node_netns: Namespace, tmp_path: Path) -> None:
     agent = AgentProcess.run(
         [str(venv.bin / "secnet"), "agent", "--config", str(settings(tmp_path))], tmp_path / "agent.log"
     )
@@ -161,7 +161,7 @@ def test_an_agent_logs_them_and_works_on(venv: StrangerVenv, node_netns: Namespa
 
 
 def test_a_living_attachment_of_a_refused_driver_is_kept_and_says_why(
-    stranger_venv: StrangerVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
+    clean_venv: CleanVenv, node_netns: Namespace, netns_factory: NetnsFactory, tmp_path: Path
 ) -> None:
     """Somebody upgrades the driver alone: its records stay until a driver is there that may undo them."""
     config, pods = settings(tmp_path), tmp_path / "pods"
@@ -170,15 +170,15 @@ def test_a_living_attachment_of_a_refused_driver_is_kept_and_says_why(
     manifest = {"apiVersion": "v1", "kind": "List", "items": [nad("net", network_type="swap"), web]}
     (pods / "all.json").write_text(json.dumps(manifest))
     fits = write_project(tmp_path / "fits", "swap", versions=[CONTRACT_VERSION])
-    with stranger_venv.having(fits):
-        done = stranger_venv.run("secnet", "apply", pods, "--config", config, "--timeout", "30")
+    with clean_venv.having(fits):
+        done = clean_venv.run("secnet", "apply", pods, "--config", config, "--timeout", "30")
         assert done.returncode == 0, done.stdout + done.stderr
-        stranger_venv.install(write_project(tmp_path / "newer", "swap", versions=[NEWER]))
-        done = stranger_venv.run("secnet", "delete", pods, "--config", config, "--timeout", "3")
+        clean_venv.install(write_project(tmp_path / "newer", "swap", versions=[NEWER]))
+        done = clean_venv.run("secnet", "delete", pods, "--config", config, "--timeout", "3")
         assert done.returncode == 1
         assert words("swap", NEWER) in done.stdout + done.stderr
         assert len(list((tmp_path / "run" / "journal").iterdir())) == 1
-        stranger_venv.install(fits)
-        done = stranger_venv.run("secnet", "delete", pods, "--config", config, "--timeout", "30")
+        clean_venv.install(fits)
+        done = clean_venv.run("secnet", "delete", pods, "--config", config, "--timeout", "30")
         assert done.returncode == 0, done.stdout + done.stderr
         assert list((tmp_path / "run" / "journal").iterdir()) == []

@@ -1,4 +1,4 @@
-"""`secnet drivers NAME` for every installed plugin, ours and strangers' alike: the page, the data, and a NAD that is valid."""
+"""`secnet drivers NAME` for every installed plugin, ours and third-party alike: the page, the data, and a NAD that is valid."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet_testing.strangers import StrangerVenv, write_project
+from secnet_testing.thirdparty import CleanVenv, write_project
 
-pytestmark = pytest.mark.strangers
+pytestmark = pytest.mark.thirdparty
 
 DRIVERS, BACKENDS = "secnet.network_types", "secnet.ipam"
 
@@ -33,26 +33,26 @@ node={
 
 
 @pytest.fixture(scope="module")
-def venv(stranger_venv: StrangerVenv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StrangerVenv]:
+def venv(clean_venv: CleanVenv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CleanVenv]:
     """With a driver that has everything, and a distribution whose one name is a network type and an IPAM type."""
     folder = tmp_path_factory.mktemp("projects")
     lanes = write_project(folder, "lanes", versions=[1], said=OPTIONS)
-    with stranger_venv.having(lanes, write_project(folder, "twin", groups=[DRIVERS, BACKENDS])):
-        yield stranger_venv
+    with clean_venv.having(lanes, write_project(folder, "twin", groups=[DRIVERS, BACKENDS])):
+        yield clean_venv
 
 
-def page(venv: StrangerVenv, *args: str, columns: int = 120) -> str:
+def page(venv: CleanVenv, *args: str, columns: int = 120) -> str:
     done = venv.run("secnet", "drivers", *args, columns=columns)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
-def rows(venv: StrangerVenv) -> list[dict[str, Any]]:
+def rows(venv: CleanVenv) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(page(venv, "--json"))
     return found
 
 
-def test_the_example_of_every_plugin_is_valid_as_it_stands(venv: StrangerVenv) -> None:
+def test_the_example_of_every_plugin_is_valid_as_it_stands(venv: CleanVenv) -> None:
     names = [(row["name"], "ipam" if row["kind"] == "ipam" else "networkType") for row in rows(venv)]
     assert len(names) >= 9
     for name, kind in names:
@@ -63,18 +63,18 @@ def test_the_example_of_every_plugin_is_valid_as_it_stands(venv: StrangerVenv) -
         assert page(venv, name, "--kind", kind).endswith("\n\n" + example), name
 
 
-def test_a_spoilt_example_is_not_valid_and_json_is(venv: StrangerVenv) -> None:
+def test_a_spoilt_example_is_not_valid_and_json_is(venv: CleanVenv) -> None:
     as_json = page(venv, "vlan", "--example", "--json")
     assert venv.run("secnet", "validate", "-", stdin=as_json).returncode == 0
     spoilt = as_json.replace("cniVersion", "cniVersoin")
     assert venv.run("secnet", "validate", "-", stdin=spoilt).returncode == 1
 
 
-def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: StrangerVenv) -> None:
+def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: CleanVenv) -> None:
     text = page(venv, "lanes")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     for line in (
-        "lanes: a stranger's network type",
+        "lanes: a third-party network type",
         "kind network type, in a NAD networkType: lanes",
         "distribution secnet-lanes 3.4",
         "state ready",
@@ -96,7 +96,7 @@ def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: StrangerVenv
     assert "docs/configuration.md" in text
 
 
-def test_the_data_is_the_same_as_the_page(venv: StrangerVenv) -> None:
+def test_the_data_is_the_same_as_the_page(venv: CleanVenv) -> None:
     (facts,) = json.loads(page(venv, "lanes", "--json"))
     assert [key["key"] for key in facts["keys"]] == ["lane", "paint", "paint.hue"]
     assert [key["key"] for key in facts["nodeKeys"]] == ["roads"]
@@ -105,13 +105,13 @@ def test_the_data_is_the_same_as_the_page(venv: StrangerVenv) -> None:
     assert json.loads(facts["example"]["spec"]["config"])["lane"] == 3
 
 
-def test_a_name_that_is_both_shows_both(venv: StrangerVenv) -> None:
+def test_a_name_that_is_both_shows_both(venv: CleanVenv) -> None:
     both = json.loads(page(venv, "twin", "--json"))
     assert [facts["kind"] for facts in both] == ["network type", "ipam"]
     text = page(venv, "twin")
-    assert "a stranger's network type" in text
-    assert "a stranger's addresses" in text
-    assert "a stranger's network type" not in page(venv, "twin", "--kind", "ipam")
+    assert "a third-party network type" in text
+    assert "third-party addresses" in text
+    assert "a third-party network type" not in page(venv, "twin", "--kind", "ipam")
     done = venv.run("secnet", "validate", "-", stdin=page(venv, "twin", "--kind", "networkType", "--example"))
     assert done.returncode == 0
     both_nads = page(venv, "twin", "--example")
@@ -121,7 +121,7 @@ def test_a_name_that_is_both_shows_both(venv: StrangerVenv) -> None:
     assert [nad["metadata"]["name"] for nad in as_data] == ["twin-example", "twin-ipam-example"]
 
 
-def test_the_example_of_a_backend_names_a_driver_that_is_there(venv: StrangerVenv) -> None:
+def test_the_example_of_a_backend_names_a_driver_that_is_there(venv: CleanVenv) -> None:
     installed = {row["name"]: row for row in rows(venv) if row["kind"] == "network type"}
     (facts,) = json.loads(page(venv, "static", "--json"))
     config = json.loads(facts["example"]["spec"]["config"])
@@ -129,7 +129,7 @@ def test_the_example_of_a_backend_names_a_driver_that_is_there(venv: StrangerVen
     assert config["networkType"] != "lanes", "it needs a device, and others do not"
 
 
-def test_a_name_that_nobody_has(venv: StrangerVenv) -> None:
+def test_a_name_that_nobody_has(venv: CleanVenv) -> None:
     done = venv.run("secnet", "drivers", "lnaes")
     assert (done.returncode, done.stdout) == (1, "")
     assert "no plugin 'lnaes' is installed (installed: antrea, lanes, " in done.stderr
@@ -141,14 +141,14 @@ def test_a_name_that_nobody_has(venv: StrangerVenv) -> None:
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_the_page_keeps_to_the_width_of_the_terminal(venv: StrangerVenv, columns: int) -> None:
+def test_the_page_keeps_to_the_width_of_the_terminal(venv: CleanVenv, columns: int) -> None:
     text = page(venv, "lanes", columns=columns).partition("apiVersion")[0]
     widest = max(len(line) for line in text.splitlines() if "--example" not in line)
     # The columns before the last one, and the least that is left to that one, take their room on any terminal.
     assert widest <= max(columns, 90)
 
 
-def test_validate_reads_standard_input_beside_files(venv: StrangerVenv, tmp_path: Path) -> None:
+def test_validate_reads_standard_input_beside_files(venv: CleanVenv, tmp_path: Path) -> None:
     file = tmp_path / "nad.yaml"
     file.write_text(page(venv, "vlan", "--example"))
     done = venv.run("secnet", "validate", file, "-", stdin=page(venv, "static", "--example"))

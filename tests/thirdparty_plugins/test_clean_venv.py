@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from secnet_testing.strangers import ROOT, StrangerVenv, write_project
+from secnet_testing.thirdparty import ROOT, CleanVenv, write_project
 
-pytestmark = pytest.mark.strangers
+pytestmark = pytest.mark.thirdparty
 
 OURS = """
 import importlib, importlib.metadata, pkgutil, sys
@@ -28,35 +28,36 @@ def members() -> list[str]:
     return done.stdout.split()
 
 
-def test_every_member_comes_from_a_wheel(stranger_venv: StrangerVenv) -> None:
-    lines = stranger_venv.run("python", "-c", OURS, *members()).stdout.splitlines()
+@pytest.mark.smoke
+def test_every_member_comes_from_a_wheel(clean_venv: CleanVenv) -> None:
+    lines = clean_venv.run("python", "-c", OURS, *members()).stdout.splitlines()
     assert len(lines) == len(members()) + 1
     assert [line for line in lines if not line.endswith(" 0")] == []
-    assert [line for line in lines[:-1] if not line.startswith(f"{stranger_venv.folder}/lib/")] == []
+    assert [line for line in lines[:-1] if not line.startswith(f"{clean_venv.folder}/lib/")] == []
     assert str(ROOT) not in "\n".join(lines)
-    pointers = list(stranger_venv.folder.rglob("*.pth"))
+    pointers = list(clean_venv.folder.rglob("*.pth"))
     assert [file for file in pointers if str(ROOT) in file.read_text()] == []
 
 
-def test_a_project_is_installed_as_it_is_now(stranger_venv: StrangerVenv, tmp_path: Path) -> None:
+def test_a_project_is_installed_as_it_is_now(clean_venv: CleanVenv, tmp_path: Path) -> None:
     """Also when a wheel of the same version was installed before."""
-    with stranger_venv.having(write_project(tmp_path / "first", "again", head="WHICH = 'first'")):
-        stranger_venv.install(write_project(tmp_path / "second", "again", head="WHICH = 'second'"))
-        shown = stranger_venv.run("python", "-c", "import secnet_again; print(secnet_again.WHICH)")
+    with clean_venv.having(write_project(tmp_path / "first", "again", head="WHICH = 'first'")):
+        clean_venv.install(write_project(tmp_path / "second", "again", head="WHICH = 'second'"))
+        shown = clean_venv.run("python", "-c", "import secnet_again; print(secnet_again.WHICH)")
         assert shown.stdout == "second\n"
-    assert stranger_venv.run("python", "-c", "import secnet_again").returncode == 1
+    assert clean_venv.run("python", "-c", "import secnet_again").returncode == 1
 
 
-def test_what_a_project_lacks_is_said_and_not_fetched(stranger_venv: StrangerVenv, tmp_path: Path) -> None:
+def test_what_a_project_lacks_is_said_and_not_fetched(clean_venv: CleanVenv, tmp_path: Path) -> None:
     project = write_project(tmp_path, "needy")
     file = project / "pyproject.toml"
     file.write_text(file.read_text().replace('["secnet"]', '["secnet", "secnet-that-nobody-has"]'))
     try:
-        done = tool("--add", stranger_venv.folder, project)
+        done = tool("--add", clean_venv.folder, project)
         assert done.returncode == 1
         assert "requires `secnet-that-nobody-has`, but it's not installed" in done.stderr
     finally:
-        stranger_venv.uninstall("secnet-needy")
+        clean_venv.uninstall("secnet-needy")
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
