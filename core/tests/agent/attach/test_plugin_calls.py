@@ -9,7 +9,8 @@ import pytest
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import ContractViolation, Unsupported
+from secnet.contract import ContractViolation, Unsupported, thaw
+from secnet_testing.sample_plugins import sample_entry_points
 from secnet_testing.toys import Script, toy_registry
 
 
@@ -42,6 +43,13 @@ def test_a_constructor_that_failed_is_called_again(registry: Registry, monkeypat
         with pytest.raises(ContractViolation, match="raised OSError from __init__: no disk"):
             plugins.driver("toy")
     assert plugins.driver("toy").probe().ready
+
+
+def test_a_backend_is_given_its_section_of_the_node_configuration() -> None:
+    settings = Settings(node_name="n1", drivers={"pools": {"reserve": 9}}, backends={"pools": {"reserve": 2}})
+    plugins = Plugins(Registry.load(sample_entry_points), settings, {})  # type: ignore[arg-type]  # a store that none asks
+    assert thaw(plugins.backend("pools").host.config) == {"reserve": 2}
+    plugins.close()
 
 
 def test_what_is_not_installed_is_named_with_what_is(registry: Registry) -> None:

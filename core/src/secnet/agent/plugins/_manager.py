@@ -153,7 +153,7 @@ def _loaded(kind: Kind, cls: Any, ep: EntryPoint, *, declared: bool) -> LoadedPl
         version=version,
         # Checked by _describe.
         options=Validator(info.options if kind is DRIVERS else info.config, owner, checked=True),
-        node=Validator(info.node, f"node configuration of {owner}", checked=True) if kind is DRIVERS else None,
+        node=Validator(info.node, f"node configuration of {owner}", checked=True),
     )
 
 

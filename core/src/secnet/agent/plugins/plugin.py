@@ -22,7 +22,7 @@ class LoadedPlugin(Generic[T]):
     """A usable plugin.
 
     info: DriverInfo of a driver, BackendInfo of a backend. options checks its part of a NAD config, node its section of the
-    node configuration (a backend has none).
+    node configuration.
     """
 
     name: str
