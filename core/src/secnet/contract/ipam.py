@@ -13,7 +13,9 @@ from typing import Any
 
 from .call import Call, HostContext
 from .codec import freeze
+from .doctor import DoctorResult
 from .lease import IpamLease, IpamRequest
+from .metrics import Metric
 from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
@@ -133,6 +135,22 @@ class IPAMBackend(ABC):
         """Every lease that this node's Pods hold in the store, by any process. Read-only.
 
         It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled.
+        """
+        return ()
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """What `secnet doctor` is to say beyond `describe().needs` and `probe`, which it asks by itself.
+
+        Read-only; works beside a running agent and without one. Trouble is a result, not an exception. What could not be looked
+        at before the deadline is a result with WARN, or raises Timeout, or Cancelled when withdrawn.
+        """
+        return ()
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """Values for the agent's metrics, as they are now. Asked at each scrape, of the instance that allocates.
+
+        Read-only, and quick: no store is asked. The deadline is that of the scrape, a second: it raises Timeout, or Cancelled
+        when withdrawn, and the page then lacks these values.
         """
         return ()
 

@@ -23,13 +23,17 @@ from secnet.contract import (
     Call,
     CheckReport,
     ContractViolation,
+    DoctorLevel,
+    DoctorResult,
     HostContext,
     Inventory,
     IPAMBackend,
     IpamLease,
     IpamOwner,
     IpamRequest,
+    Metric,
     NetworkDriver,
+    NodeObservation,
     NodeReport,
     ObjectFinding,
     ProbeReport,
@@ -42,6 +46,8 @@ ASKED = request("eth1")
 PLANNED = Attachment(request=ASKED)
 OWNER = IpamOwner(container_id="c1", ifname="eth1")
 LEASE = IpamLease(owner=OWNER)
+RESULT = DoctorResult(level=DoctorLevel.OK, what="card", finding="there")
+METRIC = Metric(name="cards", help="Cards.", value=1)
 WANTED = IpamRequest(owner=OWNER, network=ASKED.network, config={})
 
 
@@ -94,6 +100,18 @@ class Given(NetworkDriver):
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         return cast(NodeReport, self._note("reconcile_node", NodeReport(), desired, call))
 
+    def observe_node(self, call: Call) -> NodeObservation:
+        return cast(NodeObservation, self._note("observe_node", NodeObservation(), call))
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        self._note("watch_node", None, notify, call)
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        return cast("tuple[DoctorResult, ...]", self._note("doctor", (RESULT,), call))
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        return cast("tuple[Metric, ...]", self._note("metrics", (METRIC,), call))
+
     def teardown_node(self, call: Call) -> None:
         self._note("teardown_node", None, call)
 
@@ -141,6 +159,12 @@ class GivenBackend(IPAMBackend):
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
         return cast("tuple[IpamLease, ...]", self._note("inventory", self.leases, call))
 
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        return cast("tuple[DoctorResult, ...]", self._note("doctor", (RESULT,), call))
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        return cast("tuple[Metric, ...]", self._note("metrics", (METRIC,), call))
+
     def close(self) -> None:
         self._note("close", None)
 
@@ -180,6 +204,9 @@ def test_each_method_of_the_contract_is_guarded(base: type, proxy: type) -> None
 def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     seen: dict[str, tuple[Any, ...]] = {}
     driver, call = GuardedDriver(loaded(type("Driver", (Given,), {"seen": seen})), HOST), Call()
+
+    def notify() -> None: ...
+
     assert driver.describe() == WireDriver.describe()
     assert driver.probe().ready
     driver.validate({"a": 1})
@@ -190,10 +217,14 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     driver.detach(PLANNED, call)
     assert driver.inventory(call) == Inventory()
     assert driver.reconcile_node({"a": 1}, call) == NodeReport()
+    assert driver.observe_node(call) == NodeObservation()
+    driver.watch_node(notify, call)
+    assert driver.doctor(call) == (RESULT,)
+    assert driver.metrics(call) == (METRIC,)
     driver.teardown_node(call)
     driver.close()
     with_attachment = dict.fromkeys(("attach", "check", "detach"), (PLANNED, call))
-    with_call = dict.fromkeys(("inventory", "teardown_node"), (call,))
+    with_call = dict.fromkeys(("inventory", "observe_node", "doctor", "metrics", "teardown_node"), (call,))
     assert seen == {
         **with_attachment,
         **with_call,
@@ -203,6 +234,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
         "lock_keys": (ASKED,),
         "plan": (ASKED, call),
         "reconcile_node": ({"a": 1}, call),
+        "watch_node": (notify, call),
     }
 
 
@@ -219,6 +251,8 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert guarded.renew(LEASE, {}, call) is LEASE
     guarded.release(WANTED, call)
     assert guarded.inventory(call) == (LEASE,)
+    assert guarded.doctor(call) == (RESULT,)
+    assert guarded.metrics(call) == (METRIC,)
     guarded.close()
     assert seen == {
         "probe": (),
@@ -228,6 +262,8 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
         "renew": (LEASE, {}, call),
         "release": (WANTED, call),
         "inventory": (call,),
+        "doctor": (call,),
+        "metrics": (call,),
         "close": (),
     }
 

@@ -6,7 +6,7 @@ a ContractViolation that names the distribution to blame. A method that the cont
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from secnet.contract import (
@@ -17,13 +17,16 @@ from secnet.contract import (
     Call,
     CheckReport,
     ContractViolation,
+    DoctorResult,
     DriverInfo,
     HostContext,
     Inventory,
     IPAMBackend,
     IpamLease,
     IpamRequest,
+    Metric,
     NetworkDriver,
+    NodeObservation,
     NodeReport,
     ObjectFinding,
     ObjectStore,
@@ -89,6 +92,22 @@ class GuardedDriver(NetworkDriver):
         """See NetworkDriver."""
         reconcile = self._driver.reconcile_node
         return checked(self._plugin, "reconcile_node", NodeReport, lambda: reconcile(desired, call), call)
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        """See NetworkDriver."""
+        return checked(self._plugin, "observe_node", NodeObservation, lambda: self._driver.observe_node(call), call)
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        """See NetworkDriver."""
+        checked(self._plugin, "watch_node", type(None), lambda: self._driver.watch_node(notify, call), call)
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """See NetworkDriver."""
+        return tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._driver.doctor(call), call)
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """See NetworkDriver."""
+        return tuple_of(self._plugin, "metrics", Metric, lambda: self._driver.metrics(call), call)
 
     def teardown_node(self, call: Call) -> None:
         """See NetworkDriver."""
@@ -156,6 +175,14 @@ class GuardedBackend(IPAMBackend):
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
         """See IPAMBackend."""
         return tuple_of(self._plugin, "inventory", IpamLease, lambda: self._backend.inventory(call), call)
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """See IPAMBackend."""
+        return tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._backend.doctor(call), call)
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """See IPAMBackend."""
+        return tuple_of(self._plugin, "metrics", Metric, lambda: self._backend.metrics(call), call)
 
     def close(self) -> None:
         """See IPAMBackend."""
