@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
+from secnet.contract import Call, SecnetError, StepObserver
 
 from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
@@ -122,7 +122,7 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"

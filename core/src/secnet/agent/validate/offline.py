@@ -244,14 +244,12 @@ class _SetCheck:
         by_name = {_key(item.obj): item for item in self.items}
         objects = [item.obj for item in self.items]
         checked = {"Pod", "NetworkAttachmentDefinition", *(kind.kind for kind in self.registry.kinds)}
-        for name, plugin in sorted(self.registry.backends.items()):
+        for name, _ in sorted(self.registry.backends.items()):
             try:
-                for obj, path, message, hint in plugin.cls.validate_objects(objects):
+                for obj, path, message, hint in self.registry.object_findings(name, objects):
                     yield by_name[_key(obj)].finding(path, message, hint)
-            except Exception as exc:
-                blame = f"IPAM backend {name} of {plugin.distribution} {plugin.version}"
-                message = f"{blame} failed to check the objects: {type(exc).__name__}: {exc}"
-                yield Finding(file="", message=message, hint="report it to the authors of that distribution")
+            except SecnetError as exc:
+                yield Finding(file="", message=exc.message, hint=exc.hint)
         for item in self.items:
             if item.obj["kind"] not in checked:
                 yield item.finding("", "no installed plugin checks this kind", "", note=True)
