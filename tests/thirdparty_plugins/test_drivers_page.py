@@ -24,7 +24,8 @@ OPTIONS = """options={
                                    "default": "blue"}},
         },
     },
-}, example={"lane": 3}, capabilities=frozenset({"mac"}), needs_device=True, privileges=("a ladder",),
+}, example={"lane": 3}, capabilities=frozenset({"mac"}), needs_device=True,
+needs=Needs(programs=("ladder",), link_kinds=("veth",)),
 node={
     "title": "N", "description": "D", "type": "object", "additionalProperties": False,
     "properties": {"roads": {"title": "R", "description": "Roads of the node", "type": "array", "items": {"type": "string"},
@@ -82,7 +83,7 @@ def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: CleanVenv) -
         "honours mac",
         "device one for each interface, from a device plugin",
         "VLANs no",
-        "privileges a ladder",
+        "needs link kinds veth; programs ladder",
         "KEY TYPE DEFAULT MEANING",
         "lane integer, 1 to 9 required Lane to use. For example 4.",
         "paint object - How it looks. For example {}.",

@@ -153,13 +153,37 @@ class SlotDriver(WireDriver):
         return DriverInfo(network_type="slot", summary="a device in a slot", needs_device=True)
 
 
+_IPAM_NODE: Mapping[str, Any] = {
+    "$schema": DIALECT,
+    "title": "Pools of a node",
+    "description": "What the backend is told of its node.",
+    "type": "object",
+    "properties": {
+        "reserve": {
+            "title": "Reserve",
+            "description": "How many addresses are kept back.",
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "examples": [2],
+        }
+    },
+    "additionalProperties": False,
+}
+
+
 class PoolBackend(IPAMBackend):
     """A backend that checks more than its schema can, and objects of kind IPPool; IPAM type `pools`."""
 
     @classmethod
     def describe(cls) -> BackendInfo:
         return BackendInfo(
-            ipam_type="pools", summary="pools", config=_IPAM, kinds=("IPPool",), example={"ippools": ["pool1"]}
+            ipam_type="pools",
+            summary="pools",
+            config=_IPAM,
+            node=_IPAM_NODE,
+            kinds=("IPPool",),
+            example={"ippools": ["pool1"]},
         )
 
     def probe(self) -> ProbeReport:

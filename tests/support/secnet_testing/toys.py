@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.pipeline import Pipeline
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.base.metrics import Metrics
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.work import Work
 from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.pods.worker import AttachmentWorker
 from secnet.agent.state.journal import Journal
 from secnet.agent.text.schema import Validator
 from secnet.contract import (
@@ -44,7 +46,7 @@ from secnet.contract import (
 
 from secnet_testing.builders import work
 
-__all__ = ["Rig", "Script", "fail", "make_rig", "toy_registry", "toy_work"]
+__all__ = ["Rig", "Script", "fail", "make_rig", "make_worker", "toy_registry", "toy_work"]
 
 T = TypeVar("T")
 
@@ -176,6 +178,22 @@ def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callab
         require_clear=require_clear,
     )
     return Rig(journal=journal, pipeline=pipeline, script=script)
+
+
+def make_worker(rig: Rig, *, lease_check_seconds: float = 0.0, seconds: float = 5.0) -> AttachmentWorker:
+    """The worker over a rig. seconds: the deadline of each operation."""
+    return AttachmentWorker(
+        pipeline=rig.pipeline,
+        journal=rig.journal,
+        orphan_gc=OrphanGarbageCollector(
+            plugins=Plugins(toy_registry(rig.script), Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
+            pipeline=rig.pipeline,
+            journal=rig.journal,
+            sandboxes=dict,
+        ),
+        make_call=lambda request, cancel, awaited=True: Call.within(seconds, cancel=cancel, awaited=awaited),
+        lease_check_seconds=lease_check_seconds,
+    )
 
 
 def toy_registry(script: Script) -> Registry:

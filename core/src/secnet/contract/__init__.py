@@ -27,6 +27,7 @@ from .errors import (
 from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
+from .needs import NODE_SERVICES, Needs
 from .reports import ADDRESS_OF_ANOTHER, CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
@@ -68,6 +69,8 @@ __all__ = [
     "AttachmentId",
     "LeaseAddress",
     "MissingPrivilege",
+    "NODE_SERVICES",
+    "Needs",
     "NetnsRef",
     "NetworkDriver",
     "NetworkRef",

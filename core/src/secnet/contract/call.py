@@ -27,8 +27,8 @@ class HostContext:
     owner_tag: the value that marks host objects as ours; two agents on one host have different tags.
     ovsdb: target of the OVSDB server, such as `unix:/var/run/openvswitch/db.sock`.
     datapath_type: `system` for the kernel datapath, `netdev` for userspace.
-    config: this plugin's section of the node configuration, valid by its schema fragment; `{}` if there is none, which no
-    schema has seen.
+    config: this plugin's section of the node configuration (`drivers.TYPE` or `ipam.TYPE`), valid by its schema
+    fragment; `{}` if there is none, which no schema has seen.
     """
 
     node_name: str

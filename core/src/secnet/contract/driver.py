@@ -20,6 +20,7 @@ from typing import Any
 from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
+from .needs import Needs
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .version import FIRST_VERSION
@@ -40,7 +41,7 @@ class DriverInfo:
     section is `{}` and is not checked by `node`.
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
-    privileges: what it needs from the host, as words for people and for `secnet doctor`.
+    needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     example: options of a ready NAD example, valid by `options`.
     """
 
@@ -52,7 +53,7 @@ class DriverInfo:
     capabilities: frozenset[str] = frozenset()
     needs_device: bool = False
     vlan: bool = False
-    privileges: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from .call import Call, HostContext
 from .codec import freeze
 from .lease import IpamLease, IpamRequest
+from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
@@ -33,9 +34,11 @@ class BackendInfo:
     """What a backend is, as data.
 
     contract: the contract version it is made for. Silence means version 1, in every later version of the contract too.
-    config: schema fragment of its keys in the NAD's `ipam` section (all but `type`).
+    config: schema fragment of its keys in the NAD's `ipam` section (all but `type`); node: fragment of its section
+    `ipam.TYPE` in the node configuration, which it gets as `HostContext.config`. An absent section is `{}` and is not checked.
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
     kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
 
@@ -43,14 +46,16 @@ class BackendInfo:
     summary: str
     contract: int = FIRST_VERSION
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
     kinds: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
+    needs: Needs = field(default_factory=Needs)
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("config", "example"):
+        for name in ("config", "node", "example"):
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from secnet.agent.attach.plugin_calls import guarded
-from secnet.agent.plugins.registry import LoadedPlugin
+from secnet.agent.attach.plugin_calls import Plugins, guarded
+from secnet.agent.config.settings import Settings
+from secnet.agent.plugins.registry import LoadedPlugin, Registry
 from secnet.agent.text.schema import Validator
-from secnet.contract import EMPTY_FRAGMENT, Busy, ContractViolation
-from secnet_testing.sample_plugins import WireDriver
+from secnet.contract import EMPTY_FRAGMENT, Busy, ContractViolation, thaw
+from secnet_testing.sample_plugins import WireDriver, sample_entry_points
 
 
 @pytest.fixture
@@ -21,6 +22,13 @@ def plugin() -> LoadedPlugin[Any]:
     return LoadedPlugin(
         name="wire", cls=WireDriver, info=info, distribution="wire-dist", version="1.2", options=validator
     )
+
+
+def test_a_backend_is_given_its_section_of_the_node_configuration() -> None:
+    settings = Settings(node_name="n1", drivers={"pools": {"reserve": 9}}, backends={"pools": {"reserve": 2}})
+    plugins = Plugins(Registry.load(sample_entry_points), settings, {})  # type: ignore[arg-type]  # a store that none asks
+    assert thaw(plugins.backend("pools").host.config) == {"reserve": 2}
+    plugins.close()
 
 
 def _raise(error: BaseException) -> Callable[[], None]:

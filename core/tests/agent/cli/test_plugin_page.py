@@ -130,6 +130,9 @@ FACTS: dict[str, Any] = {
     "contract": 1,
     "state": "ready",
     "capabilities": [],
+    "needs": {"link_kinds": ["veth"], "programs": []},
+    "node": {},
+    "nodeKeys": [],
     "phase": "after_link",
     "kinds": [],
     "allocates": False,
@@ -146,6 +149,7 @@ def test_a_backend_without_keys_capabilities_or_objects_has_a_page(capsys: pytes
     for words in (
         "when the interface is up; nothing is recorded",
         "none in the cluster",
+        "link kinds veth",
         "no optional request",
         ": none.",
     ):

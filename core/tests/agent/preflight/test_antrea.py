@@ -110,7 +110,7 @@ def test_nothing_is_planned_or_taken_away_while_it_is_forbidden(watched: Watched
     watched.feature(True)
     watched.look()
     for forbidden in (
-        lambda call: rig.pipeline.dry_run(toy_work("eth2"), call),
+        lambda call: rig.pipeline.plan(toy_work("eth2"), call),
         lambda call: rig.pipeline.attach(toy_work("eth2"), call),
         lambda call: rig.pipeline.repair(record, toy_work(), call),
     ):

@@ -15,6 +15,7 @@ from secnet.contract import (
     DriverInfo,
     HostContext,
     Inventory,
+    Needs,
     NetworkDriver,
     NodeReport,
     ProbeReport,
@@ -63,11 +64,7 @@ class SriovDriver(NetworkDriver):
             capabilities=frozenset({"mac", "mtu"}),
             needs_device=True,
             vlan=True,
-            privileges=(
-                "CAP_NET_ADMIN and CAP_SYS_ADMIN, to set up and move the device",
-                "a writable /sys, where a driver must begin anew to take a MAC",
-                "the kubelet's PodResources socket, to learn which device a Pod was given",
-            ),
+            needs=Needs(privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"), writable=("/sys",)),
             example=cls.example,
         )
 

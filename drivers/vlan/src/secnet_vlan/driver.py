@@ -16,6 +16,7 @@ from secnet.contract import (
     HostContext,
     InvalidConfig,
     Inventory,
+    Needs,
     NetworkDriver,
     NodeReport,
     NotReady,
@@ -60,11 +61,11 @@ class VlanDriver(NetworkDriver):
             node=load_fragment("secnet_vlan", "node.json"),
             capabilities=frozenset({"mac", "mtu"}),
             vlan=True,
-            privileges=(
-                "CAP_NET_ADMIN and CAP_SYS_ADMIN, to make links and to enter the Pods' network namespaces",
-                "a writable /proc/sys, to keep host-side links silent",
-                "veth links",
-                "the socket of the OVSDB server",
+            needs=Needs(
+                privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"),
+                link_kinds=("veth",),
+                writable=("/proc/sys",),
+                services=("ovsdb",),
             ),
             example={"vlan": 100},
         )

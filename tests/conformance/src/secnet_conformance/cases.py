@@ -96,6 +96,9 @@ class _Case:
     """Folder of records that released versions wrote, in `contract-N/`; `--secnet-golden` adds those of this contract version."""
 
     stalls: ClassVar[Sequence[Stall]] = ()
+    node: ClassVar[Mapping[str, Any]] = {}
+    """The plugin's section of the node configuration. A driver's `reconcile_node` makes it true before the first attach."""
+
     breakages: ClassVar[Sequence[Breakage]] = ()
     bad: ClassVar[Sequence[Bad]] = ()
 
@@ -118,9 +121,6 @@ class DriverCase(_Case):
 
     good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     """NAD options that work on the prepared host. Each is attached, checked and detached; the first serves all other tests."""
-
-    node: ClassVar[Mapping[str, Any]] = {}
-    """The driver's section of the node configuration; `reconcile_node` makes it true before the first attach."""
 
     other_node: ClassVar[Mapping[str, Any] | None] = None
     """Another section, which leads to other objects than `node`: nothing is left of the one when the other takes its place."""

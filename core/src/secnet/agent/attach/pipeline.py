@@ -27,6 +27,7 @@ from secnet.contract import (
 )
 from secnet.linux.rtnl import reading_together
 
+from ..base.backoff import Backoff
 from ..base.locks import KeyLocks
 from ..base.metrics import Metrics
 from ..devices.pci import device_info
@@ -43,8 +44,7 @@ __all__ = ["Pipeline"]
 
 _log = logging.getLogger(__name__)
 
-_FIRST_VERIFY_PAUSE = 0.02
-_LAST_VERIFY_PAUSE = 0.5
+_VERIFY_PAUSES = (0.02, 0.5)
 
 
 class Pipeline:
@@ -89,19 +89,21 @@ class Pipeline:
         with self._metrics.operation("attach", network_type):
             locks = self._admission.locks(work)
             with self._hold(locks, work.key, call):
-                record = self._plan(work, locks, call)
-                try:
-                    return self._realise(record, call)
-                except BaseException:
-                    self._undo(record.key)
-                    raise
+                return self._realise_or_undo(self._plan(work, locks, call), call)
 
-    def dry_run(self, work: Work, call: Call) -> None:
-        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+    def plan(self, work: Work, call: Call) -> Record:
+        """The first half of `attach`: plan, and record the plan. No address is taken, and nothing on the host changes.
+
+        `finish` is the second half. `detach` drops the plan; until then it holds the exclusive resources of the attachment.
+        """
         locks = self._admission.locks(work)
         with self._hold(locks, work.key, call):
-            self._admission.refuse_held(work, locks)
-            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+            return self._plan(work, locks, call)
+
+    def finish(self, planned: Record, call: Call) -> Record:
+        """The second half of `attach`, for the record that `plan` returned. On failure everything is undone, the plan too."""
+        with self._metrics.operation("attach", planned.network_type), self._hold(planned.locks, planned.key, call):
+            return self._realise_or_undo(planned, call)
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
@@ -182,6 +184,13 @@ class Pipeline:
         )
         return self._write(record, "journal.plan", call)
 
+    def _realise_or_undo(self, record: Record, call: Call) -> Record:
+        try:
+            return self._realise(record, call)
+        except BaseException:
+            self._undo(record.key)
+            raise
+
     def _realise(self, record: Record, call: Call) -> Record:
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
@@ -232,16 +241,16 @@ class Pipeline:
         return self._plugins.backend_plugin(record.ipam_type).info.phase if record.ipam_type else None
 
     def _verify(self, record: Record, call: Call) -> None:
-        pause, waited = _FIRST_VERIFY_PAUSE, 0.0
+        backoff, waited = Backoff(*_VERIFY_PAUSES, jitter=0), 0.0
         while not (report := self.check(record, call)).clean:
             if waited >= self._verify_seconds:
                 text = "; ".join(finding.message for finding in report.findings)
                 raise VerifyFailed(
                     f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}"
                 )
+            pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-            pause = min(_LAST_VERIFY_PAUSE, pause * 2)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self._journal.get(key)

@@ -43,7 +43,7 @@ class Plugins:
         plugin = self.driver_plugin(network_type)
         with self._lock:
             if network_type not in self._drivers:
-                host = self._settings.host_context(network_type)
+                host = self._settings.driver_context(network_type)
                 self._drivers[network_type] = guarded(plugin, "__init__", lambda: plugin.cls(host))
             return self._drivers[network_type]
 
@@ -52,7 +52,7 @@ class Plugins:
         plugin = self.backend_plugin(ipam_type)
         with self._lock:
             if ipam_type not in self._backends:
-                host = self._settings.host_context("")
+                host = self._settings.backend_context(ipam_type)
                 objects = self._objects if plugin.info.kinds else None
                 self._backends[ipam_type] = guarded(plugin, "__init__", lambda: plugin.cls(host, objects))
             return self._backends[ipam_type]

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -57,16 +57,32 @@ class ApiReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTraits:
+    """What the agent may assume of a source of objects; each policy of the agent asks for the one that it depends on.
+
+    trusts_annotations: `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author is root on
+    the node anyway: else he could name the host's namespace, or another Pod's device.
+    free_reads: reading objects costs no request to a server, so leases may be compared with the pools at each resync.
+    containers_wait: the program that creates a Pod here waits for its networks before it starts the containers.
+    shared: the objects are those of several nodes, whose agents give addresses back as well.
+    """
+
+    trusts_annotations: bool
+    free_reads: bool
+    containers_wait: bool
+    shared: bool
+
+
 class Cluster(ABC):
     """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
 
     watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
-    trusts_annotations: whether `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author
-    is root on the node anyway: else he could name the host's namespace, or another Pod's device.
+    traits: what the agent may assume of this source.
     """
 
     watched: tuple[str, ...]
-    trusts_annotations: bool
+    traits: SourceTraits
 
     @abstractmethod
     def get(self, kind: str, name: str, namespace: str = "") -> Object:

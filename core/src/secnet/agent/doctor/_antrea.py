@@ -9,6 +9,7 @@ from secnet.ovs import look
 
 from ..preflight.antrea import AntreaState, look_at_antrea
 from ._base import ApiReader, Host, Result, fail, ok, warn
+from ._node import ovs_users
 
 __all__ = ["check_antrea"]
 
@@ -17,7 +18,7 @@ def check_antrea(host: Host) -> Iterator[Result]:
     """By its configuration in the cluster, and by the ports that it left in Open vSwitch."""
     if host.api is not None:
         yield _configured(host.api)
-    if not host.needing("OVSDB"):
+    if not ovs_users(host):
         return
     try:
         ports = look(host.settings.ovsdb).ports

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from secnet.contract import Needs
 
 from ..cluster.interface import ApiReader
 from ..config.settings import Settings
@@ -71,13 +73,19 @@ class Host:
         """Where this absolute path is looked for."""
         return self.root / str(absolute).lstrip("/")
 
-    def needing(self, pattern: str) -> dict[str, list[str]]:
-        """What the installed network types say they need: each text that matches `pattern`, with the types that name it."""
+    def needing(self, items: Callable[[Needs], Iterable[str]]) -> dict[str, list[str]]:
+        """What the installed plugins need: each item, such as of `lambda needs: needs.link_kinds`, with those that name it."""
+        plugins: list[tuple[str, Any]] = [(name, plugin) for name, plugin in sorted(self.registry.drivers.items())]
+        plugins += [(f"IPAM type {name}", plugin) for name, plugin in sorted(self.registry.backends.items())]
         found: dict[str, list[str]] = {}
-        for name, plugin in sorted(self.registry.drivers.items()):
-            for hit in sorted({hit for text in plugin.info.privileges for hit in re.findall(pattern, text)}):
-                found.setdefault(hit, []).append(name)
+        for name, plugin in plugins:
+            for item in dict.fromkeys(items(plugin.info.needs)):
+                found.setdefault(item, []).append(name)
         return found
+
+    def worse(self, users: Iterable[str]) -> Callable[[str, str, str], Result]:
+        """How bad it is that these lack something: `fail` if one of them is a configured network type, else `warn`."""
+        return fail if any(self.settings.drivers.get(name) for name in users) else warn
 
 
 Check = Callable[[Host], Iterable[Result] | Iterator[Result]]

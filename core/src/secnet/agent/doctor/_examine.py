@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ._antrea import check_antrea
 from ._base import Check, Host, Result, warn
 from ._cluster import check_access, check_api, check_kinds
-from ._kernel import check_link_kinds
+from ._kernel import check_kernel_modules, check_link_kinds, check_programs
 from ._mounts import check_mounts
 from ._node import check_drivers, check_ovs, check_privileges
 from ._runtime import check_cni, check_multus, check_sockets
@@ -18,6 +18,8 @@ CHECKS: tuple[Check, ...] = (
     check_privileges,
     check_mounts,
     check_link_kinds,
+    check_kernel_modules,
+    check_programs,
     check_ovs,
     check_drivers,
     check_sockets,

@@ -48,9 +48,9 @@ def check_mounts(host: Host) -> Iterator[Result]:
     yield _state_dir(host, mounts, contained)
     yield from _netns(host, mounts, contained)
     yield _proc_sys(mounts)
-    users = host.needing("writable /sys")
-    if users:
-        yield _sys(mounts, next(iter(users.values())))
+    for path, users in host.needing(lambda needs: needs.writable).items():
+        if path != "/proc/sys":  # the core needs it too
+            yield _writable(mounts, path, users)
 
 
 def _run_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
@@ -118,10 +118,10 @@ def _proc_sys(mounts: list[Mount]) -> Result:
     return fail("/proc/sys", "read-only: no sysctl can be set", mend)
 
 
-def _sys(mounts: list[Mount], users: list[str]) -> Result:
-    if mount_of(mounts, Path("/sys/bus")).writable:
-        return ok("/sys", f"writable, as needed by {', '.join(users)}")
-    return warn("/sys", f"read-only, but {', '.join(users)} needs to write it", "mount the host's /sys read-write")
+def _writable(mounts: list[Mount], path: str, users: list[str]) -> Result:
+    if mount_of(mounts, Path(path)).writable:
+        return ok(path, f"writable, as needed by {', '.join(users)}")
+    return warn(path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write")
 
 
 def _parse(line: str) -> Mount:

@@ -12,7 +12,7 @@ from secnet.ovs import look
 from ..attach.plugin_calls import Plugins
 from ._base import Host, Result, fail, ok, warn
 
-__all__ = ["check_drivers", "check_ovs", "check_privileges"]
+__all__ = ["check_drivers", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
@@ -21,13 +21,13 @@ _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
 def check_privileges(host: Host) -> Iterator[Result]:
     """One result for each capability that the core or a network type needs."""
     needed: dict[str, list[str]] = {name: ["the core"] for name in _CORE_CAPABILITIES}
-    for name, users in host.needing(r"\bCAP_[A-Z_]+\b").items():
+    for name, users in host.needing(lambda needs: needs.privileges).items():
         needed.setdefault(name, []).extend(users)
     for name, users in sorted(needed.items()):
         try:
             missing = lacking(host.path("/proc"), name)
         except KeyError:
-            yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that network type says")
+            yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that plugin says")
             continue
         if missing:
             mend = "run the agent as root, or add it to the capabilities of its container"
@@ -36,14 +36,17 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield ok(name, "granted")
 
 
+def ovs_users(host: Host) -> list[str]:
+    """Who needs Open vSwitch."""
+    return host.needing(lambda needs: needs.services).get("ovsdb", [])
+
+
 def check_ovs(host: Host) -> Iterator[Result]:
     """Where a network type uses Open vSwitch: it answers, has run, and has the datapath that is configured."""
-    users = sorted({name for names in host.needing("OVSDB").values() for name in names})
+    users = ovs_users(host)
     if not users:
         return
-    settings = host.settings
-    configured = any(settings.drivers.get(name) for name in users)
-    worse = fail if configured else warn
+    settings, worse = host.settings, host.worse(users)
     what = "Open vSwitch"
     try:
         facts = look(settings.ovsdb)

@@ -71,12 +71,13 @@ Outcome = Work | Rejected | Ignored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """remove first, then attach in annotation order; keep and rejected touch nothing."""
+    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand."""
 
     keep: tuple[tuple[Record, Outcome], ...] = ()
     remove: tuple[Record, ...] = ()
     attach: tuple[Work, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    order: tuple[SelectionId, ...] = ()
 
 
 class MakeCall(Protocol):

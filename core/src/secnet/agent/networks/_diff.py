@@ -12,12 +12,14 @@ __all__ = ["diff"]
 
 
 def diff(records: Iterable[Record], outcomes: Iterable[Outcome], container_id: str) -> Changes:
-    """Decide by element: NAD, explicit interface, else ordinal (issue 4, item 4).
+    """Decide by element: NAD, explicit interface, else ordinal.
 
-    A record of another sandbox, a half-built one and one that nobody asks for any more is removed. A living attachment stays
-    when its NAD was edited, deleted or became invalid, and when the new wish cannot be granted; it is made anew when the
-    annotation's mac, ips or other attachment-specific keys changed.
+    A record of another sandbox, a half-built one and one that no selection asks for any more are removed. A living attachment
+    stays when its NAD was edited, deleted or became invalid, and when the new options cannot be granted; it is replaced when
+    the annotation's mac, ips or other attachment-specific keys changed.
     """
+    outcomes = tuple(outcomes)
+    order = tuple(outcome.selection_id for outcome in outcomes)
     living: dict[SelectionId, Record] = {}
     remove: list[Record] = []
     for record in records:
@@ -28,7 +30,7 @@ def diff(records: Iterable[Record], outcomes: Iterable[Outcome], container_id: s
             remove.append(record)
     keep: list[tuple[Record, Outcome]] = []
     attach: list[Work] = []
-    refused: list[Rejected] = []
+    rejected: list[Rejected] = []
     for outcome in outcomes:
         old = living.pop(outcome.selection_id, None)
         if old is not None and not _changed(old, outcome):
@@ -39,9 +41,9 @@ def diff(records: Iterable[Record], outcomes: Iterable[Outcome], container_id: s
         if isinstance(outcome, Work):
             attach.append(outcome)
         elif isinstance(outcome, Rejected):
-            refused.append(outcome)
+            rejected.append(outcome)
     remove.extend(living.values())
-    return Changes(keep=tuple(keep), remove=tuple(remove), attach=tuple(attach), rejected=tuple(refused))
+    return Changes(keep=tuple(keep), remove=tuple(remove), attach=tuple(attach), rejected=tuple(rejected), order=order)
 
 
 def _changed(old: Record, outcome: Outcome) -> bool:

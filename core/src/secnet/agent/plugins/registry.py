@@ -56,7 +56,7 @@ class LoadedPlugin(Generic[T]):
     """A usable plugin.
 
     info: DriverInfo of a driver, BackendInfo of a backend. options checks its part of a NAD config, node its section of the
-    node configuration (a backend has none).
+    node configuration.
     """
 
     name: str
@@ -210,7 +210,7 @@ def _load_one(kind: _Kind, entry_point: importlib.metadata.EntryPoint) -> Loaded
         distribution=distribution,
         version=version,
         options=Validator(options, owner, checked=True),  # by _describe
-        node=Validator(info.node, f"node configuration of {owner}", checked=True) if kind is _DRIVER else None,
+        node=Validator(info.node, f"node configuration of {owner}", checked=True),
     )
 
 

@@ -34,6 +34,7 @@ from ..pods.controller import Controller
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
 from ..pods.sync import PodSync
+from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
 from ..preflight.multus import Multus
 from ..preflight.own_node import OwnNode
@@ -109,7 +110,7 @@ def wire(
     reader = cluster.reader()
     antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
     stack.callback(antrea.close)
-    served = None if cluster.trusts_annotations else SandboxLedger(settings.state_dir)
+    served = SandboxLedger(settings.state_dir) if cluster.traits.shared else None
     stale = LeaseGarbageCollector(
         plugins=plugins,
         journal=journal,
@@ -118,7 +119,7 @@ def wire(
         pod_here=lambda namespace, name: _pod_here(cluster, pods, namespace, name),
         has_ended=cni_sandboxes.has_ended,
         served=served,
-        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
+        looks=_LOOKS_AT_PODS_ELSEWHERE if cluster.traits.shared else None,
     )
     own_node = OwnNode(reader, settings.node_name, boot_id=boot_id, relisted=cluster.relisted)
 
@@ -139,21 +140,24 @@ def wire(
     orphan_gc = OrphanGarbageCollector(
         plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes()
     )
-    work: Mapping[str, Any] = {
-        "pipeline": pipeline,
-        "journal": journal,
-        "desired": desired,
-        "devices": DeviceAllocator(_device_source(settings, cluster, stack), journal),
-        "ownership": _ownership(journal, boot_id),
-        "orphan_gc": orphan_gc,
-        "make_call": attach_call,
-    }
-    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
-    # Whoever writes manifests also starts the programs, when `secnet apply` is done.
-    sync = PodSync(source=cni_sandboxes, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
+    asking = 0.0 if cluster.traits.free_reads else _LEASE_CHECK_SECONDS
+    worker = AttachmentWorker(
+        pipeline=pipeline, journal=journal, orphan_gc=orphan_gc, make_call=attach_call, lease_check_seconds=asking
+    )
+    devices = DeviceAllocator(_device_source(settings, cluster, stack), journal)
+    ownership = _ownership(journal, boot_id)
+    sync = PodSync(
+        worker=worker,
+        journal=journal,
+        desired=desired,
+        devices=devices,
+        source=cni_sandboxes,
+        ownership=ownership,
+        awaited=cluster.traits.containers_wait,
+    )
 
     def is_here(pod: Mapping[str, Any]) -> bool:
-        return cluster.trusts_annotations or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
+        return not cluster.traits.shared or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
 
     publisher = Publisher(
         cluster=cluster,
@@ -181,20 +185,11 @@ def wire(
         controller=controller,
         pods=pods,
         cni_sandboxes=cni_sandboxes,
-        sandboxes=SandboxAttach(**work),
-        sync=sync,
-        pipeline=pipeline,
+        sandboxes=SandboxAttach(worker=worker, journal=journal, desired=desired, devices=devices, ownership=ownership),
+        worker=worker,
         journal=journal,
         registry=registry,
-        checks=SingleChecks(
-            pipeline=pipeline,
-            journal=journal,
-            reports=reports,
-            make_call=attach_call,
-            hold=controller.hold,
-            lease_check_seconds=asking,
-        ),
-        make_call=attach_call,
+        checks=SingleChecks(worker=worker, journal=journal, reports=reports, hold=controller.hold),
         deadline=settings.attach_timeout,
         refusal=own_node.refusal,
     )
@@ -219,7 +214,7 @@ def wire(
 
 def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
     """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return NamedNetns()
     client = RuntimeClient(settings.cri_socket)
     stack.callback(client.close)
@@ -228,7 +223,7 @@ def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> S
 
 def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
     """As with namespaces: only manifests may name devices."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return AnnotatedDevices()
     client = KubeletDevices(settings.pod_resources)
     stack.callback(client.close)

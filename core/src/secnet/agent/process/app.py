@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
 
+from ..base.backoff import Backoff
 from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
@@ -197,29 +198,29 @@ class Agent:
 
     def _preflight_loop(self) -> None:
         """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("preflight_loop", self._settings.check_interval + 600)
             looks = (self._components.antrea.look, self._components.own_node.look)
             answered = [self._guard(look, default=False) for look in looks]
             self._first_look.set()
-            if self._stop.wait(self._settings.check_interval if all(answered) else delay):
+            if all(answered):
+                backoff.reset()
+            if self._stop.wait(self._settings.check_interval if all(answered) else backoff.delay()):
                 return
-            delay = first if all(answered) else min(last, delay * 2)
 
     def _node_loop(self) -> None:
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("node_loop", self._settings.check_interval + 600)
             ready = self._guard(
                 lambda: self._components.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False
             )
             self._first_round.set()
-            if self._stop.wait(self._settings.check_interval if ready else delay):
+            if ready:
+                backoff.reset()
+            if self._stop.wait(self._settings.check_interval if ready else backoff.delay()):
                 return
-            delay = first if ready else min(last, delay * 2)
 
     def _poll_loop(self) -> None:
         """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
@@ -236,13 +237,13 @@ class Agent:
 
     def _look_seconds(self) -> float:
         """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
-        if self._cluster.trusts_annotations:
+        if self._cluster.traits.trusts_annotations:  # which names the namespaces: no runtime is asked
             return _LOOK_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
         return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
 
     def _may_rest(self) -> bool:
-        return not self._cluster.trusts_annotations and self._guard(
+        return not self._cluster.traits.trusts_annotations and self._guard(
             lambda: self._components.controller.settled, default=False
         )
 
@@ -281,7 +282,7 @@ class Agent:
         """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)

@@ -105,7 +105,7 @@ class BackendLab:
     @functools.cached_property
     def context(self) -> HostContext:
         """What each instance is built with."""
-        return self.host.context(self.case.context(self.host), {})
+        return self.host.context(self.case.context(self.host), self.case.node)
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from secnet.contract import (
     Finding,
     HostContext,
     Inventory,
+    Needs,
     NetworkDriver,
     ProbeReport,
     Unsupported,
@@ -46,7 +47,7 @@ class MacvlanDriver(NetworkDriver):
             summary="macvlan interface on a link of the host",
             options=load_fragment("secnet_macvlan", "options.json"),
             capabilities=frozenset({"mac", "mtu"}),
-            privileges=("CAP_NET_ADMIN and CAP_SYS_ADMIN, to make links in the Pods' network namespaces",),
+            needs=Needs(privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"), link_kinds=("macvlan",)),
             example={"master": "eth1", "mode": "bridge"},
         )
 

@@ -14,7 +14,7 @@ from secnet.contract import StoreConflict
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition, stored_condition
-from ..interface import Cluster, Handler, Object, Watch
+from ..interface import Cluster, Handler, Object, SourceTraits, Watch
 from ..kinds import KINDS, object_key
 from ._directory import ManifestDirectory
 from ._manifest import Manifest, load_manifests
@@ -34,7 +34,8 @@ class ManifestCluster(Cluster):
     """
 
     watched = tuple(KINDS)
-    trusts_annotations = True  # who may write into the directory is root on this node
+    # Who may write into the directory is root on this node, and starts the programs when `secnet apply` is done.
+    traits = SourceTraits(trusts_annotations=True, free_reads=True, containers_wait=True, shared=False)
 
     def __init__(
         self, state_dir: Path, manifests: Path | None = None, *, clock: Callable[[], float] = time.time

@@ -15,7 +15,7 @@ from secnet.contract import InvalidConfig, StoreConflict, Unsupported
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition
-from ..interface import ApiReader, Cluster, Handler, Object, Watch
+from ..interface import ApiReader, Cluster, Handler, Object, SourceTraits, Watch
 from ..kinds import object_key
 from ._api import Api, OnCall, Timeouts
 from ._api_health import ApiHealth
@@ -45,7 +45,7 @@ class KubeCluster(Cluster):
     """
 
     watched = ("Pod", "NetworkAttachmentDefinition")
-    trusts_annotations = False
+    traits = SourceTraits(trusts_annotations=False, free_reads=False, containers_wait=False, shared=True)
 
     def __init__(
         self,
