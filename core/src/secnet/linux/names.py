@@ -1,4 +1,4 @@
-"""Names of links, and those that follow from an attachment's identity alone (house rule 8): these never change.
+"""Names of links, and those that follow from an attachment's identity alone: these never change.
 
 A fresh process finds what an older one made by computing the name again; changing such a function orphans every living link.
 Golden values stand in the tests.

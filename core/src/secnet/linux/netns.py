@@ -1,6 +1,6 @@
 """Network namespaces: prove which one a path means, open it, and run code inside without moving the calling thread.
 
-A path can be used again for another namespace, so a reference carries device and inode (ARCHITECTURE "Identity"). The kernel
+A path can be used again for another namespace, so a reference carries device and inode. The kernel
 may give the inode of a removed namespace to the very next one (measured); only the `cookie` is never used twice. An open
 descriptor or socket keeps a namespace alive after `ip netns del`: hold them for one operation only.
 """
@@ -132,7 +132,7 @@ def stands(ref: NetnsRef) -> bool:
 
 
 def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:
-    """Raise InvalidConfig if the namespace is the agent's own or that of process 1 (ARCHITECTURE "Identity").
+    """Raise InvalidConfig if the namespace is the agent's own or that of process 1 (docs/architecture.md, "Identity").
 
     Process 1 may be out of sight (another PID namespace, ptrace limits); the agent's own namespace never is, and with
     hostNetwork it is the host's.

@@ -1,6 +1,6 @@
 """The core's layer-3 step: what happens inside the Pod after the driver put the interface there, down and finished.
 
-Order (libraries.md section 7, measured): sysctls that make the kernel announce, addresses, link up (the kernel then sends the
+Order (measured): sysctls that make the kernel announce, addresses, link up (the kernel then sends the
 gratuitous ARP and the unsolicited neighbour advertisement by itself), routes. What is taken away, the other default routes
 under `default-route`, is recorded by the caller before `apply` and given back by `restore` while the namespace lives.
 """

@@ -1,4 +1,4 @@
-"""Addresses whose sandbox is gone, found in the pools and given back (ARCHITECTURE R6).
+"""Addresses whose sandbox is gone, found in the pools and given back (rule R6 of docs/architecture.md).
 
 A pool's entry names a container, not the node on which it runs, and an address given back too early is given twice. So:
 

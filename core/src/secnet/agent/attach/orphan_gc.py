@@ -1,4 +1,4 @@
-"""Find what carries our tag but has no record (ARCHITECTURE R6).
+"""Find what carries our tag but has no record (rule R6 of docs/architecture.md).
 
 Records are written before acts, so this happens only when the run directory was lost (a reboot, a deletion by hand). Absence
 from the journal is never proof of death: an object is an orphan only if its netns is gone and no live sandbox claims it.

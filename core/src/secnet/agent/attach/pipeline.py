@@ -1,4 +1,4 @@
-"""One attachment from plan to record, and back: the order of work of ARCHITECTURE "Order of work", once for every driver.
+"""One attachment from plan to record, and back: the order of work of docs/architecture.md, once for every driver.
 
 The record is written before the act it names. There is one undo path: on any failure, cancellation or restart the core calls
 `detach` with the plan it wrote down (R1, R2).

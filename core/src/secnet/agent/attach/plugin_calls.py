@@ -1,7 +1,7 @@
 """The living drivers and backends of one agent, and the guard around every call into them.
 
 A plugin that raises something else than a SecnetError, or returns something else than its contract says, is a
-ContractViolation that names the distribution to blame; it never takes the agent down (issue 2, item 1).
+ContractViolation that names the distribution to blame; it never takes the agent down.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The work queue: one sandbox serially, sandboxes in parallel (ARCHITECTURE "Order of work")."""
+"""The work queue: one sandbox serially, sandboxes in parallel (docs/architecture.md)."""
 
 from __future__ import annotations
 

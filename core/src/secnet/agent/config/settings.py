@@ -2,7 +2,7 @@
 
 `drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as
 `ipam.TYPE` by that of the backend. `ovsBridges` at the top, and
-Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (ARCHITECTURE "Schema ownership").
+Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (docs/architecture.md, "Schemas").
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Which sandboxes live, by their namespace and by the word of whoever runs them.
 
-Neither an error nor a silence is taken for death (ARCHITECTURE R6): to cut a living Pod off does more harm than to look again.
+Neither an error nor a missing answer proves death (rule R6 of docs/architecture.md): detaching a living Pod does more harm than
+another check.
 """
 
 from __future__ import annotations

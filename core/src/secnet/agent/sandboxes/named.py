@@ -1,7 +1,7 @@
 """Where a Pod's network namespace is: the interface of all sources, and the one for Pods from manifests.
 
 In a cluster the container runtime (`cri.sandboxes`) and the CNI plugin's calls (`told`) tell of it. Only for manifests does
-`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
+`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace.
 """
 
 from __future__ import annotations

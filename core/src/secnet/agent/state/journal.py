@@ -1,4 +1,4 @@
-"""The record of every attachment, written before the act it names and removed after the last one (ARCHITECTURE R1).
+"""The record of every attachment, written before the change it names and removed after the last (docs/architecture.md, R1).
 
 One JSON file per attachment under `runDir/journal`, replaced by rename, so that a kill at any point leaves either the old or
 the new record. The directory lies on tmpfs and dies with the kernel objects it names: no fsync. One process writes: whoever

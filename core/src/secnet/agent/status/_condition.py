@@ -1,4 +1,4 @@
-"""The Pod condition `secnet.io/SecondaryNetworksReady`, usable as a readiness gate (issue 4, item 1).
+"""The Pod condition `secnet.io/SecondaryNetworksReady`, usable as a readiness gate.
 
 It is True as soon as every network is attached, and at once for a Pod that has the gate and no networks of ours, so that the gate
 can stand in every Pod template. Of a living attachment only a deviation that a check found makes it False: nobody takes Pods

@@ -1,7 +1,7 @@
 """What others are told about a Pod: its report, network-status, condition and Events.
 
 A Pod without networks of ours costs no API call. One attach of a Pod costs three, however many networks it has: a PATCH of the
-annotation, one of the condition, and an Event; a fourth, a GET, where somebody else wrote the Pod in between (issue 4, item 1).
+annotation, one of the condition, and an Event; a fourth, a GET, where somebody else wrote the Pod in between.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Publisher:
         return tuple(errors)
 
     def _is_published(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
-        """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
+        """Each check of a living Pod ends here, mostly with nothing new."""
         with self._lock:
             told = self._published.pop(key, None)
         if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):

@@ -1,4 +1,4 @@
-"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+"""Check a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration.
 
 What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
 the files, is a note.

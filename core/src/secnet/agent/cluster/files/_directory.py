@@ -1,6 +1,6 @@
 """A directory of manifests as the source of objects, polled.
 
-What is done when (issue 2, item 6):
+What is done when:
 
 - A version of a file counts once two looks in a row found the same one (device, inode, size, times, behind all links).
   Until then, and while it cannot be read or parsed or holds one object that is wrong, what the file last said stays in force.
