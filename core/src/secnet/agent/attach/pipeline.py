@@ -50,12 +50,12 @@ _VERIFY_PAUSES = (0.02, 0.5)
 class Pipeline:
     """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
 
-    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. Whoever holds
-    one of them calls nobody who might wait for a Pod or a network type.
+    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. A holder
+    of one of them calls nothing that might wait for a Pod or a network type.
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
-    metrics: told about every operation and its phases; None for nobody.
+    metrics: gets every operation and its phases; None for none.
     require_clear: called before anything is planned; raises what forbids every new attachment.
     """
 
@@ -114,7 +114,7 @@ class Pipeline:
         """Have the driver remove what an inventory found and no record knows; whether it did.
 
         By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
-        wait: for whoever holds the locks; without it that is Busy.
+        wait: for the holder of the locks; without it that is Busy.
         """
         network_type = found.request.network_type
         locks = self._admission.taken_alone(found.request)
@@ -125,13 +125,13 @@ class Pipeline:
         return True
 
     def repair(self, record: Record, work: Work, call: Call) -> Record:
-        """Make a damaged attachment anew without giving its addresses up.
+        """Repair an attachment by a new attach, without releasing its addresses.
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
         self._admission.require(work)
         with self._hold(record.locks, record.key, call):
-            if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
+            if work.ipam_type != record.ipam_type:  # the NAD was edited: nothing would release the old lease later
                 self._remove(record, call)
             else:
                 self._require_ready(work, call)
@@ -140,7 +140,7 @@ class Pipeline:
         return self.attach(work, call)
 
     def _require_ready(self, work: Work, call: Call) -> None:
-        """Ask for a plan before anything is taken away: an attach that fails would release the addresses of a living Pod."""
+        """Ask for a plan before anything is removed: an attach that fails would release the addresses of a living Pod."""
         try:
             self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
         except NotReady:

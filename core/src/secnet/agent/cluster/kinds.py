@@ -128,7 +128,7 @@ def object_key(kind: str, name: str, namespace: str = "") -> ObjectKey:
 def normalized(document: Any) -> Object:
     """A copy of a document as an object of a known kind, with its namespace filled in.
 
-    Raises InvalidConfig with the JSON path at fault. Looks at what makes it an object, not at its spec.
+    Raises InvalidConfig with the JSON path at fault. Checks what makes it an object, not its spec.
     """
     if not isinstance(document, Mapping):
         raise InvalidConfig(f"expected an object, found {_named(document)}", hint="give kind and metadata", path="$")

@@ -27,15 +27,15 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """what: the thing looked at. finding: how it is. mend: what to do; empty when all is well."""
+    """what: what was checked. finding: the result. remedy: what to do; empty when all is well."""
 
     level: Level
     what: str
     finding: str
-    mend: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.mend if self.mend else ''}"
+        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.remedy if self.remedy else ''}"
 
 
 def ok(what: str, finding: str) -> Result:
@@ -43,14 +43,14 @@ def ok(what: str, finding: str) -> Result:
     return Result(level=Level.OK, what=what, finding=finding)
 
 
-def warn(what: str, finding: str, mend: str) -> Result:
+def warn(what: str, finding: str, remedy: str) -> Result:
     """It may matter."""
-    return Result(level=Level.WARN, what=what, finding=finding, mend=mend)
+    return Result(level=Level.WARN, what=what, finding=finding, remedy=remedy)
 
 
-def fail(what: str, finding: str, mend: str) -> Result:
+def fail(what: str, finding: str, remedy: str) -> Result:
     """The agent cannot do all of its work."""
-    return Result(level=Level.FAIL, what=what, finding=finding, mend=mend)
+    return Result(level=Level.FAIL, what=what, finding=finding, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

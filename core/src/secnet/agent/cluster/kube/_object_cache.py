@@ -1,4 +1,4 @@
-"""What a watch has told its handler, so that every answer of the API server becomes the right next event."""
+"""The objects that a watch has delivered, so that every answer of the API server becomes the right next event."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ObjectCache:
         yield Event(type="ADDED" if last is None else "MODIFIED", object=obj)
 
     def deleted(self, obj: Object) -> Iterator[Event]:
-        """The event for an object that was deleted; none if it was never told of, or told of as deleted."""
+        """The event for an object that was deleted; none if it was never delivered, or delivered as deleted."""
         key = _name(obj)
         last = self._last.get(key)
         if last is not None and last.uid == obj["metadata"]["uid"]:

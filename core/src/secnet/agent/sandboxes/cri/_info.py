@@ -15,7 +15,7 @@ from secnet.contract import Unsupported
 
 __all__ = ["network_path"]
 
-_HINT = "use a runtime that tells the path of the network namespace (containerd, CRI-O), or the CNI plugin of secnet"
+_HINT = "use a runtime that reports the path of the network namespace (containerd, CRI-O), or the CNI plugin of secnet"
 
 
 def network_path(info: Mapping[str, str], subject: str) -> str | None:
