@@ -1,4 +1,4 @@
-"""One attachment from plan to record, and back: the order of work of ARCHITECTURE "Order of work", once for every driver.
+"""One attachment from plan to record, and back: the order of work of docs/architecture.md, once for every driver.
 
 The record is written before the act it names. There is one undo path: on any failure, cancellation or restart the core calls
 `detach` with the plan it wrote down (R1, R2).
@@ -49,8 +49,8 @@ _VERIFY_PAUSES = (0.02, 0.5)
 class Pipeline:
     """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
 
-    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. Whoever holds
-    one of them calls nobody who might wait for a Pod or a network type.
+    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. A holder
+    of one of them calls nothing that might wait for a Pod or a network type.
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
@@ -113,7 +113,7 @@ class Pipeline:
         """Have the driver remove what an inventory found and no record knows; whether it did.
 
         By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
-        wait: for whoever holds the locks; without it that is Busy.
+        wait: for the holder of the locks; without it that is Busy.
         """
         network_type = found.request.network_type
         locks = self._admission.taken_alone(found.request)
@@ -124,13 +124,13 @@ class Pipeline:
         return True
 
     def repair(self, record: Record, work: Work, call: Call) -> Record:
-        """Make a damaged attachment anew without giving its addresses up.
+        """Repair an attachment by a new attach, without releasing its addresses.
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
         self._admission.require(work)
         with self._hold(record.locks, record.key, call):
-            if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
+            if work.ipam_type != record.ipam_type:  # the NAD was edited: nothing would release the old lease later
                 self._remove(record, call)
             else:
                 self._require_ready(work, call)
@@ -139,7 +139,7 @@ class Pipeline:
         return self.attach(work, call)
 
     def _require_ready(self, work: Work, call: Call) -> None:
-        """Ask for a plan before anything is taken away: an attach that fails would release the addresses of a living Pod."""
+        """Ask for a plan before anything is removed: an attach that fails would release the addresses of a living Pod."""
         try:
             self._plugins.driver(work.request.network_type).plan(work.request, call)
         except NotReady:

@@ -1,7 +1,7 @@
 """NetworkAttachmentDefinitions: whose they are, and what their config says.
 
 A config is split by key. The core checks its own keys first, then the driver its options, then the IPAM backend its part, each
-with a schema of its own, so that a message names who does not like what. Keys that nobody owns are refused.
+with a schema of its own, so that a message names the owner that rejects a key. Keys without an owner are rejected.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
 
 
 def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | None:
-    """The config of a NAD; None when it belongs to somebody else.
+    """The config of a NAD; None when its type is another plugin's.
 
     Raises InvalidNetwork for what is malformed, Unsupported for a network or IPAM type that is not installed, and
     ContractViolation when a backend fails to check its part.

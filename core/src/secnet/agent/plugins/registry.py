@@ -62,7 +62,7 @@ class Registry:
         return next((item for item in self.problems if (item.group, item.name) == (group, name)), None)
 
     def unusable(self, group: str, name: str, what: str, *, subject: str = "", path: str = "") -> Unsupported | None:
-        """The error for whoever asks for such a plugin; None when there is none of that name. what: `network type`."""
+        """The error for a request for such a plugin; None when there is none of that name. what: `network type`."""
         broken = self.problem(group, name)
         if broken is None:
             return None

@@ -1,6 +1,6 @@
-"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+"""Check a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration.
 
-What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
+What the agent would reject is a finding. What only other objects or the host could show, such as a NAD that is not among
 the files, is a note.
 """
 
@@ -51,7 +51,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something to mend; or, with `note`, something to know that may be right as it is."""
+    """Something to correct; or, with `note`, something to know that may be right as it is."""
 
     file: str
     message: str
@@ -181,7 +181,7 @@ def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SetCheck:
-    """The checks of objects, which may look at each other."""
+    """The checks of objects, which may depend on each other."""
 
     items: Sequence[_Item]
     registry: Registry
