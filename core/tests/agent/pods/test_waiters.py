@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.kinds import KINDS
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet.agent.model.pod import PodKey
 from secnet.agent.model.report import PodReport, SyncResult
@@ -22,6 +23,8 @@ from secnet_testing.kubeapi.process import KubeApiProcess
 
 NODE, TOKEN = "sn-node", "agent-token"
 A, B = ("default", "a"), ("default", "b")
+
+POOLS = {"IPPool": KINDS["IPPool"]}
 
 
 def _ref(name: str) -> ObjectRef:
@@ -77,7 +80,7 @@ def woken() -> Woken:
 @pytest.fixture
 def index(woken: Woken) -> Waiters:
     """Without watches of its own, as with manifests."""
-    return Waiters(SimpleNamespace(watched=("IPPool",)), ("IPPool",), woken)  # type: ignore[arg-type]
+    return Waiters(SimpleNamespace(watched=("IPPool",)), POOLS, woken)  # type: ignore[arg-type]
 
 
 def test_a_pool_whose_name_begins_alike_wakes_nobody(index: Waiters, woken: Woken) -> None:
@@ -139,7 +142,7 @@ def cluster(api: KubeApiProcess, tmp_path: Path) -> Iterator[KubeCluster]:
 
 @pytest.fixture
 def waiters(cluster: KubeCluster, woken: Woken) -> Iterator[Waiters]:
-    made = Waiters(cluster, ("IPPool",), woken)
+    made = Waiters(cluster, POOLS, woken)
     yield made
     made.close()
 
@@ -240,7 +243,7 @@ def test_in_a_cluster_a_pod_that_waits_for_a_full_pool_comes_with_the_release(
         source=nothing,  # type: ignore[arg-type]
         publisher=user,  # type: ignore[arg-type]
         workers=1,
-        waking_kinds=("IPPool",),
+        waking_kinds=POOLS,
     )
     controller.start()
     try:

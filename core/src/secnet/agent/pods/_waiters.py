@@ -15,7 +15,7 @@ from secnet.contract import ErrorInfo, ObjectRef, SecnetError
 
 from ..base.backoff import Backoff
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import KINDS
+from ..cluster.kinds import Kinds
 from ..model.pod import PodKey
 from ._object_changes import ObjectChange, ObjectChanges
 
@@ -32,11 +32,19 @@ class Waiters:
     """An index of Pods by the objects that they wait for. Thread-safe.
 
     kinds: of the objects that may be watched for a Pod. wake: called with a Pod and a delay in seconds; returns at once.
+    saw: called with the resourceVersion of each object that a watch of this index brings.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[str], wake: Callable[[PodKey, float], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        kinds: Kinds,
+        wake: Callable[[PodKey, float], None],
+        saw: Callable[[int], None] = lambda version: None,
+    ) -> None:
         self._cluster = cluster
-        self._kinds = frozenset(kinds)
+        self._kinds = kinds
+        self._saw = saw
         self._wake = wake
         self._lock = threading.Lock()
         self._refs: dict[PodKey, frozenset[ObjectRef]] = {}
@@ -44,7 +52,6 @@ class Waiters:
         self._wakes: dict[PodKey, int] = {}
         self._changed: dict[ObjectRef, int] = {}
         self._watches: dict[ObjectRef, Watch] = {}
-        self._revision = 0
         self._closed = False
 
     def note(self, key: PodKey, errors: Iterable[ErrorInfo], revision: int) -> None:
@@ -75,11 +82,6 @@ class Waiters:
                 key for key, refs in self._refs.items() if ref in refs and (not version or version > self._since[key])
             ]
         self._wake_all(keys)
-
-    @property
-    def revision(self) -> int:
-        """The highest resourceVersion that was seen of an object that is watched for a Pod."""
-        return self._revision
 
     def watched(self) -> frozenset[ObjectRef]:
         """The objects that are watched for a Pod now."""
@@ -120,10 +122,8 @@ class Waiters:
             watch.close()
 
     def _may_watch(self, ref: ObjectRef) -> bool:
-        info = KINDS.get(ref.kind)
-        if info is None or ref.kind not in self._kinds or ref.kind in self._cluster.watched:
-            return False
-        return info.group == ref.group
+        info = self._kinds.get(ref.kind)
+        return info is not None and info.group == ref.group and ref.kind not in self._cluster.watched
 
     def _open(self, ref: ObjectRef) -> Watch | None:
         try:
@@ -136,6 +136,6 @@ class Waiters:
 
     def _on_event(self, ref: ObjectRef, changes: ObjectChanges, event: Event) -> None:
         """What a watch finds at its start counts too: it may have changed between the attempt and the watch."""
-        self._revision = max(self._revision, version_of(event.object))
+        self._saw(version_of(event.object))
         if changes.note(event.object, deleted=event.type == "DELETED") is not ObjectChange.NOTHING:
             self.changed(ref, version_of(event.object))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from secnet.contract import Call, ErrorInfo, ObjectNotFound, ObjectRef, SecnetEr
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
 from ..cluster.interface import Cluster, Event, Watch, version_of
+from ..cluster.kinds import Kinds
 from ..model.pod import PodKey, asks_for_networks, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
@@ -46,6 +47,9 @@ _RECOVERY_SECONDS = 60.0
 _UNREADABLE_DELAY = 5.0
 
 
+_NO_KINDS: Kinds = {}
+
+
 class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
@@ -64,7 +68,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
-        waking_kinds: Iterable[str] = (),
+        waking_kinds: Kinds = _NO_KINDS,
         may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
@@ -87,7 +91,7 @@ class Controller:
         self._started = False
         self._changes = ObjectChanges()
         self._networks = NetworkIndex()
-        self._waiters = Waiters(cluster, waking_kinds, self._queue.add)
+        self._waiters = Waiters(cluster, waking_kinds, self._queue.add, self._saw)
         self._stop = threading.Event()
         self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
@@ -191,7 +195,10 @@ class Controller:
             self._on_nad(obj, deleted)
         else:
             self._on_other(obj, deleted)
-        self._revision = max(self._revision, version_of(obj))
+        self._saw(version_of(obj))
+
+    def _saw(self, version: int) -> None:
+        self._revision = max(self._revision, version)
 
     def _on_nad(self, nad: Mapping[str, Any], deleted: bool) -> None:
         """Look at every Pod that names it again, also at one without an error: a NAD may vanish, or turn ours, under it."""
@@ -241,7 +248,7 @@ class Controller:
             self._cancels[key] = cancel
         verify = key in self._to_verify
         self._to_verify.discard(key)
-        revision = max(self._revision, self._waiters.revision)
+        revision = self._revision
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):
             with self._lock:
