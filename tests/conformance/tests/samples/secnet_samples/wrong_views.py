@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from secnet.contract import InvalidConfig
+from secnet.contract import (
+    Call,
+    ComponentState,
+    DoctorLevel,
+    DoctorResult,
+    InvalidConfig,
+    Metric,
+    NodeComponent,
+    NodeObservation,
+)
+from secnet.linux.rtnl import host_rtnl
 
 from .pair import PairDriver
 
-__all__ = ["ValidatesByHost"]
+__all__ = [
+    "DoctorsWithoutAdvice",
+    "HidesReasons",
+    "MeasuresUnevenly",
+    "ObservesByRepairing",
+    "SeesReadyAsDown",
+    "ValidatesByHost",
+    "WatchesForEver",
+]
 
 
 class ValidatesByHost(PairDriver):
@@ -20,3 +38,66 @@ class ValidatesByHost(PairDriver):
     def validate(self, options: Mapping[str, Any]) -> None:
         if not self.host.run_dir.is_dir():
             raise InvalidConfig("there is no run directory", hint="make it")
+
+
+class ObservesByRepairing(PairDriver):
+    """observe_node puts right what it sees."""
+
+    network_type = "observes-by-repairing"
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        with host_rtnl() as kernel:
+            link = kernel.link("slot0")
+            if link is not None:
+                kernel.set_link(link.index, alias=f"{link.alias}+")
+        return NodeObservation()
+
+
+class HidesReasons(PairDriver):
+    """A component is degraded, and nobody learns why."""
+
+    network_type = "hides-reasons"
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        return NodeObservation(components=(NodeComponent(kind="slot", name="slot0", state=ComponentState.DEGRADED),))
+
+
+class SeesReadyAsDown(PairDriver):
+    """reconcile_node is ready, and a component down."""
+
+    network_type = "sees-ready-as-down"
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        seen = NodeComponent(kind="slot", name="slot0", state=ComponentState.DOWN, message="it is tired")
+        return NodeObservation(components=(seen,))
+
+
+class WatchesForEver(PairDriver):
+    """watch_node does not look at its call."""
+
+    network_type = "watches-for-ever"
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        notify()
+        Call().cancel.wait(30)
+
+
+class DoctorsWithoutAdvice(PairDriver):
+    """A result of doctor that does not say what to do."""
+
+    network_type = "doctors-without-advice"
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        return (DoctorResult(level=DoctorLevel.FAIL, what="slots", finding="worn out"),)
+
+
+class MeasuresUnevenly(PairDriver):
+    """Two values of one name have different labels."""
+
+    network_type = "measures-unevenly"
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        return (
+            Metric(name="slots", help="Slots", value=1, labels={"a": "1"}),
+            Metric(name="slots", help="Slots", value=1, labels={"b": "1"}),
+        )
