@@ -68,13 +68,6 @@ class Observing(DriverTests):
                 f"a message says why it is not UP: {item}"
             )
 
-    def test_a_node_that_is_ready_has_no_component_down(self, lab: DriverLab) -> None:
-        """reconcile_node had nothing to report on the prepared host."""
-        down = [
-            str(item) for item in lab.driver().observe_node(lab.call()).components if item.state is ComponentState.DOWN
-        ]
-        assert not down, f"reconcile_node is ready, and observe_node sees: {'; '.join(down)}"
-
     @applies(_without_events)
     def test_a_watch_begins_with_an_event_and_ends_with_its_call(self, lab: DriverLab) -> None:
         driver, begun, cancel = lab.driver(), threading.Event(), threading.Event()

@@ -24,7 +24,6 @@ __all__ = [
     "HidesReasons",
     "MeasuresUnevenly",
     "ObservesByRepairing",
-    "SeesReadyAsDown",
     "ValidatesByHost",
     "WatchesForEver",
 ]
@@ -60,16 +59,6 @@ class HidesReasons(PairDriver):
 
     def observe_node(self, call: Call) -> NodeObservation:
         return NodeObservation(components=(NodeComponent(kind="slot", name="slot0", state=ComponentState.DEGRADED),))
-
-
-class SeesReadyAsDown(PairDriver):
-    """reconcile_node is ready, and a component down."""
-
-    network_type = "sees-ready-as-down"
-
-    def observe_node(self, call: Call) -> NodeObservation:
-        seen = NodeComponent(kind="slot", name="slot0", state=ComponentState.DOWN, message="it is tired")
-        return NodeObservation(components=(seen,))
 
 
 class WatchesForEver(PairDriver):
