@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from secnet.contract import Unsupported
+
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch", "version_of"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -26,6 +28,12 @@ class Event:
 
 
 Handler = Callable[[Event], None]
+
+
+def version_of(obj: Mapping[str, Any]) -> int:
+    """The resourceVersion, a number that grows with each change in the cluster; 0 where it is missing or no number."""
+    text = str(obj["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0
 
 
 class Watch(ABC):
@@ -77,7 +85,7 @@ class SourceTraits:
 class Cluster(ABC):
     """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
 
-    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
+    watched: the kinds that `watch` reports. What is not among them is read when it is needed.
     traits: what the agent may assume of this source.
     """
 
@@ -110,7 +118,7 @@ class Cluster(ABC):
         resource_version: str | None = None,
         uid: str | None = None,
     ) -> Object:
-        """Set annotations (None takes one away) and leave all others alone; returns the stored object.
+        """Set annotations (None removes one) and leave all others alone; returns the stored object.
 
         Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
         """
@@ -123,9 +131,16 @@ class Cluster(ABC):
         Raises Unsupported for a kind that is not in `watched`.
         """
 
+    def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
+        """The same as `watch` for one object, which need not exist, of a kind that is not in `watched`.
+
+        Raises InvalidConfig for a name that no object can have, Unsupported where every kind is watched.
+        """
+        raise Unsupported(f"objects of kind {kind} are not watched one by one", hint="watch the kind")
+
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+        """Record an Event of the Pod, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """
@@ -147,7 +162,7 @@ class Cluster(ABC):
         return ""
 
     def relisted(self) -> int:
-        """How often the watch of the Pods had to begin anew with a list, since it began."""
+        """How often the informer of the Pods had to relist since it started."""
         return 0
 
     def reader(self) -> ApiReader | None:

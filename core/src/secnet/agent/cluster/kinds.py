@@ -22,6 +22,7 @@ __all__ = [
     "KindInfo",
     "Kinds",
     "ObjectKey",
+    "check_object_name",
     "kind_info",
     "normalized",
     "object_key",
@@ -42,6 +43,11 @@ class KindInfo:
     plural: str
     short: tuple[str, ...] = ()
     schema: Validator | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
 
 
 Kinds = Mapping[str, KindInfo]
@@ -155,6 +161,11 @@ def kind_info(kind: object, kinds: Kinds = KINDS) -> KindInfo:
 def object_key(kind: str, name: str, namespace: str = "", kinds: Kinds = KINDS) -> ObjectKey:
     """The key of an object: an empty namespace of a namespaced kind is `default`. Raises InvalidConfig for an unknown kind."""
     return ObjectKey(kind, (namespace or DEFAULT_NAMESPACE) if kind_info(kind, kinds).namespaced else "", name)
+
+
+def check_object_name(name: str) -> None:
+    """Raises InvalidConfig for a name that no object can have."""
+    _check_name(name, "$.metadata.name", _NAME, _MAX_NAME)
 
 
 def normalized(document: Any, kinds: Kinds = KINDS) -> Object:

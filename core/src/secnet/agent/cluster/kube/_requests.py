@@ -55,7 +55,7 @@ class Request:
     @property
     def group(self) -> str:
         """The API group; empty for the core group."""
-        return self.info.api_version.rpartition("/")[0]
+        return self.info.group
 
     @property
     def resource(self) -> str:
