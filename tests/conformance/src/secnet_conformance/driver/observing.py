@@ -99,8 +99,8 @@ class Observing(DriverTests):
         for item in results:
             assert isinstance(item, DoctorResult), f"doctor gave {item!r}"
             assert item.what, f"it does not say what was looked at: {item}"
-            assert bool(item.mend) == (item.level is not DoctorLevel.OK), (
-                f"mend says what to do about what is not ok: {item}"
+            assert bool(item.remedy) == (item.level is not DoctorLevel.OK), (
+                f"remedy says what to do about what is not ok: {item}"
             )
 
     def test_its_metrics_can_be_exported(self, lab: DriverLab) -> None:
