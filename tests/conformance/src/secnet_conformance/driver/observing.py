@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
-import time
 from contextlib import suppress
 
 from secnet.contract import (
-    METRIC_KINDS,
     Call,
     Cancelled,
     ComponentState,
-    DoctorLevel,
-    DoctorResult,
-    Metric,
     NetworkDriver,
     NodeObservation,
     from_json,
     to_json,
 )
 
+from ..additions import must_be_metrics, must_be_results
 from ..steps import Recorder
 from ..suite import applies
 from .lab import DriverLab, DriverTests, unchanged
@@ -30,7 +25,6 @@ __all__ = ["Observing"]
 
 _END_SECONDS = 10.0
 """How long after its end a watch may go on; generous, as it only tells an end from a hang."""
-_METRIC = re.compile("[a-z][a-z0-9_]*")
 
 
 def _without_events(case: object) -> str:
@@ -92,28 +86,13 @@ class Observing(DriverTests):
     def test_its_own_checks_are_results_and_change_nothing(self, lab: DriverLab) -> None:
         driver, steps = lab.driver(), Recorder()
         before = lab.picture()
-        results = driver.doctor(lab.call(steps))
+        must_be_results(driver.doctor(lab.call(steps)))
         unchanged(before, lab.picture(), "after doctor")
         assert steps.names == [], "steps of doctor"
-        assert isinstance(results, tuple), f"doctor returned {results!r}"
-        for item in results:
-            assert isinstance(item, DoctorResult), f"doctor gave {item!r}"
-            assert item.what, f"it does not say what was looked at: {item}"
-            assert bool(item.remedy) == (item.level is not DoctorLevel.OK), (
-                f"remedy says what to do about what is not ok: {item}"
-            )
 
     def test_its_metrics_can_be_exported(self, lab: DriverLab) -> None:
-        driver, shapes = lab.driver(), dict[str, tuple[object, ...]]()
-        before, started = lab.picture(), time.monotonic()
-        found = driver.metrics(lab.call(seconds=_END_SECONDS))
-        assert time.monotonic() - started < _END_SECONDS, "metrics took longer than a scrape may"
+        driver, steps = lab.driver(), Recorder()
+        before = lab.picture()
+        must_be_metrics(driver.metrics(lab.call(steps)))
         unchanged(before, lab.picture(), "after metrics")
-        assert isinstance(found, tuple), f"metrics returned {found!r}"
-        for item in found:
-            assert isinstance(item, Metric), f"metrics gave {item!r}"
-            assert _METRIC.fullmatch(item.name), f"{item.name!r} is no name of a metric"
-            assert item.kind in METRIC_KINDS, f"{item.name} is of the kind {item.kind!r}"
-            assert item.help, f"{item.name} has no help"
-            shape = (item.kind, item.help, tuple(sorted(item.labels)))
-            assert shapes.setdefault(item.name, shape) == shape, f"values of {item.name} differ in kind, help or labels"
+        assert steps.names == [], "steps of metrics"

@@ -1,4 +1,4 @@
-"""Drivers that are wrong in what they say of options or of the node, in one way each."""
+"""Plugins that are wrong in what they say of options, of the node or of themselves, in one way each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from secnet.contract import (
 )
 from secnet.linux.rtnl import host_rtnl
 
+from .leases import ListBackend
 from .pair import PairDriver
 
 __all__ = [
+    "CountsSpokenly",
     "DoctorsWithoutAdvice",
     "HidesReasons",
     "MeasuresUnevenly",
     "ObservesByRepairing",
+    "PoolsWithoutAdvice",
     "ValidatesByHost",
     "WatchesForEver",
 ]
@@ -78,6 +81,24 @@ class DoctorsWithoutAdvice(PairDriver):
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
         return (DoctorResult(level=DoctorLevel.FAIL, what="slots", finding="worn out"),)
+
+
+class PoolsWithoutAdvice(ListBackend):
+    """The same of a backend."""
+
+    ipam_type = "pools-without-advice"
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        return (DoctorResult(level=DoctorLevel.WARN, what="pools", finding="nearly full"),)
+
+
+class CountsSpokenly(ListBackend):
+    """The name of a metric is none."""
+
+    ipam_type = "counts-spokenly"
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        return (Metric(name="Pools in use", help="Pools", value=1),)
 
 
 class MeasuresUnevenly(PairDriver):
