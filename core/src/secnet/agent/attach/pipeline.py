@@ -34,8 +34,8 @@ from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
-from ._admission import Admission
 from ._vlan import resolve_vlan
+from .admission import Admission, Clearance
 from .layer3 import Layer3
 from .leases import Leases
 from .plugin_calls import Plugins, blame
@@ -56,7 +56,7 @@ class Pipeline:
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
     metrics: told about every operation and its phases; None for nobody.
-    require_clear: called before anything is planned; raises what forbids every new attachment.
+    clearance: what forbids every new attachment.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Pipeline:
         leases: Leases | None = None,
         verify_seconds: float = 5.0,
         metrics: Metrics | None = None,
-        require_clear: Callable[[], None] = lambda: None,
+        clearance: Clearance | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -79,7 +79,7 @@ class Pipeline:
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
         self._metrics = metrics or Metrics()
-        self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
+        self._admission = Admission(plugins=plugins, journal=journal, clearance=clearance or Clearance())
         self._locks = KeyLocks()
         self._leases = leases or Leases(plugins, journal)
 

@@ -10,7 +10,15 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from secnet.contract import ContractViolation, IPAMBackend, NetworkDriver, ObjectStore, SecnetError, Unsupported
+from secnet.contract import (
+    ContractViolation,
+    HostContext,
+    IPAMBackend,
+    NetworkDriver,
+    ObjectStore,
+    SecnetError,
+    Unsupported,
+)
 
 from ..config.settings import Settings
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
@@ -44,7 +52,7 @@ class Plugins:
         with self._lock:
             if network_type not in self._drivers:
                 host = self._settings.driver_context(network_type)
-                self._drivers[network_type] = guarded(plugin, "__init__", lambda: plugin.cls(host))
+                self._drivers[network_type] = guarded(plugin, "__init__", lambda: _made(plugin, host, self._objects))
             return self._drivers[network_type]
 
     def backend(self, ipam_type: str) -> IPAMBackend:
@@ -93,6 +101,11 @@ class Plugins:
             raise ContractViolation(
                 f"{len(errors)} plugins failed to close, the first with: {errors[0]!r}"
             ) from errors[0]
+
+
+def _made(plugin: LoadedPlugin[NetworkDriver], host: HostContext, objects: ObjectStore) -> NetworkDriver:
+    """A driver gets the store only if it declares kinds: one that does not may have a constructor without it."""
+    return plugin.cls(host, objects) if plugin.info.kinds else plugin.cls(host)
 
 
 def guarded(plugin: LoadedPlugin[Any], method: str, function: Callable[[], T]) -> T:

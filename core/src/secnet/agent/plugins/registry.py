@@ -24,6 +24,7 @@ from secnet.contract import (
     HostContext,
     IPAMBackend,
     NetworkDriver,
+    ObjectKind,
     Permanent,
     Unsupported,
     freeze,
@@ -112,6 +113,13 @@ class Registry:
             f"{what} {name} is installed but not usable: {told}", hint=broken.error.hint, subject=subject, path=path
         )
 
+    @property
+    def kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of cluster objects that the usable plugins work with, each plugin's in its order."""
+        tables: tuple[Mapping[str, LoadedPlugin[Any]], ...] = (self.drivers, self.backends)
+        infos = [table[name].info for table in tables for name in sorted(table)]
+        return tuple(dict.fromkeys(kind for info in infos for kind in info.kinds))
+
     def refusal(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Permanent | None:
         """What the plugin's own `validate` has against its part of a NAD, which is valid by its schema; None if nothing.
 
@@ -121,7 +129,8 @@ class Registry:
         what, key = f"{kind.word} {plugin.name} of {plugin.distribution} {plugin.version}", (kind.group, plugin.name)
         if key not in self._offline:
             host = HostContext(node_name="", run_dir=Path("/nonexistent"))
-            self._offline[key] = _guarded(f"{what}: its constructor failed", lambda: plugin.cls(host))
+            given = (host, None) if kind is _BACKEND or plugin.info.kinds else (host,)
+            self._offline[key] = _guarded(f"{what}: its constructor failed", lambda: plugin.cls(*given))
         try:
             _guarded(f"{what}: validate failed", lambda: self._offline[key].validate(freeze(config)), passing=Permanent)
         except Permanent as exc:

@@ -77,7 +77,8 @@ class Controller:
         self._publisher = publisher
         self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
-        self._checks = ResyncScheduler(self._queue)
+        self._to_verify: set[PodKey] = set()
+        self._checks = ResyncScheduler(self._queue, self._to_verify.add)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._cancels: dict[PodKey, threading.Event] = {}
@@ -175,15 +176,6 @@ class Controller:
         """Whether everything that existed is known and queued."""
         return self._started
 
-    def sandboxes(self) -> dict[PodKey, str | None]:
-        """Every Pod of this node with the container id of its sandbox, None where it cannot be told or nobody need know it."""
-        known = {key: self._source.container_of(pod) for key, pod in self._pods_with_networks()}
-        return dict.fromkeys(self._pods.all()) | known
-
-    def _pods_with_networks(self) -> list[tuple[PodKey, Mapping[str, Any]]]:
-        recorded = self._recorded()
-        return [(key, pod) for key, pod in self._pods.all().items() if key in recorded or asks_for_networks(pod)]
-
     def _recorded(self) -> set[PodKey]:
         """The Pods whose annotations records answer, also those that are gone."""
         return set(self._journal.of_pods())
@@ -247,7 +239,8 @@ class Controller:
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
-        verify = self._checks.take(key)
+        verify = key in self._to_verify
+        self._to_verify.discard(key)
         revision = max(self._revision, self._waiters.revision)
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):
