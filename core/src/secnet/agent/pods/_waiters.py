@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from secnet.contract import ErrorInfo, ObjectRef, SecnetError
+from secnet.contract import ErrorInfo, ObjectKind, ObjectRef, SecnetError
 
 from ..base.backoff import Backoff
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import KINDS
 from ..model.pod import PodKey
 from ._object_changes import ObjectChange, ObjectChanges
 
@@ -34,9 +33,9 @@ class Waiters:
     kinds: of the objects that may be watched for a Pod. wake: called with a Pod and a delay in seconds; returns at once.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[str], wake: Callable[[PodKey, float], None]) -> None:
+    def __init__(self, cluster: Cluster, kinds: Iterable[ObjectKind], wake: Callable[[PodKey, float], None]) -> None:
         self._cluster = cluster
-        self._kinds = frozenset(kinds)
+        self._kinds = {(kind.group, kind.kind): kind for kind in kinds}
         self._wake = wake
         self._lock = threading.Lock()
         self._refs: dict[PodKey, frozenset[ObjectRef]] = {}
@@ -120,10 +119,10 @@ class Waiters:
             watch.close()
 
     def _may_watch(self, ref: ObjectRef) -> bool:
-        info = KINDS.get(ref.kind)
-        if info is None or ref.kind not in self._kinds or ref.kind in self._cluster.watched:
+        kind = self._kinds.get((ref.group, ref.kind))
+        if kind is None or kind.kind in self._cluster.watched:
             return False
-        return info.group == ref.group
+        return kind.namespaced == bool(ref.namespace)
 
     def _open(self, ref: ObjectRef) -> Watch | None:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, ObjectNotFound, ObjectRef, SecnetError
+from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectRef, SecnetError
 
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
@@ -64,7 +64,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
-        waking_kinds: Iterable[str] = (),
+        waking_kinds: Iterable[ObjectKind] = (),
         may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
