@@ -89,7 +89,7 @@ class AntreaBackend(IPAMBackend):
         return CheckReport(findings=tuple(check_lease(self._store(), lease)))
 
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back what the owner holds in the pools of the NAD, and in any other pool: the NAD may have been edited."""
+        """Release what the owner holds in the pools of the NAD, and in any other pool: the NAD may have been edited."""
         store, owner = self._store(), request.owner
         named: tuple[str, ...] = tuple(request.config.get("ippools", ()))
         failed: SecnetError | None = None

@@ -238,7 +238,7 @@ def _read_range(item: Any) -> tuple[int, int, int]:
 def _check_ranges(spans: list[_Span], family: int, subnet: tuple[int, int], text: str, note: Report) -> None:
     for span in spans:
         if span.family != family or span.first < subnet[0] or span.last > subnet[1]:
-            hint = "move the range into the subnet of gateway and prefixLength, or mend these"
+            hint = "move the range into the subnet of gateway and prefixLength, or correct these"
             note(PoolFinding(path=span.path, message=f"the range is not inside the subnet {text}", hint=hint))
     ordered = sorted(spans, key=lambda span: span[1:])
     for below, above in pairwise(ordered):

@@ -18,7 +18,8 @@ from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.base.metrics import Metrics
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.work import Work
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
 from secnet.agent.pods.worker import AttachmentWorker
 from secnet.agent.state.journal import Journal
 from secnet.agent.text.schema import Validator

@@ -107,14 +107,14 @@ class NetworkDriver(ABC):
         """Refuse what a JSON schema cannot express, such as two options that exclude each other.
 
         options: a NAD's, valid by the schema fragment. The core calls it wherever a NAD is examined, also by `secnet validate`
-        on another machine: `plan` gets no options that it refuses. Offline and pure: it looks at no host and has no deadline.
+        on another machine: `plan` gets no options that it rejects. Offline and pure: it reads no host and has no deadline.
         Raises InvalidConfig or Unsupported with the JSON path of the option, such as `$.minTxRate`; the core adds the NAD.
         """
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge.
 
-        The core adds the id of `request.device` by itself. Pure: it looks at the request alone and has no deadline.
+        The core adds the id of `request.device` by itself. Pure: it depends on the request alone and has no deadline.
         """
         return ()
 
@@ -143,7 +143,7 @@ class NetworkDriver(ABC):
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check.
 
-        What could not be looked at before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
+        What could not be checked before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
         """
 
     @abstractmethod
@@ -161,14 +161,15 @@ class NetworkDriver(ABC):
     def inventory(self, call: Call) -> Inventory:
         """Everything on the host that this driver made, rebuilt into Attachments, plus foreign objects in our way. Read-only.
 
-        The owner tag is the agent's, and all its drivers share it: tell your objects from theirs, by a name prefix of your own.
-        It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled. A part of it would look like the whole.
+        The owner tag is the agent's, and all its drivers share it: distinguish your objects from theirs by a name prefix of
+        your own. It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled. A part of it would look like
+        the whole.
         """
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod.
 
-        Takes away what was configured before and is no more, as far as it carries our tag and nothing uses it. An absent section
+        Removes what is no longer configured, if it carries our tag and nothing uses it. An absent section
         is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
         away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
 

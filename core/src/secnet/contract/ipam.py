@@ -89,9 +89,9 @@ class IPAMBackend(ABC):
 
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
-        """Look at a set of cluster objects offline and say what is wrong with those of its kinds (`secnet validate`).
+        """Check a set of cluster objects offline and report findings about those of its kinds (`secnet validate`).
 
-        Pure: it looks at the objects given, without a deadline.
+        Pure: it depends on the objects given, and has no deadline.
         """
         return iter(())
 
@@ -124,11 +124,11 @@ class IPAMBackend(ABC):
 
     @abstractmethod
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back whatever the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
+        """Release everything that the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
 
         `request.config` may differ from that of the allocation, and is empty when only `inventory` knew of the lease.
 
-        Success means that nothing is held, since the record is dropped after it. What is not given back at the deadline raises
+        Success means that nothing is held, since the record is dropped after it. What is not released at the deadline raises
         Timeout, or Cancelled when withdrawn; the core calls again with a new deadline.
         """
 

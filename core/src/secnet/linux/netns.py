@@ -53,7 +53,7 @@ def identify(path: str | os.PathLike[str]) -> NetnsRef:
 
 def _open_file(path: str) -> int:
     try:
-        # Looked at before it is opened: opening a device or a FIFO could act or block.
+        # Checked before it is opened: opening a device or a FIFO could act or block.
         if stat.S_ISREG(os.stat(path).st_mode):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:

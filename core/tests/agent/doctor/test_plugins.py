@@ -21,7 +21,7 @@ from secnet.contract import (
 UP = NodeComponent(kind="bridge", name="br0", state=ComponentState.UP)
 DOWN = NodeComponent(kind="uplink", name="eth1", state=ComponentState.DOWN, message="it has no carrier")
 ODD = NodeComponent(kind="uplink", name="eth2", state=ComponentState.DEGRADED, message="half duplex")
-OWN = DoctorResult(level=DoctorLevel.WARN, what="firmware", finding="old", mend="update it")
+OWN = DoctorResult(level=DoctorLevel.WARN, what="firmware", finding="old", remedy="update it")
 
 
 def registry_of(registry: Registry, **methods: Any) -> Registry:
@@ -55,7 +55,7 @@ def test_a_driver_that_fails_to_look_is_a_warning(make_host: Any, registry: Regi
         raise Unavailable("away", hint="wait")
 
     lines = results(make_host, found, registry_of(registry, observe_node=fail, doctor=lambda driver, call: (7,)))
-    assert (lines["node of network type vlan"].level, lines["node of network type vlan"].mend) == ("warn", "wait")
+    assert (lines["node of network type vlan"].level, lines["node of network type vlan"].remedy) == ("warn", "wait")
 
 
 def test_a_type_that_is_not_configured_has_no_components(make_host: Any, registry: Registry, found: Any) -> None:

@@ -89,7 +89,7 @@ def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
     assert not watched.node.may_begin(), "nobody knows yet"
     assert not watched.look(told("elsewhere"))
     assert (watched.node.may_begin(), watched.node.is_another(), watched.node.is_sure()) == (False, True, False)
-    assert "has not told of this boot yet" in watched.node.missing()
+    assert "has not reported this boot yet" in watched.node.missing()
     assert watched.notes == [True], "just after a boot that is no error"
     with pytest.raises(NotReady, match="another machine's"):
         watched.clearance.require()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from secnet.contract import AttachRequest, Busy, ErrorInfo, NotReady, ProbeReport
+from secnet.contract import AttachRequest, Busy, ErrorInfo, NotReady
 
 from ..model.work import Work
 from ..state.journal import Journal
@@ -57,7 +57,7 @@ class Admission:
         request = work.request
         if request.device is not None or not self._plugins.driver_plugin(request.network_type).info.needs_device:
             return
-        probe = self._plugins.drive(request.network_type, "probe", ProbeReport)
+        probe = self._plugins.driver(request.network_type).probe()
         reason = probe.message if not probe.ready else "no device is allocated to this Pod"
         raise NotReady(
             f"network type {request.network_type} cannot attach: {reason}",
@@ -72,7 +72,7 @@ class Admission:
 
     def taken_alone(self, request: AttachRequest) -> tuple[str, ...]:
         """The driver's lock keys, and the device itself whether the driver names it or not."""
-        locks = self._plugins.drive(request.network_type, "lock_keys", tuple, request)
+        locks = self._plugins.driver(request.network_type).lock_keys(request)
         device = request.device
         return locks if device is None or device.id in locks else (*locks, device.id)
 

@@ -18,7 +18,7 @@ def drift_error(interface: Sequence[Finding], lease: Sequence[Finding]) -> Error
     """The error for findings of the interface and of its lease; None without any.
 
     An interface whose pool was deleted works: that makes no Pod unready, or one `kubectl delete` would take all of them out of
-    service. An address that somebody else was given may not.
+    service. An address that another Pod has may not.
     """
     text = in_words([*interface, *lease])
     if interface or any(finding.code == ADDRESS_OF_ANOTHER for finding in lease):

@@ -49,7 +49,7 @@ class NodeWatch:
         backoff = Backoff(*_RETRY_SECONDS)
         while True:
             try:
-                self._plugins.drive(network_type, "watch_node", type(None), self._changed, Call(cancel=self._cancel))
+                self._plugins.driver(network_type).watch_node(self._changed, Call(cancel=self._cancel))
                 return
             except Cancelled:
                 return

@@ -23,7 +23,7 @@ def next_delay(error: ErrorInfo, attempts: int, *, jitter: random.Random | None 
 
     Retryable errors: 0.5 s doubling to 60 s, each shortened by up to a fifth so that Pods failing together spread out.
     A broken plugin (ContractViolation) is tried again at the slowest pace: the cause may be one odd input. So is what lacked a
-    right (MissingPrivilege): nobody tells us that it was granted.
+    right (MissingPrivilege): there is no notification when it is granted.
     """
     if error.reason in _STOP:
         return None

@@ -8,14 +8,14 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from secnet.contract import NetworkDriver, ProbeReport, SecnetError, load_fragment, thaw, to_json
+from secnet.contract import NetworkDriver, SecnetError, load_fragment, thaw, to_json
 
 from ..attach.plugin_calls import Plugins
 from ..networks.nad import RESOURCE_ANNOTATION
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..plugins.plugin import LoadedPlugin
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import show
 from ..text.options import Option, options_of
 from ._common import print_data
@@ -38,10 +38,9 @@ def fragment_of(plugin: LoadedPlugin[Any]) -> Mapping[str, Any]:
 
 def plugin_state(plugins: Plugins, plugin: LoadedPlugin[Any]) -> str:
     """What its probe says, in words that begin with `ready`, `not ready` or `broken`."""
-    call = plugins.drive if _is_driver(plugin) else plugins.ask
-    probe = partial(call, plugin.name, "probe", ProbeReport)
+    look_up = plugins.driver if _is_driver(plugin) else plugins.backend
     try:
-        report = probe()
+        report = look_up(plugin.name).probe()
     except SecnetError as exc:
         return f"broken: {exc}"
     return "ready" if report.ready else f"not ready: {report.message}"

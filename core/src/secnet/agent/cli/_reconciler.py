@@ -43,7 +43,7 @@ class Progress:
 
 @contextmanager
 def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[Callable[[], None]]:
-    """Make sure somebody reconciles the run directory: an agent that already does, or one in this process."""
+    """Make sure that a process reconciles the run directory: an agent that already does, or one in this process."""
     set_up_logging("error", "console")
     logging.getLogger("secnet").setLevel(logging.CRITICAL)  # failures are printed from the reports, once
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[Ca
         mine = False
 
         def ensure() -> None:
-            """To be called while waiting: whoever held the run directory may have ended since."""
+            """To be called while waiting: the process that held the run directory may have ended since."""
             nonlocal mine
             if not mine:
                 # An agent that holds the run directory sees what was handed over through the store.

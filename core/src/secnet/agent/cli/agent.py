@@ -89,7 +89,7 @@ class _Turn:
         self.is_over = False
 
     def wait(self, exc: RunDirInUse) -> bool:
-        """A moment; False when the time is up, or somebody said stop: then `is_over`."""
+        """A moment; False when the time is up, or stop was requested: then `is_over`."""
         now = time.monotonic()
         if self._until is None:
             self._until = now + self._seconds

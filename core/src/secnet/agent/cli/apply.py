@@ -119,7 +119,7 @@ def _print_result(applied: _Applied, reports: dict[str, PodReport]) -> int:
         if not _answered(pod, reports, applied.needs):
             good = False
             if report is None:
-                print(f"Pod {name}: no answer yet; look at the agent's log, or give a longer --timeout")
+                print(f"Pod {name}: no answer yet; see the agent's log, or give a longer --timeout")
         if report is None:
             continue
         good = good and report.attached

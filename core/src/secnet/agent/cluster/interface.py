@@ -85,7 +85,7 @@ class SourceTraits:
 class Cluster(ABC):
     """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
 
-    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
+    watched: the kinds that `watch` reports. What is not among them is read when it is needed.
     traits: what the agent may assume of this source.
     """
 
@@ -118,7 +118,7 @@ class Cluster(ABC):
         resource_version: str | None = None,
         uid: str | None = None,
     ) -> Object:
-        """Set annotations (None takes one away) and leave all others alone; returns the stored object.
+        """Set annotations (None removes one) and leave all others alone; returns the stored object.
 
         Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
         """
@@ -140,7 +140,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+        """Record an Event of the Pod, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """
@@ -162,7 +162,7 @@ class Cluster(ABC):
         return ""
 
     def relisted(self) -> int:
-        """How often the watch of the Pods had to begin anew with a list, since it began."""
+        """How often the informer of the Pods had to relist since it started."""
         return 0
 
     def reader(self) -> ApiReader | None:

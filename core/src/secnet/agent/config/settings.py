@@ -2,7 +2,7 @@
 
 `drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as
 `ipam.TYPE` by that of the backend. `ovsBridges` at the top, and
-Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (ARCHITECTURE "Schema ownership").
+Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (docs/architecture.md, "Schemas").
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class KubernetesSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CniSettings:
-    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+    """conf_dir: None when another program chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`. fail_open_namespaces: includes that
+    program: the compiled plugin; None when another program installs it in `bin_dir`. fail_open_namespaces: includes that
     of the agent itself, whose Pod must never wait for its own agent.
     """
 
@@ -76,7 +76,7 @@ class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
     kubernetes: how the Kubernetes API is reached; None when manifests are the source.
-    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not. multus: see its schema.
+    cni_conf_dir: where the runtime's CNI configuration is read; None where it is not. multus: see its schema.
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
@@ -147,7 +147,7 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
 
 
 def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
-    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    """What a valid node configuration has that has no effect: worth knowing, nothing to correct."""
     return list(antrea_notes(_without_empty(data)))
 
 

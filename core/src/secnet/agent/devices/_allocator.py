@@ -1,7 +1,7 @@
 """Which device each network of a Pod gets: once for all of them, and the same one again at each attempt.
 
 What a record of this sandbox holds stays with its network. The rest is given in the order of the annotation, in the order of the
-source. Whether another Pod's record still holds a device is not looked at here: the order would then depend on when that one is
+source. Whether another Pod's record still holds a device is not checked here: the order would then depend on when that one is
 removed. The pipeline refuses such a device as Busy, until it is free.
 """
 
@@ -75,7 +75,7 @@ class DeviceAllocator:
     def _given(
         self, pod: Mapping[str, Any], wanting: Sequence[Work], wait: Call | None
     ) -> tuple[Devices, SecnetError | None]:
-        """What the source says, or why it says nothing; it is not asked where nobody wants to know."""
+        """What the source says, or why it says nothing; it is not asked where no network needs it."""
         if not wanting:
             return {}, None
         try:
@@ -128,7 +128,7 @@ class DeviceAllocator:
 
 
 def _held(record: Record, outcome: Work | Rejected | Ignored) -> Work | Rejected | Ignored:
-    """A living attachment that is made anew gets the device that it has."""
+    """An attachment that is repaired keeps its device."""
     device = record.attachment.request.device
     if device is None or not isinstance(outcome, Work) or outcome.resource is None:
         return outcome

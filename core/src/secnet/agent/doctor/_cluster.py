@@ -57,8 +57,8 @@ def check_api(host: Host) -> Iterator[Result]:
             "Kubernetes API", f"there is no node {name!r}", "correct nodeName: it is the name of the Node object"
         )
     except MissingPrivilege as exc:
-        mend = f"see by `kubectl get node {name}` whether nodeName is right, or allow the agent to get nodes"
-        yield warn("Kubernetes API", f"answers, but the node cannot be looked up: {exc.message}", mend)
+        remedy = f"see by `kubectl get node {name}` whether nodeName is right, or allow the agent to get nodes"
+        yield warn("Kubernetes API", f"answers, but the node cannot be read: {exc.message}", remedy)
     except SecnetError as exc:
         yield fail("Kubernetes API", exc.message, exc.hint or "see whether the API server answers from this node")
     else:
@@ -66,7 +66,7 @@ def check_api(host: Host) -> Iterator[Result]:
         if boot and here and boot != here:
             found = f"the node {name!r} is another machine's: its bootID is {boot}, here it is {here}"
             yield fail(
-                "Kubernetes API", found, "correct nodeName; just after a boot, wait for the kubelet to tell of it"
+                "Kubernetes API", found, "correct nodeName; just after a boot, wait for the kubelet to report it"
             )
         else:
             yield ok("Kubernetes API", f"answers, and knows the node {name}")
@@ -121,7 +121,7 @@ def _access(api: ApiReader, group: str, resource: str, name: str, verbs: Sequenc
     try:
         denied = [verb for verb in verbs if not _allowed(api, group, resource, name, verb)]
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     if denied:
         return fail(what, f"{', '.join(denied)} is not allowed", "apply the ClusterRole of deploy/ and its binding")
     return ok(what, f"{', '.join(verbs)} allowed")
@@ -136,7 +136,7 @@ def _kind(api: ApiReader, crd: str, version: str, subresource: bool, fields: Seq
     except MissingPrivilege:
         return _discovered(api, what, crd, version)
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     served = {item["name"]: item for item in found["spec"]["versions"] if item.get("served")}
     if version not in served:
         return fail(
@@ -161,7 +161,7 @@ def _discovered(api: ApiReader, what: str, crd: str, version: str) -> Result:
     except ObjectNotFound:
         return fail(what, f"{group}/{version} is not served", "apply the CRDs of deploy/")
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     if plural not in [item["name"] for item in found.get("resources") or ()]:
         return fail(what, f"{group}/{version} has no {plural}", "apply the CRDs of deploy/")
     return ok(what, f"serves {version}; its fields may only be compared by who may get CRDs")

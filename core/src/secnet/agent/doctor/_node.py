@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from secnet.contract import Call, ComponentState, NodeObservation, ProbeReport, SecnetError
+from secnet.contract import Call, ComponentState, SecnetError
 from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
@@ -33,8 +33,8 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that plugin says")
             continue
         if missing:
-            mend = "run the agent as root, or add it to the capabilities of its container"
-            yield fail(name, f"missing, needed by {', '.join(users)}", mend)
+            remedy = "run the agent as root, or add it to the capabilities of its container"
+            yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
 
@@ -54,8 +54,8 @@ def check_ovs(host: Host) -> Iterator[Result]:
     try:
         facts = look(settings.ovsdb)
     except SecnetError as exc:
-        mend = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
-        yield worse(what, f"{settings.ovsdb}: {exc.message}", mend)
+        remedy = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
+        yield worse(what, f"{settings.ovsdb}: {exc.message}", remedy)
         return
     if not facts.datapath_types:
         yield worse(what, "its database answers, but ovs-vswitchd never ran on it", "start ovs-vswitchd")
@@ -72,8 +72,8 @@ def check_ovs(host: Host) -> Iterator[Result]:
 def check_drivers(host: Host) -> Iterator[Result]:
     """Every plugin that cannot be loaded, and what each network type says about this host."""
     for problem in host.registry.problems:
-        mend = problem.error.hint or "install another version of it"
-        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, mend)
+        remedy = problem.error.hint or "install another version of it"
+        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, remedy)
     plugins = Plugins(host.registry, host.settings, _no_objects())
     try:
         for name in sorted(host.registry.drivers):
@@ -81,10 +81,10 @@ def check_drivers(host: Host) -> Iterator[Result]:
             yield _probe(plugins, name, configured=configured)
             if configured:
                 yield from _components(plugins, name)
-            yield from _own(f"network type {name}", partial(plugins.drive, name, "doctor", tuple))
+            yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
         for name, plugin in sorted(host.registry.backends.items()):
             if not plugin.info.kinds:  # one that works on objects of the cluster has no store here
-                yield from _own(f"IPAM type {name}", partial(plugins.ask, name, "doctor", tuple))
+                yield from _own(f"IPAM type {name}", partial(_of_backend, plugins, name))
     finally:
         plugins.close()
 
@@ -92,7 +92,7 @@ def check_drivers(host: Host) -> Iterator[Result]:
 def _components(plugins: Plugins, name: str) -> Iterator[Result]:
     """What a driver sees of its part of the node."""
     try:
-        seen = plugins.drive(name, "observe_node", NodeObservation, Call.within(_PLUGIN_SECONDS))
+        seen = plugins.driver(name).observe_node(Call.within(_PLUGIN_SECONDS))
     except SecnetError as exc:
         yield warn(
             f"node of network type {name}", f"cannot be observed: {exc.message}", exc.hint or "see the agent's log"
@@ -108,24 +108,28 @@ def _components(plugins: Plugins, name: str) -> Iterator[Result]:
             yield worse(what, f"{finding}, serves network type {name}", "see `secnet status` and the agent's log")
 
 
-def _own(what: str, ask: Callable[[Call], tuple[Any, ...]]) -> Iterator[Result]:
+def _of_driver(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.driver(name).doctor(call)
+
+
+def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.backend(name).doctor(call)
+
+
+def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Result]:
     """What a plugin itself looks at."""
     try:
         results = ask(Call.within(_PLUGIN_SECONDS))
     except SecnetError as exc:
         yield warn(what, f"its own checks failed: {exc.message}", exc.hint or "report it to its authors")
         return
-    for result in results:
-        if isinstance(result, Result):
-            yield result
-        else:
-            yield warn(what, f"its own checks gave {result!r}", "report it to its authors")
+    yield from results
 
 
 def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
     what = f"network type {name}"
     try:
-        report = plugins.drive(name, "probe", ProbeReport)
+        report = plugins.driver(name).probe()
     except SecnetError as exc:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:

@@ -1,7 +1,7 @@
 """NetworkAttachmentDefinitions: whose they are, and what their config says.
 
 A config is split by key. The core checks its own keys first, then the driver its options, then the IPAM backend its part, each
-with a schema of its own, so that a message names who does not like what. Keys that nobody owns are refused.
+with a schema of its own, so that a message names the owner that rejects a key. Keys without an owner are rejected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, l
 
 from ..model.network import NetworkConfig
 from ..plugins.fragments import CORE_KEYS
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..plugins.plugin import LoadedPlugin
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import JsonProblem, nearest, read_json, show
 from ..text.schema import Problem, Validator
 
@@ -47,7 +48,7 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
 
 
 def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | None:
-    """The config of a NAD; None when it belongs to somebody else.
+    """The config of a NAD; None when its type is another plugin's.
 
     Raises InvalidNetwork for what is malformed, Unsupported for a network or IPAM type that is not installed, and
     ContractViolation when a backend fails to check its part.

@@ -71,7 +71,7 @@ class NadCache:
         return look_up
 
     def look_up(self, ref: NetworkRef) -> NetworkConfig | None:
-        """The parsed NAD, None for one of somebody else. Raises ObjectNotFound, or the error that its config deserves."""
+        """The parsed NAD, None for one of another plugin's type. Raises ObjectNotFound, or the error that its config deserves."""
         with self._lock:
             if ref not in self._objects:
                 raise ObjectNotFound(
@@ -101,7 +101,7 @@ class NadCache:
             return parse_nad(dict(nad), self._registry)
         except SecnetError as exc:
             return exc
-        except Exception as exc:  # whoever may write one NAD must not stop the Pods of others
+        except Exception as exc:  # the author of one NAD must not stop the Pods of others
             error = InternalError(exc, subject=f"NetworkAttachmentDefinition {_ref(nad)}")
             _log.error("%s", error)
             _log.debug("where that fails", exc_info=exc)

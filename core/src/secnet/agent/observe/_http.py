@@ -1,9 +1,9 @@
 """The HTTP server for metrics and health: waitress, with limits on connections that it does not have itself.
 
-Anybody in the cluster may connect, and the kubelet kills an agent that does not answer its probes. waitress reads and writes all
-connections in one thread, so a slow client holds no worker; but it stops to accept at a number of connections, and a client that
-sends a byte now and then keeps its connection for ever. So here each connection has a last moment, the oldest one without a
-request gives way to a new one, and connections of this machine are counted apart from all others.
+Any client in the cluster may connect, and the kubelet kills an agent that does not answer its probes. waitress reads and writes
+all connections in one thread, so a slow client holds no worker; but it stops to accept at a number of connections, and a client
+that sends a byte now and then keeps its connection for ever. So here each connection has a last moment, the oldest one without
+a request gives way to a new one, and connections of this machine are counted apart from all others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CLOSE_SECONDS = 5.0
 class HttpServer:
     """Serves `app` from its start until `close`, which leaves no thread and no socket.
 
-    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, which `port` tells. `[::]` is every
+    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, see `port`. `[::]` is every
     address, also of IPv4, and without IPv6 in the kernel those of IPv4.
     seconds: how long one connection may last, whatever it does. Raises NotReady if it cannot listen.
     """
@@ -153,7 +153,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             ident="secnet",
             max_request_header_size=_REQUEST_BYTES,
             max_request_body_size=_REQUEST_BYTES,
-            cleanup_interval=0,  # look at every connection each time the loop comes round, at least once a second
+            cleanup_interval=0,  # check every connection each time the loop comes round, at least once a second
             log_socket_errors=False,
             asyncore_use_poll=True,
         )

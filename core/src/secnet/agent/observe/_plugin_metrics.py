@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 from secnet.contract import METRIC_KINDS, Call, IPAMBackend, Metric, NetworkDriver, SecnetError
 
@@ -24,20 +24,28 @@ def plugin_metrics(plugins: Plugins) -> Iterator[tuple[str, Metric]]:
     drivers, backends = plugins.registry.drivers, plugins.registry.backends
     for name, driver in sorted(drivers.items()):
         if driver.cls.metrics is not NetworkDriver.metrics:
-            yield from _of(f"network type {name}", f"secnet_{_plain(name)}", plugins.drive, name)
+            yield from _of(f"network type {name}", f"secnet_{_plain(name)}", partial(_of_driver, plugins, name))
     for name, backend in sorted(backends.items()):
         if backend.cls.metrics is not IPAMBackend.metrics:
-            yield from _of(f"IPAM type {name}", f"secnet_ipam_{_plain(name)}", plugins.ask, name)
+            yield from _of(f"IPAM type {name}", f"secnet_ipam_{_plain(name)}", partial(_of_backend, plugins, name))
 
 
-def _of(what: str, prefix: str, ask: Callable[..., Any], name: str) -> Iterator[tuple[str, Metric]]:
+def _of_driver(plugins: Plugins, name: str, call: Call) -> tuple[Metric, ...]:
+    return plugins.driver(name).metrics(call)
+
+
+def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Metric, ...]:
+    return plugins.backend(name).metrics(call)
+
+
+def _of(what: str, prefix: str, ask: Callable[[Call], tuple[Metric, ...]]) -> Iterator[tuple[str, Metric]]:
     try:
-        found = ask(name, "metrics", tuple, Call.within(_SCRAPE_SECONDS))
+        found = ask(Call.within(_SCRAPE_SECONDS))
     except SecnetError as exc:
         _log.warning("%s gives no metrics: %s", what, exc)
         return
     for metric in found:
-        if isinstance(metric, Metric) and _NAME.fullmatch(metric.name) and metric.kind in METRIC_KINDS:
+        if _NAME.fullmatch(metric.name) and metric.kind in METRIC_KINDS:
             yield f"{prefix}_{metric.name}", metric
         else:
             _log.warning("%s gives a metric that is none: %r", what, metric)

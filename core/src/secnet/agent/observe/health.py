@@ -21,7 +21,7 @@ Reasons = Callable[[], Iterable[str]]
 
 
 class Heartbeats:
-    """What threads promise about their next sign of life. Thread-safe."""
+    """What threads promise about their next heartbeat. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from secnet.contract import Command, ContractViolation
 
 from ._contract_check import check_declared
-from ._discovery import Unreadable, installed, load, require_class, who
+from ._discovery import Unreadable, installed, require_class, who
 
 __all__ = ["COMMANDS_GROUP", "PluginCommands"]
 
@@ -57,7 +57,7 @@ class PluginCommands:
         check_declared(entry_point)
         require_class(entry_point)
         try:
-            cls = load(entry_point)
+            cls = entry_point.load()
             usable = isinstance(cls, type) and issubclass(cls, Command)
             made: Command | None = cls() if usable else None
             summary = made.summary if made is not None else ""

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
+from secnet.contract import Call, SecnetError, StepObserver
 
 from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 0.5
 _LOOK_AT_RUNTIME_SECONDS = 1.0
-_LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
+_LOOK_WHEN_TOLD_SECONDS = 2.0  # CNI calls register new sandboxes; what is left are those that die
 _LOOK_WHEN_SETTLED_SECONDS = 5.0
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
@@ -122,7 +122,7 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
@@ -163,7 +163,7 @@ class Agent:
             self._lock.release()
 
     def _start_front(self, stack: ExitStack) -> None:
-        """Without the section `cni` for what ends only: of one network nobody but its caller knows that it ended."""
+        """Without the section `cni` for teardown only: of one network only its caller knows that it ended."""
         cni, teardown_only = self._settings.cni, False
         if cni is None and (self._settings.kubernetes is not None or self._components.journal.of_cni()):
             cni, teardown_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
@@ -203,7 +203,7 @@ class Agent:
         return Call.within(seconds, cancel=self._stop, observers=self._observers)
 
     def _wait_first_rounds(self) -> None:
-        """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
+        """Usually a moment; a driver or an API server that hangs there delays no other work for long."""
         until = time.monotonic() + _FIRST_ROUND_SECONDS
         for done in (self._first_round, self._first_look) if self._components.antrea.needed else (self._first_round,):
             done.wait(max(0.0, until - time.monotonic()))
@@ -237,7 +237,7 @@ class Agent:
             self._node_wake.clear()
 
     def _poll_loop(self) -> None:
-        """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
+        """What no event reports: namespaces that come and go, and trouble with the source of the objects."""
         due = 0.0
         while not self._stop.wait(self._look_seconds()):
             self._beats.beat("poll_loop", 300)
@@ -250,7 +250,7 @@ class Agent:
                 self._guard(self._front.tend, default=None)
 
     def _look_seconds(self) -> float:
-        """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
+        """A list of the runtime costs more than a stat of a few files, and 110 idle Pods shall cost next to nothing."""
         if self._cluster.traits.trusts_annotations:  # which names the namespaces: no runtime is asked
             return _LOOK_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
@@ -262,7 +262,7 @@ class Agent:
         )
 
     def _keep_run_dir(self) -> None:
-        """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
+        """It may be removed under us: take it again with all records, or end if another process was quicker."""
         if not self._lock.is_lost():
             return
         _log.error("the run directory %s was removed or replaced; taking it again", self._settings.run_dir)
@@ -293,7 +293,7 @@ class Agent:
         self._components.reports.write_problems(problems)
 
     def _resync_loop(self) -> None:
-        """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+        """Collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
         leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
@@ -317,7 +317,7 @@ class Agent:
         if leases.is_due("sweep") and not self._guard(
             lambda: self._components.stale.sweep(backends, self._call(interval)), default=False
         ):
-            leases.forget("sweep")  # an API server that is away now must not put it off for long
+            leases.forget("sweep")  # an API server that is away now must not delay it for long
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

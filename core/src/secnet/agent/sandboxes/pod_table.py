@@ -60,7 +60,7 @@ class PodTable:
 
 
 def _essence(pod: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What about a Pod makes a new look at it worthwhile."""
+    """What of a Pod makes another reconcile worthwhile."""
     meta, status = pod["metadata"], pod.get("status") or {}
-    # A sandbox made anew gets another address, and the kubelet tells it.
+    # A new sandbox gets another address, and the kubelet reports it.
     return (meta.get("uid"), meta.get("generation"), status.get("phase"), status.get("podIPs"), meta.get("annotations"))

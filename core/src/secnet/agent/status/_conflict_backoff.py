@@ -1,4 +1,4 @@
-"""How often what somebody else keeps changing is put right: at once, and ever more slowly if it never stays."""
+"""How often what another writer keeps changing is corrected: at once, and with a growing back-off if it never stays."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+"""Check a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration.
 
-What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
+What the agent would reject is a finding. What only other objects or the host could show, such as a NAD that is not among
 the files, is a note.
 """
 
@@ -51,7 +51,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something to mend; or, with `note`, something to know that may be right as it is."""
+    """Something to correct; or, with `note`, something to know that may be right as it is."""
 
     file: str
     message: str
@@ -181,7 +181,7 @@ def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SetCheck:
-    """The checks of objects, which may look at each other."""
+    """The checks of objects, which may depend on each other."""
 
     items: Sequence[_Item]
     registry: Registry
@@ -244,14 +244,12 @@ class _SetCheck:
         by_name = {_key(item.obj): item for item in self.items}
         objects = [item.obj for item in self.items]
         checked = {"Pod", "NetworkAttachmentDefinition", *(kind.kind for kind in self.registry.kinds)}
-        for name, plugin in sorted(self.registry.backends.items()):
+        for name, _ in sorted(self.registry.backends.items()):
             try:
-                for obj, path, message, hint in plugin.cls.validate_objects(objects):
+                for obj, path, message, hint in self.registry.object_findings(name, objects):
                     yield by_name[_key(obj)].finding(path, message, hint)
-            except Exception as exc:
-                blame = f"IPAM backend {name} of {plugin.distribution} {plugin.version}"
-                message = f"{blame} failed to check the objects: {type(exc).__name__}: {exc}"
-                yield Finding(file="", message=message, hint="report it to the authors of that distribution")
+            except SecnetError as exc:
+                yield Finding(file="", message=exc.message, hint=exc.hint)
         for item in self.items:
             if item.obj["kind"] not in checked:
                 yield item.finding("", "no installed plugin checks this kind", "", note=True)

@@ -26,7 +26,7 @@ Note = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One object as somebody wrote it; `line` is where it begins in the file."""
+    """One object as it was written; `line` is where it begins in the file."""
 
     object: Object
     file: Path
@@ -67,7 +67,7 @@ def load_manifests(
 ) -> list[Manifest]:
     """The objects of one file, or of all manifest files of a directory (not of the directories in it), in name order.
 
-    Documents of well-known kinds that secnet has no use for are left out, and told to `on_note(where, what)`. Raises
+    Documents of well-known kinds that secnet has no use for are left out, and reported to `on_note(where, what)`. Raises
     InvalidConfig with file, line and remedy for the first thing that is wrong; one object in two places is wrong too.
     """
     path = Path(os.path.abspath(path))
@@ -90,7 +90,7 @@ def load_manifests(
 def read_text(path: Path) -> str:
     """The text of a regular file. Raises a SecnetError that names the file."""
     with translated(path):
-        # O_NONBLOCK: opening a FIFO that somebody named like a manifest must not wait for its writer.
+        # O_NONBLOCK: opening a FIFO with the name of a manifest must not wait for its writer.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):

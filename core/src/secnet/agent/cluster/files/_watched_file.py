@@ -17,7 +17,7 @@ Signature = tuple[int, ...]
 
 
 def signature(path: Path) -> Signature:
-    """What differs between two versions of a file, behind all links; of a file that cannot be looked at, why."""
+    """What differs between two versions of a file, behind all links; of a file that cannot be read, why."""
     try:
         stat = os.stat(path)
     except OSError as exc:
@@ -77,7 +77,7 @@ class WatchedFile:
             if self.manifests or (self.manifests is None and held(self.path)):
                 raise InvalidConfig(
                     "this file is empty, but held objects before",
-                    hint="write it anew; if no objects are meant, remove the file or leave a comment in it",
+                    hint="write it again; if no objects are meant, remove the file or leave a comment in it",
                     subject=str(self.path),
                 )
             return

@@ -29,7 +29,7 @@ class ManifestCluster(Cluster):
     """See `Cluster`.
 
     state_dir: where the live objects are; shared with other processes.
-    manifests: the directory whose files say which objects there are, looked at from the first `watch` on; None if objects are
+    manifests: the directory whose files say which objects there are, read from the first `watch` on; None if objects are
     only handed over through the store (`secnet apply`).
     """
 
@@ -85,7 +85,7 @@ class ManifestCluster(Cluster):
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
         """See `Cluster.record_event`: what failed stands in the log. The store keeps no Events."""
-        if warning:  # what was attached is in the log already, with all that tells one line from another
+        if warning:  # what was attached is in the log already, with all that identifies a line
             meta = pod.get("metadata") or {}
             name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
             _log.warning("Pod %s: %s: %s", name, reason, message)
@@ -96,7 +96,7 @@ class ManifestCluster(Cluster):
         while True:
             pod = self.store.get("Pod", name, key.namespace)
             if pod["metadata"]["uid"] != uid:
-                raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+                raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
             changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
             if changed is None:
                 return
@@ -106,7 +106,7 @@ class ManifestCluster(Cluster):
             try:
                 self.store.update_status(pod)
             except StoreConflict:
-                continue  # somebody else wrote meanwhile
+                continue  # another writer was faster
             return
 
     def problems(self) -> tuple[Problem, ...]:

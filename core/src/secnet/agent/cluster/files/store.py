@@ -52,7 +52,7 @@ class FileStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._watches: list[StoreWatch] = []
-        self._checking = threading.Lock()  # not `_lock`, which writers take while nobody may read
+        self._checking = threading.Lock()  # not `_lock`, which writers take while no reader may read
         self._checked: dict[Path, tuple[Stamp, Problem | None]] = {}
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
@@ -79,7 +79,7 @@ class FileStore:
     def apply(self, obj: Mapping[str, Any], source: str = "") -> tuple[Verb, Object]:
         """Create an object, or bring labels, annotations and all but `metadata` and `status` up to date.
 
-        Status, uid and what others wrote stay: a label or annotation is taken away only if the last apply gave it. Of
+        Status, uid and what others wrote stay: a label or annotation is removed only if the last apply set it. Of
         `metadata` only name, namespace, labels and annotations are read, and of those no status annotations. `source` is
         remembered. Raises InvalidConfig with the JSON path for what is no valid object.
         """
@@ -281,7 +281,9 @@ def _unchanged_since(transaction: Transaction, key: ObjectKey, version: str | No
     if stored is None:
         raise _not_found(key)
     if uid is not None and uid != stored.object["metadata"]["uid"]:
-        raise StoreConflict("it was deleted and made anew since it was read", hint="read it again", subject=str(key))
+        raise StoreConflict(
+            "it was deleted and created again since it was read", hint="read it again", subject=str(key)
+        )
     if version is not None and version != stored.version:
         raise StoreConflict(
             f"it changed since it was read (resourceVersion {version}, now {stored.version})",

@@ -25,7 +25,7 @@ __all__ = ["Api", "OnCall", "Timeouts"]
 _log = logging.getLogger(__name__)
 
 OnCall = Callable[[str, str, int, float], None]
-"""Told of each request: verb of RBAC, kind, HTTP status (0 without an answer), seconds until the answer began."""
+"""Called for each request: verb of RBAC, kind, HTTP status (0 without an answer), seconds until the answer began."""
 
 Timeouts = tuple[float, float]
 """Seconds to connect, and between two bytes of the answer."""
@@ -83,7 +83,7 @@ class Api:
         raise error
 
     def list_pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
-        """All objects, and the resourceVersion of the list. Begins anew when it changes too fast to be paged through."""
+        """All objects, and the resourceVersion of the list. Starts again when it changes too fast to be paged through."""
         for _ in range(_PAGED_ANEW):
             try:
                 return self._pages(transport, request)

@@ -39,7 +39,7 @@ class KubeCluster(Cluster):
 
     kubeconfig: None for the service account of the agent's Pod.
     node_name: whose Pods are watched.
-    on_call: told of each request: verb, kind, HTTP status (0 without an answer), seconds.
+    on_call: called for each request: verb, kind, HTTP status (0 without an answer), seconds.
     timeouts: seconds to connect, and between two bytes of an answer.
     Raises InvalidConfig when there are no credentials. Sends nothing before it is asked something.
     """
@@ -169,7 +169,7 @@ class KubeCluster(Cluster):
         key = object_key("Pod", name, namespace)
         pod = self._newest(name, key.namespace, uid) or self.get("Pod", name, key.namespace)
         if pod["metadata"].get("uid") != uid:
-            raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+            raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
         changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
         if changed is None:
             return
@@ -195,7 +195,7 @@ class KubeCluster(Cluster):
         return self._health.current()
 
     def unreachable(self) -> str:
-        """See `Cluster.unreachable`: no request is answered, or nobody watches any more."""
+        """See `Cluster.unreachable`: no request is answered, or no reflector runs any more."""
         with self._lock:
             died = [kind for watch in self._watches for kind in watch.died()]
         if died:
@@ -229,7 +229,7 @@ class KubeCluster(Cluster):
         return watch
 
     def _newest(self, name: str, namespace: str, uid: str) -> Object | None:
-        """The Pod as a watch last told of it, or as this object itself wrote it since."""
+        """The Pod as the cache has it, or as this object itself wrote it since."""
         with self._lock:
             followers = [f for watch in self._watches if (f := watch.followers.get("Pod")) is not None]
         found = next((pod for f in followers if (pod := f.seen.get(name, namespace)) is not None), None)

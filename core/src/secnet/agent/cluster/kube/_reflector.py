@@ -1,7 +1,7 @@
 """One kind of objects, followed for as long as the agent runs: list, then watch, then whatever is needed to go on.
 
 - The watch goes on from the last resourceVersion seen, in an event or a bookmark; only 410 makes it list again, and what a
-  new list no longer names is told of as DELETED.
+  new list no longer names is delivered as DELETED.
 - The server ends each watch after some minutes, and a silent one is ended here: neither is a failure.
 - After a failure it waits, longer each time and never as long as its neighbours; see `Backoff`.
 - A resource that does not exist has no objects, so the watch of it is synced. It takes none away either: an API server that
@@ -166,7 +166,7 @@ class Reflector:
                 error = exc
             except Exception as exc:
                 if not self._stop.is_set():
-                    _log.exception("the watch of %s failed; it begins anew", self.kind)
+                    _log.exception("the watch of %s failed; it starts again", self.kind)
                 self._version, error = "", Unavailable(str(exc))
             self._complain(error)
             steady = self._progress or time.monotonic() - began > _STEADY_SECONDS

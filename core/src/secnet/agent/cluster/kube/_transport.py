@@ -1,4 +1,4 @@
-"""The official client with a hold on its sockets, so that whoever waits for an answer can be woken."""
+"""The official client with a hold on its sockets, so that a thread that waits for an answer can be woken."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Transport:
             sock.settimeout(seconds)
 
     def close(self) -> None:
-        """Wake whoever waits for an answer with an error, and let nobody begin another request. May be called twice."""
+        """Wake every thread that waits for an answer with an error, and start no further request. May be called twice."""
         self._connections.shut()
         self._client.close()  # type: ignore[no-untyped-call]
 

@@ -52,7 +52,7 @@ class RuntimeSandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxStatus:
-    """One sandbox looked at closely. netns_path: None for a sandbox in the network namespace of the host."""
+    """The details of one sandbox. netns_path: None for a sandbox in the network namespace of the host."""
 
     id: str
     ready: bool
