@@ -67,6 +67,7 @@ class Woken:
     def __init__(self) -> None:
         self.keys: list[PodKey] = []
         self.delays: list[float] = []
+        self.versions: list[int] = []  # that were seen
 
     def __call__(self, key: PodKey, delay: float) -> None:
         self.keys.append(key)
@@ -143,7 +144,7 @@ def cluster(api: KubeApiProcess, tmp_path: Path) -> Iterator[KubeCluster]:
 
 @pytest.fixture
 def waiters(cluster: KubeCluster, woken: Woken) -> Iterator[Waiters]:
-    made = Waiters(cluster, (POOL,), woken)
+    made = Waiters(cluster, (POOL,), woken, woken.versions.append)
     yield made
     made.close()
 
@@ -165,9 +166,12 @@ def test_an_object_is_watched_while_a_pod_waits_for_it_and_no_other_is(
     waiters.note(B, _busy("vlan10"), seen)
     _until(lambda: api.watches == 1, "one watch for both")
     _fill(api, "vlan1", 0)
-    _fill(api, "vlan10", 1)
+    released = _fill(api, "vlan10", 1)
     _until(lambda: len(woken.keys) == 2, "both are woken")
     assert set(woken.keys) == {A, B}
+    _until(lambda: woken.versions[-1:] == [released], "the next attempt is known to be later than this change")
+    waiters.note(A, _busy("vlan10"), released)
+    assert len(woken.keys) == 2, "so the same change wakes nobody twice"
     asked = api.requests(TOKEN)
     assert [(item["verb"], item["resource"]) for item in asked] == [("list", "ippools"), ("watch", "ippools")]
     assert all("?fieldSelector=metadata.name%3Dvlan10&" in item["path"] for item in asked)
