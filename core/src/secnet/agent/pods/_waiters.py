@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from secnet.contract import ErrorInfo, ObjectRef, SecnetError
+from secnet.contract import ErrorInfo, ObjectKind, ObjectRef, SecnetError
 
 from ..base.backoff import Backoff
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import Kinds
 from ..model.pod import PodKey
 from ._object_changes import ObjectChange, ObjectChanges
 
@@ -32,20 +31,20 @@ class Waiters:
     """An index of Pods by the objects that they wait for. Thread-safe.
 
     kinds: of the objects that may be watched for a Pod. wake: called with a Pod and a delay in seconds; returns at once.
-    saw: called with the resourceVersion of each object that a watch of this index brings.
+    saw: called with each resourceVersion of an object that is watched for a Pod, after the Pods were woken.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        kinds: Kinds,
+        kinds: Iterable[ObjectKind],
         wake: Callable[[PodKey, float], None],
         saw: Callable[[int], None] = lambda version: None,
     ) -> None:
         self._cluster = cluster
-        self._kinds = kinds
-        self._saw = saw
+        self._kinds = {(kind.group, kind.kind): kind for kind in kinds}
         self._wake = wake
+        self._saw = saw
         self._lock = threading.Lock()
         self._refs: dict[PodKey, frozenset[ObjectRef]] = {}
         self._since: dict[PodKey, int] = {}
@@ -122,8 +121,10 @@ class Waiters:
             watch.close()
 
     def _may_watch(self, ref: ObjectRef) -> bool:
-        info = self._kinds.get(ref.kind)
-        return info is not None and info.group == ref.group and ref.kind not in self._cluster.watched
+        kind = self._kinds.get((ref.group, ref.kind))
+        if kind is None or kind.kind in self._cluster.watched:
+            return False
+        return kind.namespaced == bool(ref.namespace)
 
     def _open(self, ref: ObjectRef) -> Watch | None:
         try:
@@ -136,6 +137,7 @@ class Waiters:
 
     def _on_event(self, ref: ObjectRef, changes: ObjectChanges, event: Event) -> None:
         """What a watch finds at its start counts too: it may have changed between the attempt and the watch."""
-        self._saw(version_of(event.object))
+        version = version_of(event.object)
         if changes.note(event.object, deleted=event.type == "DELETED") is not ObjectChange.NOTHING:
-            self.changed(ref, version_of(event.object))
+            self.changed(ref, version)
+        self._saw(version)

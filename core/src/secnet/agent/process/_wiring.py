@@ -22,7 +22,6 @@ from ..attach.plugin_calls import Plugins
 from ..base.logs import attachment_log
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
-from ..cluster.kinds import Kinds, with_plugins
 from ..config.settings import Settings
 from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
 from ..model.pod import PodKey
@@ -155,7 +154,7 @@ def wire(
             settings, cluster, pods, reports, journal, partial(_is_here, cluster, own_node, sandboxes)
         ),
         workers=settings.workers,
-        waking_kinds=_waking_kinds(registry),
+        waking_kinds=registry.kinds,
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
@@ -286,12 +285,6 @@ def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> De
 
 def _shared(settings: Settings) -> frozenset[str] | None:
     return None if settings.kubernetes is None else settings.kubernetes.shared_namespaces
-
-
-def _waking_kinds(registry: Registry) -> Kinds:
-    """The kinds of the objects that IPAM backends work with: a Pod may wait for one of them."""
-    names = {kind.kind for backend in registry.backends.values() for kind in backend.info.kinds}
-    return {name: info for name, info in with_plugins(registry.kinds).items() if name in names}
 
 
 def _containers(pods: PodTable, source: SandboxSource, journal: Journal) -> dict[PodKey, str | None]:
