@@ -9,6 +9,7 @@ Only the distributions of this workspace are documented, whatever else is instal
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import build_parser
+from secnet.agent.config.settings import node_schema
 from secnet.agent.plugins.plugin import LoadedPlugin
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.options import Option, options_of
@@ -60,9 +62,11 @@ def main() -> int:
 
 def configuration_page(registry: Registry) -> str:
     """The reference of every key: node configuration, NAD config, IPAM section."""
-    node = load_fragment("secnet.agent.config", "node.json")
+    of_ours = {name: plugin for name, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS}
+    ours = dataclasses.replace(registry, drivers=of_ours)
+    node = node_schema(ours)
     nad = load_fragment("secnet.agent.networks", "nad.json")
-    drivers = [plugin for _, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS]
+    drivers = list(ours.drivers.values())
     backends = [plugin for _, plugin in sorted(registry.backends.items()) if plugin.distribution in OURS]
     lines = [
         "# Configuration reference",
