@@ -62,7 +62,7 @@ class Lab:
         return self.links.make(attachment, call or Call(), data=PRIVATE, mode="private")
 
     def codes(self, attachment: Attachment) -> list[tuple[str, bool]]:
-        """What differs from the plan, and whether making it again would mend it."""
+        """What differs from the plan, and whether making it again would repair it."""
         found = self.links.findings(attachment, self.links.read(attachment))
         return [(finding.code, finding.repairable) for finding in found]
 

@@ -241,7 +241,7 @@ def test_the_inventory_rebuilds_what_can_be_removed(lab: Lab) -> None:
 
 
 def test_the_inventory_leaves_out_what_is_of_others(lab: Lab) -> None:
-    """Another driver's, another agent's, and a link with our mark under a name that is not of its key."""
+    """Another driver's (one half made), another agent's, and a link with our mark under a name that is not of its key."""
     others = (
         VethPairs(lab.host, "other", prefix="to"),
         VethPairs(dataclasses.replace(lab.host, owner_tag="second"), "wire", prefix=PREFIX),
@@ -250,6 +250,7 @@ def test_the_inventory_leaves_out_what_is_of_others(lab: Lab) -> None:
         veths.make(veths.plan(lab.request(container_id=f"o{number}", ifname=f"eth{number}"), mtu=1400), Call())
     run_in(None, ["ip", "link", "add", "tvcopy", "group", str(LINK_GROUP), "type", "veth", "peer", "name", "x"])
     run_in(None, ["ip", "link", "set", "tvcopy", "alias", "secnet:c1/eth1"])
+    run_in(None, ["ip", "link", "add", "tohalf", "group", str(LINK_GROUP), "type", "veth", "peer", "name", "y"])
     found = lab.veths.inventory()
     assert (found.owned, found.foreign) == ((), ())
 

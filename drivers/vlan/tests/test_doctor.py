@@ -41,12 +41,12 @@ def test_a_datapath_that_the_switch_has_or_not(
 ) -> None:
     (result,) = results(tmp_path, switch.target, **config)
     assert (result.what, result.level) == (what, level), "this switch runs without the kernel datapath"
-    assert bool(result.mend) == (level is not DoctorLevel.OK)
+    assert bool(result.remedy) == (level is not DoctorLevel.OK)
 
 
 @pytest.mark.parametrize(("datapath", "module"), [("system", "openvswitch"), ("netdev", "tun")])
 def test_a_switch_that_is_away_leaves_the_module(tmp_path: Path, datapath: str, module: str) -> None:
     (result,) = results(tmp_path, NOWHERE, datapathType=datapath)
-    assert (result.level, f"load the module {module}" in result.mend) == (DoctorLevel.WARN, True)
+    assert (result.level, f"load the module {module}" in result.remedy) == (DoctorLevel.WARN, True)
     (tmp_path / "module" / module).mkdir(parents=True)
     assert results(tmp_path, NOWHERE, datapathType=datapath) == ()

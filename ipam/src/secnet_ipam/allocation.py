@@ -69,7 +69,7 @@ class Allocation:
             except ObjectNotFound as exc:
                 raise ObjectNotFound(
                     f"IPPool {name} does not exist",
-                    hint="create the IPPool, or mend its name in the NAD",
+                    hint="create the IPPool, or correct its name in the NAD",
                     subject=network_subject(self._request.network),
                     path=f"$.ipam.ippools[{index}]",
                     waits_for=(pool_ref(name),),
@@ -122,7 +122,7 @@ class Allocation:
             if not choice.wrote or not around:
                 return choice
             # Two pools have no write in common, so two agents may give one address at once. Each looks again after its
-            # write: the later one at least sees the other's, and whoever sees it gives way.
+            # write: the later one at least sees the other's, and gives way.
             now = elsewhere(self._store, around, own)
             if choice.address not in now.known - known.known:
                 return choice

@@ -1,4 +1,4 @@
-"""Leases as the IPPools tell them: all of them, and whether one still stands."""
+"""Leases as the IPPools list them: all of them, and whether one is still listed."""
 
 from __future__ import annotations
 

@@ -13,18 +13,28 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
-from secnet.contract import InvalidConfig, ObjectRef
+from secnet.contract import CLUSTER_SCOPE, InvalidConfig, ObjectKind, ObjectRef
 
 from .findings import PoolFinding
 from .ranges import RangeSet
 from .subjects import pool_subject
 from .text import BITS, format_address, read_address, read_prefix
 
-__all__ = ["API_VERSION", "GROUP", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
+__all__ = ["API_VERSION", "GROUP", "IP_POOL", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
 
 GROUP = "crd.antrea.io"
 API_VERSION = f"{GROUP}/v1beta1"
 KIND = "IPPool"
+
+IP_POOL = ObjectKind(
+    kind=KIND,
+    group=GROUP,
+    version=API_VERSION.rpartition("/")[2],
+    plural="ippools",
+    scope=CLUSTER_SCOPE,
+    short_names=("ipp",),
+)
+"""Without a schema: `read_spec` says what is wrong with a pool, in words of its own."""
 
 Report = Callable[[PoolFinding], None]
 
@@ -67,7 +77,7 @@ def pool_name(obj: Mapping[str, Any]) -> str:
 
 def pool_ref(name: str) -> ObjectRef:
     """The reference to a pool, for `waits_for` of an error."""
-    return ObjectRef(group=GROUP, kind=KIND, name=name)
+    return IP_POOL.ref(name)
 
 
 def read_pool(obj: Mapping[str, Any]) -> Pool:
@@ -228,7 +238,7 @@ def _read_range(item: Any) -> tuple[int, int, int]:
 def _check_ranges(spans: list[_Span], family: int, subnet: tuple[int, int], text: str, note: Report) -> None:
     for span in spans:
         if span.family != family or span.first < subnet[0] or span.last > subnet[1]:
-            hint = "move the range into the subnet of gateway and prefixLength, or mend these"
+            hint = "move the range into the subnet of gateway and prefixLength, or correct these"
             note(PoolFinding(path=span.path, message=f"the range is not inside the subnet {text}", hint=hint))
     ordered = sorted(spans, key=lambda span: span[1:])
     for below, above in pairwise(ordered):

@@ -28,6 +28,7 @@ from .errors import (
 )
 from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
+from .kinds import CLUSTER_SCOPE, NAMESPACED_SCOPE, ObjectKind
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
 from .metrics import METRIC_KINDS, Metric
 from .needs import NODE_SERVICES, Needs
@@ -40,6 +41,7 @@ from .version import CONTRACT_VERSION
 __all__ = [
     "ADDRESS_OF_ANOTHER",
     "BACKEND_CAPABILITIES",
+    "CLUSTER_SCOPE",
     "CONTRACT_VERSION",
     "DIALECT",
     "DRIVER_CAPABILITIES",
@@ -79,6 +81,7 @@ __all__ = [
     "METRIC_KINDS",
     "Metric",
     "MissingPrivilege",
+    "NAMESPACED_SCOPE",
     "NODE_SERVICES",
     "Needs",
     "NetnsRef",
@@ -89,6 +92,7 @@ __all__ = [
     "NodeReport",
     "NotReady",
     "ObjectFinding",
+    "ObjectKind",
     "ObjectNotFound",
     "ObjectRef",
     "ObjectStore",

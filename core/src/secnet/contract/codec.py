@@ -1,6 +1,6 @@
 """JSON in and out of the contract's dataclasses, without a dependency.
 
-A record may be read by a newer version than the one that wrote it (ARCHITECTURE "Data"): a missing field takes its default, an
+A record may be read by a newer version than the one that wrote it: a missing field takes its default, an
 unknown field is ignored, so a field may be added but never renamed or given another meaning within one contract version.
 """
 
@@ -80,6 +80,10 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         if type(data) is not kind:
             raise ValueError(f"{where}: expected {kind.__name__}, found {data!r}")
         return data
+    if kind is float:
+        if type(data) is not float and type(data) is not int:  # JSON has one kind of number
+            raise ValueError(f"{where}: expected a number, found {data!r}")
+        return float(data)
     raise TypeError(f"{where}: the codec does not know {kind!r}")
 
 

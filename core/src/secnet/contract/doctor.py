@@ -20,13 +20,13 @@ class DoctorLevel(StrEnum):
 class DoctorResult:
     """One line of `secnet doctor`.
 
-    what: the thing looked at, such as `uplink eth1`. finding: how it is. mend: what to do; empty exactly when all is well.
+    what: the thing looked at, such as `uplink eth1`. finding: how it is. remedy: what to do; empty exactly when all is well.
     """
 
     level: DoctorLevel
     what: str
     finding: str
-    mend: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.mend if self.mend else ''}"
+        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.remedy if self.remedy else ''}"

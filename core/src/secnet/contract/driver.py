@@ -21,11 +21,13 @@ from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .metrics import Metric
 from .needs import Needs
 from .node import NodeObservation
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
+from .store import ObjectStore
 from .version import FIRST_VERSION
 
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
@@ -58,6 +60,7 @@ class DriverInfo:
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
     status_columns: what `secnet status` shows of the details of an attachment.
     example: options of a ready NAD example, valid by `options`.
     """
@@ -72,6 +75,7 @@ class DriverInfo:
     needs_device: bool = False
     vlan: bool = False
     needs: Needs = field(default_factory=Needs)
+    kinds: tuple[ObjectKind, ...] = ()
     status_columns: tuple[StatusColumn, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,10 +85,14 @@ class DriverInfo:
 
 
 class NetworkDriver(ABC):
-    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing."""
+    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing.
 
-    def __init__(self, host: HostContext) -> None:
+    objects: given, as a second argument, only to a driver that declares kinds; one without may take `host` alone.
+    """
+
+    def __init__(self, host: HostContext, objects: ObjectStore | None = None) -> None:
         self.host = host
+        self.objects = objects
 
     @classmethod
     @abstractmethod
@@ -102,14 +110,14 @@ class NetworkDriver(ABC):
         """Refuse what a JSON schema cannot express, such as two options that exclude each other.
 
         options: a NAD's, valid by the schema fragment. The core calls it wherever a NAD is examined, also by `secnet validate`
-        on another machine: `plan` gets no options that it refuses. Offline and pure: it looks at no host and has no deadline.
+        on another machine: `plan` gets no options that it rejects. Offline and pure: it reads no host and has no deadline.
         Raises InvalidConfig or Unsupported with the JSON path of the option, such as `$.minTxRate`; the core adds the NAD.
         """
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """Names of exclusive resources that `request` needs (a PCI address); never a shared one such as a bridge.
 
-        The core adds the id of `request.device` by itself. Pure: it looks at the request alone and has no deadline.
+        The core adds the id of `request.device` by itself. Pure: it depends on the request alone and has no deadline.
         """
         return ()
 
@@ -138,7 +146,7 @@ class NetworkDriver(ABC):
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check.
 
-        What could not be looked at before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
+        What could not be checked before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
         """
 
     @abstractmethod
@@ -156,14 +164,15 @@ class NetworkDriver(ABC):
     def inventory(self, call: Call) -> Inventory:
         """Everything on the host that this driver made, rebuilt into Attachments, plus foreign objects in our way. Read-only.
 
-        The owner tag is the agent's, and all its drivers share it: tell your objects from theirs, by a name prefix of your own.
-        It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled. A part of it would look like the whole.
+        The owner tag is the agent's, and all its drivers share it: distinguish your objects from theirs by a name prefix of
+        your own. It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled. A part of it would look like
+        the whole.
         """
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         """Make per-node state (bridges, uplinks) as the node configuration `desired` says; repeatable, nothing per Pod.
 
-        Takes away what was configured before and is no more, as far as it carries our tag and nothing uses it. An absent section
+        Removes what is no longer configured, if it carries our tag and nothing uses it. An absent section
         is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
         away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
 

@@ -149,7 +149,7 @@ class MissingPrivilege(Permanent):
 
 
 class Conflict(Permanent):
-    """Two wishes exclude each other, or a foreign object stands where ours must go."""
+    """Two requests exclude each other, or an object of another owner has the place of ours."""
 
 
 class Gone(SecnetError):

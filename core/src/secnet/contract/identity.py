@@ -11,7 +11,7 @@ __all__ = ["DeviceRef", "AttachmentId", "NetnsRef", "NetworkRef", "ObjectRef", "
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AttachmentId:
-    """Identity of an attachment: the sandbox and the interface name inside it (ARCHITECTURE "Identity")."""
+    """Identity of an attachment: the sandbox and the interface name inside it (docs/architecture.md, "Identity")."""
 
     container_id: str
     ifname: str

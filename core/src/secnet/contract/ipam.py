@@ -14,6 +14,7 @@ from typing import Any
 from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .lease import IpamLease, IpamRequest
 from .metrics import Metric
 from .needs import Needs
@@ -39,7 +40,7 @@ class BackendInfo:
     config: schema fragment of its keys in the NAD's `ipam` section (all but `type`); node: fragment of its section
     `ipam.TYPE` in the node configuration, which it gets as `HostContext.config`. An absent section is `{}` and is not checked.
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
-    kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
@@ -50,7 +51,7 @@ class BackendInfo:
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
     needs: Needs = field(default_factory=Needs)
@@ -88,9 +89,9 @@ class IPAMBackend(ABC):
 
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
-        """Look at a set of cluster objects offline and say what is wrong with those of its kinds (`secnet validate`).
+        """Check a set of cluster objects offline and report findings about those of its kinds (`secnet validate`).
 
-        Pure: it looks at the objects given, without a deadline.
+        Pure: it depends on the objects given, and has no deadline.
         """
         return iter(())
 
@@ -115,19 +116,20 @@ class IPAMBackend(ABC):
         return CheckReport()
 
     def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
-        """Prolong a lease that expires; backends without expiry return it unchanged.
+        """Prolong a lease that expires: the same lease with a later end. Backends without expiry return it unchanged.
 
+        The core calls it from `lease.renew_at` on and records what it returns; owner, addresses and VLANs stay the same.
         At the deadline it raises Timeout, when withdrawn Cancelled: the lease then has its former end, and the core tries again.
         """
         return lease
 
     @abstractmethod
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back whatever the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
+        """Release everything that the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
 
         `request.config` may differ from that of the allocation, and is empty when only `inventory` knew of the lease.
 
-        Success means that nothing is held, since the record is dropped after it. What is not given back at the deadline raises
+        Success means that nothing is held, since the record is dropped after it. What is not released at the deadline raises
         Timeout, or Cancelled when withdrawn; the core calls again with a new deadline.
         """
 

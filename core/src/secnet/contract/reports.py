@@ -37,7 +37,7 @@ class Finding:
     """One thing that a check found wrong.
 
     code: CamelCase and stable. Those that the core acts upon are constants of this module; each other one is the plugin's own.
-    repairable: detaching and attaching again would mend it.
+    repairable: detaching and attaching again would repair it.
     """
 
     code: str

@@ -185,7 +185,7 @@ class MasterLinks:
         facts: for the step, such as `mode="bridge"`.
         Raises Conflict if the Pod has another link of the name, or has given ours another one: a second one would have its MAC.
         Raises Busy if the master takes no such link now, VerifyFailed if the link does not read back as planned, Gone without
-        the Pod's namespace, Timeout or Cancelled before it creates a link that nobody waits for.
+        the Pod's namespace, Timeout or Cancelled before it creates a link that no caller waits for.
         """
         with pod_rtnl(attachment.request.netns) as (fd, pod):
             link = self._find(pod, attachment)
@@ -224,7 +224,7 @@ class MasterLinks:
                     data=data,
                 )
             except InvalidConfig as exc:
-                # The plan has looked at every value: the master changed since, or is taken, which only the kernel knows.
+                # The plan has checked every value: the master changed since, or is in use, which only the kernel knows.
                 wanted = "".join(f" {name} {value} and" for name, value in facts.items())
                 raise Busy(
                     f"{master} takes no {self._kind} of{wanted} MTU {attachment.mtu} now: {exc.message}",

@@ -41,7 +41,7 @@ class NodeLinks:
         """Make the link, mark it, silence it and bring it up; what is there and right is left alone.
 
         data: attributes of the kind as pyroute2 names them, for one that is made (see `Rtnl.create_link`).
-        Returns the finding `ForeignLink` if somebody else's link has the name. Raises Timeout or Cancelled before it creates.
+        Returns the finding `ForeignLink` if a link of another owner has the name. Raises Timeout or Cancelled before it creates.
         """
         with host_rtnl() as kernel:
             link = kernel.link(name)

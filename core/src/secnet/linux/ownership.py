@@ -39,7 +39,7 @@ def is_marked(link: Link, kind: str, alias: str) -> bool:
 
 
 def ifname_taken(request: AttachRequest) -> Conflict:
-    """The error for a Pod that has an interface of the requested name, made by somebody else."""
+    """The error for a Pod that has an interface of the requested name, made by another owner."""
     return Conflict(
         f"the Pod has an interface {request.ifname} already",
         hint="ask for another interface name",

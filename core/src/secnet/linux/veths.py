@@ -71,7 +71,7 @@ class VethPairs:
     """
 
     def __init__(self, host: HostContext, network_type: str, *, prefix: str) -> None:
-        """prefix: 1 to 5 characters that no other driver of the host uses; its links are told apart by it."""
+        """prefix: 1 to 5 characters that no other driver of the host uses; it distinguishes the links of this one."""
         self._host = host
         self._type = network_type
         self._prefix = prefix
@@ -113,7 +113,7 @@ class VethPairs:
         if link is not None and not self.is_ours(link, attachment.key):
             raise Conflict(
                 f"the host has a link {name} that was not made for this interface",
-                hint=f"look at it with `ip -d link show {name}`, and remove it if nothing uses it",
+                hint=f"inspect it with `ip -d link show {name}`, and remove it if nothing uses it",
                 subject=f"link {name}",
             )
         return link
@@ -125,7 +125,7 @@ class VethPairs:
         that is not joined to the Pod's interface (its sandbox is gone) is removed for the new one.
         first: called before a pair is created, so not where it stands already: for removing what would serve the old link.
         Raises Conflict for a foreign link of either name, VerifyFailed if the pair does not read back as planned, Gone without
-        the Pod's namespace, Timeout or Cancelled before it creates a pair that nobody waits for.
+        the Pod's namespace, Timeout or Cancelled before it creates a pair that no caller waits for.
         """
         request = attachment.request
         with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
@@ -198,7 +198,7 @@ class VethPairs:
     ) -> Inventory:
         """The pairs of this driver, rebuilt from the host's ends alone: name and MTU, but neither network nor netns.
 
-        links: of which to look at; None takes all. whole: whether the driver's own part (such as the port that the link is) is
+        links: those to check; None takes all. whole: whether the driver's own part (such as the port that the link is) is
         there; an end that is down is never complete.
         A link without an alias names no attachment: its maker died right after it was created. It is reported as foreign.
         """

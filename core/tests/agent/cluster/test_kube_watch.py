@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet.agent.base.backoff import Backoff
 from secnet.agent.cluster.interface import Event
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet_testing.kubeapi.definitions import NAD
@@ -260,14 +259,6 @@ def test_an_outage_that_outlasts_every_delay_and_every_silence(
         api.cut_watches()
     assert recorder.seen == [("ADDED", "a"), ("ADDED", "b"), ("ADDED", "c")]
     cluster.close()
-
-
-def test_delays_double_up_to_the_longest_and_begin_anew() -> None:
-    backoff = Backoff(1.0, 15.0)
-    for longest in (1, 2, 4, 8, 15, 15, 15):
-        assert longest / 2 <= backoff.delay() <= longest
-    backoff.reset()
-    assert backoff.delay() <= 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what this is about

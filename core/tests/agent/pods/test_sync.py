@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.model.record import Record
 from secnet.agent.model.report import SyncResult
@@ -22,7 +21,6 @@ from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import (
     ADDRESS_OF_ANOTHER,
     Busy,
-    Call,
     CheckReport,
     ErrorInfo,
     Finding,
@@ -31,7 +29,7 @@ from secnet.contract import (
     Unavailable,
 )
 from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry
+from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_registry
 
 KEY = (POD.namespace, POD.name)
 
@@ -74,20 +72,12 @@ class Scene:
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.pod_sync = PodSync(
-            pipeline=rig.pipeline,
+            worker=make_worker(rig, lease_check_seconds=lease_check_seconds),
             journal=rig.journal,
             desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             source=self.source,
             ownership=NetnsOwnership(),
-            orphan_gc=OrphanGarbageCollector(
-                plugins=None,  # type: ignore[arg-type]  # nothing is attached here
-                pipeline=rig.pipeline,
-                journal=rig.journal,
-                sandboxes=dict,
-            ),
-            make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
-            lease_check_seconds=lease_check_seconds,
         )
 
     def sync(self, uid: str | None = POD.uid, *, verify: bool = False) -> SyncResult:

@@ -101,7 +101,7 @@ def _complete(tools: Tools, attachment: Attachment, call: Call) -> bool:
     except Gone:
         return False
     except SecnetError as exc:
-        call.log.info("%s cannot be looked at: %s", attachment.names["device"], exc)
+        call.log.info("%s cannot be checked: %s", attachment.names["device"], exc)
         return False
 
 

@@ -118,7 +118,7 @@ def try_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> SecnetErro
 
 
 def mac_refused(attachment: Attachment, refusal: SecnetError) -> SecnetError:
-    """The error where nobody else here can set the MAC: one that time does not mend, unless the link is only busy."""
+    """The error where nothing else here can set the MAC: permanent, unless the link is only busy."""
     if refusal.retryable:
         return refusal
     hint = "leave mac out, or let the host that has the card allow it (`ip link set PF vf N trust on`)"
@@ -146,7 +146,7 @@ def set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> Non
 
 
 def follows(card: Card, kernel: Rtnl, device: str, mac: str, call: Call) -> bool:
-    """Whether the link has the address that the physical function was told, now or a moment later."""
+    """Whether the link has the address that the physical function has set, now or a moment later."""
     waited = 0.0
     while True:
         link = card.netdev(kernel, device)
@@ -159,7 +159,7 @@ def follows(card: Card, kernel: Rtnl, device: str, mac: str, call: Call) -> bool
 
 
 def rebind(card: Card, kernel: Rtnl, function: Function, driver: str, call: Call) -> Link:
-    """Have the driver begin anew with the device, and wait for the link it makes: it has another index, name and no alias."""
+    """Rebind the driver of the device, and wait for the link it makes: it has another index, name and no alias."""
     if function.driver:
         with call.step("driver.unbind", device=function.id, driver=function.driver):
             card.functions.unbind(function.id, function.driver)

@@ -115,9 +115,9 @@ def _wrong(kind: type[SecnetError], request: AttachRequest, option: str, why: st
 
 
 def is_trusted(attachment: Attachment, now: VirtualFunction | None) -> bool:
-    """Whether the Pod may change its MAC: its network asks for trust, or the card keeps it on. now: None where nobody knows.
+    """Whether the Pod may change its MAC: its network asks for trust, or the card keeps it on. now: None where it is unknown.
 
-    What it does with that is no deviation, not even one that is only told: it is what trust is for (bonding, VRRP), and a
+    What it does with that is no drift, and is not even reported: it is what trust is for (bonding, VRRP), and a
     network that is Degraded for as long as it does what it may would hide the day on which it is.
     """
     return attachment.request.options.get("trust") == "on" or bool(now and now.trust)

@@ -23,12 +23,12 @@ def examine(host: HostContext, config: NodeConfig) -> tuple[DoctorResult, ...]:
     if not known:
         if (host.sysfs_root / "module" / module).is_dir():
             return ()
-        mend = f"load the module {module}, or set datapathType"
+        remedy = f"load the module {module}, or set datapathType"
         finding = f"the module {module} is not loaded, and ovs-vswitchd cannot be asked"
-        return (DoctorResult(level=DoctorLevel.WARN, what=f"OVS datapath {wanted}", finding=finding, mend=mend),)
+        return (DoctorResult(level=DoctorLevel.WARN, what=f"OVS datapath {wanted}", finding=finding, remedy=remedy),)
     if wanted in known:
         finding = f"one of {', '.join(known)}"
         return (DoctorResult(level=DoctorLevel.OK, what=f"OVS datapath {wanted}", finding=finding),)
-    mend = f"load the module {module}, or set datapathType"
+    remedy = f"load the module {module}, or set datapathType"
     finding = f"ovs-vswitchd has only {', '.join(known)}"
-    return (DoctorResult(level=worse, what=f"OVS datapath {wanted}", finding=finding, mend=mend),)
+    return (DoctorResult(level=worse, what=f"OVS datapath {wanted}", finding=finding, remedy=remedy),)

@@ -126,12 +126,12 @@ class VlanDriver(NetworkDriver):
         return request.mtu
 
     def _require_free_port(self, attachment: Attachment, call: Call) -> PortState | None:
-        """Our port, None if there is none. Raises Conflict if somebody else's has its name."""
+        """Our port, None if there is none. Raises Conflict if a port of another owner has its name."""
         port = self._ovs.port(attachment.names["host"], call)
         if port is not None and not self._is_ours(port, attachment):
             raise Conflict(
                 f"{port.bridge} has a port of this name that is not ours",
-                hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
+                hint=f"inspect it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
                 subject=f"OVS port {port.name}",
             )
         return port
@@ -148,7 +148,7 @@ class VlanDriver(NetworkDriver):
     def _make_room(self, attachment: Attachment, call: Call) -> None:
         """Delete a port of ours that outlived its link: it would go on serving the old device.
 
-        A port serves whatever link has its name. Somebody else's would get the Pod's frames: Conflict.
+        A port serves any link that has its name. A link of another owner would get the Pod's frames: Conflict.
         """
         self._delete_port(self._require_free_port(attachment, call), attachment, call)
 

@@ -31,7 +31,7 @@ def port_findings(
             f"instead of an access port of VLAN {attachment.vlan or 0}",
         )
     if not ready(port):
-        # Not ours to mend: while ovs-vswitchd restarts it says the same of every port, and making them anew would cut Pods off.
+        # Not repairable: while ovs-vswitchd restarts it says the same of every port, and new attaches would disconnect all Pods.
         message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
         yield Finding(code="PortNotReady", message=message, repairable=False)
     elif host_end is not None and port.ifindex not in (None, host_end.index):

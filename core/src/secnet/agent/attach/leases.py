@@ -1,4 +1,4 @@
-"""The addresses of attachments: asked of the IPAM backend, given back, and compared with what its pools say later."""
+"""The addresses of attachments: allocated by the IPAM backend, released, and compared with what its pools list later."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Leases"]
 class Leases:
     """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
 
-    served: is told of each sandbox before it gets an address. stale: gives back what stands in the way of an allocation.
+    served: learns of each sandbox before it gets an address. stale: releases what blocks an allocation.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Leases:
     def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
 
-        What sandboxes that ended left in the pools, as before a reboot, is given back where it stands in the way.
+        What sandboxes that ended left in the pools, as before a reboot, is released where it blocks.
         """
         if request is None or ipam_type is None:
             return None
@@ -65,10 +65,17 @@ class Leases:
         if record.ipam is not None and record.ipam_type is not None:
             self._plugins.backend(record.ipam_type).release(record.ipam, call)
 
-    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
-        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
+    def renew(self, record: Record, call: Call) -> IpamLease | None:
+        """The lease of an attachment with a later end; None for an attachment without one."""
+        lease = record.attachment.lease
+        if record.ipam is None or record.ipam_type is None or lease is None:
+            return None
+        return self._plugins.backend(record.ipam_type).renew(lease, record.ipam.config, call)
 
-        Where a pool was made anew without its entries, the addresses in use are entered again.
+    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
+        """Whether the pools still list the addresses for this attachment; a new attach would not repair that.
+
+        If a pool was created again without its entries, the addresses in use are entered again.
         """
         lease = record.attachment.lease
         if record.ipam is None or record.ipam_type is None or lease is None:
@@ -89,7 +96,7 @@ class Leases:
         return self._plugins.backend(ipam_type).allocate(request, call)
 
     def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
-        """Give back what is stale, or raise the error that an allocation met."""
+        """Release what is stale, or raise the error that an allocation met."""
         if self._stale is None:
             raise error
         released, patience = self._stale.reclaim(request, ipam_type, call)
@@ -100,7 +107,7 @@ class Leases:
         raise Busy(
             error.message,
             hint=f"an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and "
-            f"does not do so, it is given back in {patience:.0f} s",
+            f"does not do so, it is released in {patience:.0f} s",
             subject=error.subject,
             path=error.path,
             waits_for=error.waits_for,

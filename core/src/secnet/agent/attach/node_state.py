@@ -85,7 +85,7 @@ class NodeStateReconciler:
             return NodeObservation()
 
     def _has_work(self, network_type: str) -> bool:
-        """Whether a driver without a section is to be called: it may have something to take away, or it can work here.
+        """Whether a driver without a section is to be called: it may have something to remove, or it can work here.
 
         A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
         """
@@ -93,7 +93,7 @@ class NodeStateReconciler:
 
 
 class _Marks:
-    """Which network types had a section, and have not yet taken away what they made for it: a file for each.
+    """Which network types had a section, and have not yet removed what they made for it: a file for each.
 
     They lie in stateDir, for what is made may outlive a reboot (OVSDB rows), and by node, for nodes may share that directory.
     """

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from secnet.contract import Call, Cancelled, NetworkDriver, SecnetError
 
+from ..base.backoff import Backoff
 from .plugin_calls import Plugins
 
 __all__ = ["NodeWatch"]
@@ -45,17 +46,14 @@ class NodeWatch:
             thread.join(seconds)
 
     def _watch(self, network_type: str) -> None:
-        first, last = _RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_RETRY_SECONDS)
         while True:
-            call = Call(cancel=self._cancel)
             try:
-                self._plugins.driver(network_type).watch_node(self._changed, call)
+                self._plugins.driver(network_type).watch_node(self._changed, Call(cancel=self._cancel))
                 return
             except Cancelled:
                 return
             except SecnetError as exc:
                 _log.warning("network type %s: no events of the node for now: %s", network_type, exc)
-            if self._cancel.wait(delay):
+            if self._cancel.wait(backoff.delay()):
                 return
-            delay = min(last, delay * 2)

@@ -35,7 +35,7 @@ class Plugins:
         with self._lock:
             if network_type not in self._drivers:
                 host = self._settings.driver_context(network_type)
-                self._drivers[network_type] = GuardedDriver(plugin, host)
+                self._drivers[network_type] = GuardedDriver(plugin, host, self._objects if plugin.info.kinds else None)
             return self._drivers[network_type]
 
     def backend(self, ipam_type: str) -> IPAMBackend:

@@ -21,7 +21,7 @@ __all__ = ["Metrics", "Sources"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is looked at when somebody asks, instead of being counted.
+    """What is read at each scrape, instead of being counted.
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
     plugins: what drivers and backends measure, each value with its whole name.

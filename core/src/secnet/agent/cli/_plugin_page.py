@@ -59,12 +59,13 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
         "state": plugin_state(plugins, plugin),
         "capabilities": sorted(info.capabilities),
         "needs": to_json(info.needs),
+        "kinds": [kind.kind for kind in info.kinds],
     }
     if _is_driver(plugin):
         facts |= {"needsDevice": info.needs_device, "vlan": info.vlan}
         facts |= {"options": thaw(info.options), "keys": _keys(info.options)}
     else:
-        facts |= {"phase": info.phase, "kinds": list(info.kinds), "allocates": info.allocates}
+        facts |= {"phase": info.phase, "allocates": info.allocates}
         facts |= {"options": thaw(info.config), "keys": _keys(info.config)}
     facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     facts["coreKeys"] = list(load_fragment("secnet.agent.networks", "nad.json")["properties"])
@@ -153,6 +154,7 @@ def _head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*rows, ("reason", facts["reason"]), ("what to do", facts["hint"])]
     rows.append(("contract", f"version {facts['contract']}"))
     rows.append(("honours", ", ".join(facts["capabilities"]) or "no optional request of a Pod's annotation"))
+    rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
     rows.append(("needs", "; ".join(_needs(facts["needs"])) or "it names nothing"))
     if "needsDevice" in facts:
         rows.append(
@@ -163,7 +165,6 @@ def _head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             ("addresses", f"given {_PHASES[facts['phase']]}" + ("" if facts["allocates"] else "; nothing is recorded"))
         )
-        rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
     return rows
 
 

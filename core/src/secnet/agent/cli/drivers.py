@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.example and arguments.name is None:
         arguments.refuse("--example needs the NAME of a network type or an IPAM type")
     registry, settings = load_all(arguments, tell=arguments.name is None)
-    with objects_to_look_at(settings) as objects:
+    with objects_to_look_at(settings, registry) as objects:
         if arguments.name is not None:
             return _show(arguments, registry, settings, objects)
         return _list(arguments, registry, settings, objects)

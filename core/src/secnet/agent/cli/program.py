@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if exc.filename is not None:
             raise  # a fault of ours: what works on files translates its errors. Those of stdout name none.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
-        if not isinstance(exc, BrokenPipeError):  # the reader (`| head`) left: nobody's failure
+        if not isinstance(exc, BrokenPipeError):  # the reader (`| head`) left: no failure
             print(f"secnet: the output cannot be written: {exc.strerror or exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -187,7 +187,7 @@ def _check_head(conf: Mapping[str, Any]) -> None:
 
 
 def _args(text: str, strict: bool) -> dict[str, str]:
-    """CNI_ARGS: `KEY=VALUE;...` in any order. strict: also refuse what nobody here reads, unless IgnoreUnknown is set."""
+    """CNI_ARGS: `KEY=VALUE;...` in any order. strict: also reject what is not read here, unless IgnoreUnknown is set."""
     found = {}
     for pair in filter(None, text.split(";")):
         key, equals, value = pair.partition("=")

@@ -52,9 +52,9 @@ class KubernetesSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CniSettings:
-    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+    """conf_dir: None when another program chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`. fail_open_namespaces: includes that
+    program: the compiled plugin; None when another program installs it in `bin_dir`. fail_open_namespaces: includes that
     of the agent itself, whose Pod must never wait for its own agent.
     """
 
@@ -70,7 +70,7 @@ class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
     kubernetes: how the Kubernetes API is reached; None when manifests are the source.
-    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not. multus: see its schema.
+    cni_conf_dir: where the runtime's CNI configuration is read; None where it is not. multus: see its schema.
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
@@ -141,7 +141,7 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
 
 
 def settings_notes(data: Mapping[str, Any], registry: Registry) -> list[Problem]:
-    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    """What a valid node configuration has that has no effect: worth knowing, nothing to correct."""
     data = _without_empty(data)
     return [*antrea_notes(data), *_unclaimed_notes(data, registry)]
 

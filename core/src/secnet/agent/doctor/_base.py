@@ -23,14 +23,14 @@ def ok(what: str, finding: str) -> Result:
     return Result(level=Level.OK, what=what, finding=finding)
 
 
-def warn(what: str, finding: str, mend: str) -> Result:
+def warn(what: str, finding: str, remedy: str) -> Result:
     """It may matter."""
-    return Result(level=Level.WARN, what=what, finding=finding, mend=mend)
+    return Result(level=Level.WARN, what=what, finding=finding, remedy=remedy)
 
 
-def fail(what: str, finding: str, mend: str) -> Result:
+def fail(what: str, finding: str, remedy: str) -> Result:
     """The agent cannot do all of its work."""
-    return Result(level=Level.FAIL, what=what, finding=finding, mend=mend)
+    return Result(level=Level.FAIL, what=what, finding=finding, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""All checks, in the order in which a reader mends things."""
+"""All checks, in the order in which an operator corrects things."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CHECKS: tuple[Check, ...] = (
 
 
 def run_checks(host: Host, checks: Iterable[Check] = CHECKS) -> Iterator[Result]:
-    """Every result. A check that fails by itself is a result too: whoever asks has trouble enough."""
+    """Every result. A check that fails by itself is a result too."""
     for check in checks:
         try:
             yield from check(host)
         except Exception as exc:
             name = getattr(check, "__name__", "check").replace("_", " ")
-            yield warn(name, f"could not be done: {exc!r}", "look at it by hand, and report this")
+            yield warn(name, f"could not be done: {exc!r}", "check it by hand, and report this")

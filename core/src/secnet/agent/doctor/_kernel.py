@@ -1,4 +1,4 @@
-"""Which link kinds and modules the kernel has or can load, told without making one: that would load modules. Programs too."""
+"""Which link kinds and modules the kernel has or can load, without making a link: that would load modules. Programs too."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def check_link_kinds(host: Host) -> Iterator[Result]:
         elif not users:
             yield ok(what, "not found, and nothing installed needs it")
         elif not symbols:
-            yield warn(what, f"cannot be told, as /proc/kallsyms is not readable{wanted}", "run this as root")
+            yield warn(what, f"unknown, as /proc/kallsyms is not readable{wanted}", "run this as root")
         else:
-            mend = f"boot a kernel with it, or install the package that brings the module {module}"
-            yield worse(what, f"absent{wanted}", mend)
+            remedy = f"boot a kernel with it, or install the package that brings the module {module}"
+            yield worse(what, f"absent{wanted}", remedy)
 
 
 def check_kernel_modules(host: Host) -> Iterator[Result]:
@@ -56,8 +56,8 @@ def check_kernel_modules(host: Host) -> Iterator[Result]:
         elif module in loadable:
             yield ok(what, f"can be loaded{wanted}")
         else:
-            mend = f"boot a kernel with it, or install the package that brings the module {module}"
-            yield host.worse(users)(what, f"absent{wanted}", mend)
+            remedy = f"boot a kernel with it, or install the package that brings the module {module}"
+            yield host.worse(users)(what, f"absent{wanted}", remedy)
 
 
 def check_programs(host: Host) -> Iterator[Result]:

@@ -33,8 +33,8 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that plugin says")
             continue
         if missing:
-            mend = "run the agent as root, or add it to the capabilities of its container"
-            yield fail(name, f"missing, needed by {', '.join(users)}", mend)
+            remedy = "run the agent as root, or add it to the capabilities of its container"
+            yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
 
@@ -54,8 +54,8 @@ def check_ovs(host: Host) -> Iterator[Result]:
     try:
         facts = look(settings.ovsdb)
     except SecnetError as exc:
-        mend = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
-        yield worse(what, f"{settings.ovsdb}: {exc.message}", mend)
+        remedy = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
+        yield worse(what, f"{settings.ovsdb}: {exc.message}", remedy)
         return
     if not facts.datapath_types:
         yield worse(what, "its database answers, but ovs-vswitchd never ran on it", "start ovs-vswitchd")
@@ -66,8 +66,8 @@ def check_ovs(host: Host) -> Iterator[Result]:
 def check_drivers(host: Host) -> Iterator[Result]:
     """Every plugin that cannot be loaded, and what each network type says about this host."""
     for problem in host.registry.problems:
-        mend = problem.error.hint or "install another version of it"
-        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, mend)
+        remedy = problem.error.hint or "install another version of it"
+        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, remedy)
     plugins = Plugins(host.registry, host.settings, _no_objects())
     try:
         for name in sorted(host.registry.drivers):

@@ -116,7 +116,7 @@ class PrometheusMetrics(Metrics):
 
 
 class _WithoutCreated(Collector):
-    """Leaves out the time at which each series began: a fifth of the page, which nobody reads."""
+    """Leaves out the time at which each series began: a fifth of the page, of no use here."""
 
     def __init__(self, registry: prom.CollectorRegistry) -> None:
         self._registry = registry

@@ -23,7 +23,7 @@ _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A distribution that may have entry points of a group, which nobody can read. message: why."""
+    """A distribution that may have entry points of a group, which cannot be read. message: why."""
 
     dist: Distribution
     message: str
@@ -49,7 +49,7 @@ def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
 
 
 def identity(dist: Distribution | None) -> tuple[str, str]:
-    """Name and version. What a distribution without METADATA does not tell is NOBODY and `?`."""
+    """Name and version. Without METADATA they are NOBODY and `?`."""
     try:
         headers = _headers(dist) if dist is not None else {}
     except Exception:  # what is raised for a file that cannot be read or decoded depends on the Python
@@ -87,7 +87,7 @@ def place_of(exc: BaseException, entry_point: EntryPoint) -> str:
 
 
 def _names(dist: Distribution, group: str) -> bool:
-    """Whether its entry_points.txt names the group: the fault of a distribution that has none for us is not ours to tell."""
+    """Whether its entry_points.txt names the group: a broken distribution that has none for us is not reported."""
     try:
         return f"[{group}]" in (dist.read_text("entry_points.txt") or "").replace(" ", "")
     except (OSError, ValueError):

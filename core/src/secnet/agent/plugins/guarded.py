@@ -42,10 +42,14 @@ __all__ = ["GuardedBackend", "GuardedDriver"]
 class GuardedDriver(NetworkDriver):
     """A driver as the core calls it. Making one makes the plugin's."""
 
-    def __init__(self, plugin: LoadedPlugin[NetworkDriver], host: HostContext) -> None:
-        super().__init__(host)
+    def __init__(
+        self, plugin: LoadedPlugin[NetworkDriver], host: HostContext, objects: ObjectStore | None = None
+    ) -> None:
+        super().__init__(host, objects)
         self._plugin = plugin
-        self._driver = guarded(plugin, "__init__", lambda: plugin.cls(host))
+        # A driver that declares no kinds may have a constructor without the store.
+        given = (host, objects) if plugin.info.kinds else (host,)
+        self._driver = guarded(plugin, "__init__", lambda: plugin.cls(*given))
 
     # The proxy's class stands for every plugin, so only an instance knows whose description to give.
     def describe(self) -> DriverInfo:  # type: ignore[override]
@@ -166,7 +170,10 @@ class GuardedBackend(IPAMBackend):
 
     def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
         """See IPAMBackend."""
-        return checked(self._plugin, "renew", IpamLease, lambda: self._backend.renew(lease, config, call), call)
+        renewed = checked(self._plugin, "renew", IpamLease, lambda: self._backend.renew(lease, config, call), call)
+        if (renewed.owner, renewed.addresses, renewed.vlans) != (lease.owner, lease.addresses, lease.vlans):
+            raise ContractViolation(f"{self._plugin.label} renewed a lease with another owner, addresses or VLANs")
+        return renewed
 
     def release(self, request: IpamRequest, call: Call) -> None:
         """See IPAMBackend."""

@@ -19,6 +19,7 @@ from secnet.contract import (
     IPAMBackend,
     NetworkDriver,
     ObjectFinding,
+    ObjectKind,
     Permanent,
     Retryable,
     Unsupported,
@@ -61,7 +62,7 @@ class Registry:
         return next((item for item in self.problems if (item.group, item.name) == (group, name)), None)
 
     def unusable(self, group: str, name: str, what: str, *, subject: str = "", path: str = "") -> Unsupported | None:
-        """The error for whoever asks for such a plugin; None when there is none of that name. what: `network type`."""
+        """The error for a request for such a plugin; None when there is none of that name. what: `network type`."""
         broken = self.problem(group, name)
         if broken is None:
             return None
@@ -70,6 +71,13 @@ class Registry:
         return Unsupported(
             f"{what} {name} is installed but not usable: {message}", hint=broken.error.hint, subject=subject, path=path
         )
+
+    @property
+    def kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of cluster objects that the usable plugins work with, each plugin's in its order."""
+        tables: tuple[Mapping[str, LoadedPlugin[Any]], ...] = (self.drivers, self.backends)
+        infos = [table[name].info for table in tables for name in sorted(table)]
+        return tuple(dict.fromkeys(kind for info in infos for kind in info.kinds))
 
     def refusal(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Permanent | None:
         """What the plugin's own `validate` has against its part of a NAD, which is valid by its schema; None if nothing.
