@@ -150,10 +150,20 @@ def cli_page() -> str:
     rows = [f"| [`secnet {name}`](#secnet-{name}) | {text} |" for name, text in helps.items()]
     lines.append("\n".join(["| Command | What it does |", "| --- | --- |", *rows]))
     for name, command in commands.choices.items():
-        lines += [f"## secnet {name}", _plain(command.description), _fenced(_usage(command)), _arguments(command)]
-        if command.epilog:
-            lines.append(sentence(_plain(command.epilog)[0].upper() + _plain(command.epilog)[1:]))
+        lines += _command(f"## secnet {name}", command)
     return "\n\n".join(lines) + "\n"
+
+
+def _command(heading: str, command: argparse.ArgumentParser) -> list[str]:
+    """A command; of a group, its commands below it."""
+    inside = [action for action in command._actions if isinstance(action, argparse._SubParsersAction)]
+    lines = [heading, _plain(command.description)]
+    lines += [] if inside else [_fenced(_usage(command)), _arguments(command)]
+    if command.epilog:
+        lines.append(sentence(_plain(command.epilog)[0].upper() + _plain(command.epilog)[1:]))
+    for name, child in (item for action in inside for item in action.choices.items()):
+        lines += _command(f"#{heading} {name}", child)
+    return lines
 
 
 def _plain(text: str | None) -> str:
