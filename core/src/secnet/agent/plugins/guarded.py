@@ -30,6 +30,7 @@ from secnet.contract import (
     NodeReport,
     ObjectFinding,
     ObjectStore,
+    PoolUsage,
     ProbeReport,
 )
 
@@ -110,8 +111,8 @@ class GuardedDriver(NetworkDriver):
         return tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._driver.doctor(call), call)
 
     def metrics(self, call: Call) -> tuple[Metric, ...]:
-        """See NetworkDriver."""
-        return tuple_of(self._plugin, "metrics", Metric, lambda: self._driver.metrics(call), call)
+        """See NetworkDriver. An element that is no metric is the caller's to leave out, with the others kept."""
+        return checked(self._plugin, "metrics", tuple, lambda: self._driver.metrics(call), call)
 
     def teardown_node(self, call: Call) -> None:
         """See NetworkDriver."""
@@ -187,9 +188,13 @@ class GuardedBackend(IPAMBackend):
         """See IPAMBackend."""
         return tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._backend.doctor(call), call)
 
-    def metrics(self, call: Call) -> tuple[Metric, ...]:
+    def pool_usage(self, requests: Sequence[IpamRequest], call: Call) -> tuple[PoolUsage, ...]:
         """See IPAMBackend."""
-        return tuple_of(self._plugin, "metrics", Metric, lambda: self._backend.metrics(call), call)
+        return tuple_of(self._plugin, "pool_usage", PoolUsage, lambda: self._backend.pool_usage(requests, call), call)
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """See IPAMBackend. As with GuardedDriver, its elements are not looked at."""
+        return checked(self._plugin, "metrics", tuple, lambda: self._backend.metrics(call), call)
 
     def close(self) -> None:
         """See IPAMBackend."""
