@@ -64,9 +64,9 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
     except ObjectNotFound:
         return AntreaVerdict(state=AntreaState.OFF, finding="none in this cluster")
     except Retryable as exc:
-        return AntreaVerdict(state=AntreaState.SILENT, finding=f"state unknown: {exc.message}", remedy=_BY_HAND)
+        return AntreaVerdict(state=AntreaState.SILENT, finding=f"cannot be read: {exc.message}", remedy=_BY_HAND)
     except SecnetError as exc:
-        return _hidden(f"state unknown: {exc.message}")
+        return _hidden(f"cannot be read: {exc.message}")
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         return _hidden("has a configuration that cannot be read")
     if not on:

@@ -15,7 +15,7 @@ __all__ = ["KubeReader"]
 
 
 class KubeReader(ApiReader):
-    """See `ApiReader`. One request for each call. api: one of its own, because what it may not read is no problem of the agent."""
+    """See `ApiReader`. One request for each call. api: one of its own, so that its denials are not the agent's."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
