@@ -34,7 +34,7 @@ test-unit: setup ## the tests among them that need nothing but Python
 test-smoke: setup ## one test of each tier: whether a new machine has what they need
 	.venv/bin/pytest -m smoke --promise=$(PROMISE),kit,thirdparty,vm $(ARGS)
 
-test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a tenth of the rest in turn; ARGS=--all: all
+test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a tenth of all whole in turn; ARGS=--all: all
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
 test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it

@@ -75,6 +75,7 @@ def test_each_step_runs_and_its_seconds_are_printed(ci: Ci) -> None:
     shown = dict(re.findall(r"^##### (\w+) took (\d+) s of \d+$", done.stdout, re.MULTILINE))
     assert shown == {name: "25" if name == "lint" else "1" for name, _ in STEPS}
     assert f" {len(STEPS) - 1 + 25} s in all" in done.stdout
+    assert "should take" not in done.stdout
 
 
 def test_a_step_may_take_its_share_and_no_more(ci: Ci) -> None:
@@ -96,6 +97,14 @@ def test_a_step_that_fails_ends_the_run(ci: Ci) -> None:
         "CI: FAILED in kit, 4 s after the start. Passed before: setup in 1 s, lint in 1 s, test in 1 s," in done.stdout
     )
     assert ci.made[-1] == "test-kit"
+
+
+def test_a_run_that_is_slow_as_a_whole_says_so(ci: Ci) -> None:
+    for name, target in STEPS:
+        ci.takes(target, SHARES[name] * 3 // 4)
+    done = ci.run()
+    assert done.returncode == 0
+    assert re.search(r"^CI: all steps took \d+ s, and should take 2100", done.stdout, re.MULTILINE)
 
 
 def test_all_steps_together_have_a_limit(ci: Ci) -> None:

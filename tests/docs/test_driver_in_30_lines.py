@@ -62,8 +62,10 @@ def test_the_driver_attaches_checks_and_detaches(
     assert link is not None
     assert (link.mac, link.mtu, link.up) == ("02:00:00:00:00:07", 1400, False)
     assert driver.check(plan, call).clean
+    assert [(item.attachment.key, item.complete) for item in driver.inventory(call).owned] == [(plan.key, True)]
     driver.detach(plan, call)
     driver.detach(plan, call)
+    assert driver.inventory(call).owned == ()
     assert not driver.check(plan, call).clean
     assert diff(baseline, HostSnapshot.take(netns_dir=tmp_path)) == []
     driver.close()

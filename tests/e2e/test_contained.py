@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from secnet_testing.agentprocess import AgentProcess
-from secnet_testing.forkserver import COMMAND
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.objects import nad, pod, pool
+from secnet_testing.plugged import plugged
 from secnet_testing.scene import addresses, errors_of, wait_error
 
 pytestmark = pytest.mark.ovs
@@ -78,8 +77,7 @@ class _ThirdParty:
 
     def agent(self, node: Node) -> AgentProcess:
         """An agent that has it installed."""
-        path = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return node.agent(program=["env", f"PYTHONPATH={path}", *COMMAND])
+        return node.agent(program=plugged(self.folder))
 
     def does(self, method: str, what: str) -> None:
         """exit, hang, refuse or spawn; empty to do as a driver should."""

@@ -13,18 +13,28 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
-from secnet.contract import InvalidConfig, ObjectRef
+from secnet.contract import CLUSTER_SCOPE, InvalidConfig, ObjectKind, ObjectRef
 
 from .findings import PoolFinding
 from .ranges import RangeSet
 from .subjects import pool_subject
 from .text import BITS, format_address, read_address, read_prefix
 
-__all__ = ["API_VERSION", "GROUP", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
+__all__ = ["API_VERSION", "GROUP", "IP_POOL", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
 
 GROUP = "crd.antrea.io"
 API_VERSION = f"{GROUP}/v1beta1"
 KIND = "IPPool"
+
+IP_POOL = ObjectKind(
+    kind=KIND,
+    group=GROUP,
+    version=API_VERSION.rpartition("/")[2],
+    plural="ippools",
+    scope=CLUSTER_SCOPE,
+    short_names=("ipp",),
+)
+"""Without a schema: `read_spec` says what is wrong with a pool, in words of its own."""
 
 Report = Callable[[PoolFinding], None]
 
@@ -67,7 +77,7 @@ def pool_name(obj: Mapping[str, Any]) -> str:
 
 def pool_ref(name: str) -> ObjectRef:
     """The reference to a pool, for `waits_for` of an error."""
-    return ObjectRef(group=GROUP, kind=KIND, name=name)
+    return IP_POOL.ref(name)
 
 
 def read_pool(obj: Mapping[str, Any]) -> Pool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,16 +19,20 @@ from secnet_testing.samplechoice import Choice, choose, seed_of
 
 SAMPLES = Path(__file__).parent / "samples"
 FILES = sorted(SAMPLES.glob("*_cases.py"))
+RIGHT, WHOLE, PROOF = (
+    "test_a_right_plugin_passes_everything",
+    "test_a_wrong_plugin_fails_exactly_these",
+    "test_a_wrong_plugin_fails_its_rules",
+)
+"""The tests about one sample each."""
 WRONG: Mapping[str, list[str]] = tomllib.loads((SAMPLES / "failing.toml").read_text())
-CHOICE = pytest.StashKey[Choice]()
-_RUNS = 4
-"""More than cores: what fails waits first."""
-_SUITES = 4
-"""In one process: few, so that no long one is left to run alone in the end; each process imports for a second."""
-
-
 Rule = tuple[str, str]
 """A test of the kit: the module within the kit that holds it, and its name without `test_`."""
+CHOICE = pytest.StashKey[Choice[Rule]]()
+_RUNS = 4
+"""More than cores: what fails waits first."""
+_TESTS = 8
+"""Proofs in one process: each process imports for a second. A whole sample has a process of its own."""
 
 
 def rule(suite: type[Suite], test: str) -> Rule:
@@ -48,20 +52,23 @@ def _load_suites() -> dict[str, type[Suite]]:
     return {name: item for module in modules for name, item in vars(module).items() if name.startswith("Test")}
 
 
-def _sample(item: pytest.Item) -> str:
-    """The sample that an item judges; empty for any other item."""
-    if not isinstance(item, pytest.Function) or item.path != Path(__file__).with_name("test_samples.py"):
-        return ""
-    return str(item.callspec.params.get("sample", "")) if hasattr(item, "callspec") else ""
+def _samples(items: Sequence[pytest.Item], *tests: str) -> dict[str, pytest.Item]:
+    """Sample -> its item, of these tests in test_samples.py."""
+    here = Path(__file__).with_name("test_samples.py")
+    found = [item for item in items if isinstance(item, pytest.Function) and item.path == here]
+    return {item.callspec.params["sample"]: item for item in found if item.originalname in tests}
 
 
 @pytest.hookimpl(trylast=True)  # after -m and -k
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wrong = [item for item in items if _sample(item) in WRONG]
-    if len(wrong) < len(WRONG) or config.getoption("all"):
+    whole, proofs = _samples(items, WHOLE), _samples(items, PROOF)
+    if len(whole) < len(WRONG) or len(proofs) < len(WRONG):
         return  # samples were picked already, or the tier is left out
-    choice = config.stash[CHOICE] = choose(rules_of(_load_suites()), seed_of(config))
-    out = [item for item in wrong if _sample(item) not in choice.names]
+    out = list(proofs.values())
+    if not config.getoption("all"):
+        choice = config.stash[CHOICE] = choose(rules_of(_load_suites()), seed_of(config))
+        out = [item for name, item in whole.items() if name not in choice.turn]
+        out += [item for name, item in proofs.items() if name not in choice.proofs]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
 
@@ -87,20 +94,38 @@ def collected() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
+def proofs(request: pytest.FixtureRequest) -> Mapping[str, Sequence[str]]:
+    """Wrong sample -> the tests of the kit that this run wants to see it fail, for each that is to prove some."""
+    asked = _samples(request.session.items, PROOF)
+    if CHOICE not in request.config.stash:
+        return {name: WRONG[name] for name in asked}
+    chosen = request.config.stash[CHOICE].proofs
+    return {name: sorted(test for _, test in chosen[name]) for name in asked}
+
+
+@pytest.fixture(scope="session")
 def failing(
-    request: pytest.FixtureRequest, collected: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    collected: Mapping[str, str],
+    proofs: Mapping[str, Sequence[str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, frozenset[str]]:
     """Suite -> names of its tests that failed, for each sample that a test of this run asks about."""
     requires_root()
     requires_command("ip")
-    asked = [f"Test{name}" for name in dict.fromkeys(map(_sample, request.session.items)) if name]
+    whole = list(_samples(request.session.items, WHOLE, RIGHT))
     folder = tmp_path_factory.mktemp("samples")
-    parts = [[collected[name] for name in asked[first : first + _SUITES]] for first in range(0, len(asked), _SUITES)]
+    single = [
+        f"{collected[f'Test{name}']}::test_{test}" for name in proofs if name not in whole for test in proofs[name]
+    ]
+    parts = [[collected[f"Test{name}"]] for name in whole]
+    parts += [single[first : first + _TESTS] for first in range(0, len(single), _TESTS)]
     found: dict[str, frozenset[str]] = {}
     with ThreadPoolExecutor(_RUNS) as threads:
         for result in threads.map(lambda item: _run(item[1], folder / f"{item[0]}.xml"), enumerate(parts)):
-            found.update(result)
-    assert sorted(found) == sorted(asked)
+            for suite, names in result.items():
+                found[suite] = found.get(suite, frozenset()) | names
+    assert sorted(found) == sorted(f"Test{name}" for name in {*whole, *proofs})
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secnet.contract import (
+    CLUSTER_SCOPE,
     DIALECT,
     VLAN_PROPERTY,
     Attachment,
@@ -24,6 +25,7 @@ from secnet.contract import (
     IpamRequest,
     NetworkDriver,
     ObjectFinding,
+    ObjectKind,
     ProbeReport,
 )
 
@@ -172,6 +174,9 @@ _IPAM_NODE: Mapping[str, Any] = {
 }
 
 
+_IP_POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
+
+
 class PoolBackend(IPAMBackend):
     """A backend that checks more than its schema can, and objects of kind IPPool; IPAM type `pools`."""
 
@@ -182,7 +187,7 @@ class PoolBackend(IPAMBackend):
             summary="pools",
             config=_IPAM,
             node=_IPAM_NODE,
-            kinds=("IPPool",),
+            kinds=(_IP_POOL,),
             example={"ippools": ["pool1"]},
         )
 

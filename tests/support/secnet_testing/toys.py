@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
+from secnet.agent.attach.admission import Clearance
 from secnet.agent.attach.layer3 import Layer3
 from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.pipeline import Pipeline
@@ -17,7 +18,8 @@ from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.base.metrics import Metrics
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.work import Work
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
 from secnet.agent.pods.worker import AttachmentWorker
 from secnet.agent.state.journal import Journal
 from secnet.agent.text.schema import Validator
@@ -162,7 +164,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     return Work(selection_id=bare.selection_id, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
-def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:
+def make_rig(folder: Path, metrics: Metrics | None = None, clearance: Clearance | None = None) -> Rig:
     """A rig whose journal lies in `folder`."""
     script = Script()
     settings = Settings(node_name="n")
@@ -175,7 +177,7 @@ def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callab
         undo_call=lambda record: Call.within(5),
         verify_seconds=0.05,
         metrics=metrics,
-        require_clear=require_clear,
+        clearance=clearance,
     )
     return Rig(journal=journal, pipeline=pipeline, script=script)
 
@@ -191,7 +193,7 @@ def make_worker(rig: Rig, *, lease_check_seconds: float = 0.0, seconds: float = 
             journal=rig.journal,
             sandboxes=dict,
         ),
-        make_call=lambda request, cancel, awaited=True: Call.within(seconds, cancel=cancel, awaited=awaited),
+        seconds=seconds,
         lease_check_seconds=lease_check_seconds,
     )
 

@@ -13,22 +13,38 @@ A method that gets a `call` ends with it: it gives whatever may block `call.rema
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
+from .doctor import DoctorResult
+from .kinds import ObjectKind
+from .metrics import Metric
 from .needs import Needs
+from .node import NodeObservation
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
+from .store import ObjectStore
 from .version import FIRST_VERSION
 
-__all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver"]
+__all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
 
 DRIVER_CAPABILITIES = frozenset({"mac", "mtu", "bandwidth", "portMappings", "infinibandGuid"})
 """What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusColumn:
+    """A column of `secnet status`: what `AttachResult.details` has under `key`, below the title in capitals.
+
+    Types that declare the same key share the column; it is empty for an attachment without that detail.
+    """
+
+    key: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +58,8 @@ class DriverInfo:
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
+    status_columns: what `secnet status` shows of the details of an attachment.
     example: options of a ready NAD example, valid by `options`.
     """
 
@@ -54,6 +72,8 @@ class DriverInfo:
     needs_device: bool = False
     vlan: bool = False
     needs: Needs = field(default_factory=Needs)
+    kinds: tuple[ObjectKind, ...] = ()
+    status_columns: tuple[StatusColumn, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,10 +82,14 @@ class DriverInfo:
 
 
 class NetworkDriver(ABC):
-    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing."""
+    """Makes, checks and removes the interfaces of one network type. `__init__` does no I/O and starts nothing.
 
-    def __init__(self, host: HostContext) -> None:
+    objects: given, as a second argument, only to a driver that declares kinds; one without may take `host` alone.
+    """
+
+    def __init__(self, host: HostContext, objects: ObjectStore | None = None) -> None:
         self.host = host
+        self.objects = objects
 
     @classmethod
     @abstractmethod
@@ -160,6 +184,41 @@ class NetworkDriver(ABC):
         Each change stands inside one `call.step`. What is not done at the deadline raises Timeout, or Cancelled when withdrawn;
         the next call completes it.
         """
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        """This driver's view of its part of the node (`HostContext.config`): each thing that attachments stand on, and how it is.
+
+        Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
+        without a section there is none. It mends nothing and is no judgement of readiness: that is `reconcile_node`. What could
+        not be looked at before the deadline raises Timeout, or Cancelled when withdrawn.
+        """
+        return NodeObservation()
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        """Call `notify` whenever `observe_node` may have another answer. The event source of the node's state.
+
+        Runs in a thread of its own: it blocks until `call.cancel` is set and then ends within about a second, by returning or by
+        Cancelled; the call has no deadline. `notify` is cheap and takes calls from any thread; several events may be one call.
+        It is called once when the source begins, since something may have changed before. A source that breaks raises
+        Unavailable, and is begun again with back-off. To return at once, as here, means that there are no events: the core
+        then looks at its intervals.
+        """
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """What `secnet doctor` is to say beyond `describe().needs`, `probe` and `observe_node`, which it asks by itself.
+
+        Read-only; works beside a running agent and without one. Trouble is a result, not an exception. What could not be looked
+        at before the deadline is a result with WARN, or raises Timeout, or Cancelled when withdrawn.
+        """
+        return ()
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """Values for the agent's metrics, as they are now. Asked at each scrape, of the instance that attaches.
+
+        Read-only, and quick: what takes long is counted elsewhere and given here. The deadline is that of the scrape, a
+        second: it raises Timeout, or Cancelled when withdrawn, and the page then lacks these values.
+        """
+        return ()
 
     def close(self) -> None:
         """Leave no thread, file descriptor, socket or netns handle behind. May be called twice.

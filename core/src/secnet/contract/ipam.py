@@ -13,7 +13,10 @@ from typing import Any
 
 from .call import Call, HostContext
 from .codec import freeze
+from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .lease import IpamLease, IpamRequest
+from .metrics import Metric
 from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
@@ -37,7 +40,7 @@ class BackendInfo:
     config: schema fragment of its keys in the NAD's `ipam` section (all but `type`); node: fragment of its section
     `ipam.TYPE` in the node configuration, which it gets as `HostContext.config`. An absent section is `{}` and is not checked.
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
-    kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
@@ -48,7 +51,7 @@ class BackendInfo:
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
     needs: Needs = field(default_factory=Needs)
@@ -133,6 +136,22 @@ class IPAMBackend(ABC):
         """Every lease that this node's Pods hold in the store, by any process. Read-only.
 
         It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled.
+        """
+        return ()
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """What `secnet doctor` is to say beyond `describe().needs` and `probe`, which it asks by itself.
+
+        Read-only; works beside a running agent and without one. Trouble is a result, not an exception. What could not be looked
+        at before the deadline is a result with WARN, or raises Timeout, or Cancelled when withdrawn.
+        """
+        return ()
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """Values for the agent's metrics, as they are now. Asked at each scrape, of the instance that allocates.
+
+        Read-only, and quick: no store is asked. The deadline is that of the scrape, a second: it raises Timeout, or Cancelled
+        when withdrawn, and the page then lacks these values.
         """
         return ()
 

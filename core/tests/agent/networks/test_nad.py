@@ -202,5 +202,5 @@ def test_a_driver_that_fails_to_validate_is_named() -> None:
     def fail(driver: NetworkDriver, options: Mapping[str, Any]) -> None:
         raise KeyError("colour")
 
-    with pytest.raises(ContractViolation, match=r"driver vlan of .*: validate failed: KeyError: 'colour'"):
+    with pytest.raises(ContractViolation, match=r"driver vlan \(.*\) raised KeyError from validate: 'colour'"):
         parse_nad(nad(VALID), registry_where(fail))

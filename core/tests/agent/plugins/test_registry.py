@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.plugins import _contract_check as contract_check
-from secnet.agent.plugins.registry import PluginProblem, Registry
+from secnet.agent.plugins.plugin import PluginProblem
+from secnet.agent.plugins.registry import Registry
 from secnet.contract import CONTRACT_VERSION, BackendInfo, DriverInfo
 from secnet_testing.sample_plugins import sample_entry_points
 
@@ -402,6 +404,24 @@ def test_all_of_duplicates_are_refused_and_both_distributions_named(install: Ins
         assert "first" in problem.error.message
         assert "second" in problem.error.message
         assert "uninstall" in problem.error.hint
+
+
+def test_of_two_providers_the_one_that_can_be_loaded_is_used(install: Install) -> None:
+    install("import no_such_module", dist="broken")
+    registry = install(GOOD, dist="whole")
+    assert registry.drivers["slot"].distribution == "whole"
+    assert [problem.distribution for problem in registry.problems] == ["broken"]
+
+
+def test_the_traceback_of_a_failed_import_is_in_the_debug_log(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="secnet")
+    install("{}['x']")
+    (record,) = [record for record in caplog.records if record.name.startswith("secnet.")]
+    assert record.levelno == logging.DEBUG
+    assert record.exc_info is not None
+    assert isinstance(getattr(record.exc_info[1], "__cause__", None), KeyError)
 
 
 def test_the_samples_are_sound() -> None:

@@ -19,6 +19,7 @@ from secnet.contract import (
     NetworkDriver,
     NodeReport,
     ProbeReport,
+    StatusColumn,
     load_fragment,
 )
 from secnet.linux.privileges import lacking
@@ -65,6 +66,7 @@ class SriovDriver(NetworkDriver):
             needs_device=True,
             vlan=True,
             needs=Needs(privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"), writable=("/sys",)),
+            status_columns=(StatusColumn(key="bridge", title="BRIDGE"),),
             example=cls.example,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from secnet.contract import (
@@ -18,10 +18,12 @@ from secnet.contract import (
     Inventory,
     Needs,
     NetworkDriver,
+    NodeObservation,
     NodeReport,
     NotReady,
     ProbeReport,
     SecnetError,
+    StatusColumn,
     load_fragment,
 )
 from secnet.linux.names import HOST_PREFIX
@@ -33,6 +35,7 @@ from secnet.ovs import OvsClient, PortSpec, PortState
 from .config import Bridge, NodeConfig
 from .inventory import take_inventory
 from .node import NodeWork
+from .observe import observe, watch
 from .owner import NETWORK_TYPE, ids_for
 from .verify import port_findings
 
@@ -67,6 +70,7 @@ class VlanDriver(NetworkDriver):
                 writable=("/proc/sys",),
                 services=("ovsdb",),
             ),
+            status_columns=(StatusColumn(key="bridge", title="BRIDGE"),),
             example={"vlan": 100},
         )
 
@@ -194,6 +198,15 @@ class VlanDriver(NetworkDriver):
     def teardown_node(self, call: Call) -> None:
         """Remove our uplink ports and our bridges, except those that still have ports of others or of Pods."""
         NodeWork(self.host, self._ovs, call).reconcile(NodeConfig())
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        """Bridges and uplinks, by Open vSwitch and by the kernel."""
+        return observe(self._config, self._ovs, self.host.owner_tag, call)
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        """Events of the links of bridges and uplinks."""
+        if self._config.bridges:
+            watch(self._config, notify, call)
 
     def close(self) -> None:
         """Close the OVSDB connection."""

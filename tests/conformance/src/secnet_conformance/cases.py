@@ -96,6 +96,9 @@ class _Case:
     """Folder of records that released versions wrote, in `contract-N/`; `--secnet-golden` adds those of this contract version."""
 
     stalls: ClassVar[Sequence[Stall]] = ()
+    objects: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Manifests that are in the object store before each test, such as IPPools; of kinds that the plugin declares."""
+
     node: ClassVar[Mapping[str, Any]] = {}
     """The plugin's section of the node configuration. A driver's `reconcile_node` makes it true before the first attach."""
 
@@ -158,9 +161,6 @@ class BackendCase(_Case):
 
     good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     """`ipam` keys, without `type`. Each gives at least 32 addresses; the first serves all other tests."""
-
-    objects: ClassVar[Sequence[Mapping[str, Any]]] = ()
-    """Manifests that are in the object store before each test, such as IPPools."""
 
     small: ClassVar[tuple[Mapping[str, Any], int] | None] = None
     """`ipam` keys, and the number of leases after which they are exhausted, 2 or more; not for one that allocates nothing."""

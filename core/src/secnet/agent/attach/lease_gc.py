@@ -99,7 +99,7 @@ class LeaseGarbageCollector:
         """
         released, patience = False, None
         own, sandboxes = request.owner.pod, self._sandboxes()
-        for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
+        for lease in self._plugins.backend(ipam_type).inventory(call):
             pod, key = lease.owner.pod, _key(lease)
             same = pod is not None and own is not None and (pod.namespace, pod.name) == (own.namespace, own.name)
             if key.container_id == request.owner.container_id or not (same or self._is_ours(key)):
@@ -112,7 +112,7 @@ class LeaseGarbageCollector:
 
     def _sweep_type(self, ipam_type: str, call: Call) -> set[str]:
         sandboxes = self._sandboxes()
-        leases = self._plugins.ask(ipam_type, "inventory", tuple, call)
+        leases = self._plugins.backend(ipam_type).inventory(call)
         looked_at = {_key(lease): lease for lease in self._chosen(ipam_type, leases, sandboxes)}
         doubtful = {
             (ipam_type, key)
@@ -180,7 +180,7 @@ class LeaseGarbageCollector:
     def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
         owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
-        self._plugins.ask(ipam_type, "release", type(None), request, call)
+        self._plugins.backend(ipam_type).release(request, call)
 
 
 def _key(lease: IpamLease) -> AttachmentId:

@@ -8,7 +8,6 @@ from secnet.contract import (
     AttachmentId,
     Busy,
     Call,
-    CheckReport,
     Conflict,
     Finding,
     IpamLease,
@@ -64,7 +63,7 @@ class Leases:
     def release(self, record: Record, call: Call) -> None:
         """Give the addresses of an attachment back."""
         if record.ipam is not None and record.ipam_type is not None:
-            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
+            self._plugins.backend(record.ipam_type).release(record.ipam, call)
 
     def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Whether the pools still list the addresses for this attachment; a new attach would not repair that.
@@ -74,7 +73,7 @@ class Leases:
         lease = record.attachment.lease
         if record.ipam is None or record.ipam_type is None or lease is None:
             return ()
-        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
+        report = self._plugins.backend(record.ipam_type).check(lease, record.ipam.config, call)
         if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
             return report.findings
         pooled = tuple(item.address for item in lease.addresses if item.pool)
@@ -87,7 +86,7 @@ class Leases:
         return ()
 
     def _ask(self, request: IpamRequest, ipam_type: str, call: Call) -> IpamLease:
-        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        return self._plugins.backend(ipam_type).allocate(request, call)
 
     def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
         """Release what is stale, or raise the error that an allocation met."""
@@ -113,7 +112,7 @@ class Leases:
         for item in lease.addresses:
             holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
             if holder is not None:
-                self._plugins.ask(ipam_type, "release", type(None), request, call)
+                self._plugins.backend(ipam_type).release(request, call)
                 self.check(holder, call)
                 raise Busy(
                     f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from secnet.contract import Attachment, AttachmentId, AttachRequest, Call, Inventory, SecnetError
+from secnet.contract import Attachment, AttachmentId, AttachRequest, Call, SecnetError
 
 from ..base.locks import KeyLocks
 from ..base.logs import attachment_log
@@ -83,7 +83,7 @@ class OrphanGarbageCollector:
     def _look(self, network_type: str, call: Call) -> tuple[Attachment, ...]:
         """Learn what of this type has no record. Returns those of it whose namespace is gone."""
         known = {record.key for record in self._journal.records()}
-        inventory = self._plugins.drive(network_type, "inventory", Inventory, call)
+        inventory = self._plugins.driver(network_type).inventory(call)
         claimed = {container for container in self._sandboxes().values() if container}
         found = (owned.attachment for owned in inventory.owned)
         unrecorded = {each.key: each for each in found if each.key not in known and self._journal.get(each.key) is None}

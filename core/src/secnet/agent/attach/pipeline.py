@@ -17,7 +17,6 @@ from secnet.contract import (
     AttachResult,
     Call,
     CheckReport,
-    ContractViolation,
     Finding,
     IpamLease,
     IpamRequest,
@@ -34,11 +33,11 @@ from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
-from ._admission import Admission
 from ._vlan import resolve_vlan
+from .admission import Admission, Clearance
 from .layer3 import Layer3
 from .leases import Leases
-from .plugin_calls import Plugins, blame
+from .plugin_calls import Plugins
 
 __all__ = ["Pipeline"]
 
@@ -55,8 +54,8 @@ class Pipeline:
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
-    metrics: gets every operation and its phases; None for none.
-    require_clear: called before anything is planned; raises what forbids every new attachment.
+    metrics: told about every operation and its phases; None for nobody.
+    clearance: what forbids every new attachment.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Pipeline:
         leases: Leases | None = None,
         verify_seconds: float = 5.0,
         metrics: Metrics | None = None,
-        require_clear: Callable[[], None] = lambda: None,
+        clearance: Clearance | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -79,7 +78,7 @@ class Pipeline:
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
         self._metrics = metrics or Metrics()
-        self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
+        self._admission = Admission(plugins=plugins, journal=journal, clearance=clearance or Clearance())
         self._locks = KeyLocks()
         self._leases = leases or Leases(plugins, journal)
 
@@ -121,7 +120,7 @@ class Pipeline:
         with self._hold(locks, found.key, call if wait else Call(cancel=call.cancel)):
             if self._journal.get(found.key) is not None or self._journal.holder(locks, besides=found.key) is not None:
                 return False
-            self._plugins.drive(network_type, "detach", type(None), found, call)
+            self._plugins.driver(network_type).detach(found, call)
         return True
 
     def repair(self, record: Record, work: Work, call: Call) -> Record:
@@ -142,7 +141,7 @@ class Pipeline:
     def _require_ready(self, work: Work, call: Call) -> None:
         """Ask for a plan before anything is removed: an attach that fails would release the addresses of a living Pod."""
         try:
-            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+            self._plugins.driver(work.request.network_type).plan(work.request, call)
         except NotReady:
             raise
         except SecnetError:
@@ -152,7 +151,7 @@ class Pipeline:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
         with self._metrics.operation("check", record.network_type), reading_together():
             attachment = record.attachment
-            report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
+            report = self._plugins.driver(record.network_type).check(attachment, call)
             if record.result is not None and not record.result.netdev:
                 return report
             return CheckReport(
@@ -165,11 +164,8 @@ class Pipeline:
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         self._admission.refuse_held(work, locks)
-        plugin = self._plugins.driver_plugin(work.request.network_type)
         with self._phase("plan", work.request.network_type):
-            attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
-        if attachment.request != work.request:
-            raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
+            attachment = self._plugins.driver(work.request.network_type).plan(work.request, call)
         record = Record(
             phase=Phase.PLANNED,
             boot_id=self._boot_id,
@@ -196,7 +192,7 @@ class Pipeline:
         lease = self._lease(record, call) if phase == "before_link" else None
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
         with self._phase("attach", record.network_type):
-            result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
+            result = self._plugins.driver(record.network_type).attach(record.attachment, call)
         device = record.attachment.request.device
         if result.device_info is None and device is not None:
             result = dataclasses.replace(result, device_info=device_info(device.id))
@@ -278,7 +274,7 @@ class Pipeline:
     def _take_away(self, record: Record, call: Call) -> None:
         if record.boot_id != self._boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
-        self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
+        self._plugins.driver(record.network_type).detach(record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
 
     def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:

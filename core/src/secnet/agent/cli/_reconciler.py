@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from ..base.logs import set_up_logging
 from ..cluster.files.cluster import ManifestCluster
+from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..plugins.registry import Registry
 from ..process.app import Agent
@@ -46,7 +47,7 @@ def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[Ca
     set_up_logging("error", "console")
     logging.getLogger("secnet").setLevel(logging.CRITICAL)  # failures are printed from the reports, once
     with ExitStack() as stack:
-        cluster = ManifestCluster(settings.state_dir, None)
+        cluster = ManifestCluster(settings.state_dir, None, kinds=with_plugins(registry.kinds))
         stack.callback(cluster.close)
         mine = False
 

@@ -50,7 +50,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     for note in settings.notes:
         _log.info("%s: %s", arguments.config, note)
     metrics = make_metrics(settings.http_listen is not None)
-    cluster = open_source(settings, metrics)
+    cluster = open_source(settings, metrics, registry)
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread
     # gets the signal, and a blocked signal stays blocked in every program that a plugin starts (measured, all three).
     stopped, wake = os.pipe()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from secnet.contract import Attachment, Call, InvalidConfig, Inventory, SecnetError
+from secnet.contract import Attachment, Call, InvalidConfig, SecnetError
 from secnet.linux.functions import AUXILIARY, Function, Functions, bus_of
 
 from ..attach.plugin_calls import Plugins
@@ -113,7 +113,7 @@ def held_devices(registry: Registry, settings: Settings) -> tuple[Attachment, ..
             if not plugin.info.needs_device:
                 continue
             try:
-                inventory = plugins.drive(network_type, "inventory", Inventory, Call.within(_INVENTORY_SECONDS))
+                inventory = plugins.driver(network_type).inventory(Call.within(_INVENTORY_SECONDS))
             except SecnetError as exc:
                 print(f"secnet: what network type {network_type} holds is left out: {exc}", file=sys.stderr)
             else:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from secnet.contract import Unsupported
+
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch", "version_of"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -26,6 +28,12 @@ class Event:
 
 
 Handler = Callable[[Event], None]
+
+
+def version_of(obj: Mapping[str, Any]) -> int:
+    """The resourceVersion, a number that grows with each change in the cluster; 0 where it is missing or no number."""
+    text = str(obj["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0
 
 
 class Watch(ABC):
@@ -122,6 +130,13 @@ class Cluster(ABC):
         Changes of one object arrive in order; several that follow closely may arrive as one. A handler that raises is logged.
         Raises Unsupported for a kind that is not in `watched`.
         """
+
+    def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
+        """The same as `watch` for one object, which need not exist, of a kind that is not in `watched`.
+
+        Raises InvalidConfig for a name that no object can have, Unsupported where every kind is watched.
+        """
+        raise Unsupported(f"objects of kind {kind} are not watched one by one", hint="watch the kind")
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:

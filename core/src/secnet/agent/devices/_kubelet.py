@@ -135,7 +135,7 @@ class KubeletDevices:
         with self._lock:
             if self._channel is None:
                 self._channel = open_channel(library, self._socket)
-            call = method(self._channel, f"{_SERVICE}/{name}", read)
+            call = method(self._channel, f"{_SERVICE}/{name}", type(request), read)
         return call(request, timeout=max(0.0, end - time.monotonic()))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from secnet.contract import DoctorLevel as Level
+from secnet.contract import DoctorResult as Result
 from secnet.contract import Needs
 
 from ..cluster.interface import ApiReader
@@ -15,27 +16,6 @@ from ..config.settings import Settings
 from ..plugins.registry import Registry
 
 __all__ = ["ApiReader", "Check", "Host", "Level", "Result", "fail", "ok", "warn"]
-
-
-class Level(StrEnum):
-    """warn: something may be missing, or could not be found out. fail: the agent cannot do all of its work."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """what: what was checked. finding: the result. remedy: what to do; empty when all is well."""
-
-    level: Level
-    what: str
-    finding: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.remedy if self.remedy else ''}"
 
 
 def ok(what: str, finding: str) -> Result:

@@ -83,11 +83,24 @@ def check_kinds(host: Host) -> Iterator[Result]:
     """Each of our CRDs has the version, the subresource and the fields that we need."""
     if host.api is None:
         return
-    kinds = _backend_kinds(host)
+    kinds = {kind.kind: kind for kind in host.registry.kinds}
     for crd, (version, subresource, fields) in FIELDS.items():
         if crd == _POOLS and "IPPool" not in kinds:
             continue
         yield _kind(host.api, crd, version, subresource, fields)
+    for kind in kinds.values():
+        crd = f"{kind.plural}.{kind.group}"
+        if kind.group and crd not in FIELDS:
+            yield _kind(host.api, crd, kind.version, True, ())
+
+
+def _plugin_rules(host: Host) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """What the plugins' own kinds need: group, resource and verbs."""
+    known = {(group, resource) for rule in host.rules for group in rule["apiGroups"] for resource in rule["resources"]}
+    for kind in host.registry.kinds:
+        if (kind.group, kind.plural) not in known:
+            yield kind.group, kind.plural, ("get", "list")
+            yield kind.group, f"{kind.plural}/status", ("update",)
 
 
 def check_access(host: Host) -> Iterator[Result]:
@@ -99,6 +112,8 @@ def check_access(host: Host) -> Iterator[Result]:
             for resource in rule["resources"]:
                 for name in rule.get("resourceNames") or ("",):
                     yield _access(host.api, group, resource, name, rule["verbs"])
+    for group, resource, verbs in _plugin_rules(host):
+        yield _access(host.api, group, resource, "", verbs)
 
 
 def _access(api: ApiReader, group: str, resource: str, name: str, verbs: Sequence[str]) -> Result:
@@ -174,7 +189,3 @@ def _allowed(api: ApiReader, group: str, resource: str, name: str, verb: str) ->
         "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
     }
     return bool((api.post(_REVIEWS, review).get("status") or {}).get("allowed"))
-
-
-def _backend_kinds(host: Host) -> set[str]:
-    return {kind for plugin in host.registry.backends.values() for kind in plugin.info.kinds}

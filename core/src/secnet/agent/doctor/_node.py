@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from secnet.contract import ProbeReport, SecnetError
+from secnet.contract import Call, ComponentState, SecnetError
 from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
@@ -16,6 +17,8 @@ __all__ = ["check_drivers", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
+
+_PLUGIN_SECONDS = 5.0
 
 
 def check_privileges(host: Host) -> Iterator[Result]:
@@ -74,15 +77,59 @@ def check_drivers(host: Host) -> Iterator[Result]:
     plugins = Plugins(host.registry, host.settings, _no_objects())
     try:
         for name in sorted(host.registry.drivers):
-            yield _probe(plugins, name, configured=bool(host.settings.drivers.get(name)))
+            configured = bool(host.settings.drivers.get(name))
+            yield _probe(plugins, name, configured=configured)
+            if configured:
+                yield from _components(plugins, name)
+            yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
+        for name, plugin in sorted(host.registry.backends.items()):
+            if not plugin.info.kinds:  # one that works on objects of the cluster has no store here
+                yield from _own(f"IPAM type {name}", partial(_of_backend, plugins, name))
     finally:
         plugins.close()
+
+
+def _components(plugins: Plugins, name: str) -> Iterator[Result]:
+    """What a driver sees of its part of the node."""
+    try:
+        seen = plugins.driver(name).observe_node(Call.within(_PLUGIN_SECONDS))
+    except SecnetError as exc:
+        yield warn(
+            f"node of network type {name}", f"cannot be observed: {exc.message}", exc.hint or "see the agent's log"
+        )
+        return
+    for component in seen.components:
+        what = f"{component.kind} {component.name}"
+        if component.state is ComponentState.UP:
+            yield ok(what, f"up, serves network type {name}")
+        else:
+            worse = fail if component.state is ComponentState.DOWN else warn
+            finding = f"{component.state.lower()}: {component.message or 'no reason is given'}"
+            yield worse(what, f"{finding}, serves network type {name}", "see `secnet status` and the agent's log")
+
+
+def _of_driver(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.driver(name).doctor(call)
+
+
+def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.backend(name).doctor(call)
+
+
+def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Result]:
+    """What a plugin itself looks at."""
+    try:
+        results = ask(Call.within(_PLUGIN_SECONDS))
+    except SecnetError as exc:
+        yield warn(what, f"its own checks failed: {exc.message}", exc.hint or "report it to its authors")
+        return
+    yield from results
 
 
 def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
     what = f"network type {name}"
     try:
-        report = plugins.drive(name, "probe", ProbeReport)
+        report = plugins.driver(name).probe()
     except SecnetError as exc:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:

@@ -14,7 +14,8 @@ from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, l
 
 from ..model.network import NetworkConfig
 from ..plugins.fragments import CORE_KEYS
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..plugins.plugin import LoadedPlugin
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import JsonProblem, nearest, read_json, show
 from ..text.schema import Problem, Validator
 

@@ -23,7 +23,6 @@ class NadCache:
     """A cache by name. Thread-safe.
 
     shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces.
-    multus: whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours to watch.
     """
 
     def __init__(
@@ -31,14 +30,17 @@ class NadCache:
         registry: Registry,
         *,
         shared_namespaces: frozenset[str] | None = None,
-        multus: Callable[[], bool] = lambda: False,
     ) -> None:
         self._registry = registry
         self._shared = shared_namespaces
-        self._multus = multus
+        self._multus = False
         self._lock = threading.Lock()
         self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
         self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
+
+    def set_multus(self, serves: bool) -> None:
+        """Whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours."""
+        self._multus = serves
 
     def update(self, nad: Mapping[str, Any]) -> None:
         """Take a new or changed NAD."""
@@ -83,7 +85,7 @@ class NadCache:
             parsed = self._parsed[ref]
         if isinstance(parsed, SecnetError):
             raise parsed.with_traceback(None)
-        if parsed is None or not self._multus():
+        if parsed is None or not self._multus:
             return parsed
         if parsed.cni_type == "secnet":
             return None

@@ -88,12 +88,12 @@ class ObjectProblems:
 
     def _of_pools(self) -> Iterator[_Said]:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
-        for name, backend in self._registry.backends.items():
+        for name in self._registry.backends:
             try:
-                for obj, path, message, hint in backend.cls.validate_objects(others):
+                for obj, path, message, hint in self._registry.object_findings(name, others):
                     yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
-            except Exception:
-                _log.exception("IPAM backend %s (%s) failed to check the objects", name, backend.distribution)
+            except SecnetError as exc:
+                _log.warning("the objects of IPAM type %s cannot be checked: %s", name, exc)
 
 
 def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:

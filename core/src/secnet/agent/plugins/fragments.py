@@ -41,6 +41,9 @@ def driver_faults(info: DriverInfo) -> Iterator[str]:
     yield from _needs_faults(info.needs)
     yield from fragment_faults("options", info.options, info.example, CORE_KEYS)
     yield from fragment_faults("node", info.node, None, frozenset())
+    for column in info.status_columns:
+        if not column.key or not column.title or column.title != column.title.upper():
+            yield f"status_columns: {column.key!r} has the title {column.title!r}, which must be capitals"
     vlan = thaw(info.options).get("properties", {}).get("vlan")
     if info.vlan and (not isinstance(vlan, dict) or vlan.get("type") != "integer"):
         yield "options: the type knows VLANs, but has no integer option vlan"

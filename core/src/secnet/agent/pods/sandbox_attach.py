@@ -107,6 +107,8 @@ class SandboxAttach:
         self, pod: Mapping[str, Any], changes: Changes, sandbox: Sandbox, cancel: threading.Event
     ) -> Changes:
         """Asked for once for all networks, and again for a while: the kubelet's answer may be late, and the sandbox waits."""
+        if not changes.want_devices:
+            return changes
         wait = self._worker.call(changes.attach[0], cancel) if changes.attach else None
         return self._devices.assign(pod, changes, sandbox.container_id, wait)
 

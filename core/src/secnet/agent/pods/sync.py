@@ -106,7 +106,8 @@ class PodSync:
             return replace(still, released=frozenset(released))
         progress = _Progress()
         changes = self._desired.changes(selections, records, base.pod, sandbox)
-        changes = self._devices.assign(pod, changes, sandbox.container_id)
+        if changes.want_devices:
+            changes = self._devices.assign(pod, changes, sandbox.container_id)
         self._apply(changes, progress, cancel, verify)
         return SyncResult(
             report=replace(

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from secnet.contract import AttachmentId, Busy, Call, ErrorInfo, Finding, SecnetError
+from secnet.contract import AttachmentId, Busy, Call, ErrorInfo, Finding, SecnetError, StepObserver
 
 from ..attach.drift import drift_error, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
 from ..base.intervals import IntervalLimiter
+from ..base.logs import attachment_log
 from ..model.problem import InternalError
 from ..model.record import Record
-from ..model.work import MakeCall, Work
+from ..model.work import Work
 from ..state.journal import Journal
 
 __all__ = ["AttachmentWorker"]
@@ -27,8 +28,8 @@ class AttachmentWorker:
     Every method raises only SecnetError, and logs what it did or why it failed; a fault of the agent itself becomes an
     InternalError.
 
-    make_call: makes the operation context of one attachment. lease_check_seconds: the least time between two checks of one
-    lease, which may cost a request to an API server.
+    seconds: the deadline of each operation. observers: see every step, for tests. lease_check_seconds: the least time between
+    two checks of one lease, which may cost a request to an API server.
     """
 
     def __init__(
@@ -37,25 +38,33 @@ class AttachmentWorker:
         pipeline: Pipeline,
         journal: Journal,
         orphan_gc: OrphanGarbageCollector,
-        make_call: MakeCall,
+        seconds: float,
+        observers: tuple[StepObserver, ...] = (),
         lease_check_seconds: float = 0.0,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
         self._orphan_gc = orphan_gc
-        self._make_call = make_call
+        self._seconds = seconds
+        self._observers = observers
         self._lease_checks = IntervalLimiter(lease_check_seconds)
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._drift: dict[AttachmentId, ErrorInfo] = {}  # of the last check, until the next one
 
-    def call(self, work: Work | Record, cancel: threading.Event | None = None) -> Call:
-        """The operation context for one attachment: its deadline, its log, its observers."""
+    def call(self, work: Work | Record, cancel: threading.Event | None = None, *, awaited: bool = True) -> Call:
+        """The operation context for one attachment: its deadline, its log, its observers. awaited: see `Call`."""
         request = work.request if isinstance(work, Work) else work.attachment.request
-        return self._make_call(request, cancel or threading.Event())
+        return Call.within(
+            self._seconds,
+            cancel=cancel or threading.Event(),
+            log=attachment_log(request),
+            observers=self._observers,
+            awaited=awaited,
+        )
 
     def attach(self, work: Work, cancel: threading.Event, *, awaited: bool = True) -> Record:
         """Make one attachment, or leave nothing of it. awaited: whether containers wait for it, see `Call`."""
-        call = self._make_call(work.request, cancel, awaited=awaited)
+        call = self.call(work, cancel, awaited=awaited)
         with _logged("attach", call):
             self._make_room(work, call)
             record = self._pipeline.attach(work, call)
@@ -64,7 +73,7 @@ class AttachmentWorker:
 
     def plan(self, work: Work, cancel: threading.Event) -> Record:
         """Plan one attachment and record the plan: `finish` makes it, `detach` drops it. Nothing on the host changes."""
-        call = self._make_call(work.request, cancel)
+        call = self.call(work, cancel)
         with _logged("attach", call):
             self._make_room(work, call)
             return self._pipeline.plan(work, call)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from secnet.contract import NotReady, ObjectNotFound, Retryable, SecnetError
+from secnet.contract import ErrorInfo, NotReady, ObjectNotFound, Retryable, SecnetError
 
 from ..cluster.interface import ApiReader
 from ..cluster.problems import ProblemList, ProblemText
@@ -81,7 +81,8 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
 class AntreaGuard:
     """Whether anything new may be attached, as of the last look. Thread-safe, but for `look`, which one thread calls.
 
-    reader: None where there is no Kubernetes API, and so no Antrea beside us. on_clear: called when it may be again.
+    reader: None where there is no Kubernetes API, and so nobody beside us. on_clear: called when it may be again.
+    forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class AntreaGuard:
         *,
         on_clear: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        forbid: Callable[[ErrorInfo | None], None] = lambda refusal: None,
     ) -> None:
         self._reader = reader
+        self._forbid = forbid
         self._on_clear = on_clear
         self._problems = ProblemList(clock)
         self._lock = threading.Lock()
@@ -99,6 +102,7 @@ class AntreaGuard:
         self._refusal = (
             None if reader is None else _refusal("whether it makes secondary networks is not known yet", _SOON)
         )
+        self._tell()
 
     @property
     def needed(self) -> bool:
@@ -123,16 +127,15 @@ class AntreaGuard:
         self._problems.update(_said(verdict))
         with self._lock:
             before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.remedy) if self._seen_on else None
+        self._tell()
         if before is not None and not self._seen_on:
             self._on_clear()
         return True
 
-    def require_clear(self) -> None:
-        """Raises NotReady while nothing new may be attached."""
+    def _tell(self) -> None:
         with self._lock:
             refusal = self._refusal
-        if refusal is not None:
-            raise NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject)
+        self._forbid(None if refusal is None else refusal.info)
 
     def refusal(self) -> str:
         """Why nothing new may be attached; empty when it may."""

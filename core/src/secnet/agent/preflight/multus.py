@@ -53,11 +53,20 @@ def how_to_forget(settings: Settings) -> str:
 
 
 class Multus:
-    """The answer for one agent: call it. Thread-safe. The file is read again with the configuration, every few seconds."""
+    """The answer for one agent: call it. Thread-safe. The file is read again with the configuration, every few seconds.
+
+    on_look: gets the answer each time.
+    """
 
     def __init__(
-        self, settings: Settings, *, look_seconds: float = _LOOK_SECONDS, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        *,
+        look_seconds: float = _LOOK_SECONDS,
+        clock: Callable[[], float] = time.time,
+        on_look: Callable[[bool], None] = lambda serves: None,
     ) -> None:
+        self._on_look = on_look
         self._settings = settings
         self._memory = memory_path(settings)
         self._clock = clock
@@ -73,6 +82,7 @@ class Multus:
         with self._lock:
             if self._looks.is_due("multus"):
                 self._look()
+                self._on_look(self._serves)
             return self._serves
 
     def problems(self) -> tuple[Problem, ...]:

@@ -38,7 +38,7 @@ class OwnNode:
     """What the last look found. Thread-safe, but for `look`, which one thread calls.
 
     reader: None where there is no Kubernetes API. boot_id: the kernel's, of this machine; empty to compare nothing. relisted: how
-    often the informer of the Pods relisted.
+    often the watch of the Pods began anew. forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
@@ -49,8 +49,10 @@ class OwnNode:
         boot_id: str = "",
         relisted: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.time,
+        forbid: Callable[[ErrorInfo | None], None] = lambda refusal: None,
     ) -> None:
         self._reader = reader
+        self._forbid = forbid
         self._name = name
         self._subject = f"Node {name}"
         self._boot_id = boot_id
@@ -115,12 +117,6 @@ class OwnNode:
             return None
         return NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject).info
 
-    def require_own(self) -> None:
-        """Raises NotReady while the Node is another machine's: nothing may be attached."""
-        refusal = self.refusal()
-        if refusal is not None:
-            raise NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject)
-
     def missing(self) -> str:
         """Why no Pod can be served here, in a sentence; empty when the Node was found or could not be looked up."""
         with self._lock:
@@ -151,6 +147,7 @@ class OwnNode:
             self._missing = (
                 NotReady(problem.message, hint=problem.hint, subject=problem.source) if problem and hinders else None
             )
+        self._forbid(self.refusal())
 
 
 def boot_of(node: Mapping[str, Any]) -> str:

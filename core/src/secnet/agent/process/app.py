@@ -11,8 +11,9 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
+from secnet.contract import Call, SecnetError, StepObserver
 
+from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
 from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
@@ -39,6 +40,7 @@ _LOOK_WHEN_TOLD_SECONDS = 2.0  # CNI calls register new sandboxes; what is left 
 _LOOK_WHEN_SETTLED_SECONDS = 5.0
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
+_NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
@@ -76,6 +78,7 @@ class Agent:
         self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
         self._beats = Heartbeats()
         self._stop = threading.Event()
+        self._node_wake = threading.Event()
         self._first_round = threading.Event()
         self._first_look = threading.Event()
         self._problems: tuple[Problem, ...] = ()
@@ -93,14 +96,17 @@ class Agent:
             if self._components.antrea.needed:
                 self._spawn(self._preflight_loop, stack)
                 stack.callback(self._components.antrea.close)
-            stack.callback(self._stop.set)
+            stack.callback(self._end)
             self._wait_first_rounds()
+            watch = NodeWatch(self._components.plugins, self._node_wake.set)
+            watch.start()
+            stack.callback(watch.close)
             self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
             for target in (self._poll_loop, self._resync_loop):
                 self._spawn(target, stack)
-            stack.callback(self._stop.set)
+            stack.callback(self._end)
             self._exit = stack.pop_all()
         return self
 
@@ -116,7 +122,7 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
@@ -135,6 +141,7 @@ class Agent:
             parts.antrea,
             parts.own_node,
             settings,
+            parts.plugins,
         )
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
@@ -144,6 +151,11 @@ class Agent:
         thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
         thread.start()
         stack.callback(thread.join, _JOIN_SECONDS)
+
+    def _end(self) -> None:
+        """Wake every loop for the last time."""
+        self._stop.set()
+        self._node_wake.set()
 
     def _release(self) -> None:
         """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
@@ -219,8 +231,10 @@ class Agent:
             self._first_round.set()
             if ready:
                 backoff.reset()
-            if self._stop.wait(self._settings.check_interval if ready else backoff.delay()):
+            self._node_wake.wait(self._settings.check_interval if ready else backoff.delay())
+            if self._stop.wait(_NODE_EVENTS_SECONDS):
                 return
+            self._node_wake.clear()
 
     def _poll_loop(self) -> None:
         """What no event reports: namespaces that come and go, and trouble with the source of the objects."""

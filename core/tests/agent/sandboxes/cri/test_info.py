@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import pytest
-from secnet.agent.sandboxes.cri._info import network_path
+from secnet.agent.sandboxes.cri._client import network_path
 from secnet.contract import Unsupported
 
 OTHERS = [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}]

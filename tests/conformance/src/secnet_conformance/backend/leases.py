@@ -147,4 +147,5 @@ class Leases(BackendTests):
         backend.inventory(lab.call())
         backend.release(request, lab.call())
         assert store.kinds, "it declares kinds of objects and never asks for one"
-        assert store.kinds <= set(lab.info.kinds), f"it asks for {store.kinds} and declares {lab.info.kinds}"
+        declared = {kind.kind for kind in lab.info.kinds}
+        assert store.kinds <= declared, f"it asks for {store.kinds} and declares {declared}"

@@ -173,7 +173,8 @@ class Exhaustion(BackendTests):
         error = self._refused(lab, late)
         assert error is not None, "it gave more leases than there are"
         assert error.waits_for, f"waits_for is empty: {error}"
-        undeclared = [str(ref) for ref in error.waits_for if ref.kind not in lab.info.kinds]
+        kinds = {(kind.group, kind.kind) for kind in lab.info.kinds}
+        undeclared = [str(ref) for ref in error.waits_for if (ref.group, ref.kind) not in kinds]
         assert not undeclared, f"it waits for {', '.join(undeclared)}, of kinds that it does not declare"
         for request in (late, *requests):
             lab.release(request)

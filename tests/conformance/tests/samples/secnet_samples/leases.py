@@ -7,6 +7,7 @@ from typing import Any
 
 from secnet.contract import (
     ADDRESS_OF_ANOTHER,
+    CLUSTER_SCOPE,
     DIALECT,
     BackendInfo,
     Busy,
@@ -20,6 +21,7 @@ from secnet.contract import (
     IpamOwner,
     IpamRequest,
     LeaseAddress,
+    ObjectKind,
     ObjectNotFound,
     ObjectRef,
     PodRef,
@@ -30,6 +32,8 @@ from secnet.contract import (
 __all__ = ["CONFIG", "ListBackend"]
 
 GATEWAY = "10.8.0.1"
+
+IP_POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
 
 CONFIG: Mapping[str, Any] = {
     "$schema": DIALECT,
@@ -69,7 +73,7 @@ class ListBackend(IPAMBackend):
             ipam_type=cls.ipam_type,
             summary="numbers in a list",
             config=CONFIG,
-            kinds=("IPPool",),
+            kinds=(IP_POOL,),
             capabilities=frozenset({"ips"}),
             example={"pool": "blue"},
         )
@@ -105,7 +109,7 @@ class ListBackend(IPAMBackend):
 
     def awaited(self, request: IpamRequest) -> tuple[ObjectRef, ...]:
         """What a refused request waits for."""
-        return (ObjectRef(group="crd.antrea.io", kind="IPPool", name=request.config["pool"]),)
+        return (IP_POOL.ref(request.config["pool"]),)
 
     def known(self, request: IpamRequest) -> list[str]:
         """All addresses that there are, in the order in which they are given."""

@@ -113,7 +113,7 @@ class ManifestDirectory:
     def _look_at_files(self, names: Iterable[Path]) -> None:
         present = set(names)
         for path in sorted(present):
-            file = self._files.setdefault(path, WatchedFile(path))
+            file = self._files.setdefault(path, WatchedFile(path, self._store.kinds))
             if file.look(signature(path), self._held_by):
                 self._dirty = True
         for path in sorted(set(self._files) - present):

@@ -15,7 +15,7 @@ from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition, stored_condition
 from ..interface import Cluster, Handler, Object, SourceTraits, Watch
-from ..kinds import KINDS, object_key
+from ..kinds import KINDS, Kinds, object_key
 from ._directory import ManifestDirectory
 from ._manifest import Manifest, load_manifests
 from .store import FileStore
@@ -33,14 +33,19 @@ class ManifestCluster(Cluster):
     only handed over through the store (`secnet apply`).
     """
 
-    watched = tuple(KINDS)
     # Who may write into the directory is root on this node, and starts the programs when `secnet apply` is done.
     traits = SourceTraits(trusts_annotations=True, free_reads=True, containers_wait=True, shared=False)
 
     def __init__(
-        self, state_dir: Path, manifests: Path | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        state_dir: Path,
+        manifests: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        kinds: Kinds = KINDS,
     ) -> None:
-        self.store = FileStore(state_dir, clock=clock)
+        self.watched = tuple(kinds)
+        self.store = FileStore(state_dir, clock=clock, kinds=kinds)
         self._directory = None if manifests is None else ManifestDirectory(manifests, self.store, clock=clock)
         self._clock = clock
         self._lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -16,7 +17,7 @@ from ..interface import Object
 from ._api_health import ApiHealth
 from ._credentials import Credentials
 from ._errors import FOREIGN, Expired, translate_exception, translate_status
-from ._requests import Request, resource_info
+from ._requests import Request
 from ._transport import Transport
 
 __all__ = ["Api", "OnCall", "Timeouts"]
@@ -117,13 +118,11 @@ class Api:
             raise translate_exception(exc, self.server) from exc
 
     def _pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
-        info = resource_info(request.kind)
+        info = request.info
         found: list[Object] = []
         query = {**request.query, "limit": str(_PAGE)}
         while True:
-            page = self.call(
-                transport, Request(verb="list", kind=request.kind, namespace=request.namespace, query=query)
-            )
+            page = self.call(transport, dataclasses.replace(request, verb="list", query=query))
             # The API server leaves out of the items of a list what the list says for all.
             found.extend({"apiVersion": info.api_version, "kind": request.kind, **item} for item in page["items"] or ())
             meta = page.get("metadata") or {}

@@ -15,7 +15,7 @@ __all__ = ["KubeReader"]
 
 
 class KubeReader(ApiReader):
-    """See `ApiReader`. One request for each call. api: one of its own, so that its denials are not the agent's."""
+    """See `ApiReader`. One request for each call. api: one of its own, as a read that is denied is no problem of the agent."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
