@@ -81,7 +81,7 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
 class AntreaGuard:
     """Whether anything new may be attached, as of the last look. Thread-safe, but for `look`, which one thread calls.
 
-    reader: None where there is no Kubernetes API, and so nobody beside us. on_clear: called when it may be again.
+    reader: None where there is no Kubernetes API, and so no Antrea beside us. on_clear: called when it may be again.
     forbid: gets the verdict of each look, the reason or None.
     """
 

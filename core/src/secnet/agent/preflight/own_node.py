@@ -38,7 +38,7 @@ class OwnNode:
     """What the last look found. Thread-safe, but for `look`, which one thread calls.
 
     reader: None where there is no Kubernetes API. boot_id: the kernel's, of this machine; empty to compare nothing. relisted: how
-    often the watch of the Pods began anew. forbid: gets the verdict of each look, the reason or None.
+    often the informer of the Pods relisted. forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
