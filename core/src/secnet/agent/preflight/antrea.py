@@ -102,7 +102,7 @@ class AntreaGuard:
         self._refusal = (
             None if reader is None else _refusal("whether it makes secondary networks is not known yet", _SOON)
         )
-        self._tell()
+        self._report()
 
     @property
     def needed(self) -> bool:
@@ -127,12 +127,12 @@ class AntreaGuard:
         self._problems.update(_said(verdict))
         with self._lock:
             before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.remedy) if self._seen_on else None
-        self._tell()
+        self._report()
         if before is not None and not self._seen_on:
             self._on_clear()
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         with self._lock:
             refusal = self._refusal
         self._forbid(None if refusal is None else refusal.info)

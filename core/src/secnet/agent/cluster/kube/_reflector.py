@@ -107,7 +107,7 @@ class ObjectCache:
 
 
 class Reflector:
-    """A thread for one kind. tell: called with each event. field_selector: which objects; empty for all.
+    """A thread for one kind. deliver: called with each event. field_selector: which objects; empty for all.
 
     lists: how many lists there were so far.
     """
@@ -119,7 +119,7 @@ class Reflector:
         *,
         field_selector: str,
         pace: Pace,
-        tell: Callable[[Event], None],
+        deliver: Callable[[Event], None],
         on_synced: Callable[[str], None],
     ) -> None:
         self.kind = kind
@@ -128,7 +128,7 @@ class Reflector:
         self._api = api
         self._selector = {"fieldSelector": field_selector} if field_selector else {}
         self._pace = pace
-        self._tell = tell
+        self._deliver = deliver
         self._on_synced = on_synced
         self._type = {"apiVersion": resource_info(kind).api_version, "kind": kind}  # lists and watches leave it out
         self._version = ""
@@ -230,7 +230,7 @@ class Reflector:
         for event in events:
             if self._stop.is_set():
                 return
-            self._tell(event)
+            self._deliver(event)
 
     def _request(self, verb: str, **query: str) -> Request:
         return Request(verb="watch" if verb == "watch" else "list", kind=self.kind, query={**self._selector, **query})
