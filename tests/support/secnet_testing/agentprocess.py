@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .forkserver import Entry, ForkedProcess, fork_server
+from secnet_conformance.forkserver import Entry, ForkedProcess
+
+from .secnet_command import fork_server
 
 __all__ = ["READY_SECONDS", "AgentProcess"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from secnet_conformance.needs import requires_command
 
 from .clusternode import ClusterNode
-from .forkserver import COMMAND
+from .secnet_command import COMMAND
 
 __all__ = ["contained"]
 

@@ -23,9 +23,8 @@ from typing import Any
 from secnet.agent.cli import agent
 from secnet.agent.cli.program import build_parser
 from secnet.contract import StepObserver, to_json
+from secnet_conformance.forkserver import Entry
 from secnet_conformance.steps import At, StepCounter, StepPoint, die
-
-from .forkserver import Entry
 
 __all__ = [
     "RecordedStep",

@@ -16,10 +16,10 @@ from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
 from secnet.linux.snapshot import HostSnapshot, diff
 
-from .forkserver import run_secnet
 from .netns import Namespace, run_in
 from .node import Node
 from .objects import as_manifest
+from .secnet_command import run_secnet
 
 __all__ = [
     "addresses",

@@ -25,7 +25,7 @@ from secnet.contract import (
     ProbeReport,
 )
 
-from .forkserver import COMMAND
+from .secnet_command import COMMAND
 
 __all__ = ["RESOURCE", "SlotDriver", "slot_nad_annotations", "slot_program", "slots"]
 

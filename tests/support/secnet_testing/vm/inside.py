@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet_conformance.forkserver import ForkServer
 
-from ..forkserver import ForkServer, share
+from ..secnet_command import share
 
 __all__ = ["PRELOAD", "Reporter", "main"]
 

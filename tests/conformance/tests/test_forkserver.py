@@ -1,20 +1,15 @@
-"""The fork server of the tests: its processes are as `secnet` started by a command line."""
+"""The fork server: its processes are as those started by a command line."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import secnet_testing
-from secnet_testing.forkserver import COMMAND, run_secnet
-from secnet_testing.netns import run_in
-from secnet_testing.node import Node
+from secnet_conformance.forkserver import Entry, ForkServer
 
 PROGRAM = """\
 import os, sys, threading, time
@@ -33,6 +28,8 @@ def main(argv):
         threading.Thread(target=lambda: (time.sleep(0.2), print("from the thread"))).start()
     if what == "files":
         print(*sorted(map(int, os.listdir("/proc/self/fd"))), repr(sys.stdin.read()))
+    if what == "modules":
+        print("wave" in sys.modules)
     if what == "wait":
         time.sleep(600)
     return 0
@@ -41,11 +38,12 @@ def main(argv):
 # Nothing cleans up around a server that is a fork: that is how the processes forked from it end.
 RUNNER = """\
 import json, subprocess, sys
-from secnet_testing.forkserver import Entry, ForkServer
+from secnet_conformance.forkserver import Entry, ForkServer
 
-server = getattr(ForkServer, sys.argv[1])()
+server = ForkServer.fork() if sys.argv[1] == "fork" else ForkServer.spawn(["program"])
 entry = Entry(module="program")
 results = {}
+server.preload(["no.such.module", "wave"])
 for what in json.loads(sys.argv[2]):
     with open("out", "wb+") as out, open("err", "wb+") as err:
         code = server.start(entry, what, stdout=out.fileno(), stderr=err.fileno()).wait(60)
@@ -63,7 +61,7 @@ server.close()
 results["left"] = left.wait(60)
 print(json.dumps(results))
 """
-ASKED = [["code", "0"], ["code", "3"], ["words"], ["fault"], ["thread"], ["files"]]
+ASKED = [["code", "0"], ["code", "3"], ["words"], ["fault"], ["thread"], ["files"], ["modules"]]
 
 
 @pytest.fixture(scope="module", params=["spawn", "fork"])
@@ -72,8 +70,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("server")
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "runner.py").write_text(RUNNER, encoding="utf-8")
-    support = str(Path(secnet_testing.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": f"{support}:{folder}", "SAID": "hello"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "SAID": "hello"}
     argv = [sys.executable, "-W", "error", str(folder / "runner.py"), request.param, json.dumps(ASKED)]
     done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -82,7 +79,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_code_arguments_environment_and_output(results: dict[str, Any], code: int) -> None:
-    assert results[f"code {code}"] == [code, f"hello {results['folder']} secnet code {code}\n", "aside\n"]
+    assert results[f"code {code}"] == [code, f"hello {results['folder']} program code {code}\n", "aside\n"]
 
 
 def test_last_words_and_faults_go_to_stderr(results: dict[str, Any]) -> None:
@@ -106,26 +103,14 @@ def test_a_signal_ends_it_as_does_the_end_of_its_server(results: dict[str, Any])
     assert results["left"] == -9
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--version"], ["drivers", "vlan"], ["drivers", "nothing"], ["no-such-command"], ["validate", "/nonexistent"]],
-)
-def test_output_and_exit_code_are_those_of_the_command(words: list[str]) -> None:
-    environment = {**os.environ}  # not what a library of pytest adds behind its back, such as COLUMNS
-    real = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False, env=environment)
-    forked = run_secnet(*words, timeout=60)
-    assert forked.stdout.splitlines() == real.stdout.splitlines()
-    assert (forked.returncode, forked.stderr) == (real.returncode, real.stderr)
+def test_what_was_preloaded_is_there_when_a_process_begins(results: dict[str, Any]) -> None:
+    assert results["modules"] == [0, "True\n", ""]
 
 
-@pytest.mark.ovs
-def test_an_agent_is_in_the_nodes_namespace_and_stops_by_signal(node: Node) -> None:
-    forked = node.agent()
-    assert (
-        os.readlink(f"/proc/{forked.pid}/ns/net") == run_in(node.namespace, ["readlink", "/proc/self/ns/net"]).strip()
-    )
-    files = {os.readlink(f"/proc/{forked.pid}/fd/{fd}") for fd in (1, 2)}
-    assert files == {str(forked.log)}
-    node.stop()
-    node.agent().kill()
-    assert node.agents[-1].wait_end(0) == -signal.SIGKILL
+def test_a_server_that_cannot_import_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    server = ForkServer.spawn(["no.such.module"])
+    with pytest.raises(AssertionError, match="the fork server ended"):
+        server.start(Entry(module="json.tool"), [], stdout=1, stderr=2)
+    server.close()
+    assert not server.running
+    assert "No module named 'no'" in capfd.readouterr().err
