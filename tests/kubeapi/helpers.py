@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from secnet_testing.kubeapi.admin import Refused
+from secnet_testing.kubeapi.admin import Rejected
 
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 PODS = "/api/v1/namespaces/default/pods"
@@ -32,7 +32,7 @@ def refused(status: int, reason: str = "") -> Any:
             pass
 
         def __exit__(self, kind: Any, exc: Any, _: Any) -> bool:
-            assert isinstance(exc, Refused), f"expected {status}, got {exc!r}"
+            assert isinstance(exc, Rejected), f"expected {status}, got {exc!r}"
             assert (exc.status, exc.body["code"], exc.body["kind"]) == (status, status, "Status"), exc.body
             assert not reason or exc.body["reason"] == reason
             return True

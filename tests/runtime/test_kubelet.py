@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet_testing.kubeapi.admin import Refused
+from secnet_testing.kubeapi.admin import Rejected
 from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.kubelet import Kubelet
 from secnet_testing.netns import ping
@@ -42,7 +42,7 @@ def wait_ready(kubeapi: KubeApiProcess, obj: dict[str, Any]) -> dict[str, Any]:
 def exists(kubeapi: KubeApiProcess, obj: dict[str, Any]) -> bool:
     try:
         kubeapi.get(obj)
-    except Refused as exc:
+    except Rejected as exc:
         if exc.status == 404:
             return False
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import Host, Result
 from secnet.agent.plugins.registry import Registry
-from secnet_testing.apidouble import ApiDouble, serve_api
 
 MakeHost = Callable[..., Host]
 Found = dict[str, Result]
@@ -39,12 +38,6 @@ def make_host(registry: Registry, tmp_path: Path) -> MakeHost:
         )
 
     return make
-
-
-@pytest.fixture
-def api() -> Iterator[ApiDouble]:
-    with serve_api() as double:
-        yield double
 
 
 @pytest.fixture

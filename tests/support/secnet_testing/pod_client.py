@@ -1,4 +1,4 @@
-"""The part of the Kubernetes API that a kubelet uses, over plain HTTP: the Pods of one node."""
+"""A client of the part of the Kubernetes API that a kubelet uses: the Pods of one node. HTTP by the standard library."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-__all__ = ["ApiRefusal", "PodApi"]
+from .kubeapi.admin import Rejected
+
+__all__ = ["PodClient"]
 
 _MERGE = "application/merge-patch+json"
 _TIMEOUT_SECONDS = 10.0
 
 
-class ApiRefusal(Exception):
-    """The server said no. code: the HTTP status."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-
-
-class PodApi:
-    """Reads and writes Pods. Thread-safe. Raises ApiRefusal, and OSError or HTTPException without an answer.
+class PodClient:
+    """Reads and writes Pods. Thread-safe. Raises Rejected, and OSError or HTTPException without an answer.
 
     url: where the server is, such as `http://127.0.0.1:8080`. token: the bearer token, if any. context: how an https server
     is trusted.
@@ -89,7 +83,7 @@ class PodApi:
             try:
                 response = connection.getresponse()
                 if response.status != 200:
-                    raise ApiRefusal(response.status, response.read().decode(errors="replace"))
+                    raise _rejected(response.status, response.read().decode(errors="replace"))
                 for line in response:
                     event = json.loads(line)
                     yield event["type"], event["object"]
@@ -104,7 +98,7 @@ class PodApi:
             response = connection.getresponse()
             text = response.read().decode(errors="replace")
         if response.status >= 300:
-            raise ApiRefusal(response.status, text)
+            raise _rejected(response.status, text)
         content: dict[str, Any] = json.loads(text)
         return content
 
@@ -118,6 +112,10 @@ class PodApi:
             connection = http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=timeout)
         connection.connect()
         return connection
+
+
+def _rejected(status: int, text: str) -> Rejected:
+    return Rejected(status, json.loads(text) if text.startswith("{") else {"message": text})
 
 
 def _of_node(node: str) -> str:
