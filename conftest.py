@@ -11,8 +11,8 @@ pytest_plugins = [
     "secnet_testing.node",
     "secnet_testing.runtime.plugin",
     "secnet_testing.kubeapi.process",
-    "secnet_testing.clusternode",
-    "secnet_testing.pointcount",
+    "secnet_testing.cluster_node",
+    "secnet_testing.kill_point_count",
     "secnet_testing.vm.remote",
     "pytester",
 ]

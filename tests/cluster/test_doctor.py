@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from secnet_testing.antrea import antrea_agent
-from secnet_testing.clusternode import ClusterNodeFactory
+from secnet_testing.cluster_node import ClusterNodeFactory
 from secnet_testing.documents import ROOT
 from secnet_testing.kubeapi.process import KubeApiProcess
 

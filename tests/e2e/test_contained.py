@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from secnet_testing.agentprocess import AgentProcess
+from secnet_testing.agent_process import AgentProcess
 from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node_inspection import addresses, errors_of, wait_error
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, wait_error
 from secnet_testing.secnet_command import COMMAND
 
 pytestmark = pytest.mark.ovs

@@ -13,8 +13,8 @@ import yaml
 from secnet.linux.snapshot import HostSnapshot
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
+from secnet_testing.node_inspection import addresses, apply, link, network, picture, port_of, unchanged, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, apply, link, network, picture, port_of, unchanged, write
 
 pytestmark = pytest.mark.ovs
 

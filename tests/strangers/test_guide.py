@@ -24,7 +24,7 @@ from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
 from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.netns import Namespace, run_in
-from secnet_testing.scene import only_one
+from secnet_testing.node_inspection import only_one
 
 from .conftest import StrangerVenv
 

@@ -22,8 +22,8 @@ import grpc
 
 from .kubeapi.admin import Rejected
 from .pod_client import PodClient
+from .pod_status import pod_status, same_status
 from .podresources import PodResources
-from .podstatus import pod_status, same_status
 from .runtime.runtime import Runtime
 from .runtime.state import PodSandbox
 

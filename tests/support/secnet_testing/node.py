@@ -30,7 +30,7 @@ from secnet.contract import ObjectNotFound
 from secnet_conformance.forkserver import Entry
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 
-from .agentprocess import READY_SECONDS, AgentProcess
+from .agent_process import READY_SECONDS, AgentProcess
 from .netns import Namespace, run_in
 from .ovs import PrivateOvs
 from .secnet_command import SECNET, run_secnet

@@ -10,7 +10,7 @@ from secnet.agent.plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP
 
 __all__: list[str] = []
 
-_MODULES = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.sandboxes.cri", "secnet_testing.killable")
+_MODULES = ("pyroute2", "secnet.agent.cluster.kube", "secnet.agent.sandboxes.cri", "secnet_testing.killable_agent")
 
 build_parser()
 for _name in _MODULES:

@@ -9,7 +9,7 @@ from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 
 def test_it_is_not_ready_before_its_first_round(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
 from secnet.contract import Busy, Call, ErrorInfo, ObjectNotFound, Unavailable
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, fail, make_rig
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, fail, make_rig
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.cni_attach import NodeAttacher
 from secnet.agent.state.journal import Journal
 from secnet.contract import Busy, Call, SecnetError, Timeout
-from secnet_testing.builders import POD, record
+from secnet_testing.contract_objects import POD, record
 
 
 class Detaching:

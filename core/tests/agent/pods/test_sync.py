@@ -20,8 +20,8 @@ from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sync import PodSync
 from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady, Unavailable
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry
 
 KEY = (POD.namespace, POD.name)
 

@@ -10,7 +10,7 @@ from secnet.agent.preflight.antrea import AntreaGuard
 from secnet.contract import Call, NotReady
 from secnet_testing.antrea import antrea_agent
 from secnet_testing.kubeapi.process import KubeApiProcess
-from secnet_testing.toys import make_rig, toy_work
+from secnet_testing.scripted_plugins import make_rig, toy_work
 
 
 class Watched:

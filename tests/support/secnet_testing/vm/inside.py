@@ -31,8 +31,8 @@ PRELOAD = (
     "secnet_vlan",
     "secnet_sriov",
     "secnet_ipam",
-    "secnet_testing.killable",
-    "secnet_testing.scene",
+    "secnet_testing.killable_agent",
+    "secnet_testing.node_inspection",
 )
 PLUGINS = ("secnet_testing.vm.fixtures", "secnet_conformance.plugin")
 

@@ -42,7 +42,7 @@ from secnet.contract import (
     ProbeReport,
 )
 
-from secnet_testing.builders import work
+from secnet_testing.contract_objects import work
 
 __all__ = ["Rig", "Script", "fail", "make_rig", "toy_registry", "toy_work"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from secnet_conformance.needs import requires_command
 
-from .clusternode import ClusterNode
+from .cluster_node import ClusterNode
 from .secnet_command import COMMAND
 
 __all__ = ["contained"]

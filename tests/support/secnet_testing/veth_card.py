@@ -23,7 +23,7 @@ from secnet_conformance.netns import Namespace
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
 from secnet_sriov.card import ATTRIBUTES, Card, Value, no_uplink
 
-from .fakesys import FakeSys
+from .fake_sysfs import FakeSys
 
 __all__ = ["StandInCard", "StandInDriver", "StandInSfDriver", "StandInVfDriver", "StandIns"]
 

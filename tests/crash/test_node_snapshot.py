@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.linux.snapshot import diff
-from secnet_testing import kernelshot
+from secnet_testing import node_snapshot
 from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node
 
@@ -127,20 +127,20 @@ CHANGES: list[tuple[str, Change, str]] = [
 
 @pytest.mark.parametrize(("change", "line"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES])
 def test_each_change_is_named(scene: Scene, change: Change, line: str) -> None:
-    before = kernelshot.take(scene.node)
+    before = node_snapshot.take(scene.node)
     change(scene.node)
-    lines = diff(before, kernelshot.take(scene.node))
+    lines = diff(before, node_snapshot.take(scene.node))
     assert [found for found in lines if found.startswith(line)], lines
 
 
 def test_a_lost_namespace_is_seen(scene: Scene) -> None:
     scene.node.pod("other")
-    before = kernelshot.take(scene.node)
+    before = node_snapshot.take(scene.node)
     scene.node.delete_pod_namespace("other")
     scene.node.pod("other")
-    assert [line for line in diff(before, kernelshot.take(scene.node)) if line.startswith("~ netns > other: ")]
+    assert [line for line in diff(before, node_snapshot.take(scene.node)) if line.startswith("~ netns > other: ")]
 
 
 def test_nothing_is_seen_where_nothing_changed(scene: Scene) -> None:
-    before = kernelshot.take(scene.node)
-    assert diff(before, kernelshot.take_settled(scene.node)) == []
+    before = node_snapshot.take(scene.node)
+    assert diff(before, node_snapshot.take_settled(scene.node)) == []

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import secnet_testing
 from secnet_conformance.steps import ANY, StepPoint
-from secnet_testing.killable import RecordedStep, kill_points, read_steps
+from secnet_testing.killable_agent import RecordedStep, kill_points, read_steps
 
 _ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(secnet_testing.__file__).parents[1])}
 STEPS = """
     from pathlib import Path
     from secnet.contract import Call
-    from secnet_testing.killable import StepPoint, killer, obedient, recorder
+    from secnet_testing.killable_agent import StepPoint, killer, obedient, recorder
     mode, argument, file = {arguments!r}
     observer = {{
         "record": lambda: recorder(Path(file)),
@@ -84,7 +84,7 @@ def test_a_point_that_makes_no_sense_is_refused(text: str) -> None:
 
 
 def test_only_the_agent_is_run(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "secnet_testing.killable", "record", str(tmp_path / "steps"), "drivers"]
+    argv = [sys.executable, "-m", "secnet_testing.killable_agent", "record", str(tmp_path / "steps"), "drivers"]
     done = subprocess.run(argv, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "only the agent takes observers" in done.stderr
