@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import StepPoint
 from secnet_testing import node_snapshot
 from secnet_testing.killable_agent import RecordedStep, program, read_steps

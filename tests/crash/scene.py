@@ -10,7 +10,7 @@ from typing import Any
 
 from secnet.agent.cluster.files.state_files import StateFiles
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing import node_snapshot
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import Node, play_node

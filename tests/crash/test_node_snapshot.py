@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from secnet.linux.snapshot import diff
+from secnet_conformance.snapshot import diff
 from secnet_testing import node_snapshot
 from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing import node_snapshot
 from secnet_testing.node import Node
 from secnet_testing.ovs import SCHEMA

@@ -26,8 +26,8 @@ from secnet.contract import (
 )
 from secnet.linux.names import host_ifname
 from secnet.linux.rtnl import host_rtnl, netns_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import Namespace, NetnsFactory
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from secnet.linux.snapshot import diff
+from secnet_conformance.snapshot import diff
 from secnet_testing.node import Node
 from secnet_testing.node_inspection import addresses, apply, exists, link, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.linux.snapshot import HostSnapshot
+from secnet_conformance.snapshot import HostSnapshot
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
 from secnet_testing.node_inspection import addresses, apply, link, network, picture, port_of, unchanged, write

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from secnet_conformance.needs import requires_command, requires_root
 from secnet_conformance.suite import Suite
+from secnet_testing.veth_pair import wire
+
+__all__ = ["wire"]
 
 SAMPLES = Path(__file__).parent / "samples"
 FILES = sorted(SAMPLES.glob("*_cases.py"))

@@ -14,7 +14,7 @@ from typing import Any
 from secnet.agent.model.problem import Problem
 from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.snapshot import HostSnapshot, diff
 
 from .netns import Namespace, run_in
 from .node import Node

@@ -18,7 +18,7 @@ from typing import Any
 
 from secnet.agent.state.reports import Reports
 from secnet.contract import to_json
-from secnet.linux.snapshot import HostSnapshot
+from secnet_conformance.snapshot import HostSnapshot
 
 from .node import STATUS, Node
 

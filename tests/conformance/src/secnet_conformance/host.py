@@ -12,9 +12,9 @@ from typing import Any
 
 from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import HostContext, NetnsRef, freeze
-from secnet.linux.snapshot import HostSnapshot
 
 from .netns import Namespace, new_namespace, remove_namespace, run_in
+from .snapshot import HostSnapshot
 
 __all__ = ["Host"]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from secnet.linux import sysctl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import NetnsFactory, ping, run_in
-
-from .conftest import HOST_END, POD_END, POD_MAC, Wire
+from secnet_testing.veth_pair import HOST_END, POD_END, POD_MAC, Wire
 
 pytestmark = pytest.mark.kernel
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from secnet.contract import freeze, thaw
-
-from . import sysctl
-from .errors import translated
-from .netns import identify, in_netns, open_netns
-from .rtnl import Address, KernelRoute, Link, Rtnl, host_rtnl
+from secnet.linux import sysctl
+from secnet.linux.errors import translated
+from secnet.linux.netns import identify, in_netns, open_netns
+from secnet.linux.rtnl import Address, KernelRoute, Link, Rtnl, host_rtnl
 
 __all__ = ["CURRENT", "GLOBAL_SYSCTLS", "LINK_SYSCTLS", "HostSnapshot", "diff"]
 
