@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,10 @@ def found() -> Callable[..., Found]:
         return {result.what: result for result in check(host)}
 
     return run
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short path: the sockets' paths must fit into their 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="sn-") as name:
+        yield Path(name)

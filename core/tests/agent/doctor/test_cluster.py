@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 from secnet.agent.cli.doctor import open_api
 from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import run_checks
 from secnet.agent.doctor._antrea import check_antrea
 from secnet.agent.doctor._cluster import FIELDS, check_access, check_api, check_kinds
-from secnet_testing.antrea import antrea_agent
 from secnet_testing.kubeapi.definitions import IPPOOL, NAD, definition
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -169,39 +167,6 @@ def test_what_is_not_allowed(make_host: Any, found: Any, api: KubeApiProcess, op
         "access to pods/status": "patch is not allowed",
         "access to ippools/status.crd.antrea.io": "update is not allowed",
     }
-
-
-def _antrea(api: KubeApiProcess, conf: Any) -> None:
-    config, daemonset = antrea_agent(secondary_network=False)
-    text = conf if isinstance(conf, str) else yaml.safe_dump({"featureGates": conf})
-    for obj in (config | {"data": {"antrea-agent.conf": text}}, daemonset):
-        api.apply(obj)
-
-
-@pytest.mark.parametrize(
-    ("gates", "level"),
-    [
-        ({"SecondaryNetwork": True}, "FAIL"),
-        ({"SecondaryNetwork": False}, "ok"),
-        ({}, "ok"),
-        ({"AllAlpha": True}, "FAIL"),
-        ({"AllAlpha": True, "SecondaryNetwork": False}, "ok"),
-    ],
-)
-def test_an_antrea_agent(
-    make_host: Any, found: Any, api: KubeApiProcess, reader: Any, gates: dict[str, bool], level: str
-) -> None:
-    _antrea(api, gates)
-    assert found(check_antrea, make_host(api=reader))["Antrea agent"].level == level
-
-
-def test_an_antrea_agent_whose_configuration_is_hidden(
-    make_host: Any, found: Any, api: KubeApiProcess, open_reader: Any
-) -> None:
-    _antrea(api, "]")
-    assert found(check_antrea, make_host(api=open_reader()))["Antrea agent"].level == "warn"
-    _antrea(api, {})
-    assert found(check_antrea, make_host(api=open_reader([])))["Antrea agent"].level == "warn"
 
 
 def test_nothing_is_asked_without_a_cluster(make_host: Any, found: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from secnet.agent.base.metrics import Metrics, Sources
 from secnet.agent.model.record import Phase
 from secnet.agent.model.report import NetworkReport, PodReport
-from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
-from secnet.contract import Busy, Call, ErrorInfo, ObjectNotFound, Unavailable
+from secnet.contract import Busy, Call, ErrorInfo
 from secnet_testing.contract_objects import POD, record
 from secnet_testing.scripted_plugins import Rig, fail, make_rig
 
@@ -132,65 +130,3 @@ def test_without_a_server_nothing_is_counted_and_nothing_is_swallowed() -> None:
     metrics.observe(Sources())
     assert metrics.page() == b""
     metrics.close()
-
-
-def test_pools_are_read_at_most_each_half_minute() -> None:
-    now, asked = [0.0], []
-
-    def read(name: str) -> dict[str, Any]:
-        asked.append(name)
-        return {"status": {"ipAddresses": [{}] * len(asked)}}
-
-    usage = PoolUsage(Sources(pools=lambda: ["p", "p"], read_pool=read), patience=30, clock=lambda: now[0])
-    assert usage.look() == {"p": Usage(used=1, total=None)}
-    now[0] = 29
-    assert usage.look()["p"].used == 1
-    now[0] = 30
-    assert usage.look()["p"].used == 2
-    assert asked == ["p", "p"]
-    usage.close()
-
-
-def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
-    gate = threading.Event()
-
-    def read(name: str) -> dict[str, Any]:
-        gate.wait(30)
-        return {}
-
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=0.01)
-    assert usage.look() == {}, "it does not wait for the answer"
-    gate.set()
-    usage.close()
-
-
-def test_a_pool_keeps_its_last_value_while_the_cluster_is_away_and_goes_with_it() -> None:
-    now, answers = [0.0], iter([{}, Unavailable("x"), ObjectNotFound("x")])
-
-    def read(name: str) -> dict[str, Any]:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=30, clock=lambda: now[0])
-    known = {"p": Usage(used=0, total=None)}
-    assert usage.look() == known
-    now[0] = 40
-    assert usage.look() == known
-    now[0] = 80
-    assert usage.look() == {}
-    usage.close()
-
-
-@pytest.mark.parametrize(
-    ("ranges", "total"),
-    [
-        ([{"start": "10.0.0.1", "end": "10.0.0.9"}, {"cidr": "10.0.1.0/30"}], 13),
-        ([{"start": "10.0.0.1"}], None),
-        ([], None),
-    ],
-)
-def test_the_size_of_a_pool_without_counters(ranges: list[dict[str, str]], total: int | None) -> None:
-    pool = {"spec": {"ipRanges": ranges}, "status": {"ipAddresses": [{}, {}]}}
-    assert usage_of(pool) == Usage(used=2, total=total)

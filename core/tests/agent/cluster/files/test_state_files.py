@@ -13,7 +13,7 @@ from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import ObjectKey
 from secnet.contract import InvalidConfig, Unavailable
 
-from .helpers import Recorder, pod, pool, until
+from ..helpers import Recorder, pod, pool, until
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from secnet.agent.cluster.kube import RULES, KubeCluster
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Timeout, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
 
-from .helpers import STATUS, Recorder, nad, pod, pool, until
-from .kube_world import TOKEN, agent, on_node
+from ..helpers import STATUS, Recorder, nad, pod, pool, until
+from ..kube_world import TOKEN, agent, on_node
 
 CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 CONDITION = {"type": "secnet.io/SecondaryNetworksReady", "status": "True", "reason": "Attached", "message": ""}

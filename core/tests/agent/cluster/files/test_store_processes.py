@@ -13,7 +13,7 @@ import pytest
 from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import StoreConflict
 
-from .helpers import Recorder, pool, until
+from ..helpers import Recorder, pool, until
 
 _INCREMENT = """
 import sys, pathlib

@@ -11,8 +11,8 @@ import yaml
 from secnet.agent.cluster.files._directory import ManifestDirectory
 from secnet.agent.cluster.files.store import FileStore
 
-from .helpers import NETWORKS, STATUS, nad, pod, pool
-from .place import Place
+from ..helpers import NETWORKS, STATUS, nad, pod, pool
+from ..place import Place
 
 
 def _touch(path: Path) -> None:

@@ -12,7 +12,7 @@ from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import ObjectKey
 from secnet.contract import InvalidConfig, ObjectNotFound
 
-from .helpers import NETWORKS, STATUS, Recorder, nad, pod, pool, until
+from ..helpers import NETWORKS, STATUS, Recorder, nad, pod, pool, until
 
 _NOON = 1_700_000_000.0
 

@@ -15,8 +15,8 @@ from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
-from .helpers import Recorder, nad, pod, until
-from .kube_world import BRISK, NODE, TOKEN, agent, on_node
+from ..helpers import Recorder, nad, pod, until
+from ..kube_world import BRISK, NODE, TOKEN, agent, on_node
 
 
 @pytest.fixture

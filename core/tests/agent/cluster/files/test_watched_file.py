@@ -12,8 +12,8 @@ import yaml
 from secnet.agent.cluster.files import _manifest as files
 from secnet.agent.cluster.files import _watched_file as watched_file
 
-from .helpers import pod, pool
-from .place import Place
+from ..helpers import pod, pool
+from ..place import Place
 
 TEXT = yaml.safe_dump_all([pod("a", "net1"), pool("p")])
 

@@ -1,4 +1,4 @@
-"""Open vSwitch, drivers, sockets and the CNI configuration, on a private switch and in folders that play the node."""
+"""Sockets of the node, the CNI configuration and Multus, in folders that play the node."""
 
 from __future__ import annotations
 
@@ -7,100 +7,15 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from secnet.agent.config.settings import CniSettings, KubernetesSettings
-from secnet.agent.doctor._antrea import check_antrea
-from secnet.agent.doctor._node import check_drivers, check_ovs
 from secnet.agent.doctor._runtime import check_cni, check_multus, check_sockets
 from secnet_conformance.needs import requires_command, requires_root
-from secnet_testing.netns import Namespace
-from secnet_testing.ovs import OvsFactory, PrivateOvs
 from secnet_testing.podresources import play_pod_resources
-
-NOWHERE = "unix:/nonexistent/db.sock"
-
-
-@pytest.fixture
-def switch(ovs: OvsFactory, node_netns: Namespace) -> PrivateOvs:
-    return ovs(node_netns)
-
-
-@pytest.mark.ovs
-def test_a_switch_that_answers(make_host: Any, found: Any, switch: PrivateOvs) -> None:
-    results = found(check_ovs, make_host(ovsdb=switch.target, datapath_type="netdev"))
-    assert results["Open vSwitch"].finding == f"of unknown version, answers at {switch.target}"
-    switch.vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0")
-    assert found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding.startswith("3.1.0, ")
-    assert results["OVS datapath netdev"].level == "ok"
-    lacking = found(check_ovs, make_host(ovsdb=switch.target, datapath_type="system"))
-    assert lacking["OVS datapath system"].level == "FAIL", "this switch runs without the kernel datapath"
-    assert found(check_drivers, make_host(root=Path("/"), ovsdb=switch.target))["network type vlan"].level == "ok"
-
-
-@pytest.mark.ovs
-def test_ports_of_antrea(make_host: Any, found: Any, switch: PrivateOvs) -> None:
-    what = "ports of Antrea's secondary networks"
-    switch.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev")
-    add = (
-        "add-port",
-        "br-int",
-        "pod-1",
-        "--",
-        "set",
-        "interface",
-        "pod-1",
-        "type=internal",
-        "--",
-        "set",
-        "port",
-        "pod-1",
-    )
-    switch.vsctl(*add, "external_ids:antrea-type=container")
-    host = make_host(ovsdb=switch.target)
-    assert found(check_antrea, host)[what].level == "ok", "a Pod's first interface is not our business"
-    switch.vsctl("set", "port", "pod-1", "external_ids:if-dev=eth1")
-    assert (found(check_antrea, host)[what].level, "pod-1" in found(check_antrea, host)[what].finding) == ("warn", True)
-
-
-@pytest.mark.ovs
-def test_a_database_without_a_switch(make_host: Any, found: Any, node_netns: Namespace, place: Path) -> None:
-    bare = PrivateOvs(node_netns, place)
-    bare.start_server()
-    try:
-        bare.vsctl("--no-wait", "init")
-        assert "never ran" in found(check_ovs, make_host(ovsdb=bare.target))["Open vSwitch"].finding
-    finally:
-        bare.stop()
-
-
-@pytest.mark.ovs
-def test_a_switch_that_hangs(make_host: Any, found: Any, switch: PrivateOvs) -> None:
-    switch.pause_server()
-    try:
-        assert "does not answer" in found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding
-    finally:
-        switch.resume_server()
-
-
-def test_no_switch(make_host: Any, found: Any) -> None:
-    assert found(check_ovs, make_host(ovsdb=NOWHERE))["Open vSwitch"].level == "FAIL"
-    assert found(check_ovs, make_host(ovsdb=NOWHERE, drivers={}))["Open vSwitch"].level == "warn"
-    for drivers, level in (({}, "FAIL"), ({"drivers": {}}, "warn")):
-        results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE, **drivers))
-        assert results["network type vlan"].level == level, "what nobody configured is no failure"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A short path: the sockets' paths must fit into their 107 characters."""
-    with tempfile.TemporaryDirectory(prefix="sn-") as name:
-        yield Path(name)
 
 
 def _listen(path: Path) -> socket.socket:

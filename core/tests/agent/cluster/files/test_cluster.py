@@ -14,10 +14,10 @@ from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kube import KubeCluster
 from secnet.contract import InvalidConfig, ObjectNotFound
 
-from .helpers import Recorder, pod, pool, until
-from .rules import ObjectRules
-from .rules_pods import PodRules
-from .rules_watch import WatchRules
+from ..helpers import Recorder, pod, pool, until
+from ..rules import ObjectRules
+from ..rules_pods import PodRules
+from ..rules_watch import WatchRules
 
 
 class _World:

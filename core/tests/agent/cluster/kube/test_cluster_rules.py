@@ -11,10 +11,10 @@ from secnet_testing.kubeapi.admin import Admin
 from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.kubeapi.real import RealApi, real_api_is_named
 
-from .kube_world import TOKEN, KubeWorld
-from .rules import ObjectRules
-from .rules_pods import PodRules
-from .rules_watch import WatchRules
+from ..kube_world import TOKEN, KubeWorld
+from ..rules import ObjectRules
+from ..rules_pods import PodRules
+from ..rules_watch import WatchRules
 
 # A real one takes part only where there is one, for nothing may be skipped.
 APIS = ["test", *(["real"] if real_api_is_named() else [])]

@@ -1,4 +1,4 @@
-"""Link kinds, mounts and capabilities: on folders that play the node, and on this machine itself."""
+"""Mounts and file systems: on folders that play the node, and on processes of this machine."""
 
 from __future__ import annotations
 
@@ -10,53 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.doctor._kernel import KINDS, check_link_kinds
 from secnet.agent.doctor._mounts import check_mounts
-from secnet.agent.doctor._node import check_privileges
-from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
+from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.documents import ROOT
 
 ROOT_LINE = "1 0 8:1 / / rw,relatime - {kind} /dev/sda1 rw"
-VETH, OVS = KINDS["veth"][1], KINDS["openvswitch"][1]
-
-
-def _symbols(put: Any, *names: str) -> None:
-    put("/proc/kallsyms", "".join(f"ffffffff81db9ae0 t {name}\n" for name in ("start_kernel", *names)))
-
-
-def test_kinds_that_are_there(make_host: Any, put: Any, found: Any) -> None:
-    _symbols(put, VETH)
-    put("/sys/module/openvswitch/refcnt", "1")
-    results = found(check_link_kinds, make_host())
-    assert {result.level for result in results.values()} == {"ok"}
-    assert results["link kind veth"].finding == "present, needed by vlan"
-
-
-def test_a_kind_that_a_module_would_bring(make_host: Any, put: Any, found: Any) -> None:
-    _symbols(put, VETH)
-    put("/proc/sys/kernel/osrelease", "6.1.0\n")
-    put("/lib/modules/6.1.0/modules.dep", "kernel/net/openvswitch/openvswitch.ko.xz: kernel/net/nsh/nsh.ko.xz\n")
-    result = found(check_link_kinds, make_host())["link kind openvswitch"]
-    assert (result.level, result.finding) == ("ok", "can be loaded as the module openvswitch, needed by vlan")
-
-
-def test_a_kind_that_is_missing(make_host: Any, put: Any, found: Any) -> None:
-    _symbols(put)
-    assert found(check_link_kinds, make_host())["link kind veth"].level == "FAIL"
-    assert found(check_link_kinds, make_host())["link kind openvswitch"].level == "FAIL"
-    assert found(check_link_kinds, make_host(drivers={}))["link kind veth"].level == "warn", "installed, not configured"
-    userspace = found(check_link_kinds, make_host(datapath_type="netdev"))
-    assert (userspace["link kind openvswitch"].level, userspace["link kind tun"].level) == ("ok", "FAIL")
-
-
-def test_symbols_that_nobody_may_read(make_host: Any, found: Any) -> None:
-    assert found(check_link_kinds, make_host())["link kind veth"].level == "warn"
-
-
-@pytest.mark.kernel
-def test_the_kernel_of_this_machine(make_host: Any, found: Any) -> None:
-    requires_link_kind("veth")
-    assert found(check_link_kinds, make_host(root=Path("/")))["link kind veth"].level == "ok"
 
 
 def _mounts(put: Any, *lines: str, kind: str = "ext4") -> None:
@@ -146,7 +104,3 @@ def test_the_mounts_of_a_process_in_a_mount_namespace_of_its_own() -> None:
         + "mount --make-private /run/netns; mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys",
     )
     assert (levels[NETNS_DIR], levels["/proc/sys"]) == ("FAIL", "FAIL")
-
-
-def test_a_status_that_cannot_be_read(make_host: Any, found: Any) -> None:
-    assert found(check_privileges, make_host())["CAP_SYS_ADMIN"].level == "FAIL"

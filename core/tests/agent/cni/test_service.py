@@ -1,4 +1,4 @@
-"""The rules of ADD, DEL, CHECK, GC and STATUS, in a chain and for one network."""
+"""The rules of ADD, DEL, CHECK, GC and STATUS that hold in a chain and for one network alike."""
 
 from __future__ import annotations
 
@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 from secnet.agent.cni._service import CniService
-from secnet.agent.cni.interface import Attached, RecordedAttachment
-from secnet.contract import Busy, ErrorInfo, Finding, Gone, Unavailable
+from secnet.agent.cni.interface import Attached
+from secnet.contract import Busy, Finding, Gone, Unavailable
 
-from .helpers import PREVIOUS, ToyAttacher, ask, conf, raw, single
+from .helpers import PREVIOUS, RECORDS, SYSTEM, ToyAttacher, ask, code, conf, raw, single, valid
 
-SYSTEM = "K8S_POD_NAMESPACE=kube-system;K8S_POD_NAME=dns"
 BOTH = pytest.mark.parametrize("configuration", [conf(), single()], ids=["chained", "single"])
-
-
-def code(answer: Any) -> int | None:
-    assert answer.failed == (answer.status != 0)
-    return answer.result["code"] if answer.failed else None
-
-
-# --- Waiting for recovery ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -46,12 +37,6 @@ def test_del_does_not_wait_for_the_recovery(
     attacher.ready = False
     assert code(ask(service, "DEL", configuration)) is None
     assert len(attacher.asked) == 1
-
-
-def test_gc_of_one_network_does_not_wait_for_the_recovery(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.ready, attacher.records = False, RECORDS
-    assert code(ask(service, "GC", single(**valid(("lives", "net5"))))) is None
-    assert attacher.asked == [("dead", "net6", "blue"), ("lives", "net6", "blue")]
 
 
 @BOTH
@@ -90,24 +75,6 @@ def test_a_caller_that_gives_up_before_recovery_is_not_served(attacher: ToyAttac
     assert attacher.asked == []
 
 
-def test_namespaces_that_never_wait_do_not_wait_for_recovery(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.ready = False
-    assert ask(service, "ADD", conf(), CNI_ARGS=SYSTEM).result == PREVIOUS
-    assert code(ask(service, "ADD", conf(failOpenNamespaces=[]), CNI_ARGS=SYSTEM)) == 11
-    assert attacher.asked == []
-
-
-def test_but_they_get_their_networks_from_an_agent_that_is_ready(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.error = Busy("no address is free")
-    assert code(ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)) == 11
-
-
-def test_the_agent_knows_which_pods_must_not_wait(service: CniService, attacher: ToyAttacher) -> None:
-    ask(service, "ADD", conf(), CNI_ARGS=SYSTEM)
-    ask(service, "ADD", conf())
-    assert [sandbox.may_pass for sandbox in attacher.asked] == [True, False]
-
-
 @BOTH
 def test_a_line_about_a_call_says_which_sandbox(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -119,32 +86,6 @@ def test_a_line_about_a_call_says_which_sandbox(
     shown = [vars(line) for line in caplog.records if line.name.startswith("secnet.agent.cni")]
     assert len(shown) == 2
     assert [(line["pod"], line["container"]) for line in shown] == [("default/web-0", "c" * 13)] * 2
-
-
-# --- ADD --------------------------------------------------------------------------------------------------------------
-
-
-def test_a_sandbox_without_a_pod_passes(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.ready = False
-    assert ask(service, "ADD", conf(), CNI_ARGS=None).result == PREVIOUS
-    assert attacher.asked == []
-
-
-def test_one_network_needs_no_pod(service: CniService, attacher: ToyAttacher) -> None:
-    assert ask(service, "ADD", single(), CNI_ARGS=None).status == 0
-    assert attacher.asked[0][0].pod is None
-
-
-def test_one_network_gets_its_configuration_and_the_callers_wishes(service: CniService, attacher: ToyAttacher) -> None:
-    ask(service, "ADD", single(runtimeConfig={"mac": "02:00:00:00:00:07"}, deviceID="d1"), CNI_IFNAME="net1")
-    ((sandbox, configuration, ifname, runtime),) = attacher.asked
-    assert (sandbox.container_id, ifname, configuration["networkType"]) == ("c1", "net1", "toy")
-    assert (runtime.mac, runtime.device_id) == ("02:00:00:00:00:07", "d1")
-
-
-def test_one_network_is_no_link_of_a_chain(service: CniService, attacher: ToyAttacher) -> None:
-    assert code(ask(service, "ADD", single(prevResult=PREVIOUS))) == 7
-    assert attacher.asked == []
 
 
 @BOTH
@@ -189,9 +130,6 @@ def test_device_information_follows_no_link(service: CniService, attacher: ToyAt
     assert (tmp_path / "devinfo/x").read_text() == '{"type": "pci"}'
 
 
-# --- DEL and CHECK ----------------------------------------------------------------------------------------------------
-
-
 @BOTH
 def test_del_of_what_is_gone_succeeds(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
@@ -228,43 +166,6 @@ def test_check_needs_what_add_answered(service: CniService, configuration: dict[
     assert code(ask(service, "CHECK", without)) == 7
 
 
-# --- GC and STATUS ----------------------------------------------------------------------------------------------------
-
-RECORDS = [
-    RecordedAttachment(container_id="lives", ifname="net1", network="ns/red", chained=True),
-    RecordedAttachment(container_id="dead", ifname="net1", network="ns/red", chained=True),
-    RecordedAttachment(container_id="dead", ifname="net2", network="ns/red", chained=True),
-    RecordedAttachment(container_id="watched", ifname="net1", network="ns/red"),
-    RecordedAttachment(container_id="lives", ifname="net5", network="blue"),
-    RecordedAttachment(container_id="lives", ifname="net6", network="blue"),
-    RecordedAttachment(container_id="dead", ifname="net6", network="blue"),
-    RecordedAttachment(container_id="dead", ifname="net7", network="green"),
-    RecordedAttachment(container_id="dead", ifname="net8", network="blue", chained=True),
-]
-
-
-def valid(*pairs: tuple[str, str]) -> dict[str, Any]:
-    return {"cni.dev/valid-attachments": [{"containerID": cid, "ifname": ifname} for cid, ifname in pairs]}
-
-
-def test_gc_in_a_chain_compares_sandboxes(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.records = RECORDS
-    assert ask(service, "GC", conf(**valid(("lives", "eth0")))).stdout == ""
-    assert attacher.asked == [("dead",)]
-
-
-def test_gc_in_a_chain_ends_nothing_that_lives_by_the_runtimes_word(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.records, attacher.living = RECORDS, {"dead"}
-    assert ask(service, "GC", conf(**valid(("lives", "eth0")))).status == 0
-    assert attacher.asked == []
-
-
-def test_gc_of_one_network_compares_interfaces_within_it(service: CniService, attacher: ToyAttacher) -> None:
-    attacher.records = RECORDS
-    assert ask(service, "GC", single(**valid(("lives", "net5")))).status == 0
-    assert attacher.asked == [("dead", "net6", "blue"), ("lives", "net6", "blue")]
-
-
 @BOTH
 def test_gc_without_a_list_ends_nothing(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any]
@@ -282,20 +183,6 @@ def test_gc_goes_on_after_an_error_and_reports_it(service: CniService, attacher:
     assert attacher.asked == [("dead",), ("lives",)]
 
 
-@pytest.mark.parametrize("ready", [True, False])
-def test_status_in_a_chain_is_never_an_error(service: CniService, attacher: ToyAttacher, ready: bool) -> None:
-    attacher.ready, attacher.why = ready, ErrorInfo(reason="NotReady", message="no bridge")
-    assert (ask(service, "STATUS", conf()).status, ask(service, "STATUS", conf()).stdout) == (0, "")
-
-
-def test_status_of_one_network_tells_what_is_missing(service: CniService, attacher: ToyAttacher) -> None:
-    assert ask(service, "STATUS", single()).status == 0
-    attacher.why = ErrorInfo(reason="NotReady", message="no bridge")
-    assert code(ask(service, "STATUS", single())) == 50
-    attacher.why, attacher.ready = None, False
-    assert code(ask(service, "STATUS", single())) == 50
-
-
 def test_version(service: CniService) -> None:
     assert ask(service, "VERSION", {"cniVersion": "0.4.0"}).result == {
         "cniVersion": "0.4.0",
@@ -308,9 +195,6 @@ def test_an_error_has_the_version_of_the_request(service: CniService, configurat
     answer = ask(service, "ADD", configuration)
     assert answer.result
     assert answer.result["cniVersion"] == version
-
-
-# --- An agent that serves the plugin no longer ------------------------------------------------------------------------
 
 
 def test_where_only_ends_are_served_nothing_new_is(attacher: ToyAttacher) -> None:

@@ -10,8 +10,8 @@ import pytest
 from secnet.agent.cluster.kube import RULES, KubeCluster
 from secnet_testing.kubeapi.process import KubeApiProcess
 
-from .helpers import pod, until
-from .kube_world import NODE, TOKEN, agent
+from ..helpers import pod, until
+from ..kube_world import NODE, TOKEN, agent
 
 
 class Scene:

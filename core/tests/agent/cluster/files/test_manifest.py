@@ -11,7 +11,7 @@ import yaml
 from secnet.agent.cluster.files._manifest import load_manifests, wanted_file
 from secnet.contract import InvalidConfig, Unavailable
 
-from .helpers import nad, pod, pool
+from ..helpers import nad, pod, pool
 
 
 def test_a_directory_is_read_in_name_order_and_not_below(tmp_path: Path) -> None:

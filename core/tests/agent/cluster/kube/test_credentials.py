@@ -12,8 +12,8 @@ from secnet.agent.cluster.kube import Credentials, KubeCluster
 from secnet.contract import InvalidConfig, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
 
-from .helpers import Recorder, pod, until
-from .kube_world import BRISK, NODE, on_node
+from ..helpers import Recorder, pod, until
+from ..kube_world import BRISK, NODE, on_node
 
 
 @pytest.fixture
