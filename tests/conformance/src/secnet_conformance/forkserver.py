@@ -22,7 +22,7 @@ from . import forking
 
 __all__ = ["Entry", "ForkServer", "ForkedProcess"]
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
