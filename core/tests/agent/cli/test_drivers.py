@@ -22,7 +22,7 @@ def test_the_table_names_each_plugin_with_its_distribution(config: str, capsys: 
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["vlan"]["distribution"] == "secnet-vlan"
     assert rows["static"]["distribution"] == "secnet-ipam"
-    assert main(["drivers", "--kind", "ipam.type", "--config", config]) == 0
+    assert main(["drivers", "--kind", "ipam", "--config", config]) == 0
     assert "vlan" not in capsys.readouterr().out
 
 

@@ -18,7 +18,7 @@ def test_a_directory_a_file_twice_and_standard_input(
 ) -> None:
     (tmp_path / "a.yaml").write_text(POD, encoding="utf-8")
     (tmp_path / "notes.txt").write_text("no manifest", encoding="utf-8")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(POD.encode())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(POD.replace("web", "db").encode())))
     assert main(["validate", str(tmp_path), str(tmp_path / "a.yaml"), "-"]) == 0
     assert capsys.readouterr().out == "2 objects in 2 files: no findings\n"
 
