@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kit test-strangers test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile anew all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,17 +25,23 @@ setup: ## install what is missing (Debian packages, .boot/, .venv/); says first 
 demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then clean up
 	@examples/demo/run $(ARGS)
 
-test: setup ## all tests but those of the targets below; nothing may be skipped
-	.venv/bin/pytest -m 'not kit and not strangers and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
+test: setup ## the tests that need a Linux machine and root, no more; nothing may be skipped
+	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
-test-kit: setup ## the conformance kit over each sample plugin: what must fail fails, and nothing else
+test-unit: setup ## the tests among them that need nothing but Python
+	.venv/bin/pytest -m unit --promise=unit $(SHARED) $(ARGS)
+
+test-smoke: setup ## one test of each tier: whether a new machine has what they need
+	.venv/bin/pytest -m smoke --promise=$(PROMISE),kit,thirdparty,vm $(ARGS)
+
+test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a tenth of all whole in turn; ARGS=--all: all
 	.venv/bin/pytest -m kit --promise=kit tests/conformance $(ARGS)
 
-test-strangers: setup ## plugins of others, installed beside our wheels; the guide for drivers as its reader follows it
-	.venv/bin/pytest -m 'strangers and not fresh' --promise=strangers $(SHARED) $(ARGS) tests/strangers
+test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
+	.venv/bin/pytest -m 'thirdparty and not fresh' --promise=thirdparty $(SHARED) $(ARGS) tests/thirdparty_plugins
 
 test-guide: setup ## the guide once more, from an empty environment, and the image's commands, with packages from an index
-	.venv/bin/pytest -m fresh --promise=fresh tests/strangers/test_guide.py tests/deploy/test_image.py $(ARGS)
+	.venv/bin/pytest -m fresh --promise=fresh tests/thirdparty_plugins/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
 	.venv/bin/pytest -m vm --promise=vm tests/vm $(ARGS)
@@ -60,11 +66,15 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-test-fresh: ## demo, test, test-strangers and test-guide in new chroots of Debian 12 and 13, as a newcomer would run them
+test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
 
-docs: setup ## write the generated parts of docs/ again
+docs: setup ## write the generated parts of docs/ again: references, and the drawing of the demo's node
 	.venv/bin/python docs/generate.py
+	examples/demo/run draw docs/pictures/node.svg
+
+site: setup ## build docs/ into a site with search, in site/; a dead link or a page without a menu entry fails
+	.venv/bin/mkdocs build --quiet $(ARGS)
 
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos

@@ -14,6 +14,7 @@ pytest_plugins = [
     "secnet_testing.cluster_node",
     "secnet_testing.kill_point_count",
     "secnet_testing.vm.remote",
+    "secnet_testing.samplechoice",
     "pytester",
 ]
 

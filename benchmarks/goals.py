@@ -1,4 +1,4 @@
-"""What is to be reached (issue 2, item 10), and whether it is."""
+"""What is to be reached, and whether it is."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from secnet.agent.plugins.registry import Registry
 from secnet.agent.sandboxes.named import NamedNetns
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import current_boot_id
-from secnet.contract import Call, NodeReport
+from secnet.contract import Call
 
 from .objects import NETWORK, network_objects, pod_object, write_configuration
 from .probes import ProbedJournal, ProbedLayer3, ProbedPlugins, Probes
@@ -51,7 +51,7 @@ class Ours:
         self._records: dict[str, Record] = {}
         self._build(settings, probes)
         call = Call.within(_SECONDS)
-        report = self._plugins.drive("vlan", "reconcile_node", NodeReport, settings.drivers["vlan"], call)
+        report = self._plugins.driver("vlan").reconcile_node(settings.drivers["vlan"], call)
         if not report.ready:
             raise RuntimeError(f"the bridge could not be made: {report.findings}")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from secnet.agent.attach.layer3 import Layer3
 from secnet.agent.attach.plugin_calls import Plugins
@@ -20,11 +20,9 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.model.record import Record
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.state.journal import Journal
-from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding
+from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding, IPAMBackend, NetworkDriver
 
 __all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]
-
-T = TypeVar("T")
 
 
 class Probes:
@@ -75,15 +73,29 @@ class ProbedPlugins(Plugins):
         super().__init__(registry, settings, objects)
         self._probes = probes
 
-    def drive(self, network_type: str, method: str, expected: type[T], *args: Any) -> T:
+    def driver(self, network_type: str) -> NetworkDriver:
         """See `Plugins`."""
-        with self._probes.span(f"driver.{method}"):
-            return super().drive(network_type, method, expected, *args)
+        return cast(NetworkDriver, _Spanned(super().driver(network_type), "driver", self._probes))
 
-    def ask(self, ipam_type: str, method: str, expected: type[T], *args: Any) -> T:
+    def backend(self, ipam_type: str) -> IPAMBackend:
         """See `Plugins`."""
-        with self._probes.span(f"ipam.{method}"):
-            return super().ask(ipam_type, method, expected, *args)
+        return cast(IPAMBackend, _Spanned(super().backend(ipam_type), "ipam", self._probes))
+
+
+class _Spanned:
+    """A plugin whose every method is a span."""
+
+    def __init__(self, plugin: NetworkDriver | IPAMBackend, prefix: str, probes: Probes) -> None:
+        self._plugin = plugin
+        self._prefix = prefix
+        self._probes = probes
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            with self._probes.span(f"{self._prefix}.{method}"):
+                return getattr(self._plugin, method)(*args)
+
+        return run
 
 
 class ProbedJournal(Journal):

@@ -28,7 +28,7 @@ def lines(data: Mapping[str, Any]) -> Iterator[str]:
     yield from _one_by_one(data["one_by_one"])
     yield from _burst(data["burst"])
     yield from _ovs(data["ovs_part"])
-    yield from _components(data["parts"])
+    yield from _parts(data["parts"])
     yield from _agent(data["agent"], data["import"])
     yield from _goals(data["goals"])
 
@@ -83,7 +83,7 @@ def _ovs(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"removal of our port without the link: {part['ours']['unplug_port']['p50_ms']:.1f} ms"
 
 
-def _components(part: Mapping[str, Any]) -> Iterator[str]:
+def _parts(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"\nWhere our time goes, medians of {part['rounds']} rounds (ms)"
     both = [grouped(part[name]) for name in ("attach", "detach")]
     labels = [label for label, _ in _PARTS] + [_OTHER]

@@ -2,7 +2,7 @@
 
     python deploy/render.py            write deploy/base/clusterrole.yaml
     python deploy/render.py --check    change nothing; exit 1 if it is not what would be written
-    python deploy/render.py --print    print the ClusterRole for everything that is installed here, strangers' backends too
+    python deploy/render.py --print    print the ClusterRole for everything that is installed here, third-party backends too
 
 The committed file is for the distributions of this workspace, whatever else is installed.
 """
@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.cluster.kinds import KINDS
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import BackendInfo
+from secnet.contract import ObjectKind
 
 ROLE = Path(__file__).resolve().parent / "base/clusterrole.yaml"
 OURS = ("secnet-ipam",)
@@ -58,20 +57,18 @@ def core_rules() -> Sequence[Mapping[str, Sequence[str]]]:
     return rules
 
 
-def backend_rules(infos: Iterable[BackendInfo]) -> Iterator[Rule]:
-    """For each kind that a backend declares: read it, and update its status. Raises KeyError for a kind without a place."""
-    for kind in sorted({kind for info in infos for kind in info.kinds}):
-        place = KINDS[kind]
-        group = place.api_version.rpartition("/")[0]
-        yield {"apiGroups": [group], "resources": [place.plural], "verbs": ["get", "list"]}
-        yield {"apiGroups": [group], "resources": [f"{place.plural}/status"], "verbs": ["update"]}
+def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
+    """For each kind that a plugin declares: read it, and update its status."""
+    for group, plural in sorted({(kind.group, kind.plural) for kind in kinds}):
+        yield {"apiGroups": [group], "resources": [plural], "verbs": ["get", "list"]}
+        yield {"apiGroups": [group], "resources": [f"{plural}/status"], "verbs": ["update"]}
 
 
-def cluster_role(infos: Iterable[BackendInfo]) -> dict[str, Any]:
-    """The ClusterRole of an agent with these backends."""
+def cluster_role(kinds: Iterable[ObjectKind]) -> dict[str, Any]:
+    """The ClusterRole of an agent whose plugins work with these kinds."""
     fixed = [{key: list(value) for key, value in rule.items()} for rule in (*core_rules(), *_DOCTOR)]
     wanted: list[Rule] = []
-    for rule in (*fixed, *backend_rules(infos)):
+    for rule in (*fixed, *plugin_rules(kinds)):
         if rule not in wanted:
             wanted.append(rule)
     return {
@@ -83,12 +80,13 @@ def cluster_role(infos: Iterable[BackendInfo]) -> dict[str, Any]:
 
 
 def role_text(distributions: Sequence[str] | None = OURS) -> str:
-    """The file. distributions: whose backends count; None for all that are installed. Ends the program if one is broken."""
+    """The file. distributions: whose plugins count; None for all that are installed. Ends the program if one is broken."""
     registry = Registry.load()
     if broken := [str(item.error) for item in registry.problems if _counts(item.distribution, distributions)]:
         sys.exit("\n".join(broken))
-    infos = [plugin.info for plugin in registry.backends.values() if _counts(plugin.distribution, distributions)]
-    return MARK + yaml.dump(cluster_role(infos), Dumper=_Dumper, sort_keys=False, width=120)
+    plugins = [*registry.drivers.values(), *registry.backends.values()]
+    kinds = [kind for item in plugins if _counts(item.distribution, distributions) for kind in item.info.kinds]
+    return MARK + yaml.dump(cluster_role(kinds), Dumper=_Dumper, sort_keys=False, width=120)
 
 
 def _counts(distribution: str, distributions: Sequence[str] | None) -> bool:
@@ -110,7 +108,7 @@ def main() -> int:
     """Write the file, compare it, or print one."""
     parser = argparse.ArgumentParser(description="Write the generated part of deploy/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
-    parser.add_argument("--print", action="store_true", help="print the role for all backends that are installed")
+    parser.add_argument("--print", action="store_true", help="print the role for all plugins that are installed")
     parser.add_argument("--to", type=Path, default=ROLE, metavar="FILE", help="the file (default: the committed one)")
     arguments = parser.parse_args()
     if arguments.print:

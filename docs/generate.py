@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import build_parser
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.options import Option, options_of
 from secnet.contract import load_fragment, thaw
 

@@ -110,7 +110,7 @@ static bool wait_for(int fd, short events, int64_t deadline)
         if (ready > 0)
             return true;
         if (ready == 0)
-            return fail("it gave no sign of life in time");
+            return fail("it sent no keepalive in time");
         if (errno != EINTR)
             return fail("poll: %s", strerror(errno));
     }

@@ -6,7 +6,7 @@
  *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network nobody but the caller knows that
  *            it ended, so error 11, unless no agent ever ran here: then there is nothing
  *   GC       0: it comes again                     CHECK   error 11
- * No agent means: no connection within 2 s, or no sign of life for 10 s, or no answer within 120 s.
+ * No agent means: no connection within 2 s, or no keepalive for 10 s, or no answer within 120 s.
  */
 #include "agent.h"
 

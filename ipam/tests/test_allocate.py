@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ipam_testing.pools import addresses, backend, call, entry, pool, request, snapshot, usage
 from ipam_testing.stores import MemoryStore
-from secnet.contract import Busy, InvalidConfig, LeaseAddress, ObjectNotFound, SecnetError
+from secnet.contract import Busy, InvalidConfig, IpamRequest, LeaseAddress, ObjectNotFound, ObjectRef, SecnetError
 
 V4 = pool("v4", "10.0.0.0/29", "10.0.0.1", 29, vlan=100)
 V6 = pool("v6", "2001:db8::/64", "2001:db8::1", 64, vlan=100)
@@ -252,3 +252,47 @@ def test_without_a_store_the_backend_says_so() -> None:
 
 def test_probe_counts_the_pools() -> None:
     assert backend(MemoryStore(V4, V6)).probe().message == "2 IPPools"
+
+
+def awaited(store: MemoryStore, wish: IpamRequest) -> tuple[ObjectRef, ...]:
+    """What a refused allocation waits for."""
+    with pytest.raises(SecnetError) as raised:
+        backend(store).allocate(wish, call())
+    return raised.value.waits_for
+
+
+def pools(*names: str) -> tuple[ObjectRef, ...]:
+    return tuple(ObjectRef(group="crd.antrea.io", kind="IPPool", name=name) for name in names)
+
+
+def test_a_full_pool_is_what_the_refused_waits_for() -> None:
+    """Not the pool of the other family, which had an address."""
+    store = MemoryStore(V6, pool("v4", "10.0.0.5-10.0.0.5", "10.0.0.1", 24))
+    give(store, "a", "v6", "v4")
+    assert awaited(store, request("b", "v6", "v4")) == pools("v4")
+
+
+def test_a_pool_filled_by_its_neighbour_waits_for_both() -> None:
+    """An address given back to the overlapping pool is one that this pool can give."""
+    store = MemoryStore(
+        pool("one", "10.0.0.5-10.0.0.5", "10.0.0.1", 24, vlan=7),
+        pool("two", "10.0.0.5-10.0.0.6", "10.0.0.1", 24, vlan=7),
+    )
+    give(store, "a", "two")
+    assert awaited(store, request("b", "one")) == pools("one", "two")
+
+
+def test_a_missing_or_broken_pool_is_what_the_refused_waits_for() -> None:
+    broken = pool("bad", "10.0.0.0/24", "10.0.0.1", 24)
+    broken["spec"]["subnetInfo"]["prefixLength"] = 33
+    store = MemoryStore(V4, broken)
+    assert awaited(store, request("a", "v4", "missing")) == pools("missing")
+    assert awaited(store, request("a", "bad")) == pools("bad")
+
+
+def test_a_requested_address_waits_for_the_pool_that_could_give_it() -> None:
+    store = MemoryStore(V4)
+    give(store, "a", "v4", ips=["10.0.0.4"])
+    assert awaited(store, request("b", "v4", ips=["10.0.0.4"])) == pools("v4")
+    assert awaited(store, request("b", "v4", ips=["192.0.2.1"])) == pools("v4")
+    assert awaited(store, request("b", "v4", ips=["no address"])) == ()

@@ -1,11 +1,11 @@
-"""The conformance kit over our backends, by the same case files that a stranger writes."""
+"""The conformance kit over our backends, by the same case files that a third party writes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import IpamLease
+from secnet.contract import ADDRESS_OF_ANOTHER, IpamLease
 from secnet_conformance import BackendCase, BackendSuite, Bad, Breakage, Host
 from secnet_ipam import AntreaBackend, StaticBackend
 
@@ -90,7 +90,7 @@ class TestAntrea(BackendSuite):
         )
         breakages = (
             Breakage("entries forgotten", forget_entries, code="AddressNotListed"),
-            Breakage("address of another", give_to_a_thief, code="AddressOfAnother"),
+            Breakage("address of another", give_to_a_thief, code=ADDRESS_OF_ANOTHER),
             Breakage("pool removed", remove_pool, code="PoolGone"),
         )
 

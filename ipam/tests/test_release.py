@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ipam_testing.pools import addresses, backend, call, entry, pool, request, usage
 from ipam_testing.stores import MemoryStore
-from secnet.contract import IpamOwner, LeaseAddress, PodRef, Unavailable
+from secnet.contract import ADDRESS_OF_ANOTHER, IpamOwner, LeaseAddress, PodRef, Unavailable
 
 V4 = pool("v4", "10.0.0.0/24", "10.0.0.1", 24, vlan=7)
 V6 = pool("v6", "2001:db8::/64", "2001:db8::1", 64, vlan=8)
@@ -108,7 +108,7 @@ def test_check_compares_the_lease_with_the_pools() -> None:
     store.put(V4 | {"status": {"ipAddresses": [entry("10.0.0.2", "thief")]}})
     (finding,) = agent.check(lease, wish.config, call()).findings
     assert (finding.code, finding.message) == (
-        "AddressOfAnother",
+        ADDRESS_OF_ANOTHER,
         "10.0.0.2/24 of IPPool v4 is listed for Pod default/pod-thief interface eth1",
     )
     store.put(V4)

@@ -125,6 +125,23 @@ def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: Clust
     )
 
 
+def test_a_pod_that_waits_for_a_full_pool_comes_with_the_release(cluster_node_factory: ClusterNodeFactory) -> None:
+    """The pool is watched while the Pod waits, and neither before nor after."""
+    node = cluster_node_factory()
+    node.api.create(nad("blue"))
+    node.api.create(pool("blue", end="10.10.0.10"))
+    node.node.agent()
+    node.api.create(pod("first", "blue"))
+    node.wait_attached("first")
+    before = node.api.watches
+    node.api.create(pod("second", "blue"))
+    node.wait(lambda: node.condition("second").get("reason") == "Busy", "the pool is full")
+    node.wait(lambda: node.api.watches == before + 1, "the pool is watched")
+    node.delete("first")
+    node.wait_attached("second")
+    node.wait(lambda: node.api.watches == before, "the watch of the pool is closed")
+
+
 def test_a_readiness_gate_opens_with_the_networks_and_at_once_without(cluster_node_factory: ClusterNodeFactory) -> None:
     node = started(cluster_node_factory)
     gates = {"readinessGates": [{"conditionType": CONDITION}]}

@@ -1,10 +1,8 @@
-"""`secnet doctor` with a cluster: the real command, with the rights and the definitions of deploy/, against an API server."""
+"""`secnet doctor` with a cluster: with the rights and the definitions of deploy/, against an API server."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from secnet_testing.antrea import antrea_agent
 from secnet_testing.cluster_node import ClusterNodeFactory
 from secnet_testing.documents import ROOT
 from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.secnet_command import run_secnet
 
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
 CRDS = tuple(
@@ -25,12 +24,26 @@ RULES: Sequence[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/base/clusterrol
 POOLS = CRDS[1]["metadata"]["name"]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[KubeApiProcess]:
+    made = KubeApiProcess(crds=())
+    yield made
+    made.stop()
+
+
 @pytest.fixture
-def api() -> Iterator[KubeApiProcess]:
-    server = KubeApiProcess(crds=CRDS)
-    server.create(NODE)
+def api(server: KubeApiProcess) -> Iterator[KubeApiProcess]:
+    """A server with the definitions of deploy/ and a Node."""
+    for each in (*CRDS, NODE):
+        server.create(each)
     yield server
-    server.stop()
+    server.reset()
+    left = {
+        each["metadata"]["name"] for each in server.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    }
+    for each in CRDS:
+        if each["metadata"]["name"] in left:
+            server.delete(each)
 
 
 def doctor(api: KubeApiProcess, folder: Path, rules: Sequence[dict[str, Any]] = RULES) -> dict[str, tuple[str, str]]:
@@ -39,8 +52,7 @@ def doctor(api: KubeApiProcess, folder: Path, rules: Sequence[dict[str, Any]] = 
     config = folder / "node.yaml"
     kubeconfig = api.kubeconfig(folder / "kubeconfig", "agent-token")
     config.write_text(json.dumps({"nodeName": "node-1", "kubernetes": {"kubeconfig": str(kubeconfig)}}))
-    argv = [str(Path(sys.executable).with_name("secnet")), "doctor", "--json", "--config", str(config)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = run_secnet("doctor", "--json", "--config", config, timeout=60)
     assert done.stderr == ""
     results = json.loads(done.stdout)
     assert done.returncode == any(each["level"] == "FAIL" for each in results)

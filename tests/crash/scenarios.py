@@ -24,7 +24,7 @@ SIGKILLED = -9
 
 
 class Scenario(ABC):
-    """One change, on one scene. `rehearse` first, then any number of `case`s, each of which ends where it began.
+    """One change, on one scene. `dry_run` first, then any number of `case`s, each of which ends where it began.
 
     agent_runs_before: whether the agent that makes the change runs already, or finds it at its start.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from secnet_testing.documents import ROOT, Document, read_document
@@ -21,3 +22,9 @@ def documents() -> tuple[Document, ...]:
 def readme(documents: tuple[Document, ...]) -> Document:
     """README.md of the root."""
     return next(document for document in documents if document.name == "README.md")
+
+
+@pytest.fixture(scope="session")
+def page(documents: tuple[Document, ...]) -> Callable[[str], Document]:
+    """A document by its path below the root."""
+    return {document.name: document for document in documents}.__getitem__

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import secnet
+import secnet.contract
 import secnet_ipam
 import secnet_sriov
 import secnet_vlan
@@ -44,14 +45,17 @@ def error_classes() -> set[type[SecnetError]]:
 
 
 def called(tree: ast.AST, function: str, keyword: str) -> set[str]:
-    """Literal values of `keyword` in calls of `function`."""
-    return {
-        argument.value.value
+    """Values of `keyword` in calls of `function`: literals, and constants of the contract."""
+    arguments = [
+        argument.value
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function
         for argument in call.keywords
-        if argument.arg == keyword and isinstance(argument.value, ast.Constant)
-    }
+        if argument.arg == keyword
+    ]
+    literals = {value.value for value in arguments if isinstance(value, ast.Constant)}
+    names = {value.id for value in arguments if isinstance(value, ast.Name)} & set(secnet.contract.__all__)
+    return literals | {getattr(secnet.contract, name) for name in names}
 
 
 def test_every_reason_has_a_section() -> None:

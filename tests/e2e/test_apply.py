@@ -20,6 +20,7 @@ NET = nad("net", vlan=10, pools=["pool"])
 POOL = pool("pool", "10.10.0.2-10.10.0.9", gateway="10.10.0.1", prefix=24)
 
 
+@pytest.mark.smoke
 def test_delete_leaves_the_node_as_before(bare: Node, tmp_path: Path) -> None:
     apply(bare, tmp_path / "none")
     ns = bare.pod("web")

@@ -1,8 +1,7 @@
-"""What fails stays alone: a stranger's driver that exits, hangs or is refused, and a Pod that can never be attached."""
+"""What fails stays alone: a third-party driver that exits, hangs or is refused, and a Pod that can never be attached."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from secnet_testing.agent_process import AgentProcess
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.node_inspection import addresses, errors_of, wait_error
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.secnet_command import COMMAND
+from secnet_testing.plugged import plugged
 
 pytestmark = pytest.mark.ovs
 
@@ -65,23 +64,22 @@ class Driver(NetworkDriver):
 '''
 
 
-class _Stranger:
-    """A distribution `stranger` with the driver `odd`, and what the driver is to do: one file a method."""
+class _ThirdParty:
+    """A distribution `thirdparty` with the driver `odd`, and what the driver is to do: one file a method."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        info = folder / "stranger-1.2.dist-info"
+        info = folder / "thirdparty-1.2.dist-info"
         info.mkdir(parents=True)
-        (folder / "stranger.py").write_text(DRIVER, encoding="utf-8")
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.2\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text("[secnet.network_types]\nodd = stranger:Driver\n", encoding="utf-8")
+        (folder / "thirdparty.py").write_text(DRIVER, encoding="utf-8")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.2\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text("[secnet.network_types]\nodd = thirdparty:Driver\n", encoding="utf-8")
 
     def agent(self, node: Node) -> AgentProcess:
         """An agent that has it installed."""
-        path = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return node.agent(program=["env", f"PYTHONPATH={path}", *COMMAND])
+        return node.agent(program=plugged(self.folder))
 
-    def told(self, method: str, what: str) -> None:
+    def does(self, method: str, what: str) -> None:
         """exit, hang, refuse or spawn; empty to do as a driver should."""
         (self.folder / method).write_text(what, encoding="utf-8")
 
@@ -90,12 +88,12 @@ class _Stranger:
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> _Stranger:
-    return _Stranger(tmp_path / "stranger")
+def thirdparty(tmp_path: Path) -> _ThirdParty:
+    return _ThirdParty(tmp_path / "thirdparty")
 
 
 def _network(node: Node) -> None:
-    """A network of the vlan driver, and one of the stranger's."""
+    """A network of the vlan driver, and one of the third-party driver's."""
     node.store.apply(pool("net", "10.10.0.2-10.10.0.99", gateway="10.10.0.1", prefix=24))
     node.store.apply(nad("net", vlan=10, pools=["net"]))
     node.store.apply(nad("odd", network_type="odd"))
@@ -112,10 +110,10 @@ def _works(node: Node, name: str = "good") -> None:
     assert addresses(node.pod(name), "eth1")
 
 
-def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, stranger: _Stranger) -> None:
+def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, thirdparty: _ThirdParty) -> None:
     _network(bare)
-    stranger.told("attach", "exit")
-    stranger.agent(bare)
+    thirdparty.does("attach", "exit")
+    thirdparty.agent(bare)
     names = [f"odd{number}" for number in range(4)]  # one for each worker
     for name in names:
         _put(bare, name, "odd")
@@ -123,53 +121,53 @@ def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, stranger: _Str
         wait_error(bare, name)
         (error,) = errors_of(bare.status(), name)
         assert error["reason"] == "ContractViolation"
-        assert "(stranger 1.2) raised SystemExit from attach" in error["message"]
+        assert "(thirdparty 1.2) raised SystemExit from attach" in error["message"]
     _works(bare)
 
 
-def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, stranger: _Stranger) -> None:
+def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, thirdparty: _ThirdParty) -> None:
     _network(bare)
-    stranger.told("probe", "exit")
-    agent = stranger.agent(bare)
+    thirdparty.does("probe", "exit")
+    agent = thirdparty.agent(bare)
     (line,) = (line for line in agent.text.splitlines() if "ready: node" in line)
     assert "odd (broken: " in line
-    assert "(stranger 1.2) raised SystemExit from probe" in line
+    assert "(thirdparty 1.2) raised SystemExit from probe" in line
     _works(bare)
 
 
-def test_a_driver_that_hangs_in_inventory_stops_no_other(node: Node, stranger: _Stranger) -> None:
+def test_a_driver_that_hangs_in_inventory_stops_no_other(node: Node, thirdparty: _ThirdParty) -> None:
     _network(node)
-    stranger.told("inventory", "hang")
-    stranger.agent(node)
-    node.wait_until(lambda: stranger.called("inventory"), "the driver hangs")
+    thirdparty.does("inventory", "hang")
+    thirdparty.agent(node)
+    node.wait_until(lambda: thirdparty.called("inventory"), "the driver hangs")
     _works(node)
 
 
 def test_a_removal_that_was_refused_is_tried_again_after_the_pod_is_gone(
-    node_factory: NodeFactory, stranger: _Stranger
+    node_factory: NodeFactory, thirdparty: _ThirdParty
 ) -> None:
     node = node_factory(workers={"checkInterval": 1})
     _network(node)
-    stranger.agent(node)
+    thirdparty.agent(node)
     _put(node, "web", "odd")
     node.wait_attached("web")
-    stranger.told("detach", "refuse")
+    thirdparty.does("detach", "refuse")
     node.store.delete("Pod", "web", "default")
     wait_error(node, "web")
     (error,) = errors_of(node.status(), "web")
     assert (error["reason"], error["retryable"]) == ("MissingPrivilege", False)
     assert len(node.records()) == 1
-    stranger.told("detach", "")
+    thirdparty.does("detach", "")
     node.wait_detached("web")
 
 
-def test_programs_that_a_plugin_starts_can_be_ended(bare: Node, stranger: _Stranger) -> None:
+def test_programs_that_a_plugin_starts_can_be_ended(bare: Node, thirdparty: _ThirdParty) -> None:
     _network(bare)
-    stranger.told("attach", "spawn")
-    stranger.agent(bare)
+    thirdparty.does("attach", "spawn")
+    thirdparty.agent(bare)
     _put(bare, "web", "odd")
     bare.wait_attached("web")
-    assert int((stranger.folder / "mask").read_text(encoding="ascii"), 16) == 0, "blocked signals are inherited"
+    assert int((thirdparty.folder / "mask").read_text(encoding="ascii"), 16) == 0, "blocked signals are inherited"
     bare.store.delete("Pod", "web", "default")
     bare.wait_detached("web")  # now: an agent without this driver could not
 

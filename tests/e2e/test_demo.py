@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from secnet_testing.node_inspection import only_one
 
 pytestmark = pytest.mark.ovs
 
-RUN = Path(__file__).parents[2] / "examples" / "demo" / "run"
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "examples" / "demo" / "run"
+DRAWING = ROOT / "docs" / "pictures" / "node.svg"
 
 
 @pytest.fixture
@@ -59,6 +62,19 @@ def test_it_proves_what_it_says_and_leaves_nothing(demo: dict[str, str]) -> None
     assert done.stdout.count(" talks ") >= 5
     assert _left() == []
     assert run_in(None, ["ip", "-o", "link"]) == before
+
+
+def test_the_drawing_in_the_documentation_is_of_this_demo(demo: dict[str, str], tmp_path: Path) -> None:
+    """But for the addresses, which Pods take in the order in which they come."""
+
+    def masked(file: Path) -> str:
+        return re.sub(r"\b(10\.10\.0\.|fd00:10::)\w+/\d+", "ADDRESS", file.read_text())
+
+    done = _run(demo, "draw", str(tmp_path / "node.svg"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _left() == []
+    assert "ADDRESS" in masked(DRAWING)
+    assert masked(tmp_path / "node.svg") == masked(DRAWING), "draw it again: make docs"
 
 
 def test_it_fails_when_a_tag_was_altered(demo: dict[str, str]) -> None:

@@ -106,7 +106,7 @@ def test_each_node_attaches_its_own_pods_only(pair: Pair) -> None:
         assert UPLINK in node.ovs.rows()["Bridge"][BRIDGE]["ports"]
 
 
-@pytest.mark.parametrize("network", ["red", "blue", "flat"])
+@pytest.mark.parametrize("network", [pytest.param("red", marks=pytest.mark.smoke), "blue", "flat"])
 def test_pods_of_one_network_talk_across_nodes(pair: Pair, network: str) -> None:
     assert _talk(pair, f"one-{network}", f"two-{network}") == {True}
 

@@ -49,6 +49,7 @@ def exists(kubeapi: KubeApiProcess, obj: dict[str, Any]) -> bool:
     return True
 
 
+@pytest.mark.smoke
 def test_a_pod_runs_and_is_removed(runtime: Runtime, kubeapi: KubeApiProcess, kubelet: Kubelet) -> None:
     web, other = pod(), pod("web-1", node="node-2")
     kubeapi.create(web)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import ping
 from secnet_testing.runtime.daemon import CGROUPS
-from secnet_testing.runtime.images import busybox_image
+from secnet_testing.runtime.images import archive, busybox_image
 from secnet_testing.runtime.runtime import Runtime, play_runtime
 
 pytestmark = pytest.mark.runtime
@@ -80,4 +80,4 @@ def test_sandboxes_reach_each_other_and_containers_run(runtime: Runtime) -> None
 
 
 def test_an_image_is_the_same_each_time() -> None:
-    assert busybox_image().archive() == busybox_image().archive()
+    assert archive(busybox_image()) == archive(busybox_image())

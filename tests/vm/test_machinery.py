@@ -34,6 +34,7 @@ def _gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.smoke
 def test_a_command_has_the_machines_files_and_its_exit_code_comes_out(image: Image, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("from outside\n")
     script = "cat in; echo changed > in; echo kept > /out/kept; exit 7"

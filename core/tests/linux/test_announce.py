@@ -56,7 +56,7 @@ def test_it_is_repeated_with_the_callers_sleep(wire: Wire) -> None:
 
 
 def test_the_kernel_announces_by_itself_when_addresses_precede_up(wire: Wire) -> None:
-    """The order of work that the core's layer-3 step relies on (ARCHITECTURE "Order of work")."""
+    """The order of work that the core's layer-3 step relies on (docs/architecture.md)."""
     wire.host.set_link(wire.veth.index, up=True)
     sysctl.write_all_in(wire.fd, {f"ipv4/conf/{POD_END}/arp_notify": "1", f"ipv6/conf/{POD_END}/ndisc_notify": "1"})
     with frames(None, HOST_END) as capture:

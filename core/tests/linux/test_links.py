@@ -24,6 +24,7 @@ from .conftest import HOST_END, POD_END, POD_MAC, Wire
 pytestmark = pytest.mark.kernel
 
 
+@pytest.mark.smoke
 def test_one_message_makes_both_ends(wire: Wire) -> None:
     """Asked of iproute2, so that our reading is not proved by our reading."""
     host = run_in(None, ["ip", "-d", "-o", "link", "show", HOST_END])

@@ -25,6 +25,7 @@ def test_golden_values(key: AttachmentId, ifname: str, mac: str) -> None:
     assert mac_for(key) == mac
 
 
+@pytest.mark.smoke
 def test_the_link_group_never_changes() -> None:
     assert LINK_GROUP == 1516
 

@@ -22,7 +22,6 @@ from secnet.linux.rtnl import Rtnl, host_rtnl
 from secnet_sriov.card import Card
 from secnet_sriov.netdev import mac_refused
 from secnet_sriov.userspace import device_info
-from secnet_sriov.wishes import require_options
 from secnet_testing.netns import run_in
 from secnet_testing.veth_card import StandInVfDriver
 
@@ -314,24 +313,6 @@ def test_a_priority_without_a_vlan_is_refused_before_any_change(lab: Lab) -> Non
         driver.attach(attachment, lab.call())
     assert raised.value.path == "$.vlanQoS"
     assert lab.kept() == before
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "default"),
-    [("vlanQoS", 5, 0), ("vlanProto", "802.1ad", "802.1q")],
-    ids=["vlanQoS", "vlanProto"],
-)
-def test_a_port_of_open_vswitch_has_a_plain_tag(lab: Lab, option: str, value: object, default: object) -> None:
-    """Only the physical function would write the other one, and it is not asked."""
-    request = lab.request(lab.new_netns(), {"bridge": "br-off", "vlan": 100, option: value})
-    function = Functions(lab.tree.root).get(VF)
-    assert function is not None
-    with pytest.raises(Unsupported) as raised:
-        require_options(request, function, lab.host_link())
-    assert (raised.value.path, raised.value.subject) == (f"$.{option}", "NetworkAttachmentDefinition default/fast")
-    require_options(
-        lab.request(lab.new_netns(), {"bridge": "br-off", "vlan": 100, option: default}), function, lab.host_link()
-    )
 
 
 def test_an_untagged_network_writes_no_vlan_where_there_is_none(lab: Lab) -> None:

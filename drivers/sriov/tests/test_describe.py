@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.contract import (
@@ -11,6 +12,7 @@ from secnet.contract import (
     HostContext,
     NetnsRef,
     NetworkRef,
+    SecnetError,
 )
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
 from secnet_testing.fake_sysfs import FakeSys
@@ -75,3 +77,22 @@ def test_the_lock_is_the_devices() -> None:
     )
     host = HostContext(node_name="n", run_dir=Path("/nonexistent"))
     assert {cls(host).lock_keys(request) for cls in ALL} == {("0000:3b:02.0",)}, "the types share the devices"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "path"),
+    [
+        ({"minTxRate": 20, "maxTxRate": 10}, "InvalidConfig", "$.minTxRate"),
+        ({"bridge": "br0", "vlan": 7, "vlanQoS": 3}, "Unsupported", "$.vlanQoS"),
+        ({"bridge": "br0", "vlanProto": "802.1ad"}, "Unsupported", "$.vlanProto"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused_without_a_host(
+    options: dict[str, Any], reason: str, path: str, tmp_path: Path
+) -> None:
+    driver = SriovDriver(HostContext(node_name="", run_dir=tmp_path / "none", sysfs_root=tmp_path / "none"))
+    with pytest.raises(SecnetError) as raised:
+        driver.validate(options)
+    assert (raised.value.reason, raised.value.path) == (reason, path)
+    driver.validate({"minTxRate": 10, "maxTxRate": 20, "bridge": "br0", "vlan": 7})
+    driver.close()

@@ -93,7 +93,7 @@ def test_what_may_pass_keeps_the_holding_and_stops_no_other(lab: Lab) -> None:
 
         def after(self, name: str, facts: object, seconds: float) -> None: ...
 
-    with pytest.raises(Busy, match="trust cannot be given back: the card is busy") as raised:
+    with pytest.raises(Busy, match="trust cannot be restored: the card is busy") as raised:
         driver.detach(attachment, lab.call(CardIsBusy()))
     assert (raised.value.subject, raised.value.path) == (f"device {VF}", "")
     assert lab.kept() == {**before, "trust": True}

@@ -68,7 +68,7 @@ def test_our_own_half_attach_without_a_record_is_given_back(
     run_in(None, ["ip", "link", "set", "sf0", "up"])  # as the host's network manager does
     with caplog.at_level("WARNING"):
         driver.detach(again, lab.call())
-    assert "is given back with VLAN 0, spoofchk on and trust off" in caplog.text
+    assert "is restored with VLAN 0, spoofchk on and trust off" in caplog.text
     assert "rep0" not in switch.rows()["Port"]
     link = lab.host_link("sf0")
     assert link is not None

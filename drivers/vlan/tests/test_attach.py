@@ -207,7 +207,7 @@ def test_inventory_rebuilds_what_was_attached(lab: Lab) -> None:
     assert codes(lab, driver, rebuilt) == []
 
 
-def test_inventory_reports_halves_and_strangers(lab: Lab) -> None:
+def test_inventory_reports_halves_and_foreign_links(lab: Lab) -> None:
     driver, one, two = lab.ready_driver(), lab.new_netns(), lab.new_netns()
     port_only, link_only = lab.attach(driver, one), lab.attach(driver, two)
     run_in(lab.node, ["ip", "link", "del", port_only.names["host"]])

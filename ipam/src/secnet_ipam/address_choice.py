@@ -9,7 +9,7 @@ from typing import Any
 from secnet.contract import Busy, Call, Conflict, IpamOwner
 
 from .entries import Entries, entry_findings, entry_of, read_entries, read_owner, with_entries
-from .pool import read_pool
+from .pool import pool_ref, read_pool
 from .subjects import pool_subject
 from .text import format_address
 
@@ -37,6 +37,7 @@ class AddressChoice:
     """Takes one address for one owner; made for one `PoolStore.change`.
 
     wanted: the address that the Pod insists on, or None for the lowest free one.
+    neighbours: names of the pools that `elsewhere` was read from.
     address, why_not: what was decided on the last object seen; without an address, why the pool has none to give.
     wrote: whether a change was asked for, so that undoing must look.
     """
@@ -45,6 +46,7 @@ class AddressChoice:
     wanted: int | None
     elsewhere: AddressesInUse
     call: Call
+    neighbours: tuple[str, ...] = ()
     address: int | None = None
     why_not: str = ""
     wrote: bool = False
@@ -92,24 +94,33 @@ class AddressChoice:
         if pool.deleting:
             hint = "it gives no new addresses; use another pool, or create it again once it is gone"
             raise Busy(
-                f"{text} was requested of a pool that is being deleted", hint=hint, subject=pool_subject(pool.name)
+                f"{text} was requested of a pool that is being deleted",
+                hint=hint,
+                subject=pool_subject(pool.name),
+                waits_for=(pool_ref(pool.name),),
             )
         if wanted in entries.holders:
             raise self._taken(text, entries, wanted)
         if wanted in self.elsewhere.certain:
             message = f"{text} was requested, but it is in use in another pool of the same network"
-            raise Conflict(message, hint="ask for another address", subject=pool_subject(pool.name))
+            raise Conflict(
+                message,
+                hint="ask for another address",
+                subject=pool_subject(pool.name),
+                waits_for=tuple(pool_ref(name) for name in (pool.name, *self.neighbours)),
+            )
         return wanted
 
     def _taken(self, text: str, entries: Entries, wanted: int) -> Busy | Conflict:
         """Conflict, unless the holder is an earlier sandbox of the same Pod: that one is on its way out."""
         message = f"{text} was requested, but {entries.holder_text(wanted)} holds it"
+        name, awaited = pool_subject(entries.pool.name), (pool_ref(entries.pool.name),)
         holder, own = read_owner(entries.holders[wanted]), self.owner.pod
         if holder and holder.pod and own and (holder.pod.namespace, holder.pod.name) == (own.namespace, own.name):
             hint = "it comes free when the earlier sandbox or interface of this Pod is removed"
-            return Busy(message, hint=hint, subject=pool_subject(entries.pool.name))
+            return Busy(message, hint=hint, subject=name, waits_for=awaited)
         hint = "ask for another address, or remove the holder"
-        return Conflict(message, hint=hint, subject=pool_subject(entries.pool.name))
+        return Conflict(message, hint=hint, subject=name, waits_for=awaited)
 
     def _report(self, obj: dict[str, Any], entries: Entries) -> None:
         if self._reported or len(entries.raw) == len(entries.holders):

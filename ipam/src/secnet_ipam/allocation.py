@@ -9,7 +9,7 @@ from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, Ob
 from .address_choice import AddressChoice
 from .config import IpamConfig
 from .overlap import Neighbour, elsewhere, neighbours
-from .pool import Pool, pool_name, read_pool, read_spec
+from .pool import Pool, pool_name, pool_ref, read_pool, read_spec
 from .requested import assign
 from .store import PoolStore, owner_facts
 from .subjects import blaming, network_subject, owner_subject
@@ -69,9 +69,10 @@ class Allocation:
             except ObjectNotFound as exc:
                 raise ObjectNotFound(
                     f"IPPool {name} does not exist",
-                    hint="create the IPPool, or mend its name in the NAD",
+                    hint="create the IPPool, or correct its name in the NAD",
                     subject=network_subject(self._request.network),
                     path=f"$.ipam.ippools[{index}]",
+                    waits_for=(pool_ref(name),),
                 ) from exc
         read = (
             read_spec(obj, lambda finding: None)
@@ -83,12 +84,15 @@ class Allocation:
     def _take_all(self, pools: Sequence[Pool], others: Sequence[Pool], wanted: Mapping[str, int]) -> dict[str, int]:
         given: dict[str, int] = {}
         refused: dict[int, list[str]] = {}
+        awaited: dict[int, list[str]] = {}
         names = frozenset(pool.name for pool in pools)
         for pool in pools:
             own = {item.value for item in self._config.addresses if item.family == pool.family}
-            choice = self._take(pool, wanted.get(pool.name), neighbours(pool, others, names), own)
+            around = neighbours(pool, others, names)
+            choice = self._take(pool, wanted.get(pool.name), around, own)
             if choice.address is None:
                 refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {choice.why_not}")
+                awaited.setdefault(pool.family, []).extend((pool.name, *(item.name for item in around)))
             else:
                 given[pool.name] = choice.address
         served = {pool.family for pool in pools if pool.name in given}
@@ -99,6 +103,7 @@ class Allocation:
                     hint=f"add a range to an IPPool, or list one more IPv{family} pool in the NAD; it is tried again",
                     subject=network_subject(self._request.network),
                     path="$.ipam.ippools",
+                    waits_for=tuple(pool_ref(name) for name in dict.fromkeys(awaited[family])),
                 )
         return given
 
@@ -106,12 +111,18 @@ class Allocation:
         attempt = 0
         while True:
             known = elsewhere(self._store, around, own)
-            choice = AddressChoice(owner=self._request.owner, wanted=wanted, elsewhere=known, call=self._call)
+            choice = AddressChoice(
+                owner=self._request.owner,
+                wanted=wanted,
+                elsewhere=known,
+                neighbours=tuple(item.name for item in around),
+                call=self._call,
+            )
             self._change(pool, choice)
             if not choice.wrote or not around:
                 return choice
             # Two pools have no write in common, so two agents may give one address at once. Each looks again after its
-            # write: the later one at least sees the other's, and whoever sees it gives way.
+            # write: the later one at least sees the other's, and gives way.
             now = elsewhere(self._store, around, own)
             if choice.address not in now.known - known.known:
                 return choice

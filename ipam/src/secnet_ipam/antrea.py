@@ -26,7 +26,7 @@ from .config import IpamConfig, read_config
 from .entries import owned_by, raw_entries
 from .fragments import antrea_fragment
 from .leases import check_lease, rebuild_leases
-from .pool import KIND
+from .pool import IP_POOL
 from .store import PoolStore
 from .subjects import blaming, network_subject
 from .validation import validate_pools
@@ -48,7 +48,7 @@ class AntreaBackend(IPAMBackend):
             ipam_type="antrea",
             summary="addresses out of IPPools (crd.antrea.io/v1beta1), with Antrea's record of who has which",
             config=antrea_fragment(),
-            kinds=(KIND,),
+            kinds=(IP_POOL,),
             capabilities=frozenset({"ips"}),
             example={"ippools": ["vlan100-ipv4", "vlan100-ipv6"], "routes": [{"dst": "192.168.0.0/16"}]},
         )
@@ -89,7 +89,7 @@ class AntreaBackend(IPAMBackend):
         return CheckReport(findings=tuple(check_lease(self._store(), lease)))
 
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back what the owner holds in the pools of the NAD, and in any other pool: the NAD may have been edited."""
+        """Release what the owner holds in the pools of the NAD, and in any other pool: the NAD may have been edited."""
         store, owner = self._store(), request.owner
         named: tuple[str, ...] = tuple(request.config.get("ippools", ()))
         failed: SecnetError | None = None

@@ -2,7 +2,7 @@
 
 An entry is `{ipAddress, phase, owner: {pod: {name, namespace, containerID, ifName}}}`. Entries of others (primary interfaces,
 which have no ifName; reservations for StatefulSets) hold their address and are never touched. An entry that makes no sense
-holds nothing and stops nobody: it is left where it is and reported.
+holds nothing and blocks nothing: it is left where it is and reported.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def entry_findings(obj: Mapping[str, Any], pool: Pool) -> Iterator[PoolFinding]:
         else:
             seen[address] = index
             continue
-        hint = "remove the entry if its owner is gone; until then it is left alone and gives nobody an address"
+        hint = "remove the entry if its owner is gone; until then it is left alone and its address is not allocated"
         yield PoolFinding(path=f"$.status.ipAddresses[{index}]", message=message, hint=hint, fatal=False)
 
 
@@ -100,7 +100,7 @@ def owned_by(entry: Any, owner: IpamOwner) -> bool:
     """Whether an entry belongs to exactly this sandbox and interface. The Pod's name does not decide: names come again."""
     pod = _pod_of(entry)
     same = pod.get("containerID") == owner.container_id and pod.get("ifName") == owner.ifname
-    # An empty name is that of a primary interface, whoever asks.
+    # An empty name is that of a primary interface, for every caller.
     return same and bool(owner.container_id and owner.ifname)
 
 

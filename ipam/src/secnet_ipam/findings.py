@@ -12,7 +12,7 @@ class PoolFinding:
     """One thing that is wrong with an IPPool.
 
     path: JSON path in the object. hint: what to do.
-    fatal: the pool cannot be used until it is mended; otherwise only the part at `path` is left out of account.
+    fatal: the pool cannot be used until it is corrected; otherwise only the part at `path` is ignored.
     """
 
     path: str

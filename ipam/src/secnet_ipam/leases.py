@@ -1,11 +1,11 @@
-"""Leases as the IPPools tell them: all of them, and whether one still stands."""
+"""Leases as the IPPools list them: all of them, and whether one is still listed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import Finding, IpamLease, IpamOwner, LeaseAddress, ObjectNotFound
+from secnet.contract import ADDRESS_OF_ANOTHER, Finding, IpamLease, IpamOwner, LeaseAddress, ObjectNotFound
 
 from .entries import owned_by, raw_entries, read_entries, read_owner
 from .pool import Pool, read_pool, read_spec
@@ -72,4 +72,4 @@ def check_lease(store: PoolStore, lease: IpamLease) -> Iterator[Finding]:
             yield Finding(code="AddressNotListed", message=message)
         elif not owned_by(holder, lease.owner):
             message = f"{address.address} of {pool_subject(address.pool)} is listed for {entries.holder_text(value)}"
-            yield Finding(code="AddressOfAnother", message=message)
+            yield Finding(code=ADDRESS_OF_ANOTHER, message=message)

@@ -48,6 +48,6 @@ def elsewhere(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> A
             obj = store.get(neighbour.name)
             holders = read_entries(obj, read_pool(obj)).holders
         except (ObjectNotFound, InvalidConfig):
-            continue  # gone or unreadable: nobody gets addresses of it any more
+            continue  # gone or unreadable: it allocates no addresses any more
         (certain if neighbour.certain else possible).update(holders)
     return AddressesInUse(certain=certain, possible=possible)

@@ -13,17 +13,28 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
-from secnet.contract import InvalidConfig
+from secnet.contract import CLUSTER_SCOPE, InvalidConfig, ObjectKind, ObjectRef
 
 from .findings import PoolFinding
 from .ranges import RangeSet
 from .subjects import pool_subject
 from .text import BITS, format_address, read_address, read_prefix
 
-__all__ = ["API_VERSION", "KIND", "Pool", "pool_name", "read_pool", "read_spec"]
+__all__ = ["API_VERSION", "GROUP", "IP_POOL", "KIND", "Pool", "pool_name", "pool_ref", "read_pool", "read_spec"]
 
-API_VERSION = "crd.antrea.io/v1beta1"
+GROUP = "crd.antrea.io"
+API_VERSION = f"{GROUP}/v1beta1"
 KIND = "IPPool"
+
+IP_POOL = ObjectKind(
+    kind=KIND,
+    group=GROUP,
+    version=API_VERSION.rpartition("/")[2],
+    plural="ippools",
+    scope=CLUSTER_SCOPE,
+    short_names=("ipp",),
+)
+"""Without a schema: `read_spec` says what is wrong with a pool, in words of its own."""
 
 Report = Callable[[PoolFinding], None]
 
@@ -64,6 +75,11 @@ def pool_name(obj: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
+def pool_ref(name: str) -> ObjectRef:
+    """The reference to a pool, for `waits_for` of an error."""
+    return IP_POOL.ref(name)
+
+
 def read_pool(obj: Mapping[str, Any]) -> Pool:
     """The pool of a live object. Raises InvalidConfig with the first thing that makes it unusable."""
     findings: list[PoolFinding] = []
@@ -71,7 +87,10 @@ def read_pool(obj: Mapping[str, Any]) -> Pool:
     if pool is not None:
         return pool
     first = next(finding for finding in findings if finding.fatal)
-    raise InvalidConfig(first.message, hint=first.hint, subject=pool_subject(pool_name(obj)), path=first.path)
+    name = pool_name(obj)
+    raise InvalidConfig(
+        first.message, hint=first.hint, subject=pool_subject(name), path=first.path, waits_for=(pool_ref(name),)
+    )
 
 
 def read_spec(obj: Mapping[str, Any], report: Report) -> Pool | None:
@@ -219,7 +238,7 @@ def _read_range(item: Any) -> tuple[int, int, int]:
 def _check_ranges(spans: list[_Span], family: int, subnet: tuple[int, int], text: str, note: Report) -> None:
     for span in spans:
         if span.family != family or span.first < subnet[0] or span.last > subnet[1]:
-            hint = "move the range into the subnet of gateway and prefixLength, or mend these"
+            hint = "move the range into the subnet of gateway and prefixLength, or correct these"
             note(PoolFinding(path=span.path, message=f"the range is not inside the subnet {text}", hint=hint))
     ordered = sorted(spans, key=lambda span: span[1:])
     for below, above in pairwise(ordered):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from secnet.contract import Conflict, InvalidConfig, Unsupported
 
 from .config import StaticAddress, read_host
-from .pool import Pool
+from .pool import Pool, pool_ref
 from .text import format_address, read_address
 
 __all__ = ["assign", "read_full"]
@@ -80,6 +80,7 @@ def _candidates(text: str, family: int, value: int, length: int | None, pools: S
             f"{text} was requested, but {_why_not(family, value, around, pools)}",
             hint="ask for an address in the ranges of the network's IPPools, or leave ips out",
             path=_PATH,
+            waits_for=tuple(pool_ref(pool.name) for pool in pools),
         )
     for pool in usable:
         _same_length(text, length, pool.prefix_length, f"IPPool {pool.name}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secnet.contract import (
+    CLUSTER_SCOPE,
     DIALECT,
     VLAN_PROPERTY,
     Attachment,
@@ -24,6 +25,7 @@ from secnet.contract import (
     IpamRequest,
     NetworkDriver,
     ObjectFinding,
+    ObjectKind,
     ProbeReport,
 )
 
@@ -153,13 +155,40 @@ class SlotDriver(WireDriver):
         return DriverInfo(network_type="slot", summary="a device in a slot", needs_device=True)
 
 
+_IPAM_NODE: Mapping[str, Any] = {
+    "$schema": DIALECT,
+    "title": "Pools of a node",
+    "description": "What the backend is told of its node.",
+    "type": "object",
+    "properties": {
+        "reserve": {
+            "title": "Reserve",
+            "description": "How many addresses are kept back.",
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "examples": [2],
+        }
+    },
+    "additionalProperties": False,
+}
+
+
+_IP_POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
+
+
 class PoolBackend(IPAMBackend):
     """A backend that checks more than its schema can, and objects of kind IPPool; IPAM type `pools`."""
 
     @classmethod
     def describe(cls) -> BackendInfo:
         return BackendInfo(
-            ipam_type="pools", summary="pools", config=_IPAM, kinds=("IPPool",), example={"ippools": ["pool1"]}
+            ipam_type="pools",
+            summary="pools",
+            config=_IPAM,
+            node=_IPAM_NODE,
+            kinds=(_IP_POOL,),
+            example={"ippools": ["pool1"]},
         )
 
     def probe(self) -> ProbeReport:

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
+from secnet.agent.attach.admission import Clearance
 from secnet.agent.attach.layer3 import Layer3
+from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.pipeline import Pipeline
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.base.metrics import Metrics
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.work import Work
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
+from secnet.agent.pods.worker import AttachmentWorker
 from secnet.agent.state.journal import Journal
 from secnet.agent.text.schema import Validator
 from secnet.contract import (
@@ -44,7 +48,7 @@ from secnet.contract import (
 
 from secnet_testing.contract_objects import work
 
-__all__ = ["Rig", "Script", "fail", "make_rig", "toy_registry", "toy_work"]
+__all__ = ["Rig", "Script", "fail", "make_rig", "make_worker", "toy_registry", "toy_work"]
 
 T = TypeVar("T")
 
@@ -160,7 +164,7 @@ def toy_work(ifname: str = "eth1", **rest: Any) -> Work:
     return Work(selection_id=bare.selection_id, request=bare.request, ipam=ipam, ipam_type="pool")
 
 
-def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callable[[], None] = lambda: None) -> Rig:
+def make_rig(folder: Path, metrics: Metrics | None = None, clearance: Clearance | None = None) -> Rig:
     """A rig whose journal lies in `folder`."""
     script = Script()
     settings = Settings(node_name="n")
@@ -173,9 +177,25 @@ def make_rig(folder: Path, metrics: Metrics | None = None, require_clear: Callab
         undo_call=lambda record: Call.within(5),
         verify_seconds=0.05,
         metrics=metrics,
-        require_clear=require_clear,
+        clearance=clearance,
     )
     return Rig(journal=journal, pipeline=pipeline, script=script)
+
+
+def make_worker(rig: Rig, *, lease_check_seconds: float = 0.0, seconds: float = 5.0) -> AttachmentWorker:
+    """The worker over a rig. seconds: the deadline of each operation."""
+    return AttachmentWorker(
+        pipeline=rig.pipeline,
+        journal=rig.journal,
+        orphan_gc=OrphanGarbageCollector(
+            plugins=Plugins(toy_registry(rig.script), Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
+            pipeline=rig.pipeline,
+            journal=rig.journal,
+            sandboxes=dict,
+        ),
+        seconds=seconds,
+        lease_check_seconds=lease_check_seconds,
+    )
 
 
 def toy_registry(script: Script) -> Registry:

@@ -1,4 +1,4 @@
-"""A stranger's driver that needs a device and makes no interface: network type `slot`. It finds out who gets a device twice.
+"""A third-party driver that needs a device and makes no interface: network type `slot`. It finds out who gets a device twice.
 
 A device is taken by a file of its name, which nobody else may have made. `slot_program` puts it before an agent as an installed
 distribution would be.
@@ -24,10 +24,11 @@ from secnet.contract import (
     NetworkDriver,
     ProbeReport,
 )
+from secnet_conformance.forkserver import Entry
 
-from .secnet_command import COMMAND
+from .plugged import plugged
 
-__all__ = ["RESOURCE", "SlotDriver", "slot_nad_annotations", "slot_program", "slots"]
+__all__ = ["RESOURCE", "SlotDriver", "slot_command", "slot_nad_annotations", "slot_program", "slots"]
 
 RESOURCE = "example.com/slot"
 
@@ -93,13 +94,23 @@ def slot_nad_annotations(resource: str = RESOURCE) -> dict[str, str]:
     return {"k8s.v1.cni.cncf.io/resourceName": resource}
 
 
-def slot_program(folder: Path, command: Sequence[str] = COMMAND) -> list[str]:
-    """A command line with this driver among the installed ones. folder: for its metadata."""
+def slot_program(folder: Path) -> Entry:
+    """`secnet` with this driver among the installed ones. folder: for its metadata."""
+    _write_metadata(folder)
+    return plugged(folder)
+
+
+def slot_command(folder: Path, command: Sequence[str]) -> list[str]:
+    """A command line with this driver among the installed ones, for another program than `secnet`."""
+    _write_metadata(folder)
+    paths = (str(Path(__file__).resolve().parents[1]), str(folder), os.environ.get("PYTHONPATH"))
+    return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, paths))}", *command]
+
+
+def _write_metadata(folder: Path) -> None:
     metadata = folder / "sn_slot-1.0.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sn-slot\nVersion: 1.0\n", encoding="utf-8")
     (metadata / "entry_points.txt").write_text(
         f"[secnet.network_types]\nslot = {__name__}:SlotDriver\n[secnet.contract]\n1 = {__name__}\n", encoding="utf-8"
     )
-    paths = (str(Path(__file__).resolve().parents[1]), str(folder), os.environ.get("PYTHONPATH"))
-    return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, paths))}", *command]

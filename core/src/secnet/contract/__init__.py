@@ -3,7 +3,9 @@
 from .attachment import Attachment, AttachRequest, AttachResult, HostInterface
 from .call import Call, HostContext, StepObserver
 from .codec import freeze, from_json, thaw, to_json
-from .driver import DRIVER_CAPABILITIES, DriverInfo, NetworkDriver
+from .command import Command
+from .doctor import DoctorLevel, DoctorResult
+from .driver import DRIVER_CAPABILITIES, DriverInfo, NetworkDriver, StatusColumn
 from .errors import (
     Busy,
     Cancelled,
@@ -24,16 +26,22 @@ from .errors import (
     Unsupported,
     VerifyFailed,
 )
-from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, PodRef
+from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
+from .kinds import CLUSTER_SCOPE, NAMESPACED_SCOPE, ObjectKind
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
-from .reports import CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
+from .metrics import METRIC_KINDS, Metric
+from .needs import NODE_SERVICES, Needs
+from .node import ComponentState, NodeComponent, NodeObservation
+from .reports import ADDRESS_OF_ANOTHER, CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
 from .version import CONTRACT_VERSION
 
 __all__ = [
+    "ADDRESS_OF_ANOTHER",
     "BACKEND_CAPABILITIES",
+    "CLUSTER_SCOPE",
     "CONTRACT_VERSION",
     "DIALECT",
     "DRIVER_CAPABILITIES",
@@ -47,10 +55,14 @@ __all__ = [
     "Call",
     "Cancelled",
     "CheckReport",
+    "Command",
+    "ComponentState",
     "Conflict",
     "ContractViolation",
     "DeviceRef",
     "Dns",
+    "DoctorLevel",
+    "DoctorResult",
     "DriverInfo",
     "ErrorInfo",
     "Finding",
@@ -66,14 +78,23 @@ __all__ = [
     "IpamRequest",
     "AttachmentId",
     "LeaseAddress",
+    "METRIC_KINDS",
+    "Metric",
     "MissingPrivilege",
+    "NAMESPACED_SCOPE",
+    "NODE_SERVICES",
+    "Needs",
     "NetnsRef",
     "NetworkDriver",
     "NetworkRef",
+    "NodeComponent",
+    "NodeObservation",
     "NodeReport",
     "NotReady",
     "ObjectFinding",
+    "ObjectKind",
     "ObjectNotFound",
+    "ObjectRef",
     "ObjectStore",
     "Owned",
     "Permanent",
@@ -82,6 +103,7 @@ __all__ = [
     "Retryable",
     "Route",
     "SecnetError",
+    "StatusColumn",
     "StepObserver",
     "StoreConflict",
     "Timeout",

@@ -1,4 +1,4 @@
-"""What a plugin is given: the facts of the host once, and the circumstances of each call."""
+"""What a plugin is given: the facts of the host once, and the context of each operation."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class HostContext:
     owner_tag: the value that marks host objects as ours; two agents on one host have different tags.
     ovsdb: target of the OVSDB server, such as `unix:/var/run/openvswitch/db.sock`.
     datapath_type: `system` for the kernel datapath, `netdev` for userspace.
-    config: this plugin's section of the node configuration, valid by its schema fragment; `{}` if there is none, which no
-    schema has seen.
+    config: this plugin's section of the node configuration (`drivers.TYPE` or `ipam.TYPE`), valid by its schema
+    fragment; `{}` if there is none, which no schema has seen.
     """
 
     node_name: str
@@ -56,7 +56,7 @@ class StepObserver(Protocol):
 
 
 class Call:
-    """The circumstances of one call into a plugin: deadline, cancellation, log, and the `step` around each change.
+    """The context of one operation of a plugin: deadline, cancellation, log, and the `step` around each change.
 
     deadline: a `time.monotonic()` value in seconds; None means no limit.
     awaited: whether the Pod's containers start only after this call. False where they may run already: too late for what a

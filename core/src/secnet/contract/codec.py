@@ -1,6 +1,6 @@
 """JSON in and out of the contract's dataclasses, without a dependency.
 
-A record may be read by a newer version than the one that wrote it (ARCHITECTURE "Data"): a missing field takes its default, an
+A record may be read by a newer version than the one that wrote it: a missing field takes its default, an
 unknown field is ignored, so a field may be added but never renamed or given another meaning within one contract version.
 """
 

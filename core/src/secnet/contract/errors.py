@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .identity import ObjectRef
+
 __all__ = [
     "Busy",
     "Cancelled",
@@ -37,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:
-    """An error as data, for reports, records and other processes."""
+    """An error as data, for reports, records and other processes. The fields are those of SecnetError."""
 
     reason: str
     message: str
@@ -45,6 +47,7 @@ class ErrorInfo:
     subject: str = ""
     path: str = ""
     retryable: bool = False
+    waits_for: tuple[ObjectRef, ...] = ()
 
     def __str__(self) -> str:
         """One line: `reason: subject: path: message; hint`."""
@@ -60,16 +63,22 @@ class SecnetError(Exception):
     hint: what to do next, addressed to the reader of the Event or the log line.
     subject: the object at fault, such as `NetworkAttachmentDefinition default/vlan100`.
     path: where in the object, as a JSON path such as `$.ipam.ippools[1]`.
+    waits_for: the objects whose creation, change or deletion may end this failure, such as a full pool or a missing NAD. The
+    core retries at such an event, also where the error is permanent; it never reads the message for that. Empty: it retries by
+    time alone if the error is retryable, and at a new input.
     """
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, hint: str = "", subject: str = "", path: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", subject: str = "", path: str = "", waits_for: tuple[ObjectRef, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.subject = subject
         self.path = path
+        self.waits_for = waits_for
 
     @property
     def reason(self) -> str:
@@ -86,6 +95,7 @@ class SecnetError(Exception):
             subject=self.subject,
             path=self.path,
             retryable=self.retryable,
+            waits_for=self.waits_for,
         )
 
     def __str__(self) -> str:
@@ -139,7 +149,7 @@ class MissingPrivilege(Permanent):
 
 
 class Conflict(Permanent):
-    """Two wishes exclude each other, or a foreign object stands where ours must go."""
+    """Two requests exclude each other, or an object of another owner has the place of ours."""
 
 
 class Gone(SecnetError):

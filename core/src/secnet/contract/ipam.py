@@ -1,4 +1,8 @@
-"""The contract of an IPAM backend: entry-point group `secnet.ipam`, entry-point name == `ipam.type` in the NAD."""
+"""The contract of an IPAM backend: entry-point group `secnet.ipam`, entry-point name == `ipam.type` in the NAD.
+
+What `secnet.contract.driver` says of calls and their deadlines holds here too. Between two tries of a write that others keep
+winning, a backend waits by `call.sleep`, which ends with the call.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,11 @@ from typing import Any
 
 from .call import Call, HostContext
 from .codec import freeze
+from .doctor import DoctorResult
+from .kinds import ObjectKind
 from .lease import IpamLease, IpamRequest
+from .metrics import Metric
+from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
@@ -29,9 +37,11 @@ class BackendInfo:
     """What a backend is, as data.
 
     contract: the contract version it is made for. Silence means version 1, in every later version of the contract too.
-    config: schema fragment of its keys in the NAD's `ipam` section (all but `type`).
+    config: schema fragment of its keys in the NAD's `ipam` section (all but `type`); node: fragment of its section
+    `ipam.TYPE` in the node configuration, which it gets as `HostContext.config`. An absent section is `{}` and is not checked.
     phase: `before_link`, or `after_link` for protocols that need the interface to be up (DHCP).
-    kinds: kinds of cluster objects it reads or updates, such as `IPPool`; it gets an ObjectStore exactly when non-empty.
+    kinds: kinds of cluster objects that it reads, or whose status it writes; it gets an ObjectStore exactly when non-empty.
+    needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
     allocates: False for a backend that hands out what the NAD says and records nothing (`static`).
     """
 
@@ -39,14 +49,16 @@ class BackendInfo:
     summary: str
     contract: int = FIRST_VERSION
     config: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     phase: str = "before_link"
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     capabilities: frozenset[str] = frozenset()
     allocates: bool = True
+    needs: Needs = field(default_factory=Needs)
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("config", "example"):
+        for name in ("config", "node", "example"):
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 
@@ -60,18 +72,27 @@ class IPAMBackend(ABC):
     @classmethod
     @abstractmethod
     def describe(cls) -> BackendInfo:
-        """What this backend is. Pure."""
+        """What this backend is. Pure: no I/O, the same answer each time, so there is nothing to wait for and no deadline."""
 
     @abstractmethod
     def probe(self) -> ProbeReport:
-        """Whether it can work here. Read-only; not ready is a value."""
+        """Whether it can work here. Read-only; not ready is a value.
+
+        It gets no deadline and has to bring its own: what does not answer within 2 s is not ready. The store ends by itself.
+        """
 
     def validate(self, config: Mapping[str, Any]) -> None:
-        """Refuse what a JSON schema cannot express (CIDRs, families). Offline and pure; raises InvalidConfig with a path."""
+        """Refuse what a JSON schema cannot express (CIDRs, families); `config` is valid by the schema.
+
+        Offline and pure: no store is asked, and there is no deadline. Raises InvalidConfig with a path below `$.ipam`.
+        """
 
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
-        """Look at a set of cluster objects offline and say what is wrong with those of its kinds (`secnet validate`)."""
+        """Check a set of cluster objects offline and report findings about those of its kinds (`secnet validate`).
+
+        Pure: it depends on the objects given, and has no deadline.
+        """
         return iter(())
 
     @abstractmethod
@@ -79,27 +100,63 @@ class IPAMBackend(ABC):
         """Give a lease: all addresses or none. The same owner gets the same lease again.
 
         Raises Busy when a pool is full, ObjectNotFound when a pool does not exist, Conflict when a requested address is taken,
-        Unsupported or InvalidConfig when the request can never be met. Each write to a store stands in a `call.step`.
+        Unsupported or InvalidConfig when the request can never be met. An error names in `waits_for` the objects whose change
+        may end it. Each write to a store stands in a `call.step`.
+
+        At the deadline it raises Timeout, when withdrawn Cancelled. What it wrote by then it takes back by `call.undo`, which
+        has a deadline of its own; what that does not reach, `release` does.
         """
 
     def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
-        """Whether the store still holds the lease for its owner. Read-only."""
+        """Whether the store still holds the lease for its owner. Read-only.
+
+        An address that it holds for another owner is a finding with the code ADDRESS_OF_ANOTHER. What could not be read before
+        the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
+        """
         return CheckReport()
 
     def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
-        """Prolong a lease that expires; backends without expiry return it unchanged."""
+        """Prolong a lease that expires; backends without expiry return it unchanged.
+
+        At the deadline it raises Timeout, when withdrawn Cancelled: the lease then has its former end, and the core tries again.
+        """
         return lease
 
     @abstractmethod
     def release(self, request: IpamRequest, call: Call) -> None:
-        """Give back whatever the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
+        """Release everything that the owner holds. Succeeds when nothing is held or the pool is gone; may be repeated.
 
         `request.config` may differ from that of the allocation, and is empty when only `inventory` knew of the lease.
+
+        Success means that nothing is held, since the record is dropped after it. What is not released at the deadline raises
+        Timeout, or Cancelled when withdrawn; the core calls again with a new deadline.
         """
 
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
-        """Every lease that this node's Pods hold in the store, by any process. Read-only."""
+        """Every lease that this node's Pods hold in the store, by any process. Read-only.
+
+        It is complete or it raises: at the deadline Timeout, when withdrawn Cancelled.
+        """
+        return ()
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """What `secnet doctor` is to say beyond `describe().needs` and `probe`, which it asks by itself.
+
+        Read-only; works beside a running agent and without one. Trouble is a result, not an exception. What could not be looked
+        at before the deadline is a result with WARN, or raises Timeout, or Cancelled when withdrawn.
+        """
+        return ()
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """Values for the agent's metrics, as they are now. Asked at each scrape, of the instance that allocates.
+
+        Read-only, and quick: no store is asked. The deadline is that of the scrape, a second: it raises Timeout, or Cancelled
+        when withdrawn, and the page then lacks these values.
+        """
         return ()
 
     def close(self) -> None:
-        """Leave no thread, file descriptor or socket behind. May be called twice."""
+        """Leave no thread, file descriptor or socket behind. May be called twice.
+
+        It gets no deadline and waits at most 2 s for what still runs.
+        """

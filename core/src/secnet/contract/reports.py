@@ -1,4 +1,8 @@
-"""What drivers report: checks, inventories, probes and the state of the node."""
+"""What plugins report: checks, inventories, probes and the state of the node.
+
+A finding has a code, CamelCase and stable, under which people find it in the documentation. A plugin chooses its codes freely;
+only these constants mean something to the core.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,32 @@ from typing import Any
 from .attachment import Attachment
 from .codec import freeze
 
-__all__ = ["CheckReport", "Finding", "ForeignObject", "Inventory", "NodeReport", "Owned", "ProbeReport"]
+__all__ = [
+    "ADDRESS_OF_ANOTHER",
+    "CheckReport",
+    "Finding",
+    "ForeignObject",
+    "Inventory",
+    "NodeReport",
+    "Owned",
+    "ProbeReport",
+]
+
+ADDRESS_OF_ANOTHER = "AddressOfAnother"
+"""From `IPAMBackend.check`: the store records an address of the lease for another owner.
+
+Two Pods may then use one address. The core shows the attachment as `Degraded`, and detaches it where its Pod is gone from the
+API. With any other code the interface keeps its address: a record that is merely missing makes no Pod unready.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One deviation found by a check. `repairable`: making the attachment anew would mend it."""
+    """One thing that a check found wrong.
+
+    code: CamelCase and stable. Those that the core acts upon are constants of this module; each other one is the plugin's own.
+    repairable: detaching and attaching again would repair it.
+    """
 
     code: str
     message: str

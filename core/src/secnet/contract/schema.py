@@ -1,7 +1,7 @@
 """Schema fragments: how a plugin says which configuration it takes.
 
 A NAD config is split by key: the core owns a fixed list, the driver owns the rest, and `ipam.*` without `type` belongs to the
-backend. Each owner ships one closed draft 2020-12 object, so that a message names the owner (ARCHITECTURE "Schema ownership").
+backend. Each owner ships one closed draft 2020-12 object, so that a message names the owner (docs/architecture.md, "Schemas").
 """
 
 from __future__ import annotations

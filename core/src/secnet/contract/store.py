@@ -8,7 +8,10 @@ __all__ = ["ObjectStore"]
 
 
 class ObjectStore(Protocol):
-    """Plain dicts in the shape of the Kubernetes API, with optimistic concurrency by `metadata.resourceVersion`."""
+    """Plain dicts in the shape of the Kubernetes API, with optimistic concurrency by `metadata.resourceVersion`.
+
+    kind: one that the plugin declares. An empty namespace of a namespaced kind is `default`.
+    """
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
         """A fresh copy of one live object, read now and not from a cache. Raises ObjectNotFound or Unavailable."""

@@ -1,4 +1,4 @@
-"""The version of the contract between the core and its plugins (issue 3, item 5: a mismatch is refused by name).
+"""The version of the contract between the core and its plugins (a mismatch is rejected by name).
 
 A distribution says which version it is made for by an entry point of the group `secnet.contract`, named by the number:
 

@@ -32,7 +32,7 @@ _WANTED = frozenset((_ADDRESS, _LOCAL, _FLAGS))
 class Address:
     """An address of a link. `cidr` is `ADDRESS/PREFIX`; `scope` as in rtnetlink (0 global, 253 link, 254 host).
 
-    tentative: duplicate address detection runs. dad_failed: somebody else has the address, the kernel does not use it.
+    tentative: duplicate address detection runs. dad_failed: another host has the address, and the kernel does not use it.
     permanent: set by hand, not learnt from a router.
     """
 

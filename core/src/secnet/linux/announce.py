@@ -1,8 +1,8 @@
-"""Tell the network where an address lives: gratuitous ARP and unsolicited neighbour advertisements.
+"""Announce an address to the network: gratuitous ARP and unsolicited neighbour advertisements.
 
 The kernel does it by itself when `arp_notify` and `ndisc_notify` are set and the addresses are there before the link goes up.
 This is for links whose carrier comes late, where the kernel's own announcement would be lost. Closing the packet socket takes
-about 15 ms: keep it out of a path that somebody waits for.
+about 15 ms: keep it out of a path that a caller waits for.
 """
 
 from __future__ import annotations

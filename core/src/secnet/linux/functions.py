@@ -4,7 +4,8 @@
     function = card.get("0000:3b:02.1")
 
 An id is a PCI address or the name of an auxiliary device, such as `mlx5_core.sf.2`. It reaches paths: anything else is refused.
-sysfs shows the netdevs of one network namespace, that of whoever mounted it: one that was moved to a Pod is not to be seen.
+sysfs shows the netdevs of one network namespace, that of the process that mounted it: a netdev that was moved to a Pod is not
+visible.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ class Functions:
         return {name: _read(folder / name / "phys_port_name") for name in _names(folder)}
 
     def bind(self, device: str, driver: str) -> None:
-        """Have the driver take the device: its netdev appears anew, maybe a little later. Bound to it already is success."""
+        """Have the driver take the device: its netdev appears again, maybe a little later. Bound to it already is success."""
         self._write(device, driver, "bind", errno.EBUSY)
 
     def unbind(self, device: str, driver: str) -> None:

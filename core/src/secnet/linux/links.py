@@ -18,7 +18,7 @@ from .netns import in_netns
 
 __all__ = ["LinkRequests"]
 
-_SKIP_STATS = [("IFLA_EXT_MASK", 8)]  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and nobody reads them here
+_SKIP_STATS = [("IFLA_EXT_MASK", 8)]  # RTEXT_FILTER_SKIP_STATS: counters are most of a reply and are not read here
 
 
 class LinkRequests(Connection):
@@ -81,7 +81,8 @@ class LinkRequests(Connection):
         )
         with nullcontext(self) if netns_fd is None else _inside(netns_fd) as place:
             try:
-                # The kernel sends the echo to whoever has our port number in the link's namespace, which need not be us.
+                # The kernel sends the echo to the socket with our port number in the link's namespace, which may be another
+                # process's.
                 echoed = self._try("link", "add", attrs=attrs, echo=netns_fd is None)
             except Fault as fault:
                 if fault.code == errno.EEXIST and place.link(name) is not None:

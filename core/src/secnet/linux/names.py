@@ -1,4 +1,4 @@
-"""Names of links, and those that follow from an attachment's identity alone (house rule 8): these never change.
+"""Names of links, and those that follow from an attachment's identity alone: these never change.
 
 A fresh process finds what an older one made by computing the name again; changing such a function orphans every living link.
 Golden values stand in the tests.
@@ -29,7 +29,7 @@ ALIAS_MAX = 254
 """Longest link alias in bytes: IFALIASZ is 256 and the message carries a final zero."""
 
 HOST_PREFIX = "sn"
-"""How names of host-side links begin unless a driver chooses otherwise. Drivers that make links there tell them apart by it."""
+"""How names of host-side links begin unless a driver chooses otherwise. It distinguishes the links of drivers."""
 
 LINK_GROUP = 0x5EC
 """Link group of every host-side link of ours (1516). It is set by the message that creates the link, the alias only after it."""
@@ -38,7 +38,7 @@ LINK_GROUP = 0x5EC
 def checked_ifname(name: str) -> str:
     """The name as it is. Raises InvalidConfig, whose subject is the name, for one that no interface can have.
 
-    `%` is refused too, though the kernel takes it: as a pattern, of which it makes a name nobody asked for.
+    `%` is rejected too, though the kernel accepts it: as a pattern, from which it generates another name.
     """
     length = len(name.encode(errors="surrogatepass"))
     wrong = [char for char in name if char in "/:%\0" or char.isspace() or "\ud800" <= char <= "\udfff"]

@@ -1,7 +1,7 @@
 """Network namespaces: prove which one a path means, open it, and run code inside without moving the calling thread.
 
-A path can be used again for another namespace, so a reference carries device and inode (ARCHITECTURE "Identity"). The kernel
-may give the inode of a removed namespace to the very next one (measured); only the `cookie` is never used twice. An open
+A path can be used again for another namespace, so a reference carries device and inode (docs/architecture.md, "Identity"). The
+kernel may give the inode of a removed namespace to the very next one (measured); only the `cookie` is never used twice. An open
 descriptor or socket keeps a namespace alive after `ip netns del`: hold them for one operation only.
 """
 
@@ -53,7 +53,7 @@ def identify(path: str | os.PathLike[str]) -> NetnsRef:
 
 def _open_file(path: str) -> int:
     try:
-        # Looked at before it is opened: opening a device or a FIFO could act or block.
+        # Checked before it is opened: opening a device or a FIFO could act or block.
         if stat.S_ISREG(os.stat(path).st_mode):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:
@@ -132,7 +132,7 @@ def stands(ref: NetnsRef) -> bool:
 
 
 def forbid_host(ref: NetnsRef, *, proc_root: Path = Path("/proc")) -> None:
-    """Raise InvalidConfig if the namespace is the agent's own or that of process 1 (ARCHITECTURE "Identity").
+    """Raise InvalidConfig if the namespace is the agent's own or that of process 1 (docs/architecture.md, "Identity").
 
     Process 1 may be out of sight (another PID namespace, ptrace limits); the agent's own namespace never is, and with
     hostNetwork it is the host's.
@@ -163,8 +163,10 @@ def cookie(fd: int) -> int:
             raw = sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
         return int(struct.unpack("=Q", raw)[0])
 
-    with translated("asking for the cookie of a network namespace"):
+    try:
         return in_netns(fd, ask)
+    except OSError as exc:
+        raise from_errno(exc.errno or 0, "asking for the cookie of a network namespace") from exc
 
 
 def _cookie_or_zero(fd: int) -> int:

@@ -1,6 +1,6 @@
 """Reading what rtnetlink answers: messages, refusals, and the few attributes that are needed.
 
-pyroute2 decodes every attribute of a message, most of which nobody reads here; that was half of an attach
+pyroute2 decodes every attribute of a message, most of which are not read here; that was half of an attach
 (docs/decisions/0011). Layouts are those of linux/netlink.h. An answer that does not fit its own lengths is an error: half of it
 would be taken for absence.
 """

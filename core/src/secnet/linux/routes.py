@@ -95,7 +95,7 @@ def _priority(version: int, priority: int | None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Identity:
-    """By what the kernel tells one route from another."""
+    """The attributes by which the kernel distinguishes routes."""
 
     family: int
     dst: str

@@ -92,7 +92,7 @@ def pod_rtnl(ref: NetnsRef, first: Callable[[], object] | None = None) -> Iterat
     """The descriptor of a Pod's namespace, and a handle in it. Raises Gone as `open_netns` does.
 
     The same checks as `open_netns` and `netns_rtnl` make, by one throw-away thread instead of two: the handle's own socket
-    tells the cookie. first: called in that thread as well, inside the namespace once it is proved to be the right one.
+    verifies the cookie. first: called in that thread as well, inside the namespace once it is proved to be the right one.
     """
     entries: _Entries | None = getattr(_open, "entries", None)
     if entries is None or first is not None:

@@ -71,7 +71,7 @@ class OvsClient:
     def ensure_bridge(self, spec: BridgeSpec, call: Call) -> BridgeState:
         """Make the bridge, or bring one with the spec's owner to the spec, and wait until ovs-vswitchd opened it.
 
-        external_ids are merged; the local port is an access port of VLAN 0. A bridge of somebody else is adopted as it
+        external_ids are merged; the local port is an access port of VLAN 0. A bridge of another owner is used as it
         stands: nothing of it is written, and the state returned shows whether it suits. Raises Conflict if another bridge
         has a port of that name.
         """
@@ -118,7 +118,7 @@ class OvsClient:
     def delete_port(self, name: str, owner: str, call: Call, *, key: str | None = None) -> bool:
         """Remove the port if it has this owner tag (and key, if given), without waiting for ovs-vswitchd.
 
-        True if it is gone, also if it never was; False if the port of that name is somebody else's and stays.
+        True if it is gone, also if it never was; False if the port of that name has another owner and stays.
         """
         return bool(
             self._open(call).commit(
@@ -132,7 +132,7 @@ class OvsClient:
     def close(self) -> None:
         """Leave no thread and no descriptor. May be called twice; the client cannot be used afterwards."""
         self._closed = True
-        with self._connecting:  # whoever connects now notices soon and gives up
+        with self._connecting:  # a thread that connects now notices soon and gives up
             session, self._session = self._session, None
         if session is not None:
             session.close()

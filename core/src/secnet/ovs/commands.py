@@ -18,7 +18,7 @@ __all__ = ["AddPort", "DeleteBridge", "DeletePort", "EnsureBridge"]
 
 
 class EnsureBridge(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
-    """Make the bridge, or bring one of ours to its spec. A bridge of somebody else is left as it is."""
+    """Make the bridge, or reconcile one of ours with its spec. A bridge of another owner is left as it is."""
 
     def __init__(self, api: Any, spec: BridgeSpec) -> None:
         super().__init__(api)
@@ -57,7 +57,7 @@ class EnsureBridge(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
 
 
 class DeleteBridge(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
-    """Remove a bridge of ours. `result`: whether it is gone; False for one of somebody else or with ports left."""
+    """Remove a bridge of ours. `result`: whether it is gone; False for one of another owner or with ports left."""
 
     def __init__(self, api: Any, name: str, owner: str) -> None:
         super().__init__(api)
@@ -116,13 +116,13 @@ class AddPort(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
             return
         raise Conflict(
             f"{what} (on {where})",
-            hint=f"look at it with `ovs-vsctl list port {spec.name}`, and remove it if nothing uses it",
+            hint=f"inspect it with `ovs-vsctl list port {spec.name}`, and remove it if nothing uses it",
             subject=f"OVS port {spec.name}",
         )
 
 
 class DeletePort(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
-    """Remove a port of ours. `result`: whether it is gone; False for one of somebody else."""
+    """Remove a port of ours. `result`: whether it is gone; False for one of another owner."""
 
     def __init__(self, api: Any, name: str, owner: str, key: str | None) -> None:
         super().__init__(api)

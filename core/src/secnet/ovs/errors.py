@@ -46,7 +46,7 @@ TRANSACTION_TABLE: tuple[Rule, ...] = (
     ),
     Rule(pattern="referential integrity", error=Busy, hint="it is tried again; the bridge changed meanwhile"),
     Rule(pattern="permission error|not allowed", error=MissingPrivilege, hint="give the agent write access to OVSDB"),
-    Rule(pattern="resources exhausted|I/O error", error=Unavailable, hint="look at ovsdb-server's log and disk"),
+    Rule(pattern="resources exhausted|I/O error", error=Unavailable, hint="check ovsdb-server's log and disk"),
     Rule(
         pattern="timed out|timeout",
         error=Unavailable,

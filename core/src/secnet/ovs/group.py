@@ -1,7 +1,7 @@
 """Changes that meet go to the server together.
 
-ovs-vswitchd looks at every port of a bridge after each transaction, so a burst of single ones costs it quadratic time. While one
-transaction is under way the next ones queue up, and whoever comes next carries them all; nobody waits for company.
+ovs-vswitchd visits every port of a bridge after each transaction, so a burst of single ones costs it quadratic time. While one
+transaction is under way the next ones queue up, and the next transaction carries them all; no change waits for others to join.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A short read-only look at an Open vSwitch, for people who ask what is wrong with it."""
+"""A short read-only inspection of an Open vSwitch, for `secnet doctor`."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def find(tables: Any, table: str, name: str) -> Any | None:
 
 
 def bridge_of(tables: Any, port: Any) -> Any | None:
-    """The bridge row that holds a port row, as the server last told.
+    """The bridge row that holds a port row, by the last update of the server.
 
-    Looks at the stored column: asking a row for its ports builds a row object for each (5 ms with a hundred ports, measured).
+    Reads the stored column: asking a row for its ports builds a row object for each (5 ms with a hundred ports, measured).
     """
     return next((bridge for bridge in tables["Bridge"].rows.values() if _holds(bridge, port.uuid)), None)
 

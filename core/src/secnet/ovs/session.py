@@ -36,7 +36,7 @@ _STOP_SECONDS = 10.0
 
 
 class _Copy(connection.OvsdbIdl):  # type: ignore[misc]  # ovsdbapp has no types
-    """The local copy; tells whoever waits for an interface that its row changed.
+    """The local copy; notifies waiters for an interface that its row changed.
 
     After a reconnect the server's rows come again as creations, which only wakes a waiter once more.
     """
@@ -111,7 +111,7 @@ class Session:
                 raise
             raise Unavailable(
                 f"the contents of the OVS database could not be read: {exc}",
-                hint="it is tried again; look at ovsdb-server's log",
+                hint="it is tried again; check ovsdb-server's log",
                 subject=target,
             ) from exc
 
@@ -132,7 +132,7 @@ class Session:
     def read(self, function: Callable[[Any], T], call: Call, *, question: Hashable = None, age: float = 0.0) -> T:
         """What `function` finds in the tables, at a moment when they are the server's.
 
-        age: how many seconds ago the server may have answered last, for whoever reads much in a short time.
+        age: how many seconds ago the server may have answered last, for callers that read much in a short time.
         question: a name for what is asked, under which the answer is kept until any row changes: a check of all Pods asks for
         a hundred ports, of which none changed (turning a row into values costs 0.1 ms, measured).
         """
@@ -158,9 +158,9 @@ class Session:
             call.sleep(_PAUSE)
 
     def _answer(self, function: Callable[[Any], T], question: Hashable) -> T:
-        """The lock is held: whoever changes rows holds it as well.
+        """The lock is held: every change of rows holds it as well.
 
-        The number tells of each change; not so a notice of rows, of which there is none when the copy is emptied.
+        The number grows with each change; row notifications do not cover the moment when the copy is emptied.
         """
         if self._copy.change_seqno != self._answers_of:
             self._answers_of = self._copy.change_seqno
@@ -193,7 +193,9 @@ class Session:
             self._connection.lock.release()
 
     def _live(self) -> bool:
-        """Whether the copy follows the server. Of two things: the state stays at MONITORING while a lost link is made anew."""
+        """Whether the copy follows the server. Of two things: the state stays at MONITORING while a lost connection is made
+        again.
+        """
         copy = self._copy
         connected = copy._session.is_connected() and copy._last_seqno == copy._session.get_seqno()
         return bool(connected and copy.state == Idl.IDL_S_MONITORING)

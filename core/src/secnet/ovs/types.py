@@ -100,7 +100,7 @@ class PortSpec:
 class PortState:
     """A port as the database has it.
 
-    ofport: None until ovs-vswitchd looked at it, -1 if it could not open the device; `error` then says why.
+    ofport: None until ovs-vswitchd has handled it, -1 if it could not open the device; `error` then says why.
     ifindex: of the device that ovs-vswitchd opened, None if it has none.
     admin_up: whether ovs-vswitchd, which follows the kernel, believes the device to be up.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from secnet.agent.attach._admission import Admission
+from secnet.agent.attach.admission import Admission, Clearance
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.state.journal import Journal
@@ -15,12 +15,10 @@ from secnet_testing.scripted_plugins import Script, toy_registry
 
 
 def admission(folder: Path, script: Script, refusal: str = "") -> Admission:
-    def require_clear() -> None:
-        if refusal:
-            raise NotReady(refusal)
-
+    clearance = Clearance()
+    clearance.slot("another agent")(NotReady(refusal).info if refusal else None)
     plugins = Plugins(toy_registry(script), Settings(node_name="n"), objects=None)  # type: ignore[arg-type]
-    return Admission(plugins=plugins, journal=Journal(folder), require_clear=require_clear)
+    return Admission(plugins=plugins, journal=Journal(folder), clearance=clearance)
 
 
 def test_what_forbids_everything_forbids_this(tmp_path: Path) -> None:
@@ -44,3 +42,17 @@ def test_what_another_attachment_holds_is_busy(tmp_path: Path) -> None:
     asked.refuse_held(work(), ("another card",))
     own = admission(tmp_path, Script())
     own.refuse_held(work("eth1", container="other"), ("card",))
+
+
+def test_a_check_takes_back_its_own_verdict_only() -> None:
+    clearance = Clearance()
+    first, second = clearance.slot("first"), clearance.slot("second")
+    first(NotReady("one").info)
+    second(NotReady("two").info)
+    with pytest.raises(NotReady, match="one"):
+        clearance.require()
+    first(None)
+    with pytest.raises(NotReady, match="two"):
+        clearance.require()
+    second(None)
+    clearance.require()

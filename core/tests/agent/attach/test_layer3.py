@@ -96,7 +96,7 @@ def test_an_address_may_be_written_in_several_ways(pod: _Pod) -> None:
 
 
 def test_link_up_announces_both_families(pod: _Pod) -> None:
-    """The host end sees the gratuitous ARP and the unsolicited NA that the kernel sends (issue 2, item 5)."""
+    """The host end sees the gratuitous ARP and the unsolicited NA that the kernel sends."""
     with frames(None, "host0") as capture:
         pod.apply(pod.attachment("10.0.0.2/24", "fd00::2/64"))
         capture.wait_for(lambda frame: frame.is_gratuitous_arp and frame.src == pod.mac, within=5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from secnet.agent.attach.lease_gc import LeaseGarbageCollector
@@ -32,14 +31,16 @@ class Pools:
         self.leases = [lease(container) for container in containers]
         self.away = False
 
-    def ask(self, ipam_type: str, method: str, answer: type, *arguments: Any) -> Any:
+    def backend(self, ipam_type: str) -> Pools:
+        return self
+
+    def inventory(self, call: Call) -> tuple[IpamLease, ...]:
         if self.away:
             raise Unavailable("away")
-        if method == "inventory":
-            return tuple(self.leases)
-        assert method == "release"
-        self.leases = [each for each in self.leases if each.owner != arguments[0].owner]
-        return None
+        return tuple(self.leases)
+
+    def release(self, request: IpamRequest, call: Call) -> None:
+        self.leases = [each for each in self.leases if each.owner != request.owner]
 
     @property
     def containers(self) -> list[str]:

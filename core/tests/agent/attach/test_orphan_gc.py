@@ -34,7 +34,7 @@ def rig(tmp_path: Path) -> Rig:
 
 
 @pytest.fixture
-def sweeper(rig: Rig) -> OrphanGarbageCollector:
+def orphan_gc(rig: Rig) -> OrphanGarbageCollector:
     """Of a node without sandboxes: whatever the inventory finds is an orphan, as its namespace does not exist."""
     return OrphanGarbageCollector(
         plugins=Plugins(toy_registry(rig.script), Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
@@ -69,15 +69,15 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(
     answer = {"plan": Attachment(request=work.request), "attach": AttachResult(netdev=False)}[moment]
 
     def meanwhile() -> Any:
-        sweep(sweeper)
+        sweep(orphan_gc)
         return answer
 
     rig.script.instead[moment] = meanwhile
     record = rig.attach(work)
-    sweep(sweeper)
+    sweep(orphan_gc)
     assert rig.script.detached == []
     rig.pipeline.detach(record, Call.within(5))
-    sweep(sweeper)
+    sweep(orphan_gc)
     assert rig.script.detached == [record.key, lost().key]
 
 
@@ -90,7 +90,7 @@ def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orp
         seen.append(len(rig.script.detached))
 
     rig.script.instead["detach"] = meanwhile
-    sweep(sweeper)
+    sweep(orphan_gc)
     assert seen == [1]
 
 
@@ -104,12 +104,12 @@ def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
         orphan_gc.before_attach(elsewhere(OTHER), Call.within(5))
     assert rig.script.detached == [first.key, second.key], "each was tried, once"
     assert caplog.text.count("NotReady: no driver is bound; bind it") == 2
-    sweep(sweeper)
+    sweep(orphan_gc)
     assert rig.script.detached == [first.key, second.key] * 2, "it is tried again at the next sweep"
     del rig.script.instead["detach"]
-    sweep(sweeper)
+    sweep(orphan_gc)
     rig.script.found = ()
-    sweep(sweeper)
+    sweep(orphan_gc)
     assert rig.script.detached == [first.key, second.key] * 3
 
 

@@ -134,7 +134,7 @@ def test_a_device_is_exclusive_whether_the_driver_says_so_or_not(rig: Rig) -> No
     rig.script.locks = ("port:1",)
     assert rig.attach(toy_work(device=device)).locks == ("port:1", "0000:3b:02.1")
     rig.script.locks = ("0000:3b:02.1",)
-    for run in (rig.pipeline.attach, rig.pipeline.rehearse):
+    for run in (rig.pipeline.attach, rig.pipeline.plan):
         with pytest.raises(Busy, match=r"^Busy: 0000:3b:02\.1 still belongs to Pod default/web interface eth1"):
             run(toy_work("eth2", device=device), Call.within(5))
     rig.script.locks = ("0000:3b:02.2",)

@@ -1,53 +1,70 @@
-"""The guard around plugin code: whatever it raises names the distribution, and ends nothing of ours."""
+"""The living plugins of one agent: made once, and closed whatever one of them does."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from secnet.agent.attach.plugin_calls import guarded
-from secnet.agent.plugins.registry import LoadedPlugin
-from secnet.agent.text.schema import Validator
-from secnet.contract import EMPTY_FRAGMENT, Busy, ContractViolation
-from secnet_testing.sample_plugins import WireDriver
+from secnet.agent.attach.plugin_calls import Plugins
+from secnet.agent.config.settings import Settings
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import ContractViolation, Unsupported, thaw
+from secnet_testing.sample_plugins import sample_entry_points
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 
 @pytest.fixture
-def plugin() -> LoadedPlugin[Any]:
-    validator = Validator(EMPTY_FRAGMENT, "wire")
-    info = WireDriver.describe()
-    return LoadedPlugin(
-        name="wire", cls=WireDriver, info=info, distribution="wire-dist", version="1.2", options=validator
-    )
+def registry() -> Registry:
+    return toy_registry(Script())
 
 
-def _raise(error: BaseException) -> Callable[[], None]:
-    def run() -> None:
-        raise error
+def living(registry: Registry) -> Plugins:
+    return Plugins(registry, Settings(node_name="n"), objects=None)  # type: ignore[arg-type]
+
+
+def failing(words: str) -> Callable[..., Any]:
+    def run(*_: Any) -> Any:
+        raise OSError(words)
 
     return run
 
 
-def test_a_result_is_handed_through(plugin: LoadedPlugin[Any]) -> None:
-    assert guarded(plugin, "attach", lambda: 7) == 7
+def test_a_plugin_is_made_once(registry: Registry) -> None:
+    plugins = living(registry)
+    assert plugins.driver("toy") is plugins.driver("toy")
+    assert plugins.backend("pool") is plugins.backend("pool")
 
 
-@pytest.mark.parametrize("end", [lambda: sys.exit(3), _raise(KeyError("x"))], ids=["SystemExit", "KeyError"])
-def test_what_is_no_error_of_the_contract_names_the_distribution(
-    plugin: LoadedPlugin[Any], end: Callable[[], None]
-) -> None:
-    with pytest.raises(ContractViolation, match=r"driver wire \(wire-dist 1\.2\) raised \w+ from attach") as caught:
-        guarded(plugin, "attach", end)
-    assert isinstance(caught.value.__cause__, SystemExit | KeyError)
+def test_a_constructor_that_failed_is_called_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = living(registry)
+    with monkeypatch.context() as broken:
+        broken.setattr(registry.drivers["toy"].cls, "__init__", failing("no disk"))
+        with pytest.raises(ContractViolation, match="raised OSError from __init__: no disk"):
+            plugins.driver("toy")
+    assert plugins.driver("toy").probe().ready
 
 
-def test_an_error_of_the_contract_is_handed_through(plugin: LoadedPlugin[Any]) -> None:
-    with pytest.raises(Busy, match="in use"):
-        guarded(plugin, "attach", _raise(Busy("in use")))
+def test_a_backend_is_given_its_section_of_the_node_configuration() -> None:
+    settings = Settings(node_name="n1", drivers={"pools": {"reserve": 9}}, backends={"pools": {"reserve": 2}})
+    plugins = Plugins(Registry.load(sample_entry_points), settings, {})  # type: ignore[arg-type]  # a store that none asks
+    assert thaw(plugins.backend("pools").host.config) == {"reserve": 2}
+    plugins.close()
 
 
-def test_who_stops_the_agent_is_no_fault_of_the_plugin(plugin: LoadedPlugin[Any]) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        guarded(plugin, "attach", _raise(KeyboardInterrupt()))
+def test_what_is_not_installed_is_named_with_what_is(registry: Registry) -> None:
+    with pytest.raises(Unsupported, match=r"no driver for network type 'wire' is installed \(installed: toy\)"):
+        living(registry).driver("wire")
+
+
+def test_one_that_fails_to_close_keeps_no_other_open(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(registry.drivers["toy"].cls, "close", failing("stuck"))
+    monkeypatch.setattr(registry.backends["pool"].cls, "close", lambda backend: closed.append("pool"))
+    plugins = living(registry)
+    plugins.driver("toy")
+    plugins.backend("pool")
+    with pytest.raises(ContractViolation, match=r"1 plugins failed to close.*raised OSError from close: stuck"):
+        plugins.close()
+    assert closed == ["pool"]
+    plugins.close()

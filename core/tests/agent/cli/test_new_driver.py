@@ -1,4 +1,4 @@
-"""`secnet new-driver`: what it writes, and what it refuses. How the kit judges the project: tests/strangers/test_guide.py."""
+"""`secnet new-driver`: what it writes, and what it refuses. tests/thirdparty_plugins/test_guide.py runs the kit over it."""
 
 from __future__ import annotations
 

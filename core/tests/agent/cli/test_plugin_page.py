@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from secnet.agent.attach.plugin_calls import Plugins
@@ -16,11 +16,10 @@ from secnet.agent.cli.program import main
 from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.config.settings import Settings
 from secnet.agent.networks.nad import RESOURCE_ANNOTATION, examine_nad
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
-from secnet.contract import NotReady
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import NetworkDriver, NotReady
 from secnet_testing.sample_plugins import sample_entry_points
-
-T = TypeVar("T")
 
 
 def only(*drivers: str) -> Registry:
@@ -36,10 +35,10 @@ def example(plugin: LoadedPlugin[Any], registry: Registry, *not_ready: str) -> d
     """The NAD where every plugin is ready but these."""
 
     class Some(Plugins):
-        def drive(self, network_type: str, method: str, expected: type[T], *args: Any) -> T:
+        def driver(self, network_type: str) -> NetworkDriver:
             if network_type in not_ready:
                 raise NotReady(f"{network_type} waits")
-            return super().drive(network_type, method, expected, *args)
+            return super().driver(network_type)
 
     return nad_example(plugin, registry, Some(registry, Settings(node_name="n"), FileStore(Path("/nonexistent"))))
 
@@ -130,6 +129,9 @@ FACTS: dict[str, Any] = {
     "contract": 1,
     "state": "ready",
     "capabilities": [],
+    "needs": {"link_kinds": ["veth"], "programs": []},
+    "node": {},
+    "nodeKeys": [],
     "phase": "after_link",
     "kinds": [],
     "allocates": False,
@@ -146,6 +148,7 @@ def test_a_backend_without_keys_capabilities_or_objects_has_a_page(capsys: pytes
     for words in (
         "when the interface is up; nothing is recorded",
         "none in the cluster",
+        "link kinds veth",
         "no optional request",
         ": none.",
     ):

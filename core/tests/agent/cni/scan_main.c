@@ -11,7 +11,7 @@ int main(void)
 {
     uint32_t len;
     while (fread(&len, sizeof len, 1, stdin) == 1) {
-        struct member found[] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "passNamespaces"}};
+        struct member found[] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "failOpenNamespaces"}};
         len = ntohl(len);
         char *text = malloc(len ? len : 1);
         if (!text || (len && fread(text, 1, len, stdin) != len))

@@ -143,7 +143,7 @@ def test_an_agent_that_hangs_is_no_agent(hasty: Plugin) -> None:
         assert hasty.call("ADD", conf(), CNI_ARGS=SYSTEM) == (0, PREVIOUS)
         error = hasty.call("ADD", conf())[1]
     assert error["code"] == 11
-    assert "sign of life" in error["msg"]
+    assert "keepalive" in error["msg"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         multus: present
         kubelet: {podResources: kubelet.sock}
         drivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}
+        ipam: {pools: {reserve: 2}}
         log: {level: debug, format: json}
         workers: {count: 2, attachTimeout: 5.5, checkInterval: 7, drainSeconds: 0}
         """,
@@ -87,6 +88,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         multus="present",
         pod_resources=tmp_path / "kubelet.sock",
         drivers={"vlan": {"ovsBridges": BRIDGES}},
+        backends={"pools": {"reserve": 2}},
         log_level="debug",
         log_format="json",
         workers=2,
@@ -94,12 +96,14 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         check_interval=7,
         drain_seconds=0,
     )
-    host = found.host_context("vlan")
+    host = found.driver_context("vlan")
     assert (host.node_name, host.run_dir, host.owner_tag) == ("n1", tmp_path / "run", "second")
     assert (host.ovsdb, host.datapath_type) == ("tcp:127.0.0.1:6640", "netdev")
     assert thaw(host.config) == {"ovsBridges": BRIDGES}
     assert host.state_dir == found.state_dir
-    assert thaw(found.host_context("slot").config) == {}
+    assert thaw(found.driver_context("slot").config) == {}
+    assert thaw(found.backend_context("pools").config) == {"reserve": 2}
+    assert thaw(found.backend_context("other").config) == {}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,9 @@ def test_bridges_at_their_compatible_places(tmp_path: Path, text: str) -> None:
         ("drivers: {vlan: {ovsBridges: [{}]}}", "$.drivers.vlan.ovsBridges[0].bridgeName", "missing"),
         ("drivers: {vlna: {}}", "$.drivers.vlna", "did you mean 'vlan'"),
         ("drivers: []", "$.drivers", "object"),
+        ("ipam: {pools: {reserve: -1}}", "$.ipam.pools.reserve", "at least 0"),
+        ("ipam: {pools: {reserved: 1}}", "$.ipam.pools.reserved", "reserve"),
+        ("ipam: {pool: {}}", "$.ipam.pool", "did you mean 'pools'"),
         ("ovsBridges: [{name: br1}]", "$.ovsBridges[0]", "bridgeName"),
         ("ovsBridges: br1", "$.ovsBridges", "list"),
         ("secondaryNetwork: {ovsBridges: {}}", "$.secondaryNetwork.ovsBridges", "list"),

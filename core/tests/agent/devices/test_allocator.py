@@ -12,7 +12,7 @@ import pytest
 from secnet.agent.devices import DeviceAllocator
 from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.model.work import Changes, Rejected, Work
-from secnet.agent.networks._diff import diff
+from secnet.agent.networks.desired import diff
 from secnet.agent.networks.requests import is_outdated
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable

@@ -22,7 +22,7 @@ def pod(name: str = "web", **annotations: str) -> dict[str, Any]:
 
 
 def put(kubelet: PodResources, uid: str = "u-web", name: str = "web", claims: Any = (), **containers: Any) -> None:
-    kubelet.pods[uid] = PodDevices(namespace="default", name=name, containers=containers, ownership=claims)
+    kubelet.pods[uid] = PodDevices(namespace="default", name=name, containers=containers, claims=claims)
 
 
 def test_all_containers_count_and_the_order_is_the_same_each_time(
@@ -78,7 +78,7 @@ def test_devices_of_claims_stand_under_their_driver(kubelet: PodResources, clien
     put(
         kubelet,
         main={},
-        ownership=[
+        claims=[
             ("sriov.example.com", "0000-3b-02-1", ()),
             ("sriov.example.com", "vf0", ["example.com/net=pci-0000-3b-02-0"]),
             ("sriov.example.com", "vf2", ["example.com/other=x", "example.com/net=0000:3b:02.2"]),

@@ -9,7 +9,7 @@ from secnet.agent.doctor._examine import CHECKS, run_checks
 
 
 def test_every_check_of_the_package_is_run_once() -> None:
-    assert len(set(CHECKS)) == len(CHECKS) == 12
+    assert len(set(CHECKS)) == len(CHECKS) >= 12
     assert all(check.__name__.startswith("check_") for check in CHECKS)
 
 

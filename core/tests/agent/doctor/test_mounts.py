@@ -61,7 +61,7 @@ def test_read_only_and_lasting_file_systems(make_host: Any, put: Any, found: Any
     results = found(check_mounts, make_host(run_dir=Path("/run/secnet")))
     assert results["/proc/sys"].level == "FAIL"
     manifest = (ROOT / "deploy/base/daemonset.yaml").read_text(encoding="utf-8")
-    (command,) = re.findall("`(.*)`", results["/proc/sys"].mend)
+    (command,) = re.findall("`(.*)`", results["/proc/sys"].remedy)
     assert f"- {command} && exec secnet agent" in manifest
     assert results["/sys"].level == "warn"
     assert results["runDir /run/secnet"].level == "warn"

@@ -41,7 +41,7 @@ def test_sockets(make_host: Any, found: Any, place: Path) -> None:
         refusing = found(check_sockets, there)["kubelet PodResources socket /run/kubelet.sock"]
         assert (refusing.level, "no (PERMISSION_DENIED)" in refusing.finding) == ("warn", True)
     left = found(check_sockets, host)[f"CRI socket {cri}"]
-    assert (left.level, left.finding) == ("FAIL", "nobody listens"), "the file of a runtime that ended"
+    assert (left.level, left.finding) == ("FAIL", "no process listens"), "the file of a runtime that ended"
     assert found(check_sockets, make_host(root=place)) == {}, "manifests need neither"
 
 
@@ -140,8 +140,8 @@ def test_multus_that_is_away(make_host: Any, found: Any, put: Any) -> None:
     remembered = found(check_multus, make_host())["Multus"]
     assert remembered.level == "warn"
     assert "2026-01-02T03:04:05Z" in remembered.finding
-    assert "/var/lib/secnet/multus/node-1" in remembered.mend
-    assert "multus: absent" in remembered.mend
+    assert "/var/lib/secnet/multus/node-1" in remembered.remedy
+    assert "multus: absent" in remembered.remedy
     memory.unlink()
     assert found(check_multus, make_host())["Multus"].level == "ok"
 

@@ -2,7 +2,7 @@
 
 from secnet.agent.model.record import Phase
 from secnet.agent.model.work import Ignored, Rejected
-from secnet.agent.networks._diff import diff
+from secnet.agent.networks.desired import diff
 from secnet.contract import ObjectNotFound
 from secnet_testing.contract_objects import element, record, work
 

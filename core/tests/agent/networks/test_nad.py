@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from secnet.agent.model.network import NetworkConfig
 from secnet.agent.networks.nad import RESOURCE_ANNOTATION, InvalidNetwork, examine_nad, parse_nad
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import NetworkRef, Permanent, Unsupported
+from secnet.contract import ContractViolation, InvalidConfig, NetworkDriver, NetworkRef, Permanent, Unsupported
 from secnet_testing.sample_plugins import sample_entry_points
 
 REGISTRY = Registry.load(sample_entry_points)
@@ -169,3 +171,36 @@ def test_a_namespace_is_default_where_none_is_written() -> None:
     found = parse_nad({"metadata": {"name": "net"}, "spec": {"config": json.dumps(VALID)}}, REGISTRY)
     assert found is not None
     assert found.network == NetworkRef(namespace="default", name="net")
+
+
+def registry_where(validate: Callable[[Any, Mapping[str, Any]], None]) -> Registry:
+    """The sample plugins; the network type `vlan` has this `validate`."""
+    plugin = REGISTRY.drivers["vlan"]
+    cls: Any = type("Validating", (plugin.cls,), {"validate": validate})
+    drivers: dict[str, Any] = {**REGISTRY.drivers, "vlan": dataclasses.replace(plugin, cls=cls)}
+    return Registry(drivers=drivers, backends=REGISTRY.backends)
+
+
+def refuse_seven(driver: NetworkDriver, options: Mapping[str, Any]) -> None:
+    if options.get("vlan") == 7:
+        raise InvalidConfig("seven is unlucky", hint="take eight", path="$.vlan")
+
+
+def test_what_only_the_driver_can_refuse_is_told_with_its_name_and_path() -> None:
+    registry = registry_where(refuse_seven)
+    with pytest.raises(InvalidNetwork, match=r"ns/net: \$\.vlan: seven is unlucky \(driver vlan\); take eight"):
+        parse_nad(nad(VALID | {"vlan": 7}), registry)
+    assert parse_nad(nad(VALID | {"vlan": 8}), registry) is not None
+
+
+def test_the_driver_is_not_asked_about_options_that_its_schema_refuses() -> None:
+    _, problems = examine_nad(nad(VALID | {"vlan": 7, "vlna": 1}), registry_where(refuse_seven))
+    assert [problem.path for problem in problems] == ["$.vlna"]
+
+
+def test_a_driver_that_fails_to_validate_is_named() -> None:
+    def fail(driver: NetworkDriver, options: Mapping[str, Any]) -> None:
+        raise KeyError("colour")
+
+    with pytest.raises(ContractViolation, match=r"driver vlan \(.*\) raised KeyError from validate: 'colour'"):
+        parse_nad(nad(VALID), registry_where(fail))

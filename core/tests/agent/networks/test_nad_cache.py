@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from secnet.agent.networks.nad_cache import NadCache
-from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, SecnetError, Unsupported
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, ObjectRef, SecnetError, Unsupported
+from secnet_testing.sample_plugins import sample_entry_points
 from secnet_testing.scripted_plugins import Script, toy_registry
 
 BLUE = NetworkRef(namespace="shop", name="blue")
@@ -56,8 +58,19 @@ def test_networks_of_other_namespaces_only_where_they_are_shared() -> None:
 
 
 def test_where_multus_serves_the_node_a_network_is_its_own_or_impossible() -> None:
-    nads = cache(multus=lambda: True)
+    nads = cache()
+    nads.set_multus(True)
     assert nads.look_up(BLUE) is None
     nads.update(nad(type="antrea"))
     with pytest.raises(Unsupported, match="Multus serves this node"):
         nads.look_up(BLUE)
+
+
+def test_a_missing_nad_is_what_the_pod_waits_for() -> None:
+    """By reference: one whose name begins alike wakes nobody."""
+    nads = NadCache(Registry.load(sample_entry_points))
+    with pytest.raises(ObjectNotFound) as raised:
+        nads.look_up(NetworkRef(namespace="web", name="lan1"))
+    nad = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition"}
+    assert raised.value.waits_for == (ObjectRef.of(nad | {"metadata": {"namespace": "web", "name": "lan1"}}),)
+    assert ObjectRef.of(nad | {"metadata": {"namespace": "web", "name": "lan10"}}) not in raised.value.waits_for

@@ -23,6 +23,6 @@ def test_a_thread_that_does_not_come_round_is_named() -> None:
     beats.beat("poll_loop", 10)
     beats.beat("resync_loop", 100)
     now[0] = 11
-    assert beats.late() == ["look_around is stuck or ended, since 1 s"]
+    assert beats.late() == ["poll_loop is stuck or ended, since 1 s"]
     beats.beat("poll_loop", 10)
     assert beats.late() == []

@@ -16,7 +16,7 @@ def test_an_agent_is_ready_only_when_calls_need_not_wait_for_its_recovery() -> N
         unreachable=lambda: None, missing=lambda: None, refusal=lambda: None, unready=lambda: (), attach_timeout=1.0
     )
     parts: dict[str, Any] = dict.fromkeys(
-        ("cluster", "journal", "reports", "node", "beats", "antrea", "own_node", "settings"), nothing
+        ("cluster", "journal", "reports", "node", "beats", "antrea", "own_node", "settings", "plugins"), nothing
     )
     monitoring = Monitoring(controller=controller, **parts)  # type: ignore[arg-type]
     assert list(monitoring.unready()) == ["recovery is not done yet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.plugins import _contract_check as contract_check
-from secnet.agent.plugins.registry import PluginProblem, Registry
+from secnet.agent.plugins.plugin import PluginProblem
+from secnet.agent.plugins.registry import Registry
 from secnet.contract import CONTRACT_VERSION, BackendInfo, DriverInfo
 from secnet_testing.sample_plugins import sample_entry_points
 
@@ -34,7 +36,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         source: str,
         name: str = "slot",
         *,
-        dist: str = "stranger",
+        dist: str = "thirdparty",
         group: str = DRIVERS,
         cls: str = "Driver",
         versions: tuple[object, ...] = (),
@@ -74,10 +76,10 @@ def only_problem(registry: Registry) -> PluginProblem:
     return problem
 
 
-def test_a_stranger_is_loaded_with_distribution_and_version(install: Install) -> None:
+def test_a_third_party_plugin_is_loaded_with_distribution_and_version(install: Install) -> None:
     registry = install(GOOD)
     plugin = registry.drivers["slot"]
-    assert (plugin.name, plugin.distribution, plugin.version) == ("slot", "stranger", "1.2")
+    assert (plugin.name, plugin.distribution, plugin.version) == ("slot", "thirdparty", "1.2")
     assert plugin.cls.__name__ == "Driver"
     assert plugin.info.needs_device
     assert not registry.problems
@@ -130,7 +132,7 @@ BROKEN = {
     "other name": (described(network_type="'slots'"), "'slots'"),
     "other version": (
         described(contract="99"),
-        f"stranger 1.2 is made for contract version 99; this secnet {SECNET} has contract version {CONTRACT_VERSION}",
+        f"thirdparty 1.2 is made for contract version 99; this secnet {SECNET} has contract version {CONTRACT_VERSION}",
     ),
     "capability": (described(capabilities="frozenset({'magic'})"), "unknown magic"),
     "invalid schema": (described(options="{'type': 'objekt', 'properties': {}}"), "draft 2020-12"),
@@ -156,9 +158,14 @@ BROKEN = {
 @pytest.mark.parametrize(("source", "words"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_driver_is_a_problem_with_its_name(install: Install, source: str, words: str) -> None:
     problem = only_problem(install(source))
-    assert (problem.group, problem.name, problem.distribution, problem.version) == (DRIVERS, "slot", "stranger", "1.2")
+    assert (problem.group, problem.name, problem.distribution, problem.version) == (
+        DRIVERS,
+        "slot",
+        "thirdparty",
+        "1.2",
+    )
     assert words in problem.error.message
-    assert "stranger 1.2" in problem.error.subject
+    assert "thirdparty 1.2" in problem.error.subject
     assert problem.error.reason == "ContractViolation"
     assert problem.error.hint
 
@@ -171,11 +178,11 @@ UNKNOWN_FIELD = driver("return DriverInfo(network_type='slot', summary='s', colo
 def test_another_version_in_the_metadata_is_refused_before_anything_is_imported(install: Install, source: str) -> None:
     problem = only_problem(install(source, versions=(NEWER,)))
     assert problem.error.message == (
-        f"stranger 1.2 is made for contract version {NEWER}; this secnet {SECNET} has contract version {CONTRACT_VERSION}"
+        f"thirdparty 1.2 is made for contract version {NEWER}; this secnet {SECNET} has contract version {CONTRACT_VERSION}"
     )
     assert problem.error.hint.startswith(f"secnet is older: upgrade it to a release with contract version {NEWER}")
-    assert f"a release of stranger for contract version {CONTRACT_VERSION}" in problem.error.hint
-    assert "plugin_of_stranger" not in sys.modules
+    assert f"a release of thirdparty for contract version {CONTRACT_VERSION}" in problem.error.hint
+    assert "plugin_of_thirdparty" not in sys.modules
 
 
 def test_an_older_plugin_is_to_be_renewed(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +190,7 @@ def test_an_older_plugin_is_to_be_renewed(install: Install, monkeypatch: pytest.
     monkeypatch.setattr(contract_check, "CONTRACT_VERSION", NEWER)
     problem = only_problem(install(described(contract=str(CONTRACT_VERSION))))
     assert f"contract version {CONTRACT_VERSION}; this secnet {SECNET} has contract version" in problem.error.message
-    assert problem.error.hint.startswith(f"stranger is older: install a release of it for contract version {NEWER}")
+    assert problem.error.hint.startswith(f"thirdparty is older: install a release of it for contract version {NEWER}")
 
 
 def test_the_described_version_is_judged_before_the_rest_of_the_description(install: Install) -> None:
@@ -213,7 +220,7 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
     told = install(source, "told", dist="told", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "told")
     assert told is not None
     assert "does not say" not in told.error.hint
-    assert told.error.message == silent.error.message.replace("stranger", "told")
+    assert told.error.message == silent.error.message.replace("thirdparty", "told")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +234,7 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
 )
 def test_where_it_fails_is_said(install: Install, source: str, line: int) -> None:
     message = only_problem(install(source)).error.message
-    assert message.endswith(f"/stranger/plugin_of_stranger.py, line {line})"), message
+    assert message.endswith(f"/thirdparty/plugin_of_thirdparty.py, line {line})"), message
 
 
 @pytest.mark.parametrize(
@@ -242,7 +249,7 @@ def test_a_fragment_that_cannot_be_read_is_named(
     install: Install, content: str | None, words: str, tmp_path: Path
 ) -> None:
     source = driver("return load_fragment('thing', 'options.json')")
-    package = tmp_path / "stranger" / "thing"
+    package = tmp_path / "thirdparty" / "thing"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     if content is not None:
@@ -253,17 +260,17 @@ def test_a_fragment_that_cannot_be_read_is_named(
 @pytest.mark.parametrize("version", ["'2'", "2.0", "None", "True", "0", "-1"])
 def test_a_described_version_that_is_no_number_is_refused(install: Install, version: str) -> None:
     problem = only_problem(install(described(contract=version)))
-    assert f"describe() of stranger 1.2 says contract={eval(version)!r}" in problem.error.message
+    assert f"describe() of thirdparty 1.2 says contract={eval(version)!r}" in problem.error.message
 
 
-@pytest.mark.parametrize("problem_text", ["1" * 5000, "10**5000", "-10**5000"])
-def test_a_version_of_5000_digits_is_refused(install: Install, said: str) -> None:
-    declared = said.isdecimal()
+@pytest.mark.parametrize("version", ["1" * 5000, "10**5000", "-10**5000"])
+def test_a_version_of_5000_digits_is_refused(install: Install, version: str) -> None:
+    declared = version.isdecimal()
     problem = only_problem(
-        install(GOOD if declared else described(contract=said), versions=(said,) if declared else ())
+        install(GOOD if declared else described(contract=version), versions=(version,) if declared else ())
     )
     assert "which is no contract version" in problem.error.message
-    assert "stranger 1.2" in problem.error.message
+    assert "thirdparty 1.2" in problem.error.message
     assert len(problem.error.message) < 200
 
 
@@ -375,7 +382,7 @@ BROKEN_BACKENDS = {
 @pytest.mark.parametrize(("source", "words"), BROKEN_BACKENDS.values(), ids=BROKEN_BACKENDS)
 def test_a_broken_backend_is_a_problem_with_its_name(install: Install, source: str, words: str) -> None:
     problem = only_problem(install(source, "pools", group=BACKENDS))
-    assert (problem.group, problem.name, problem.distribution) == (BACKENDS, "pools", "stranger")
+    assert (problem.group, problem.name, problem.distribution) == (BACKENDS, "pools", "thirdparty")
     assert words in problem.error.message
 
 
@@ -397,6 +404,24 @@ def test_all_of_duplicates_are_refused_and_both_distributions_named(install: Ins
         assert "first" in problem.error.message
         assert "second" in problem.error.message
         assert "uninstall" in problem.error.hint
+
+
+def test_of_two_providers_the_one_that_can_be_loaded_is_used(install: Install) -> None:
+    install("import no_such_module", dist="broken")
+    registry = install(GOOD, dist="whole")
+    assert registry.drivers["slot"].distribution == "whole"
+    assert [problem.distribution for problem in registry.problems] == ["broken"]
+
+
+def test_the_traceback_of_a_failed_import_is_in_the_debug_log(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="secnet")
+    install("{}['x']")
+    (record,) = [record for record in caplog.records if record.name.startswith("secnet.")]
+    assert record.levelno == logging.DEBUG
+    assert record.exc_info is not None
+    assert isinstance(getattr(record.exc_info[1], "__cause__", None), KeyError)
 
 
 def test_the_samples_are_sound() -> None:

@@ -19,6 +19,7 @@ from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, NotReady, ObjectNotFound, PodRef, Unavailable
 from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, make_worker
 
 SANDBOX = SandboxCall(
     container_id="c1", netns="/none", ifname="eth0", pod=PodRef(namespace="kube-system", name="dns", uid="u1")
@@ -45,19 +46,19 @@ def _attacher(
 
     parts: dict[str, Any] = {
         "controller": SimpleNamespace(hold=lambda key, call: threading.Lock()),
-        "told": None,
+        "cni_sandboxes": None,
         "sandboxes": None,
-        "sync": None,
-        "pipeline": SimpleNamespace(detach=fail),
         "registry": None,
-        "checks": SimpleNamespace(look=lambda records, beat: None),
+        "checks": SimpleNamespace(check=lambda records, beat: None),
         **others,
     }
+    journal = Journal(folder)
+    rig = Rig(journal=journal, pipeline=SimpleNamespace(detach=fail), script=Script())  # type: ignore[arg-type]
     return NodeAttacher(
         cluster=cluster,
         pods=PodTable("node-1"),
-        journal=Journal(folder),
-        make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+        journal=journal,
+        worker=make_worker(rig),
         deadline=5.0,
         **parts,
     )
@@ -114,8 +115,8 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
         assert told.pod_of(container_id) is None
         return set()
 
-    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "sync", "pipeline", "registry", "checks", "make_call"))
-    controller = SimpleNamespace(hold=hold, look_at=lambda key: None)
+    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "worker", "registry", "checks"))
+    controller = SimpleNamespace(hold=hold, enqueue=lambda key: None)
     attacher = NodeAttacher(
         **parts,
         controller=controller,  # type: ignore[arg-type]

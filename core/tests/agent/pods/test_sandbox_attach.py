@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
-from secnet.agent.attach.plugin_calls import Plugins
-from secnet.agent.config.settings import Settings
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
+from secnet.agent.model.record import Record
+from secnet.agent.model.report import SyncResult
 from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.networks import desired
+from secnet.agent.networks.annotation import parse_networks
 from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sandbox_attach import SandboxAttach
 from secnet.agent.sandboxes.ownership import NetnsOwnership
-from secnet.contract import Busy, Call, Conflict, NetnsRef, ObjectNotFound, SecnetError
-from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry
+from secnet.contract import Busy, Conflict, NetnsRef, ObjectNotFound, SecnetError
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 USED_AGAIN = NetnsRef(path="/run/netns/none", device=1, inode=2)  # without a cookie, as on kernels before 5.14
 
@@ -37,25 +38,18 @@ class Scene:
         nads = NadCache(registry)
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
-        self.claims = NetnsOwnership()
+        self.ownership = NetnsOwnership()
         self.sandboxes = SandboxAttach(
-            pipeline=rig.pipeline,
+            worker=make_worker(rig),
             journal=rig.journal,
             desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
-            ownership=self.claims,
-            orphan_gc=OrphanGarbageCollector(
-                plugins=Plugins(registry, Settings(node_name="n"), objects=None),  # type: ignore[arg-type]
-                pipeline=rig.pipeline,
-                journal=rig.journal,
-                sandboxes=dict,
-            ),
-            make_call=lambda request, cancel: Call.within(5, cancel=cancel),
+            ownership=self.ownership,
         )
 
-    def attach(self, name: str, networks: str = "blue") -> None:
+    def attach(self, name: str, networks: str = "blue") -> tuple[SyncResult, tuple[Record, ...]]:
         sandbox = Sandbox(container_id=f"of-{name}", netns=USED_AGAIN)
-        self.sandboxes.attach(pod(name, networks), sandbox, threading.Event())
+        return self.sandboxes.attach(pod(name, networks), sandbox, threading.Event())
 
 
 @pytest.fixture
@@ -100,3 +94,40 @@ def test_a_late_del_takes_nothing_from_a_later_pod(scene: Scene) -> None:
     assert scene.sandboxes.detach("of-a") == set()
     with pytest.raises(Conflict, match="already belongs to Pod default/b"):
         scene.attach("c")
+
+
+def test_each_network_is_planned_once_and_the_annotation_parsed_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def counted(text: str, namespace: str) -> Any:
+        parsed.append(text)
+        return parse_networks(text, namespace)
+
+    monkeypatch.setattr(desired, "parse_networks", counted)  # the real parser, counted
+    result, records = scene.attach("a", "blue,blue@net1")
+    assert parsed == ["blue,blue@net1"]
+    assert scene.rig.script.log.count("plan") == 2
+    assert [record.key.ifname for record in records] == ["eth1", "net1"]
+    assert result.report is not None
+    assert [(each.interface, each.phase) for each in result.report.networks] == [
+        ("eth1", "Attached"),
+        ("net1", "Attached"),
+    ]
+    assert [record.key.ifname for record in result.made] == ["eth1", "net1"]
+
+
+def test_all_networks_are_planned_before_the_first_address_is_taken(scene: Scene) -> None:
+    scene.attach("a", "blue,blue@net1")
+    log = scene.rig.script.log
+    assert log.index("allocate") > max(place for place, method in enumerate(log) if method == "plan")
+
+
+def test_an_add_that_comes_again_keeps_what_is_there(scene: Scene) -> None:
+    _, first = scene.attach("a")
+    result, again = scene.attach("a")
+    assert again == first
+    assert result.made == ()
+    assert result.report is not None
+    assert [each.phase for each in result.report.networks] == ["Attached"]

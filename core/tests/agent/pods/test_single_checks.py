@@ -13,7 +13,7 @@ from secnet.agent.pods.single_checks import SingleChecks, queue_key
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
 from secnet_testing.contract_objects import POD
-from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
@@ -30,11 +30,7 @@ class Scene:
         self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
         self.checks = SingleChecks(
-            pipeline=self.rig.pipeline,
-            journal=self.rig.journal,
-            reports=self.reports,
-            make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
-            hold=self.hold,
+            worker=make_worker(self.rig), journal=self.rig.journal, reports=self.reports, hold=self.hold
         )
 
     def hold(self, key: PodKey, call: Call) -> AbstractContextManager[None]:
@@ -45,7 +41,7 @@ class Scene:
 
     def found(self) -> list[tuple[str, str, str]]:
         """Reason, message and remedy of what a look at all finds."""
-        self.checks.look(self.rig.journal.of_cni())
+        self.checks.check(self.rig.journal.of_cni())
         return [(item.error.reason, item.error.message, item.error.hint) for item in self.reports.single()]
 
 

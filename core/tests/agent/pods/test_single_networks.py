@@ -14,6 +14,7 @@ from secnet.agent.pods.cni_attach import NodeAttacher
 from secnet.agent.state.journal import Journal
 from secnet.contract import Busy, Call, SecnetError, Timeout
 from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, make_worker
 
 
 class Detaching:
@@ -52,14 +53,14 @@ def pipeline(journal: Journal) -> Detaching:
 @pytest.fixture
 def attacher(journal: Journal, queue: WorkQueue, pipeline: Detaching) -> NodeAttacher:
     """With what DEL of one network uses, and nothing else."""
-    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "told", "sandboxes", "sync", "registry"))
+    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "cni_sandboxes", "sandboxes", "registry"))
+    rig = Rig(journal=journal, pipeline=pipeline, script=Script())  # type: ignore[arg-type]
     return NodeAttacher(
         **parts,
         controller=SimpleNamespace(hold=queue.hold),  # type: ignore[arg-type]
-        pipeline=pipeline,  # type: ignore[arg-type]
+        worker=make_worker(rig, seconds=0.1),
         journal=journal,
-        checks=SimpleNamespace(look=lambda records, beat: None),  # type: ignore[arg-type]
-        make_call=lambda request, cancel: Call.within(0.1, cancel=cancel),
+        checks=SimpleNamespace(check=lambda records, beat: None),  # type: ignore[arg-type]
         deadline=1.0,
     )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
 from secnet.agent.model.record import Record
 from secnet.agent.model.report import SyncResult
@@ -19,9 +18,18 @@ from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sync import PodSync
 from secnet.agent.sandboxes.ownership import NetnsOwnership
-from secnet.contract import Busy, Call, CheckReport, ErrorInfo, Finding, NetnsRef, NotReady, Unavailable
+from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
+    Busy,
+    CheckReport,
+    ErrorInfo,
+    Finding,
+    NetnsRef,
+    NotReady,
+    Unavailable,
+)
 from secnet_testing.contract_objects import POD, record
-from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 KEY = (POD.namespace, POD.name)
 
@@ -64,20 +72,12 @@ class Scene:
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.pod_sync = PodSync(
-            pipeline=rig.pipeline,
+            worker=make_worker(rig, lease_check_seconds=lease_check_seconds),
             journal=rig.journal,
             desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             source=self.source,
             ownership=NetnsOwnership(),
-            orphan_gc=OrphanGarbageCollector(
-                plugins=None,  # type: ignore[arg-type]  # nothing is attached here
-                pipeline=rig.pipeline,
-                journal=rig.journal,
-                sandboxes=dict,
-            ),
-            make_call=lambda request, cancel, awaited=True: Call.within(5, cancel=cancel, awaited=awaited),
-            lease_check_seconds=lease_check_seconds,
         )
 
     def sync(self, uid: str | None = POD.uid, *, verify: bool = False) -> SyncResult:
@@ -188,7 +188,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
     attached.rig.script.instead["check_lease"] = fail(Unavailable("no pools"))
     attached.sync(None, verify=True)
     assert attached.rig.journal.records() == (attached.record,), "nothing is known"
-    lost(attached, "AddressOfAnother")
+    lost(attached, ADDRESS_OF_ANOTHER)
     attached.sync(None)
     assert attached.rig.journal.records() == (attached.record,), "not looked at"
     attached.sync(None, verify=True)
@@ -196,7 +196,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
 
 
 def test_an_address_that_is_given_to_another_is_a_deviation(attached: Scene) -> None:
-    lost(attached, "AddressOfAnother")
+    lost(attached, ADDRESS_OF_ANOTHER)
     error = attached.error()
     assert error is not None
     assert error.reason == "Degraded"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.attach.admission import Clearance
 from secnet.agent.preflight.antrea import AntreaGuard
 from secnet.contract import Call, NotReady
 from secnet_testing.antrea import antrea_agent
@@ -19,7 +20,8 @@ class Watched:
     def __init__(self, api: KubeApiProcess, reader: Any) -> None:
         self._api = api
         self.cleared = 0
-        self.guard = AntreaGuard(reader, on_clear=self._count)
+        self.clearance = Clearance()
+        self.guard = AntreaGuard(reader, on_clear=self._count, forbid=self.clearance.slot("antrea"))
 
     def feature(self, on: bool | int | None) -> None:
         """On, off, an HTTP status for whoever looks, or None for no Antrea."""
@@ -38,7 +40,7 @@ class Watched:
 
     def refuses(self) -> bool:
         try:
-            self.guard.require_clear()
+            self.clearance.require()
         except NotReady:
             return True
         return False
@@ -53,8 +55,9 @@ def watched(kubeapi: KubeApiProcess, open_reader: Any) -> Watched:
 
 
 def test_without_an_api_there_is_nobody_beside_us() -> None:
-    guard = AntreaGuard(None)
-    guard.require_clear()
+    clearance = Clearance()
+    guard = AntreaGuard(None, forbid=clearance.slot("antrea"))
+    clearance.require()
     assert (guard.needed, guard.look(), guard.refusal(), guard.problems()) == (False, True, "", ())
 
 
@@ -105,13 +108,13 @@ def test_a_feature_that_could_never_be_seen_is_a_note(watched: Watched) -> None:
 def test_nothing_is_planned_or_taken_away_while_it_is_forbidden(watched: Watched, tmp_path: Path) -> None:
     watched.feature(False)
     watched.look()
-    rig = make_rig(tmp_path, require_clear=watched.guard.require_clear)
+    rig = make_rig(tmp_path, clearance=watched.clearance)
     record = rig.attach()
     rig.script.log.clear()
     watched.feature(True)
     watched.look()
     for forbidden in (
-        lambda call: rig.pipeline.dry_run(toy_work("eth2"), call),
+        lambda call: rig.pipeline.plan(toy_work("eth2"), call),
         lambda call: rig.pipeline.attach(toy_work("eth2"), call),
         lambda call: rig.pipeline.repair(record, toy_work(), call),
     ):

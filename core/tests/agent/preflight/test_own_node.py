@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from secnet.agent.attach.admission import Clearance
 from secnet.agent.preflight.own_node import OwnNode, boot_of
 from secnet.contract import NotReady
 from secnet_testing.kubeapi.process import KubeApiProcess
@@ -24,7 +25,15 @@ class Watched:
         self._api = api
         self.lists = 0
         self.now = 1000.0
-        self.node = OwnNode(reader, "worker-1", boot_id="here", relisted=lambda: self.lists, clock=lambda: self.now)
+        self.clearance = Clearance()
+        self.node = OwnNode(
+            reader,
+            "worker-1",
+            boot_id="here",
+            relisted=lambda: self.lists,
+            clock=lambda: self.now,
+            forbid=self.clearance.slot("own Node"),
+        )
 
     def look(self, answer: Any) -> bool:
         """answer: the Node, or an HTTP status."""
@@ -84,10 +93,10 @@ def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
     assert not watched.node.may_begin(), "nobody knows yet"
     assert not watched.look(told("elsewhere"))
     assert (watched.node.may_begin(), watched.node.is_another(), watched.node.is_sure()) == (False, True, False)
-    assert "has not told of this boot yet" in watched.node.missing()
+    assert "has not reported this boot yet" in watched.node.missing()
     assert watched.notes == [True], "just after a boot that is no error"
     with pytest.raises(NotReady, match="another machine's"):
-        watched.node.require_own()
+        watched.clearance.require()
     watched.now += 119
     assert not watched.look(told("elsewhere"))
     assert watched.notes == [True]
@@ -102,7 +111,7 @@ def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
 def test_a_kubelet_that_tells_of_the_boot_ends_the_wait(watched: Watched) -> None:
     watched.look(told("before"))
     assert watched.look(told("here"))
-    watched.node.require_own()
+    watched.clearance.require()
     assert (watched.node.missing(), watched.notes) == ("", [])
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, True)
 
@@ -110,7 +119,7 @@ def test_a_kubelet_that_tells_of_the_boot_ends_the_wait(watched: Watched) -> Non
 @pytest.mark.parametrize("answer", [THERE, told(""), 403, 404])
 def test_without_a_boot_id_nothing_is_compared_and_nothing_is_sure(watched: Watched, answer: object) -> None:
     watched.look(answer)
-    watched.node.require_own()
+    watched.clearance.require()
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, False)
 
 

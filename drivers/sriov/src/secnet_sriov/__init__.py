@@ -1,4 +1,4 @@
-"""Virtual functions and subfunctions of a network card, moved into Pods and given back as they were."""
+"""Virtual functions and subfunctions of a network card, moved into Pods and restored afterwards."""
 
 from .drivers import SriovDriver, SriovSfDriver, SriovVfDriver
 

@@ -1,7 +1,7 @@
 """Attach: everything that may be refused is done on the host with the link down; then one message moves the link.
 
 The order: hold the device; what an earlier Pod left; mark its link; VLAN; the link's own MAC and MTU; the other attributes that
-the physical function keeps; where the link did not take the MAC, its driver begins anew; the representor's port; the move; the
+the physical function keeps; where the link did not take the MAC, its driver is rebound; the representor's port; the move; the
 RDMA devices, where they belong to a namespace.
 """
 
@@ -47,9 +47,7 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
             return _result(tools, pod, attachment, function, looked_at=True)
         _take_over(tools, attachment, call)
         netdev.on_host(tools.card, kernel, function.id)
-        netdev.require_free_name(
-            pod, attachment.request.ifname, str(attachment.request.pod or attachment.request.container_id)
-        )
+        netdev.require_free_name(pod, attachment.request)
         holding = _hold(tools, kernel, attachment, function, call)
         index = _prepare(tools, kernel, holding, function, call)
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)
@@ -67,7 +65,9 @@ def _is_attached(tools: Tools, pod: Rtnl, attachment: Attachment, call: Call) ->
         return False
     found = findings(tools, attachment, call)
     if found:
-        raise VerifyFailed(found[0].message, hint="it is made anew", subject=f"device {attachment.names['device']}")
+        raise VerifyFailed(
+            found[0].message, hint="it is attached again", subject=f"device {attachment.names['device']}"
+        )
     return True
 
 
@@ -98,7 +98,7 @@ def _hold(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function
 
 
 def _values(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, call: Call) -> Mapping[str, Value]:
-    """What the physical function is told; nothing where there is none, or one without a link of which nothing is asked.
+    """The settings for the physical function; nothing where there is none, or one without a link and without options for it.
 
     What an earlier Pod left and this one does not ask for is cleared here.
     """
@@ -128,7 +128,7 @@ def _prepare(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, c
     if not netdev.follows(card, kernel, function.id, attachment.mac or link.mac, call):
         _require_last_word(attachment, values)
         netdev.rebind(card, kernel, function, str(attachment.prior.get("driver") or function.driver), call)
-    # Some cards reset the function on a new setting: what the link has now is looked at anew.
+    # Some cards reset the function on a new setting: what the link has now is read again.
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     _set_mtu(kernel, link, attachment, call)
@@ -144,13 +144,13 @@ def _set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> No
             raise
         raise NotReady(
             f"the device does not take the MTU {attachment.mtu} that it had: {exc.message}",
-            hint="it is planned anew, with the MTU that it has",
+            hint="it is planned again, with the MTU that it has",
             subject=f"device {attachment.names['device']}",
         ) from exc
 
 
 def _require_last_word(attachment: Attachment, values: Mapping[str, Value]) -> None:
-    """A driver that begins anew takes its MAC from the physical function: without one it would not change."""
+    """A rebound driver takes its MAC from the physical function: without one it would not change."""
     if "mac" not in values:
         raise VerifyFailed(
             f"the device does not take the MAC {attachment.mac}",
@@ -184,11 +184,11 @@ def _result(
 
 
 def _attach_userspace(tools: Tools, attachment: Attachment, function: Function, call: Call) -> AttachResult:
-    """Only what the physical function keeps: a program takes the device itself, and needs to be told which."""
+    """Only what the physical function keeps: a program takes the device itself, and must know which."""
     if not is_userspace(function):
         raise Busy(
             f"the device was bound to a userspace driver and is bound to {function.driver or 'none'} now",
-            hint="it is planned anew",
+            hint="it is planned again",
             subject=f"device {function.id}",
         )
     if not tools.holds(attachment):

@@ -1,7 +1,7 @@
 """Setting what the physical function keeps for a virtual one, and giving it back: what differs, one step each, each read back.
 
-A network's wish that is refused ends the attach. What is refused when it is given back ends nothing: the rest is given back, and
-what the card kept is noted, for the next holder not to have it unasked.
+An option of the network that the card rejects ends the attach. A prior value that it rejects ends nothing: the rest is
+restored, and what the card kept is noted, for the next holder not to have it unasked.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 ]
 
 SAFE: Mapping[str, Value] = {"vlan": (0, 0, "802.1q"), "spoofchk": (True,), "trust": (False,)}
-"""What a function is given back with when nobody knows what it had."""
+"""What a function is restored to when its prior state is unknown."""
 
 RESTORED = ("trust", "spoofchk", "vlan", "rate", "linkState")
-"""The order in which they are given back, the MAC after them: first what lets a Pod do harm."""
+"""The order in which they are restored, the MAC after them: first what lets a Pod do harm."""
 
 NO_MAC = "00:00:00:00:00:00"
 
@@ -52,7 +52,7 @@ def prior_of(vf: VirtualFunction) -> dict[str, list[Any]]:
 def require_known(
     function: Function, attachment: Attachment, values: Mapping[str, Value], now: VirtualFunction
 ) -> None:
-    """Refuse, before the first change, what the card's driver does not report: it would be set, and nobody could see it."""
+    """Reject, before the first change, what the card's driver does not report: it could be set, but not verified."""
     for name in values:
         if None in ATTRIBUTES[name](now):
             raise Unsupported(
@@ -142,7 +142,7 @@ def restore(
             left[name] = Left(was=before[name], kept=kept)
             call.log.warning(
                 "device %s: %s stays %s instead of %s: %s; set it with `ip link` on the physical function, "
-                "or make the card's functions anew",
+                "or create the card's functions again",
                 function.id,
                 name,
                 _words(kept),
@@ -151,7 +151,7 @@ def restore(
             )
         except Retryable as exc:
             again = again or type(exc)(
-                f"{name} cannot be given back: {exc.message}", hint=exc.hint, subject=f"device {function.id}"
+                f"{name} cannot be restored: {exc.message}", hint=exc.hint, subject=f"device {function.id}"
             )
     if again is not None:
         raise again
@@ -164,7 +164,7 @@ def safe_left() -> dict[str, Left]:
 
 
 def still_left(left: Mapping[str, Left], now: VirtualFunction) -> dict[str, Left]:
-    """Without what somebody has set since: that is what the device is now, and what it was before is the past."""
+    """Without what was set by hand since: the current value counts then, not the prior one."""
     return {
         name: item for name, item in left.items() if name in ATTRIBUTES and item.kept in (None, ATTRIBUTES[name](now))
     }
@@ -196,7 +196,7 @@ def clear_left(
         words = ", ".join(f"{name} {_words(ATTRIBUTES[name](now))}" for name in guards)
         raise NotReady(
             f"the device still has {words} of an earlier Pod, and the card does not take it back",
-            hint="it is tried again; set it with `ip link` on the physical function, make the card's functions anew, "
+            hint="it is tried again; set it with `ip link` on the physical function, create the card's functions again, "
             "or say in the network what it is to be",
             subject=f"device {function.id}",
         )

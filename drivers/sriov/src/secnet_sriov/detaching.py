@@ -1,8 +1,8 @@
 """Detach: bring the device back to the host and make it what it was. The only undo path, from any point of an attach.
 
 A device is touched only while this attachment holds it, by the holding or, where that was lost, by the mark on its link; one that
-a program has bears no mark, and is touched while nobody else holds it. What the card refuses to take back is warned of, is kept
-for the next holder to clear, and holds up nothing.
+a program has bears no mark, and is touched only while no other attachment holds it. What the card does not take back is warned
+of, is kept for the next holder to clear, and holds up nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def detach(tools: Tools, attachment: Attachment, call: Call) -> None:
 
 
 def give_back(tools: Tools, holding: Holding, call: Call) -> None:
-    """Make a device what it was before its holder took it, whoever that is, and forget the holding."""
+    """Restore a device to what it was before its holder took it, whichever holder, and remove the holding."""
     _give_back(tools, holding, call, held=True)
 
 
@@ -78,7 +78,7 @@ def _pod(stack: ExitStack, attachment: Attachment) -> Rtnl | None:
 
 
 def _may_be_ours(tools: Tools, kernel: Rtnl, attachment: Attachment) -> bool:
-    """Whether a device that nobody holds is to be given back: by its mark or, as it has no link to bear one, by the record."""
+    """Whether a device without a holder is to be restored: by its mark or, as it has no link to bear one, by the record."""
     if attachment.state.get("userspace"):
         return True
     link = tools.card.netdev(kernel, attachment.names["device"])
@@ -94,7 +94,7 @@ def _restore(
     keeps = is_kept(card, kernel, function, prior)
     if not is_known(prior):
         call.log.warning(
-            "what %s was is not known: it is given back with VLAN 0, spoofchk on and trust off", function.id
+            "the prior state of %s is unknown: it is restored with VLAN 0, spoofchk on and trust off", function.id
         )
     if keeps and not held:
         holding = replace(holding, left=still_left(holding.left, card.vf(kernel, function)))
@@ -125,7 +125,7 @@ def _is_elsewhere(function: Function, attachment: Attachment, call: Call) -> boo
     if function.driver in ("", driver) or not (driver or is_userspace(function)):
         return False
     call.log.warning(
-        "device %s: the host has bound it to %s instead of %s meanwhile: only what the physical function keeps is given back",
+        "device %s: the host has bound it to %s instead of %s meanwhile: only what the physical function keeps is restored",
         function.id,
         function.driver,
         driver or "its network driver",
@@ -164,7 +164,7 @@ def _is_original(link: Link, attachment: Attachment) -> bool:
 
 def _forget_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
     """Take our administrative MAC away: while there is one, many cards let the link take no other. A card that must have one
-    is told the link's own of before.
+    gets the link's own of before.
 
     Some cards report the link's own MAC as the administrative one: it comes back with the link's.
     """

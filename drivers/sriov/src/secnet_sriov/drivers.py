@@ -15,9 +15,11 @@ from secnet.contract import (
     DriverInfo,
     HostContext,
     Inventory,
+    Needs,
     NetworkDriver,
     NodeReport,
     ProbeReport,
+    StatusColumn,
     load_fragment,
 )
 from secnet.linux.privileges import lacking
@@ -30,6 +32,7 @@ from .looking import findings, take_inventory
 from .planning import make_plan
 from .store import HoldingStore
 from .tools import Tools
+from .wishes import require_consistent
 
 __all__ = ["SriovDriver", "SriovSfDriver", "SriovVfDriver"]
 
@@ -62,11 +65,8 @@ class SriovDriver(NetworkDriver):
             capabilities=frozenset({"mac", "mtu"}),
             needs_device=True,
             vlan=True,
-            privileges=(
-                "CAP_NET_ADMIN and CAP_SYS_ADMIN, to set up and move the device",
-                "a writable /sys, where a driver must begin anew to take a MAC",
-                "the kubelet's PodResources socket, to learn which device a Pod was given",
-            ),
+            needs=Needs(privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"), writable=("/sys",)),
+            status_columns=(StatusColumn(key="bridge", title="BRIDGE"),),
             example=cls.example,
         )
 
@@ -85,6 +85,10 @@ class SriovDriver(NetworkDriver):
                 message=f"{self.host.sysfs_root} is read-only; mount it writable into the agent's container",
             )
         return ProbeReport(ready=True, message=found)
+
+    def validate(self, options: Mapping[str, Any]) -> None:
+        """Refuse rates that cross, and what the tag of a port of Open vSwitch does not have."""
+        require_consistent(options)
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """The device."""

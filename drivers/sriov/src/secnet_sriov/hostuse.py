@@ -37,7 +37,7 @@ def _in_use(link: Link, subject: str, what: str, end_it: str) -> Conflict:
 
 
 def _addresses(kernel: Rtnl, link: Link) -> list[str]:
-    """Those that somebody gave it. What the kernel makes of a router's word, on any link that is up, is nobody's."""
+    """Those that were configured. What the kernel derives from router advertisements, on any link that is up, does not count."""
     found = [item for item in kernel.addresses(link.index) if item.scope == _GLOBAL]
     return [item.cidr for item in found if item.permanent or ":" not in item.cidr]
 

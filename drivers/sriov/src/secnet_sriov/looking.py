@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 from secnet.contract import (
     Attachment,
-    AttachmentId,
-    AttachRequest,
     Call,
     DeviceRef,
     Finding,
     Gone,
     Inventory,
-    NetnsRef,
-    NetworkRef,
     Owned,
     SecnetError,
 )
 from secnet.linux.functions import Function
+from secnet.linux.ownership import rebuilt
 from secnet.linux.rtnl import Rtnl, host_rtnl, pod_rtnl
 
 from . import representor
@@ -92,7 +89,9 @@ def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
         device = tools.card.device_of(link)
         if device and device not in held:
             names = _names_of(tools, device)
-            owned.append(Owned(attachment=_from_mark(marked[1], network_type, names), complete=False))
+            # What the device was before is unknown.
+            attachment = rebuilt(marked[1], network_type, names, device=DeviceRef(id=device))
+            owned.append(Owned(attachment=attachment, complete=False))
     return Inventory(owned=tuple(owned))
 
 
@@ -102,7 +101,7 @@ def _complete(tools: Tools, attachment: Attachment, call: Call) -> bool:
     except Gone:
         return False
     except SecnetError as exc:
-        call.log.info("%s cannot be looked at: %s", attachment.names["device"], exc)
+        call.log.info("%s cannot be checked: %s", attachment.names["device"], exc)
         return False
 
 
@@ -111,16 +110,3 @@ def _names_of(tools: Tools, device: str) -> dict[str, str]:
     function = tools.card.functions.get(device)
     name = tools.card.functions.representor(function) if function else ""
     return {"device": device, **({"representor": name} if name else {})}
-
-
-def _from_mark(key: AttachmentId, network_type: str, names: dict[str, str]) -> Attachment:
-    """An attachment of which only the mark is left: its netns and what the device was are unknown."""
-    request = AttachRequest(
-        container_id=key.container_id,
-        ifname=key.ifname,
-        network=NetworkRef(namespace="", name=""),
-        network_type=network_type,
-        netns=NetnsRef(path="", device=0, inode=0),
-        device=DeviceRef(id=names["device"]),
-    )
-    return Attachment(request=request, names=names)

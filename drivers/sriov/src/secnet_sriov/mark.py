@@ -1,7 +1,7 @@
 """The alias that marks a device's link as ours: `OWNER_TAG:CONTAINER_ID/IFNAME:NETWORK_TYPE`.
 
-It goes with the link into the Pod and back, so it outlives the record, the agent and the Pod. The type at its end tells our links
-from those of other drivers under the same tag, and the three types here from each other.
+It goes with the link into the Pod and back, so it outlives the record, the agent and the Pod. The type at its end separates our
+links from those of other drivers under the same tag, and the three types here from each other.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from secnet.contract import (
     Attachment,
+    AttachRequest,
     Busy,
     Call,
-    Conflict,
     HostContext,
     InvalidConfig,
     MissingPrivilege,
@@ -22,6 +22,7 @@ from secnet.contract import (
 from secnet.linux.errors import translated
 from secnet.linux.functions import AUXILIARY, Function
 from secnet.linux.names import host_ifname
+from secnet.linux.ownership import ifname_taken
 from secnet.linux.rtnl import Link, Rtnl
 
 from .card import Card
@@ -84,14 +85,10 @@ def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
     return link
 
 
-def require_free_name(pod: Rtnl, attachment_ifname: str, who: str) -> None:
+def require_free_name(pod: Rtnl, request: AttachRequest) -> None:
     """Raise Conflict if the Pod has an interface of this name."""
-    if pod.link(attachment_ifname) is not None:
-        raise Conflict(
-            f"the Pod has an interface {attachment_ifname} already",
-            hint="ask for another interface name",
-            subject=f"Pod {who}",
-        )
+    if pod.link(request.ifname) is not None:
+        raise ifname_taken(request)
 
 
 def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call: Call) -> None:
@@ -121,7 +118,7 @@ def try_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> SecnetErro
 
 
 def mac_refused(attachment: Attachment, refusal: SecnetError) -> SecnetError:
-    """The error where nobody else here can set the MAC: one that time does not mend, unless the link is only busy."""
+    """The error where nothing else here can set the MAC: permanent, unless the link is only busy."""
     if refusal.retryable:
         return refusal
     hint = "leave mac out, or let the host that has the card allow it (`ip link set PF vf N trust on`)"
@@ -149,7 +146,7 @@ def set_mtu(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) -> Non
 
 
 def follows(card: Card, kernel: Rtnl, device: str, mac: str, call: Call) -> bool:
-    """Whether the link has the address that the physical function was told, now or a moment later."""
+    """Whether the link has the address that the physical function has set, now or a moment later."""
     waited = 0.0
     while True:
         link = card.netdev(kernel, device)
@@ -162,7 +159,7 @@ def follows(card: Card, kernel: Rtnl, device: str, mac: str, call: Call) -> bool
 
 
 def rebind(card: Card, kernel: Rtnl, function: Function, driver: str, call: Call) -> Link:
-    """Have the driver begin anew with the device, and wait for the link it makes: it has another index, name and no alias."""
+    """Rebind the driver of the device, and wait for the link it makes: it has another index, name and no alias."""
     if function.driver:
         with call.step("driver.unbind", device=function.id, driver=function.driver):
             card.functions.unbind(function.id, function.driver)

@@ -55,7 +55,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
             prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
         with pod_rtnl(request.netns) as (_, pod):
-            require_free_name(pod, request.ifname, str(request.pod or request.container_id))
+            require_free_name(pod, request)
     return Attachment(
         request=request,
         names={"device": function.id, **names},
@@ -126,7 +126,7 @@ def require_free(tools: Tools, device: str, key: AttachmentId) -> Holding | None
 
 
 def _usable(tools: Tools, kernel: Rtnl, function: Function, key: AttachmentId, held: Holding | None) -> Link:
-    """The device's link, with nobody else on it."""
+    """The device's link, without another user."""
     subject = f"device {function.id}"
     if not function.driver:
         raise NotReady("no driver is bound to the device", hint="it is tried again; bind its driver", subject=subject)
@@ -136,10 +136,10 @@ def _usable(tools: Tools, kernel: Rtnl, function: Function, key: AttachmentId, h
     if marked and held is None and marked[:2] != (tools.host.owner_tag, key):
         raise Busy(
             f"the device still has the mark of {marked[1]}, and no record of it is left",
-            hint="it is given back first, which the agent does by itself",
+            hint="it is restored first, which the agent does by itself",
             subject=subject,
         )
-    if held is None and not marked:  # else it was unused when it was taken, by whoever took it
+    if held is None and not marked:  # else it was unused when it was taken
         require_unused(kernel, link, subject)
     return link
 
@@ -156,7 +156,7 @@ def _prior(tools: Tools, kernel: Rtnl, function: Function, link: Link | None, he
 
 
 def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) -> dict[str, Any]:
-    """What the device is now; nothing where it carries our own settings, which are not to be given back."""
+    """The state of the device; nothing where it has our own settings, which must not be restored."""
     if link is not None and parse_mark(link.alias):
         return {}
     prior: dict[str, Any] = {"driver": function.driver}

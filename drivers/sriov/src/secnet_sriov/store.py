@@ -1,4 +1,4 @@
-"""Which attachment holds a device, and what the device was before: kept until the device is given back.
+"""Which attachment holds a device, and its prior state: kept until the device is restored.
 
 It lies under the state directory, which outlives the run directory with the agent's records: were both lost together, the next
 plan would take our own settings for those to restore. It is true for one boot only, as a card forgets its settings with the boot.
@@ -52,7 +52,7 @@ class Holding:
 class Saved:
     """What is known of a device.
 
-    holding: None if nobody holds it. left: the attributes that the card would not take back after an earlier Pod.
+    holding: None without a holder. left: the attributes that the card would not take back after an earlier Pod.
     damage: why the file says nothing; empty if it could be read or is not there.
     """
 
@@ -94,7 +94,7 @@ class HoldingStore:
                 raise
 
     def read(self, device: str) -> Holding | None:
-        """The holding of a device; None if nobody holds it."""
+        """The holding of a device; None without a holder."""
         return self.look(device).holding
 
     def all(self) -> tuple[Holding, ...]:
@@ -115,7 +115,7 @@ class HoldingStore:
         self._write(device, data)
 
     def release(self, device: str, left: Mapping[str, Left]) -> None:
-        """Nobody holds it any more. What the card did not take back is kept for the next who does."""
+        """Remove the holder. What the card did not take back is kept for the next one."""
         if left:
             self._write(device, {"left": _left_json(left)})
             return
@@ -150,7 +150,7 @@ class HoldingStore:
             with new.open("w", encoding="utf-8") as file:
                 json.dump(data, file, indent=1)
                 file.flush()
-                # A disk that is full or broken says so here, before the first change, and not when the device is given back.
+                # A disk that is full or broken fails here, before the first change, and not when the device is restored.
                 os.fsync(file.fileno())
             os.replace(new, path)
             _sync(path.parent)

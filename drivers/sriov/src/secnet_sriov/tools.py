@@ -37,7 +37,7 @@ class Tools:
 
 
 def is_known(prior: Mapping[str, Any]) -> bool:
-    """Whether somebody wrote down what the device was; `name` (of a link) and `vf` are there if it had them."""
+    """Whether the prior state of the device is known; `name` (of a link) and `vf` are there if it had them."""
     return "driver" in prior
 
 
@@ -54,6 +54,6 @@ def under_card(function: Function) -> bool:
 def is_kept(card: Card, kernel: Rtnl, function: Function, prior: Mapping[str, Any]) -> bool:
     """Whether the physical function keeps attributes for this one, as it did when `prior` was written down.
 
-    It does not while it has no link on the host: then nothing of it is set, and nothing given back.
+    It does not while it has no link on the host: then nothing of it is set, and nothing restored.
     """
     return under_card(function) and ("vf" in prior if is_known(prior) else card.can_be_told(kernel, function))

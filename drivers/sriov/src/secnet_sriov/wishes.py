@@ -18,6 +18,7 @@ __all__ = [
     "is_trusted",
     "network_of",
     "require_bound",
+    "require_consistent",
     "require_options",
     "require_told",
     "wishes",
@@ -55,16 +56,22 @@ def require_told(
         raise no_uplink(function)
 
 
-def require_options(request: AttachRequest, function: Function, link: Link | None) -> None:
-    """Refuse, before the plan, what needs no VLAN to be known."""
-    options = request.options
+def require_consistent(options: Mapping[str, Any]) -> None:
+    """Refuse options that exclude each other whatever the host has. The errors name the option, and not the network."""
     least, most = options.get("minTxRate", 0), options.get("maxTxRate", 0)
     if most and least > most:
-        raise _wrong(InvalidConfig, request, "minTxRate", f"{least} Mbit/s is more than maxTxRate", "lower it")
-    _require_physical(request, function, options.get("vlan", 0))
-    if "bridge" in options and (tagged := _of_a_tag(request)):
-        why, hint = "the tag of a port of Open vSwitch has neither priority nor protocol", "leave it or bridge out"
-        raise _wrong(Unsupported, request, tagged[0], why, hint)
+        raise InvalidConfig(f"{least} Mbit/s is more than maxTxRate", hint="lower it", path="$.minTxRate")
+    if "bridge" in options and (tagged := _of_a_tag(options)):
+        raise Unsupported(
+            "the tag of a port of Open vSwitch has neither priority nor protocol",
+            hint="leave it or bridge out",
+            path=f"$.{tagged[0]}",
+        )
+
+
+def require_options(request: AttachRequest, function: Function, link: Link | None) -> None:
+    """Refuse, before the plan, what needs no VLAN to be known."""
+    _require_physical(request, function, request.options.get("vlan", 0))
     if link is None:
         if request.mtu is not None:
             why = "a device without a netdev has no MTU"
@@ -79,15 +86,15 @@ def require_options(request: AttachRequest, function: Function, link: Link | Non
 def require_bound(attachment: Attachment, function: Function) -> None:
     """Refuse, before the first change, what depends on the VLAN that the pools may have given."""
     request, vlan = attachment.request, attachment.vlan or 0
-    tagged = _of_a_tag(request)
+    tagged = _of_a_tag(request.options)
     if tagged and not vlan:
         raise _wrong(InvalidConfig, request, tagged[0], "there is no tag without a VLAN", "set vlan or leave it out")
     _require_physical(request, function, vlan)
 
 
-def _of_a_tag(request: AttachRequest) -> list[str]:
+def _of_a_tag(options: Mapping[str, Any]) -> list[str]:
     """The options that ask for another tag than the usual one."""
-    return [name for name in ("vlanQoS", "vlanProto") if request.options.get(name, _PLAIN) not in (0, _PLAIN)]
+    return [name for name in ("vlanQoS", "vlanProto") if options.get(name, _PLAIN) not in (0, _PLAIN)]
 
 
 def _require_physical(request: AttachRequest, function: Function, vlan: int) -> None:
@@ -108,9 +115,9 @@ def _wrong(kind: type[SecnetError], request: AttachRequest, option: str, why: st
 
 
 def is_trusted(attachment: Attachment, now: VirtualFunction | None) -> bool:
-    """Whether the Pod may change its MAC: its network asks for trust, or the card keeps it on. now: None where nobody knows.
+    """Whether the Pod may change its MAC: its network asks for trust, or the card keeps it on. now: None where it is unknown.
 
-    What it does with that is no deviation, not even one that is only told: it is what trust is for (bonding, VRRP), and a
+    What it does with that is no drift, and is not even reported: it is what trust is for (bonding, VRRP), and a
     network that is Degraded for as long as it does what it may would hide the day on which it is.
     """
     return attachment.request.options.get("trust") == "on" or bool(now and now.trust)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from secnet.contract import (
@@ -14,28 +14,30 @@ from secnet.contract import (
     Conflict,
     DriverInfo,
     HostContext,
-    HostInterface,
     InvalidConfig,
     Inventory,
+    Needs,
     NetworkDriver,
+    NodeObservation,
     NodeReport,
     NotReady,
     ProbeReport,
     SecnetError,
-    VerifyFailed,
+    StatusColumn,
     load_fragment,
 )
-from secnet.linux.names import host_ifname, mac_for
+from secnet.linux.names import HOST_PREFIX
 from secnet.linux.privileges import lacking
-from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
+from secnet.linux.rtnl import host_rtnl
+from secnet.linux.veths import VethPairs
 from secnet.ovs import OvsClient, PortSpec, PortState
 
-from . import veth
 from .config import Bridge, NodeConfig
 from .inventory import take_inventory
 from .node import NodeWork
+from .observe import observe, watch
 from .owner import NETWORK_TYPE, ids_for
-from .verify import link_findings, port_findings
+from .verify import port_findings
 
 __all__ = ["VlanDriver"]
 
@@ -50,6 +52,7 @@ class VlanDriver(NetworkDriver):
         super().__init__(host)
         self._config = NodeConfig.parse(host.config)
         self._ovs = OvsClient(host.ovsdb)
+        self._veths = VethPairs(host, NETWORK_TYPE, prefix=HOST_PREFIX)
 
     @classmethod
     def describe(cls) -> DriverInfo:
@@ -61,12 +64,13 @@ class VlanDriver(NetworkDriver):
             node=load_fragment("secnet_vlan", "node.json"),
             capabilities=frozenset({"mac", "mtu"}),
             vlan=True,
-            privileges=(
-                "CAP_NET_ADMIN and CAP_SYS_ADMIN, to make links and to enter the Pods' network namespaces",
-                "a writable /proc/sys, to keep host-side links silent",
-                "veth links",
-                "the socket of the OVSDB server",
+            needs=Needs(
+                privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"),
+                link_kinds=("veth",),
+                writable=("/proc/sys",),
+                services=("ovsdb",),
             ),
+            status_columns=(StatusColumn(key="bridge", title="BRIDGE"),),
             example={"vlan": 100},
         )
 
@@ -91,20 +95,14 @@ class VlanDriver(NetworkDriver):
                 hint="it is tried again; `secnet status` shows why the node is not ready",
                 subject=f"OVS bridge {bridge.name}",
             )
-        host = host_ifname(request.key)
-        with host_rtnl() as kernel:
-            attachment = Attachment(
-                request=request,
-                names={"host": host, "bridge": bridge.name},
-                mac=request.mac or mac_for(request.key),
-                mtu=self._mtu(request, bridge, kernel),
-            )
-            link = veth.find(kernel, self.host.owner_tag, attachment)
-        self._require_free(attachment, link, call)
+        mtu = self._mtu(request, bridge)
+        attachment = self._veths.plan(request, mtu=mtu, names={"bridge": bridge.name})
+        self._require_free_port(attachment, call)
         return attachment
 
-    def _mtu(self, request: AttachRequest, bridge: Bridge, kernel: Rtnl) -> int:
-        present = [link for link in (kernel.link(name) for name in bridge.uplinks) if link is not None]
+    def _mtu(self, request: AttachRequest, bridge: Bridge) -> int:
+        with host_rtnl() as kernel:
+            present = [link for link in map(kernel.link, bridge.uplinks) if link is not None]
         limit = min((link.mtu for link in present), default=0)
         if request.mtu is None:
             wanted = self._config.default_mtu
@@ -120,26 +118,13 @@ class VlanDriver(NetworkDriver):
             )
         return request.mtu
 
-    def _require_free(self, attachment: Attachment, link: Link | None, call: Call) -> None:
-        """Raise Conflict if a port or the Pod's own link stands where ours must go."""
-        request = attachment.request
-        self._require_free_port(attachment, call)
-        with pod_rtnl(request.netns) as (_, pod):
-            inside = pod.link(request.ifname)
-        if inside is not None and not (link is not None and veth.joined(link, inside)):
-            raise Conflict(
-                f"the Pod has an interface {request.ifname} already",
-                hint="ask for another interface name",
-                subject=f"Pod {request.pod or request.container_id}",
-            )
-
     def _require_free_port(self, attachment: Attachment, call: Call) -> PortState | None:
-        """Our port, None if there is none. Raises Conflict if somebody else's has its name."""
+        """Our port, None if there is none. Raises Conflict if a port of another owner has its name."""
         port = self._ovs.port(attachment.names["host"], call)
         if port is not None and not self._is_ours(port, attachment):
             raise Conflict(
                 f"{port.bridge} has a port of this name that is not ours",
-                hint=f"look at it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
+                hint=f"inspect it with `ovs-vsctl list port {port.name}`, and remove it if nothing uses it",
                 subject=f"OVS port {port.name}",
             )
         return port
@@ -149,30 +134,16 @@ class VlanDriver(NetworkDriver):
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
-        request, host = attachment.request, attachment.names["host"]
-        with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
-            link = veth.find(kernel, self.host.owner_tag, attachment)
-            if link is None or not veth.joined(link, pod.link(request.ifname)):
-                # A port serves whatever link has its name: somebody else's would get the Pod's frames, one of ours that outlived
-                # its link would go on serving the old device.
-                self._delete_port(self._require_free_port(attachment, call), attachment, call)
-                link = veth.create(kernel, attachment, link, fd, call)
-            host_end = veth.finish(kernel, self.host, attachment, link, call)
-            pod_end = pod.link(request.ifname)
-        found = next(link_findings(attachment, host_end, pod_end), None)
-        if found is not None or pod_end is None:
-            raise VerifyFailed(
-                found.message if found else f"the Pod's {request.ifname} vanished",
-                hint="it is tried again",
-                subject=f"link {host}",
-            )
+        pair = self._veths.make(attachment, call, first=lambda: self._make_room(attachment, call))
         port = self._add_port(attachment, call)
-        return AttachResult(
-            mac=pod_end.mac,
-            mtu=pod_end.mtu,
-            host_interfaces=(HostInterface(name=host, mac=host_end.mac, mtu=host_end.mtu),),
-            details={"bridge": port.bridge, "port": host, "vlan": port.tag},
-        )
+        return pair.result(bridge=port.bridge, port=port.name, vlan=port.tag)
+
+    def _make_room(self, attachment: Attachment, call: Call) -> None:
+        """Delete a port of ours that outlived its link: it would go on serving the old device.
+
+        A port serves any link that has its name. A link of another owner would get the Pod's frames: Conflict.
+        """
+        self._delete_port(self._require_free_port(attachment, call), attachment, call)
 
     def _add_port(self, attachment: Attachment, call: Call) -> PortState:
         spec = PortSpec(
@@ -189,16 +160,11 @@ class VlanDriver(NetworkDriver):
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Both ends of the pair, and the port with its VLAN, owner and state in ovs-vswitchd. Raises Gone without netns."""
-        request = attachment.request
-        with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
-            host_end = kernel.link(attachment.names["host"])
-            pod_end = pod.link(request.ifname)
-        if host_end is not None and not veth.is_ours(host_end, self.host.owner_tag, attachment):
-            host_end = None
+        host_end, pod_end = self._veths.read(attachment)
         port = self._ovs.port(attachment.names["host"], call, age=_CHECK_AGE)
         return CheckReport(
             findings=(
-                *link_findings(attachment, host_end, pod_end),
+                *self._veths.findings(attachment, host_end, pod_end),
                 *port_findings(attachment, self.host.owner_tag, port, host_end),
             )
         )
@@ -206,7 +172,7 @@ class VlanDriver(NetworkDriver):
     def detach(self, attachment: Attachment, call: Call) -> None:
         """The port, then the pair; whatever of them is there and ours."""
         self._remove_port(attachment, call)
-        veth.remove(self.host, attachment, call)
+        self._veths.remove(attachment, call)
 
     def _remove_port(self, attachment: Attachment, call: Call) -> None:
         port = self._ovs.port(attachment.names["host"], call)
@@ -223,7 +189,7 @@ class VlanDriver(NetworkDriver):
 
     def inventory(self, call: Call) -> Inventory:
         """Ports and links with our tag, joined by name."""
-        return take_inventory(self.host.owner_tag, self._ovs, call)
+        return take_inventory(self.host.owner_tag, self._veths, self._ovs, call)
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         """Bridges and uplinks as configured; what is ours and no longer configured goes once no Pod uses it."""
@@ -232,6 +198,15 @@ class VlanDriver(NetworkDriver):
     def teardown_node(self, call: Call) -> None:
         """Remove our uplink ports and our bridges, except those that still have ports of others or of Pods."""
         NodeWork(self.host, self._ovs, call).reconcile(NodeConfig())
+
+    def observe_node(self, call: Call) -> NodeObservation:
+        """Bridges and uplinks, by Open vSwitch and by the kernel."""
+        return observe(self._config, self._ovs, self.host.owner_tag, call)
+
+    def watch_node(self, notify: Callable[[], None], call: Call) -> None:
+        """Events of the links of bridges and uplinks."""
+        if self._config.bridges:
+            watch(self._config, notify, call)
 
     def close(self) -> None:
         """Close the OVSDB connection."""

@@ -198,7 +198,7 @@ def _is_global(address: Address) -> bool:
 
 
 def _require_usable(port: PortState, bridge: Bridge) -> None:
-    """A port that somebody else made serves as uplink if it is a trunk of the right bridge."""
+    """A port of another owner serves as uplink if it is a trunk of the right bridge."""
     if port.bridge != bridge.name:
         raise Conflict(
             f"the uplink {port.name} is a port of {port.bridge}, which this agent did not make",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from secnet.contract import Attachment, AttachmentId, AttachRequest, NetnsRef, NetworkRef, PodRef
 from secnet.ovs import PortState
 
-__all__ = ["NETWORK_TYPE", "ROLE_ID", "ROLE_POD", "ROLE_UPLINK", "from_key", "from_port", "ids_for"]
+__all__ = ["NETWORK_TYPE", "ROLE_ID", "ROLE_POD", "ROLE_UPLINK", "from_port", "ids_for"]
 
 NETWORK_TYPE = "vlan"
 ROLE_ID = "secnet-role"
@@ -68,18 +68,6 @@ def from_port(port: PortState) -> Attachment | None:
         mtu=_number(ids.get(_MTU, "")) or None,
         vlan=port.tag,
     )
-
-
-def from_key(key: AttachmentId, host: str) -> Attachment:
-    """An attachment of which only the host link is left, and with it nothing but the key. Its netns is unknown."""
-    request = AttachRequest(
-        container_id=key.container_id,
-        ifname=key.ifname,
-        network=NetworkRef(namespace="", name=""),
-        network_type=NETWORK_TYPE,
-        netns=NetnsRef(path="", device=0, inode=0),
-    )
-    return Attachment(request=request, names={"host": host})
 
 
 def _key(text: str) -> AttachmentId | None:

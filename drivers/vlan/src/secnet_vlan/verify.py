@@ -1,4 +1,4 @@
-"""Compare what is on the host with an attachment."""
+"""Compare the OVS port with an attachment."""
 
 from __future__ import annotations
 
@@ -8,25 +8,7 @@ from secnet.contract import Attachment, Finding
 from secnet.linux.rtnl import Link
 from secnet.ovs import PortState, ready
 
-__all__ = ["link_findings", "port_findings"]
-
-
-def link_findings(attachment: Attachment, host_end: Link | None, pod_end: Link | None) -> Iterator[Finding]:
-    """Deviations of the pair. host_end: None also for a link that is not ours."""
-    name, ifname = attachment.names["host"], attachment.request.ifname
-    if host_end is None:
-        yield Finding(code="HostLinkMissing", message=f"the host has no link {name} of this interface")
-        return
-    if pod_end is None or pod_end.peer_index != host_end.index:
-        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} that is joined to {name}")
-        return
-    if not host_end.up:
-        yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
-    if pod_end.mac != attachment.mac:
-        yield Finding(code="WrongMac", message=f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}")
-    for where, link in ((f"the host link {name}", host_end), (ifname, pod_end)):
-        if link.mtu != attachment.mtu:
-            yield Finding(code="WrongMtu", message=f"{where} has the MTU {link.mtu} instead of {attachment.mtu}")
+__all__ = ["port_findings"]
 
 
 def port_findings(
@@ -49,7 +31,7 @@ def port_findings(
             f"instead of an access port of VLAN {attachment.vlan or 0}",
         )
     if not ready(port):
-        # Not ours to mend: while ovs-vswitchd restarts it says the same of every port, and making them anew would cut Pods off.
+        # Not repairable: while ovs-vswitchd restarts it says the same of every port, and new attaches would disconnect all Pods.
         message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
         yield Finding(code="PortNotReady", message=message, repairable=False)
     elif host_end is not None and port.ifindex not in (None, host_end.index):

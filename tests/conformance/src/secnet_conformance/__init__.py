@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .cases import BackendCase, Bad, Breakage, DriverCase, Ignored, Stall
+from .cases import BackendCase, Bad, Breakage, DriverCase, Foreign, Stall
 from .host import Host
 from .netns import Namespace
 
@@ -20,7 +20,7 @@ __all__ = [
     "Breakage",
     "DriverCase",
     "DriverSuite",
-    "Ignored",
+    "Foreign",
     "Host",
     "Namespace",
     "Stall",

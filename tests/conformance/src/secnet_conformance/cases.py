@@ -25,7 +25,7 @@ from secnet.contract import Attachment, DeviceRef, IPAMBackend, IpamLease, Netwo
 from .host import Host
 from .netns import Namespace
 
-__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "Ignored", "Stall"]
+__all__ = ["BackendCase", "Bad", "Breakage", "DriverCase", "Foreign", "Stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class Foreign:
     """Something of somebody else under a name that the plan chose. `attach` must be refused, and it must survive.
 
     Links are tried by the kit itself; name here what else the driver makes, such as an OVS port.
@@ -96,6 +96,12 @@ class _Case:
     """Folder of records that released versions wrote, in `contract-N/`; `--secnet-golden` adds those of this contract version."""
 
     stalls: ClassVar[Sequence[Stall]] = ()
+    objects: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Manifests that are in the object store before each test, such as IPPools; of kinds that the plugin declares."""
+
+    node: ClassVar[Mapping[str, Any]] = {}
+    """The plugin's section of the node configuration. A driver's `reconcile_node` makes it true before the first attach."""
+
     breakages: ClassVar[Sequence[Breakage]] = ()
     bad: ClassVar[Sequence[Bad]] = ()
 
@@ -119,13 +125,10 @@ class DriverCase(_Case):
     good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     """NAD options that work on the prepared host. Each is attached, checked and detached; the first serves all other tests."""
 
-    node: ClassVar[Mapping[str, Any]] = {}
-    """The driver's section of the node configuration; `reconcile_node` makes it true before the first attach."""
-
     other_node: ClassVar[Mapping[str, Any] | None] = None
     """Another section, which leads to other objects than `node`: nothing is left of the one when the other takes its place."""
 
-    foreign: ClassVar[Sequence[Ignored]] = ()
+    foreign: ClassVar[Sequence[Foreign]] = ()
 
     netdev: ClassVar[bool] = True
     """False for a driver whose `attach` makes no interface of the Pod: the tests about that interface do not apply then."""
@@ -158,9 +161,6 @@ class BackendCase(_Case):
 
     good: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     """`ipam` keys, without `type`. Each gives at least 32 addresses; the first serves all other tests."""
-
-    objects: ClassVar[Sequence[Mapping[str, Any]]] = ()
-    """Manifests that are in the object store before each test, such as IPPools."""
 
     small: ClassVar[tuple[Mapping[str, Any], int] | None] = None
     """`ipam` keys, and the number of leases after which they are exhausted, 2 or more; not for one that allocates nothing."""

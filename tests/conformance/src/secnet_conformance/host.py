@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from secnet.agent.cluster.files.store import FileStore
-from secnet.contract import HostContext, NetnsRef, freeze
+from secnet.agent.cluster.kinds import with_plugins
+from secnet.contract import HostContext, NetnsRef, ObjectKind, freeze
 
 from .netns import Namespace, new_namespace, remove_namespace, run_in
 from .snapshot import HostSnapshot
@@ -29,7 +30,8 @@ class Host:
     runs, its own thread is in it, and so is whatever it starts. node_netns: the name of an existing one for that purpose.
     """
 
-    def __init__(self, *, namespaced: bool, node_netns: str = "") -> None:
+    def __init__(self, *, namespaced: bool, node_netns: str = "", kinds: Iterable[ObjectKind] = ()) -> None:
+        self._kinds = with_plugins(kinds)
         self._end = ExitStack()
         self.kept: dict[str, Any] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="sn-kit-"))
@@ -51,8 +53,8 @@ class Host:
 
     @property
     def objects(self) -> FileStore:
-        """The cluster objects that a backend works on."""
-        return FileStore(self.folder / "objects")
+        """The cluster objects that the plugin works on."""
+        return FileStore(self.folder / "objects", kinds=self._kinds)
 
     def new_pod(self) -> Namespace:
         """A sandbox: a namespace of its own; removed with the host at the latest."""

@@ -101,7 +101,7 @@ def _look_at(plugin: Any, watch: Watch) -> Iterator[tuple[str, Any]]:
         proc_root=_NOWHERE / "proc",
         ovsdb=f"unix:{_NOWHERE}/db.sock",
     )
-    with_store = isinstance(first, BackendInfo) and bool(first.kinds)
+    with_store = bool(first.kinds)
     before = _resources()
     with watch.noting(reads=True) as acts:
         plugin(host, NoStore()) if with_store else plugin(host)

@@ -1,7 +1,7 @@
 """A picture of the host's network set-up, and what changed between two of them.
 
-Whoever attaches and detaches must leave the host as it was: the same snapshot before and after proves it, for our drivers and
-for anybody's. What changes by itself is left out: indexes, counters, carrier, lifetimes, the state of duplicate address
+Attach and detach must leave the host as it was: the same snapshot before and after proves it, for our drivers and for third-party
+ones. What changes by itself is left out: indexes, counters, carrier, lifetimes, the state of duplicate address
 detection, and routes that are not unicast (local, broadcast, multicast), which follow from the addresses.
 """
 
@@ -98,7 +98,7 @@ class HostSnapshot:
 def diff(before: HostSnapshot, after: HostSnapshot) -> list[str]:
     """One readable line for each thing added (+), removed (-) or changed (~); empty if nothing differs.
 
-    The sysctls of a link that is itself added or removed come and go with it, and are not told one by one.
+    The sysctls of a link that is itself added or removed come and go with it, and are not reported one by one.
     """
     lines: list[str] = []
     _compare("", *_without_followers(before.data, after.data), lines)

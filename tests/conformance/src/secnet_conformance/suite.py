@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import pytest
-from secnet.contract import DriverInfo, IPAMBackend, NetworkDriver
+from secnet.contract import DriverInfo, IPAMBackend, NetworkDriver, ObjectKind
 
 from .children import Children
 from .host import Host
@@ -107,6 +107,14 @@ def group_of(cls: type, test_name: str) -> type[Suite]:
     return owners[-1]
 
 
+def _kinds_of(plugin: type[NetworkDriver] | type[IPAMBackend]) -> tuple[ObjectKind, ...]:
+    """The kinds that it declares; none if it cannot be described, which the tests of the package report."""
+    try:
+        return plugin.describe().kinds
+    except Exception:
+        return ()
+
+
 class Keeper:
     """Lends one host to test after test. A host that does not look as it did in the beginning is not lent again.
 
@@ -136,7 +144,9 @@ class Keeper:
         """A prepared host, with the calling thread in its namespace. `start` completes a new one, in that namespace."""
         if self._host is None:
             node_netns = self._suite.case.node_netns if self._suite.namespaced else ""
-            self._host, self.case = Host(namespaced=self._suite.namespaced, node_netns=node_netns), self._suite.case()
+            kinds = _kinds_of(self._suite.plugin())
+            self._host = Host(namespaced=self._suite.namespaced, node_netns=node_netns, kinds=kinds)
+            self.case = self._suite.case()
             with self._inside(self._host):
                 self.case.prepare(self._host)
                 self.prepared = self.picture()

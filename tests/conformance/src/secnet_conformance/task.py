@@ -18,6 +18,7 @@ from typing import Any
 
 import secnet.contract as contract
 from secnet.agent.cluster.files.store import FileStore
+from secnet.agent.cluster.kinds import with_plugins
 from secnet.contract import Call, HostContext, SecnetError, StepObserver, from_json, to_json
 
 from .steps import At, Recorder, StepPoint, die
@@ -60,7 +61,7 @@ def _call(task: dict[str, Any], recorder: Recorder) -> Any:
     module, _, name = task["plugin"].partition(":")
     plugin: Any = reduce(getattr, name.split("."), importlib.import_module(module))
     fields = {**task["host"], **{key: Path(task["host"][key]) for key in _PATHS if task["host"].get(key) is not None}}
-    stores = [FileStore(Path(task["objects"]))] if task["objects"] else []
+    stores = [FileStore(Path(task["objects"]), kinds=with_plugins(plugin.describe().kinds))] if task["objects"] else []
     instance = plugin(HostContext(**fields), *stores)
     try:
         observers: list[StepObserver] = [recorder]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -9,12 +10,13 @@ import json
 import platform
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-__all__ = ["BUSYBOX_IMAGE", "PAUSE_IMAGE", "Image", "busybox_image", "pause_image"]
+__all__ = ["BUSYBOX_IMAGE", "PAUSE_IMAGE", "Image", "archive", "busybox_image", "pause_image", "sandbox_archive"]
 
 # The name of a registry that exists nowhere (RFC 6761): a missing image is an error, never a download.
 PAUSE_IMAGE = "registry.test/pause:1"
@@ -35,8 +37,8 @@ class Image:
     files: Mapping[str, bytes]
     links: Mapping[str, str] = field(default_factory=dict)
 
-    def archive(self) -> bytes:
-        """The archive that `ctr images import` reads; the same bytes for the same content."""
+    def blobs(self) -> tuple[bytes, bytes, bytes]:
+        """Its layer, its config and its manifest; the same bytes for the same content."""
         layer = _tar(self._entries())
         packed = gzip.compress(layer, mtime=0)
         config = _json(
@@ -53,14 +55,7 @@ class Image:
             config=_descriptor("config.v1+json", config),
             layers=[_descriptor("layer.v1.tar+gzip", packed)],
         )
-        named = {"io.containerd.image.name": self.name, "org.opencontainers.image.ref.name": self.name}
-        index = _json(
-            schemaVersion=2,
-            manifests=[{**_descriptor("manifest.v1+json", manifest), "annotations": named}],
-        )
-        blobs = {f"blobs/sha256/{_digest(blob).removeprefix('sha256:')}": blob for blob in (packed, config, manifest)}
-        top = {"oci-layout": _json(imageLayoutVersion="1.0.0"), "index.json": index, **blobs}
-        return _tar([_file(path, data, 0o644) for path, data in top.items()])
+        return packed, config, manifest
 
     def _entries(self) -> list[tuple[tarfile.TarInfo, bytes]]:
         paths = [PurePosixPath(path.lstrip("/")) for path in (*self.files, *self.links)]
@@ -70,12 +65,33 @@ class Image:
         return entries + [_entry(path.lstrip("/"), tarfile.SYMTYPE, target=to) for path, to in self.links.items()]
 
 
-def pause_image(folder: Path) -> Image:
-    """The image of sandboxes; compiled in `folder`."""
-    program = folder / "pause"
-    argv = ["gcc", "-static", "-O2", "-o", str(program), str(Path(__file__).with_name("pause.c"))]
-    subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
-    return Image(name=PAUSE_IMAGE, entrypoint=["/pause"], files={"/pause": program.read_bytes()})
+@functools.cache
+def sandbox_archive() -> bytes:
+    """The archive of both images, for `ctr images import`. Made once in a process: compressing takes longer than all else."""
+    return archive(pause_image(), busybox_image())
+
+
+def archive(*images: Image) -> bytes:
+    """The archive of some images; the same bytes for the same content."""
+    blobs: list[bytes] = []
+    manifests = []
+    for image in images:
+        *parts, manifest = image.blobs()
+        blobs += [*parts, manifest]
+        named = {"io.containerd.image.name": image.name, "org.opencontainers.image.ref.name": image.name}
+        manifests.append({**_descriptor("manifest.v1+json", manifest), "annotations": named})
+    top = {"oci-layout": _json(imageLayoutVersion="1.0.0"), "index.json": _json(schemaVersion=2, manifests=manifests)}
+    top |= {f"blobs/sha256/{_digest(blob).removeprefix('sha256:')}": blob for blob in blobs}
+    return _tar([_file(path, data, 0o644) for path, data in top.items()])
+
+
+def pause_image() -> Image:
+    """The image of sandboxes, compiled here."""
+    with tempfile.TemporaryDirectory(prefix="sn-pause-") as folder:
+        program = Path(folder, "pause")
+        argv = ["gcc", "-static", "-O2", "-o", str(program), str(Path(__file__).with_name("pause.c"))]
+        subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+        return Image(name=PAUSE_IMAGE, entrypoint=["/pause"], files={"/pause": program.read_bytes()})
 
 
 def busybox_image() -> Image:

@@ -24,7 +24,7 @@ from secnet_conformance.netns import Namespace, new_namespace, remove_namespace
 from .config import bridge_plugin, conflist
 from .cri import RuntimeCalls, messages
 from .daemon import Containerd, remove_folder, unmount, until
-from .images import BUSYBOX_IMAGE, busybox_image, pause_image
+from .images import BUSYBOX_IMAGE, sandbox_archive
 from .state import Exec, PodSandbox, SandboxState
 
 __all__ = ["Runtime", "play_runtime"]
@@ -90,13 +90,12 @@ class Runtime:
 
     def load_images(self) -> None:
         """Give the running containerd the images for sandboxes and containers."""
-        for image in (pause_image(self.folder), busybox_image()):
-            archive = self.folder / "image.tar"
-            archive.write_bytes(image.archive())
-            argv = ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import", str(archive)]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-            assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
-            archive.unlink()
+        file = self.folder / "images.tar"
+        file.write_bytes(sandbox_archive())
+        argv = ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import", str(file)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
+        file.unlink()
 
     def close(self) -> None:
         """Remove all sandboxes, end containerd and whatever is left of it."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
     Busy,
     Call,
     Conflict,
@@ -108,8 +109,8 @@ class TestNodeLocal(BackendSuite):
         )
         breakages = (
             Breakage("entry removed", remove_entry, code="LeaseMissing"),
-            Breakage("entry of another", give_to_another, code="LeaseOfAnother"),
-            Breakage("a file in its place", replace_by_a_file, code="LeaseOfAnother"),
+            Breakage("entry of another", give_to_another, code=ADDRESS_OF_ANOTHER),
+            Breakage("a file in its place", replace_by_a_file, code=ADDRESS_OF_ANOTHER),
         )
         stalls = (Stall("another process holds the lock", hold_the_lock),)
 

@@ -11,7 +11,7 @@ def resolve_vlan(info: DriverInfo, attachment: Attachment, lease: IpamLease | No
     """The VLAN id, 0 for untagged, None for a type without VLANs.
 
     A non-zero `vlan` of the NAD wins over the pools (document, "vlan"). Pools that disagree are a Conflict only where the NAD
-    has none; a pool VLAN on a type without VLANs is Unsupported (ARCHITECTURE "Order of work").
+    has none; a pool VLAN on a type without VLANs is Unsupported (docs/architecture.md).
     """
     pools = lease.vlans if lease else ()
     subject = f"NetworkAttachmentDefinition {attachment.request.network}"

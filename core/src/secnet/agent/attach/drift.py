@@ -1,25 +1,24 @@
-"""What a check found on a living interface, as the error that is shown for it."""
+"""Drift: what a check found on a living interface, as the error that is shown for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from secnet.contract import ErrorInfo, Finding
+from secnet.contract import ADDRESS_OF_ANOTHER, ErrorInfo, Finding
 
-__all__ = ["ADDRESS_OF_ANOTHER", "deviation", "in_words"]
+__all__ = ["drift_error", "in_words"]
 
-ADDRESS_OF_ANOTHER = "AddressOfAnother"
-_LEFT_ALONE = "what cannot be mended without cutting the Pod off is left alone; it is looked at again at the next check"
+_LEFT_ALONE = "what cannot be repaired without cutting the Pod off is left alone; the next check looks again"
 _LIST_AGAIN = (
     "the interface works; make the pool again, or correct it: the addresses in use are entered at the next check"
 )
 
 
-def deviation(interface: Sequence[Finding], lease: Sequence[Finding]) -> ErrorInfo | None:
+def drift_error(interface: Sequence[Finding], lease: Sequence[Finding]) -> ErrorInfo | None:
     """The error for findings of the interface and of its lease; None without any.
 
     An interface whose pool was deleted works: that makes no Pod unready, or one `kubectl delete` would take all of them out of
-    service. An address that somebody else was given may not.
+    service. An address that another Pod has may not.
     """
     text = in_words([*interface, *lease])
     if interface or any(finding.code == ADDRESS_OF_ANOTHER for finding in lease):

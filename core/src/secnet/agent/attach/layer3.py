@@ -1,8 +1,8 @@
 """The core's layer-3 step: what happens inside the Pod after the driver put the interface there, down and finished.
 
-Order (libraries.md section 7, measured): sysctls that make the kernel announce, addresses, link up (the kernel then sends the
-gratuitous ARP and the unsolicited neighbour advertisement by itself), routes. What is taken away, the other default routes
-under `default-route`, is recorded by the caller before `apply` and given back by `restore` while the namespace lives.
+Order (measured): sysctls that make the kernel announce, addresses, link up (the kernel then sends the
+gratuitous ARP and the unsolicited neighbour advertisement by itself), routes. What is replaced, the other default routes
+under `default-route`, is recorded by the caller before `apply` and put back by `restore` while the namespace lives.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Layer3:
     """Addresses, link state and routes of the Pod's interface. Stateless."""
 
     def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
-        """What `apply` will take away, to be written down first. Read-only; empty without `default-route`."""
+        """What `apply` will replace, to be recorded first. Read-only; empty without `default-route`."""
         gateways = _gateways(attachment, attachment_options)
         if not gateways:
             return {}
@@ -61,7 +61,7 @@ class Layer3:
             others = [r for r in pod.default_routes() if r.family in families and r.index != own.index]
             if any(route.multipath for route in others):
                 raise Unsupported(
-                    "the Pod has a default route with several next hops, which could not be given back later",
+                    "the Pod has a default route with several next hops, which could not be restored later",
                     hint="remove default-route from the annotation, or the multipath route from the Pod",
                 )
             found = ((pod.link_by_index(route.index), route) for route in others)
@@ -97,7 +97,7 @@ class Layer3:
             return (Finding(code="NetnsGone", message=exc.message, repairable=False),)
 
     def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
-        """Give back what `apply` took away, unless the namespace is gone or something took its place."""
+        """Restore what `apply` replaced, unless the namespace is gone or something took its place."""
         taken = [from_json(_TakenRoute, item) for item in layer3.get("default_routes", ())]
         if not taken:
             return
@@ -194,7 +194,7 @@ def _version(address: str) -> int:
 
 
 def _carrier(pod: Rtnl, ifname: str, call: Call) -> bool:
-    """Wait a little for a carrier that comes late (a VF's); without one there is nobody to announce to."""
+    """Wait a little for a carrier that comes late (a VF's); without one there is no neighbour to announce to."""
     waited = 0.0
     while waited < _CARRIER_SECONDS:
         link = pod.link(ifname)

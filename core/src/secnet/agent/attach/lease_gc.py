@@ -1,11 +1,13 @@
-"""Addresses whose sandbox is gone, found in the pools and given back (ARCHITECTURE R6).
+"""Garbage collection of leases: addresses whose sandbox is gone are found in the pools and released (rule R6 of
+docs/architecture.md).
 
-A pool's entry names a container, not the node on which it runs, and an address given back too early is given twice. So:
+A pool's entry names a container, not the node on which it runs, and an address released too early is allocated twice. So:
 
 - What a record names, or what still stands on this node, is never touched.
-- Of a container that this node served, the runtime says whether it has ended; nobody else can know.
-- Of any other, the API server says, asked anew each time, whether its Pod exists, and where. If the Pod is gone, or is here in
-  another sandbox, the container may still run on a node that nobody reaches: the address is given back only when that
+- Of a container that this node served, the runtime says whether it has ended; no other source can know.
+- Of any other, the API server says, in a fresh read each time, whether its Pod exists, and where. If the Pod is gone, or is
+here in
+  another sandbox, the container may still run on an unreachable node: the address is released only when that
   was seen twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
 """
 
@@ -41,11 +43,11 @@ class LeaseGarbageCollector:
     """Looks through the leases of whole backends, or for those in the way of one allocation. Thread-safe.
 
     has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
-    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
+    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
     pod_here: what the store says now of the Pod of this name: True for one of this node, False for one of another, None for none.
-    has_ended: the runtime's word; False where it cannot be told.
-    served: the containers of this node; None where nobody but this node has Pods, as with manifests.
-    grace: seconds for which a lease must be doubtful before it is given back.
+    has_ended: asks the runtime; False where it is unknown.
+    served: the containers of this node; None where only this node has Pods, as with manifests.
+    grace: seconds for which a lease must be doubtful before it is released.
     looks: for how many leases of Pods elsewhere one look asks whether the Pod exists; None for all. Where each question is a
     request to an API server, the agents of all nodes share the work by choosing at random.
     """
@@ -91,13 +93,13 @@ class LeaseGarbageCollector:
         return whole
 
     def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> tuple[bool, float | None]:
-        """Give back what stands in the way of this allocation: leases of earlier sandboxes of its Pod, and of this node.
+        """Release what blocks this allocation: leases of earlier sandboxes of its Pod, and of this node.
 
-        Returns whether there were any, and how many seconds it takes at most until a doubtful one of its Pod is given back.
+        Returns whether there were any, and how many seconds it takes at most until a doubtful one of its Pod is released.
         """
         released, patience = False, None
         own, sandboxes = request.owner.pod, self._sandboxes()
-        for lease in self._plugins.ask(ipam_type, "inventory", tuple, call):
+        for lease in self._plugins.backend(ipam_type).inventory(call):
             pod, key = lease.owner.pod, _key(lease)
             same = pod is not None and own is not None and (pod.namespace, pod.name) == (own.namespace, own.name)
             if key.container_id == request.owner.container_id or not (same or self._is_ours(key)):
@@ -110,7 +112,7 @@ class LeaseGarbageCollector:
 
     def _sweep_type(self, ipam_type: str, call: Call) -> set[str]:
         sandboxes = self._sandboxes()
-        leases = self._plugins.ask(ipam_type, "inventory", tuple, call)
+        leases = self._plugins.backend(ipam_type).inventory(call)
         looked_at = {_key(lease): lease for lease in self._chosen(ipam_type, leases, sandboxes)}
         doubtful = {
             (ipam_type, key)
@@ -124,7 +126,7 @@ class LeaseGarbageCollector:
     def _judge(
         self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], call: Call
     ) -> float | None:
-        """Seconds until the lease is given back, 0 if it was now; None if it stays."""
+        """Seconds until the lease is released, 0 if it was now; None if it stays."""
         key = (ipam_type, _key(lease))
         verdict = self._verdict(lease, sandboxes)
         if verdict == _Verdict.KEEP:
@@ -178,7 +180,7 @@ class LeaseGarbageCollector:
     def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
         owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
-        self._plugins.ask(ipam_type, "release", type(None), request, call)
+        self._plugins.backend(ipam_type).release(request, call)
 
 
 def _key(lease: IpamLease) -> AttachmentId:

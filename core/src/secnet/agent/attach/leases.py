@@ -1,4 +1,4 @@
-"""The addresses of attachments: asked of the IPAM backend, given back, and compared with what its pools say later."""
+"""The addresses of attachments: allocated by the IPAM backend, released, and compared with what its pools list later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from secnet.contract import (
     AttachmentId,
     Busy,
     Call,
-    CheckReport,
     Conflict,
     Finding,
     IpamLease,
@@ -28,7 +27,7 @@ __all__ = ["Leases"]
 class Leases:
     """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
 
-    served: is told of each sandbox before it gets an address. stale: gives back what stands in the way of an allocation.
+    served: learns of each sandbox before it gets an address. stale: releases what blocks an allocation.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Leases:
     def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
 
-        What sandboxes that ended left in the pools, as before a reboot, is given back where it stands in the way.
+        What sandboxes that ended left in the pools, as before a reboot, is released where it blocks.
         """
         if request is None or ipam_type is None:
             return None
@@ -64,17 +63,17 @@ class Leases:
     def release(self, record: Record, call: Call) -> None:
         """Give the addresses of an attachment back."""
         if record.ipam is not None and record.ipam_type is not None:
-            self._plugins.ask(record.ipam_type, "release", type(None), record.ipam, call)
+            self._plugins.backend(record.ipam_type).release(record.ipam, call)
 
     def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
-        """Whether the pools still say that the addresses are this attachment's; making it anew would not mend that.
+        """Whether the pools still list the addresses for this attachment; a new attach would not repair that.
 
-        Where a pool was made anew without its entries, the addresses in use are entered again.
+        If a pool was created again without its entries, the addresses in use are entered again.
         """
         lease = record.attachment.lease
         if record.ipam is None or record.ipam_type is None or lease is None:
             return ()
-        report = self._plugins.ask(record.ipam_type, "check", CheckReport, lease, record.ipam.config, call)
+        report = self._plugins.backend(record.ipam_type).check(lease, record.ipam.config, call)
         if report.clean or "ips" not in self._plugins.backend_plugin(record.ipam_type).info.capabilities:
             return report.findings
         pooled = tuple(item.address for item in lease.addresses if item.pool)
@@ -87,10 +86,10 @@ class Leases:
         return ()
 
     def _ask(self, request: IpamRequest, ipam_type: str, call: Call) -> IpamLease:
-        return self._plugins.ask(ipam_type, "allocate", IpamLease, request, call)
+        return self._plugins.backend(ipam_type).allocate(request, call)
 
     def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
-        """Give back what is stale, or raise the error that an allocation met."""
+        """Release what is stale, or raise the error that an allocation met."""
         if self._stale is None:
             raise error
         released, patience = self._stale.reclaim(request, ipam_type, call)
@@ -101,9 +100,10 @@ class Leases:
         raise Busy(
             error.message,
             hint=f"an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and "
-            f"does not do so, it is given back in {patience:.0f} s",
+            f"does not do so, it is released in {patience:.0f} s",
             subject=error.subject,
             path=error.path,
+            waits_for=error.waits_for,
         ) from error
 
     def _refuse_doubled(self, request: IpamRequest, ipam_type: str, lease: IpamLease, call: Call) -> None:
@@ -112,7 +112,7 @@ class Leases:
         for item in lease.addresses:
             holder = self._journal.holder_of_address(item.address, item.pool, besides=own)
             if holder is not None:
-                self._plugins.ask(ipam_type, "release", type(None), request, call)
+                self._plugins.backend(ipam_type).release(request, call)
                 self.check(holder, call)
                 raise Busy(
                     f"the pool {item.pool} gave {item.address}, which Pod {holder.pod} interface {holder.key.ifname} still uses",

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-from secnet.contract import Call, ErrorInfo, NodeReport, ProbeReport, SecnetError
+from secnet.contract import Call, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
 from ..base.os_errors import translated
 from ..config.settings import Settings
@@ -64,28 +64,36 @@ class NodeStateReconciler:
                 self._marks.set(network_type)
             elif not self._has_work(network_type):
                 return NodeState(network_type=network_type)
-            report = self._plugins.drive(network_type, "reconcile_node", NodeReport, desired, call)
+            report = self._plugins.driver(network_type).reconcile_node(desired, call)
             if report.ready and not desired:
                 self._marks.clear(network_type)
-            return NodeState(network_type=network_type, report=report)
+            return NodeState(network_type=network_type, report=report, observation=self._observe(network_type, call))
         except SecnetError as exc:
-            return NodeState(network_type=network_type, error=exc.info)
+            return NodeState(network_type=network_type, error=exc.info, observation=self._observe(network_type, call))
         except Exception as exc:
             _log.exception("the per-node state of network type %s failed by a fault of the agent itself", network_type)
             return NodeState(
                 network_type=network_type, error=ErrorInfo(reason="InternalError", message=repr(exc), retryable=True)
             )
 
+    def _observe(self, network_type: str, call: Call) -> NodeObservation:
+        """What the driver sees of its part of the node; nothing if it cannot look, which makes no node unready."""
+        try:
+            return self._plugins.driver(network_type).observe_node(call)
+        except SecnetError as exc:
+            _log.debug("network type %s: the node cannot be observed: %s", network_type, exc)
+            return NodeObservation()
+
     def _has_work(self, network_type: str) -> bool:
-        """Whether a driver without a section is to be called: it may have something to take away, or it can work here.
+        """Whether a driver without a section is to be called: it may have something to remove, or it can work here.
 
         A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
         """
-        return self._marks.has(network_type) or self._plugins.drive(network_type, "probe", ProbeReport).ready
+        return self._marks.has(network_type) or self._plugins.driver(network_type).probe().ready
 
 
 class _Marks:
-    """Which network types had a section, and have not yet taken away what they made for it: a file for each.
+    """Which network types had a section, and have not yet removed what they made for it: a file for each.
 
     They lie in stateDir, for what is made may outlive a reboot (OVSDB rows), and by node, for nodes may share that directory.
     """
@@ -120,3 +128,6 @@ def _announce(state: NodeState) -> None:
         _log.warning("network type %s: node not ready: %s", state.network_type, state.error)
     for finding in state.report.findings:
         _log.warning("network type %s: node not ready: %s: %s", state.network_type, finding.code, finding.message)
+    for component in state.observation.components:
+        if component.state is not ComponentState.UP:
+            _log.warning("network type %s: %s", state.network_type, component)

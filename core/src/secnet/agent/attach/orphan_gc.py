@@ -1,4 +1,4 @@
-"""Find what carries our tag but has no record (ARCHITECTURE R6).
+"""Garbage collection of orphans: what carries our owner tag but has no record (rule R6 of docs/architecture.md).
 
 Records are written before acts, so this happens only when the run directory was lost (a reboot, a deletion by hand). Absence
 from the journal is never proof of death: an object is an orphan only if its netns is gone and no live sandbox claims it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from secnet.contract import Attachment, AttachmentId, AttachRequest, Call, Inventory, SecnetError
+from secnet.contract import Attachment, AttachmentId, AttachRequest, Call, SecnetError
 
 from ..base.locks import KeyLocks
 from ..base.logs import attachment_log
@@ -29,9 +29,9 @@ class OrphanGarbageCollector:
 
     Who attaches holds its Pod (the queue), then the network type (here), then what the attachment takes alone (the pipeline), in
     this order. The network type is let go before the pipeline is asked: a detach that takes long must not keep those waiting that
-    want another device. An orphan whose device somebody works on waits for the next sweep: whoever holds it may never let it go.
+    want another device. An orphan whose device is in use waits for the next run: its holder may never release it.
 
-    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox cannot be told.
+    sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class OrphanGarbageCollector:
         self._pipeline = pipeline
         self._journal = journal
         self._sandboxes = sandboxes
-        self._locks = KeyLocks()  # by network type: one that hangs stops no other, and nobody past his deadline
+        self._locks = KeyLocks()  # by network type: one that hangs stops no other, and no caller past its deadline
         self._swept: set[str] = set()
         self._unrecorded: dict[str, dict[AttachmentId, Attachment]] = {}  # by network type
 
@@ -67,23 +67,23 @@ class OrphanGarbageCollector:
                 self._remove(leftover, call, wait=True)
 
     def sweep(self, network_types: Iterable[str], call: Call) -> None:
-        """Sweep all types; one that fails does not stop the others."""
+        """Collect the garbage of all types; one that fails does not stop the others."""
         for network_type in network_types:
             try:
                 with self._locks.hold((network_type,), call):
                     orphans = self._look(network_type, call)
                 self._remove_orphans(orphans, call)
             except SecnetError as exc:
-                _log.debug("the sweep of network type %s did not come to its end: %s", network_type, exc)
+                _log.debug("the garbage collection of network type %s did not finish: %s", network_type, exc)
 
     def has_found(self, key: AttachmentId) -> bool:
-        """Whether the last sweep found something unrecorded of this attachment, which still stands."""
+        """Whether the last run found something unrecorded of this attachment that is still there."""
         return any(key in by_key for by_key in tuple(self._unrecorded.values()))
 
     def _look(self, network_type: str, call: Call) -> tuple[Attachment, ...]:
         """Learn what of this type has no record. Returns those of it whose namespace is gone."""
         known = {record.key for record in self._journal.records()}
-        inventory = self._plugins.drive(network_type, "inventory", Inventory, call)
+        inventory = self._plugins.driver(network_type).inventory(call)
         claimed = {container for container in self._sandboxes().values() if container}
         found = (owned.attachment for owned in inventory.owned)
         unrecorded = {each.key: each for each in found if each.key not in known and self._journal.get(each.key) is None}
@@ -99,7 +99,7 @@ class OrphanGarbageCollector:
         return tuple(orphans)
 
     def _remove_orphans(self, orphans: Iterable[Attachment], call: Call) -> None:
-        """One that cannot be removed yet keeps neither the others nor an attach waiting: the next sweep tries it again."""
+        """One that cannot be removed yet keeps neither the others nor an attach waiting: the next run tries it again."""
         for orphan in orphans:
             call.checkpoint()
             log = attachment_log(orphan.request)

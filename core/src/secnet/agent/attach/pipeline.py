@@ -1,4 +1,4 @@
-"""One attachment from plan to record, and back: the order of work of ARCHITECTURE "Order of work", once for every driver.
+"""One attachment from plan to record, and back: the order of work of docs/architecture.md, once for every driver.
 
 The record is written before the act it names. There is one undo path: on any failure, cancellation or restart the core calls
 `detach` with the plan it wrote down (R1, R2).
@@ -17,7 +17,6 @@ from secnet.contract import (
     AttachResult,
     Call,
     CheckReport,
-    ContractViolation,
     Finding,
     IpamLease,
     IpamRequest,
@@ -27,36 +26,36 @@ from secnet.contract import (
 )
 from secnet.linux.rtnl import reading_together
 
+from ..base.backoff import Backoff
 from ..base.locks import KeyLocks
 from ..base.metrics import Metrics
 from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
-from ._admission import Admission
 from ._vlan import resolve_vlan
+from .admission import Admission, Clearance
 from .layer3 import Layer3
 from .leases import Leases
-from .plugin_calls import Plugins, blame
+from .plugin_calls import Plugins
 
 __all__ = ["Pipeline"]
 
 _log = logging.getLogger(__name__)
 
-_FIRST_VERIFY_PAUSE = 0.02
-_LAST_VERIFY_PAUSE = 0.5
+_VERIFY_PAUSES = (0.02, 0.5)
 
 
 class Pipeline:
     """Attaches, checks and detaches. Thread-safe for different sandboxes; the queue keeps one sandbox serial.
 
-    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. Whoever holds
-    one of them calls nobody who might wait for a Pod or a network type.
+    No other part has a driver attach or detach: here are the locks of what an attachment takes alone, and its own. A holder
+    of one of them calls nothing that might wait for a Pod or a network type.
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
     metrics: told about every operation and its phases; None for nobody.
-    require_clear: called before anything is planned; raises what forbids every new attachment.
+    clearance: what forbids every new attachment.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Pipeline:
         leases: Leases | None = None,
         verify_seconds: float = 5.0,
         metrics: Metrics | None = None,
-        require_clear: Callable[[], None] = lambda: None,
+        clearance: Clearance | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
@@ -79,7 +78,7 @@ class Pipeline:
         self._undo_call = undo_call
         self._verify_seconds = verify_seconds
         self._metrics = metrics or Metrics()
-        self._admission = Admission(plugins=plugins, journal=journal, require_clear=require_clear)
+        self._admission = Admission(plugins=plugins, journal=journal, clearance=clearance or Clearance())
         self._locks = KeyLocks()
         self._leases = leases or Leases(plugins, journal)
 
@@ -89,19 +88,21 @@ class Pipeline:
         with self._metrics.operation("attach", network_type):
             locks = self._admission.locks(work)
             with self._hold(locks, work.key, call):
-                record = self._plan(work, locks, call)
-                try:
-                    return self._realise(record, call)
-                except BaseException:
-                    self._undo(record.key)
-                    raise
+                return self._realise_or_undo(self._plan(work, locks, call), call)
 
-    def dry_run(self, work: Work, call: Call) -> None:
-        """Find out what would refuse an attachment before an address is taken for it. Read-only; raises what `attach` would."""
+    def plan(self, work: Work, call: Call) -> Record:
+        """The first half of `attach`: plan, and record the plan. No address is taken, and nothing on the host changes.
+
+        `finish` is the second half. `detach` drops the plan; until then it holds the exclusive resources of the attachment.
+        """
         locks = self._admission.locks(work)
         with self._hold(locks, work.key, call):
-            self._admission.refuse_held(work, locks)
-            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+            return self._plan(work, locks, call)
+
+    def finish(self, planned: Record, call: Call) -> Record:
+        """The second half of `attach`, for the record that `plan` returned. On failure everything is undone, the plan too."""
+        with self._metrics.operation("attach", planned.network_type), self._hold(planned.locks, planned.key, call):
+            return self._realise_or_undo(planned, call)
 
     def detach(self, record: Record, call: Call) -> None:
         """Remove an attachment in any phase and give its addresses back. On error the record stays and it can be repeated."""
@@ -112,24 +113,24 @@ class Pipeline:
         """Have the driver remove what an inventory found and no record knows; whether it did.
 
         By the time the locks are held it may have a record, or another attachment's record what it took alone: it stays then.
-        wait: for whoever holds the locks; without it that is Busy.
+        wait: for the holder of the locks; without it that is Busy.
         """
         network_type = found.request.network_type
         locks = self._admission.taken_alone(found.request)
         with self._hold(locks, found.key, call if wait else Call(cancel=call.cancel)):
             if self._journal.get(found.key) is not None or self._journal.holder(locks, besides=found.key) is not None:
                 return False
-            self._plugins.drive(network_type, "detach", type(None), found, call)
+            self._plugins.driver(network_type).detach(found, call)
         return True
 
     def repair(self, record: Record, work: Work, call: Call) -> Record:
-        """Make a damaged attachment anew without giving its addresses up.
+        """Repair an attachment by a new attach, without releasing its addresses.
 
         Raises NotReady, with everything left as it is, while what the new one needs (a bridge) is missing itself.
         """
         self._admission.require(work)
         with self._hold(record.locks, record.key, call):
-            if work.ipam_type != record.ipam_type:  # the NAD was edited: nobody would give the old lease back later
+            if work.ipam_type != record.ipam_type:  # the NAD was edited: nothing would release the old lease later
                 self._remove(record, call)
             else:
                 self._require_ready(work, call)
@@ -138,9 +139,9 @@ class Pipeline:
         return self.attach(work, call)
 
     def _require_ready(self, work: Work, call: Call) -> None:
-        """Ask for a plan before anything is taken away: an attach that fails would release the addresses of a living Pod."""
+        """Ask for a plan before anything is removed: an attach that fails would release the addresses of a living Pod."""
         try:
-            self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
+            self._plugins.driver(work.request.network_type).plan(work.request, call)
         except NotReady:
             raise
         except SecnetError:
@@ -150,7 +151,7 @@ class Pipeline:
         """Compare the host with a record, read-only: the driver's part and the layer-3 part."""
         with self._metrics.operation("check", record.network_type), reading_together():
             attachment = record.attachment
-            report = self._plugins.drive(record.network_type, "check", CheckReport, attachment, call)
+            report = self._plugins.driver(record.network_type).check(attachment, call)
             if record.result is not None and not record.result.netdev:
                 return report
             return CheckReport(
@@ -163,11 +164,8 @@ class Pipeline:
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         self._admission.refuse_held(work, locks)
-        plugin = self._plugins.driver_plugin(work.request.network_type)
         with self._phase("plan", work.request.network_type):
-            attachment = self._plugins.drive(work.request.network_type, "plan", Attachment, work.request, call)
-        if attachment.request != work.request:
-            raise ContractViolation(f"{blame(plugin)} changed the request in its plan")
+            attachment = self._plugins.driver(work.request.network_type).plan(work.request, call)
         record = Record(
             phase=Phase.PLANNED,
             boot_id=self._boot_id,
@@ -182,12 +180,19 @@ class Pipeline:
         )
         return self._write(record, "journal.plan", call)
 
+    def _realise_or_undo(self, record: Record, call: Call) -> Record:
+        try:
+            return self._realise(record, call)
+        except BaseException:
+            self._undo(record.key)
+            raise
+
     def _realise(self, record: Record, call: Call) -> Record:
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
         record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
         with self._phase("attach", record.network_type):
-            result = self._plugins.drive(record.network_type, "attach", AttachResult, record.attachment, call)
+            result = self._plugins.driver(record.network_type).attach(record.attachment, call)
         device = record.attachment.request.device
         if result.device_info is None and device is not None:
             result = dataclasses.replace(result, device_info=device_info(device.id))
@@ -232,16 +237,16 @@ class Pipeline:
         return self._plugins.backend_plugin(record.ipam_type).info.phase if record.ipam_type else None
 
     def _verify(self, record: Record, call: Call) -> None:
-        pause, waited = _FIRST_VERIFY_PAUSE, 0.0
+        backoff, waited = Backoff(*_VERIFY_PAUSES, jitter=0), 0.0
         while not (report := self.check(record, call)).clean:
             if waited >= self._verify_seconds:
                 text = "; ".join(finding.message for finding in report.findings)
                 raise VerifyFailed(
                     f"the interface does not read back as written: {text}", subject=f"interface {record.key.ifname}"
                 )
+            pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-            pause = min(_LAST_VERIFY_PAUSE, pause * 2)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self._journal.get(key)
@@ -269,7 +274,7 @@ class Pipeline:
     def _take_away(self, record: Record, call: Call) -> None:
         if record.boot_id != self._boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
-        self._plugins.drive(record.network_type, "detach", type(None), record.attachment, call)
+        self._plugins.driver(record.network_type).detach(record.attachment, call)
         self._layer3.restore(record.attachment, record.layer3, call)
 
     def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:

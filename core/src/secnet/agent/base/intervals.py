@@ -22,7 +22,7 @@ class IntervalLimiter:
         self._due: dict[Hashable, float] = {}
 
     def is_due(self, key: Hashable) -> bool:
-        """Whether it is; if so, the time runs anew."""
+        """Whether it is; if so, the interval starts again."""
         now = self._clock()
         with self._lock:
             if now < self._due.get(key, now):

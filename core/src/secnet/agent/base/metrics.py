@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from secnet.contract import Metric
+
 from ..model.record import Record
 from ..model.report import PodReport
 
@@ -19,9 +21,10 @@ __all__ = ["Metrics", "Sources"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is looked at when somebody asks, instead of being counted.
+    """What is read at each scrape, instead of being counted.
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
+    plugins: what drivers and backends measure, each value with its whole name.
     pools: names of the IPPools that the networks of this node use. read_pool: the IPPool of a name; may raise SecnetError.
     """
 
@@ -29,6 +32,7 @@ class Sources:
     reports: Callable[[], Iterable[PodReport]] = tuple
     queue_length: Callable[[], int] = int
     queue_age: Callable[[], float] = float
+    plugins: Callable[[], Iterable[tuple[str, Metric]]] = tuple
     pools: Callable[[], Iterable[str]] = tuple
     read_pool: Callable[[str], Mapping[str, Any]] = field(default=lambda name: {})
 

@@ -16,7 +16,7 @@ _ERRORS: dict[int, tuple[type[SecnetError], str]] = {
     errno.EPERM: (MissingPrivilege, "run as root, or name a directory that this user may use"),
     errno.EROFS: (MissingPrivilege, "name a directory on a file system that is mounted writable"),
     errno.ENOTDIR: (InvalidConfig, "a part of the path is a file: name a directory"),
-    errno.ELOOP: (InvalidConfig, "its symbolic links go round in a circle: mend them"),
+    errno.ELOOP: (InvalidConfig, "its symbolic links form a loop: correct them"),
     errno.ENAMETOOLONG: (InvalidConfig, "use a shorter path"),
     errno.EISDIR: (InvalidConfig, "a directory stands where a file must be: remove it"),
     errno.ENOENT: (Unavailable, "make sure that it exists"),

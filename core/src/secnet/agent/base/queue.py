@@ -1,4 +1,4 @@
-"""The work queue: one sandbox serially, sandboxes in parallel (ARCHITECTURE "Order of work")."""
+"""The work queue: one sandbox serially, sandboxes in parallel (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["WorkQueue"]
 
 _log = logging.getLogger(__name__)
 
-_HOLD_POLL_SECONDS = 0.2  # a cancellation wakes nobody who waits for a key
+_HOLD_POLL_SECONDS = 0.2  # a cancellation wakes no thread that waits for a key
 
 
 class WorkQueue:
@@ -60,7 +60,7 @@ class WorkQueue:
                 return
             self._when[key] = when
             heapq.heappush(self._due, (when, next(self._order), key))
-            if wake and self._due[0][2] == key:  # whoever keeps the time waits for a later date
+            if wake and self._due[0][2] == key:  # the thread that watches the clock waits for a later time
                 self._timekeeper = None
                 self._condition.notify()
 
@@ -137,13 +137,13 @@ class WorkQueue:
             return None
 
     def _hand_over(self) -> None:
-        """Whoever leaves with a key sees to it that another one takes what is due, or waits for what will be."""
+        """A worker that leaves with a key wakes another one for what is due, or to wait for what will be."""
         if self._due and not self._is_kept():
             self._timekeeper = None
             self._condition.notify()
 
     def _is_kept(self) -> bool:
-        """Whether somebody wakes up in time for what is due first."""
+        """Whether a worker wakes up in time for what is due first."""
         return self._timekeeper is not None and self._awaited <= self._due[0][0]
 
     def _sleep(self, wait: float | None) -> None:

@@ -87,9 +87,7 @@ def open_channel(library: Any, socket: Path) -> grpc.Channel:
 
 
 def method(
-    channel: grpc.Channel, path: str, read: Callable[[bytes], Answer]
+    channel: grpc.Channel, path: str, request: type[Message], read: Callable[[bytes], Answer]
 ) -> grpc.UnaryUnaryMultiCallable[Message, Answer]:
-    """A method by its path, such as `/runtime.v1.RuntimeService/Version`."""
-    return channel.unary_unary(
-        path, request_serializer=lambda message: message.SerializeToString(), response_deserializer=read
-    )
+    """A method by its path, such as `/runtime.v1.RuntimeService/Version`. request: the class of its argument."""
+    return channel.unary_unary(path, request_serializer=request.SerializeToString, response_deserializer=read)

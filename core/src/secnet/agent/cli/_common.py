@@ -60,7 +60,7 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_all(arguments: argparse.Namespace, *, tell: bool = True) -> tuple[Registry, Settings]:
-    """The installed plugins and the settings that the options name. tell: say on stderr which plugins are broken."""
+    """The installed plugins and the settings that the options name. tell: name broken plugins on stderr."""
     registry = Registry.load()
     for problem in registry.problems if tell else ():
         print(f"secnet: {problem.error}", file=sys.stderr)

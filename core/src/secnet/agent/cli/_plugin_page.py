@@ -7,15 +7,15 @@ import json
 import re
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from secnet.contract import NetworkDriver, ProbeReport, SecnetError, load_fragment, thaw
+from secnet.contract import NetworkDriver, SecnetError, load_fragment, thaw, to_json
 
 from ..attach.plugin_calls import Plugins
 from ..networks.nad import RESOURCE_ANNOTATION
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..plugins.plugin import LoadedPlugin
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import show
 from ..text.options import Option, options_of
 from ._common import print_data
@@ -38,10 +38,9 @@ def fragment_of(plugin: LoadedPlugin[Any]) -> Mapping[str, Any]:
 
 def plugin_state(plugins: Plugins, plugin: LoadedPlugin[Any]) -> str:
     """What its probe says, in words that begin with `ready`, `not ready` or `broken`."""
-    call = plugins.drive if _is_driver(plugin) else plugins.ask
-    probe = partial(call, plugin.name, "probe", ProbeReport)
+    look_up = plugins.driver if _is_driver(plugin) else plugins.backend
     try:
-        report = probe()
+        report = look_up(plugin.name).probe()
     except SecnetError as exc:
         return f"broken: {exc}"
     return "ready" if report.ready else f"not ready: {report.message}"
@@ -59,14 +58,16 @@ def plugin_facts(plugin: LoadedPlugin[Any], registry: Registry, plugins: Plugins
         "contract": info.contract,
         "state": plugin_state(plugins, plugin),
         "capabilities": sorted(info.capabilities),
+        "needs": to_json(info.needs),
+        "kinds": [kind.kind for kind in info.kinds],
     }
     if _is_driver(plugin):
-        facts |= {"needsDevice": info.needs_device, "vlan": info.vlan, "privileges": list(info.privileges)}
+        facts |= {"needsDevice": info.needs_device, "vlan": info.vlan}
         facts |= {"options": thaw(info.options), "keys": _keys(info.options)}
-        facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     else:
-        facts |= {"phase": info.phase, "kinds": list(info.kinds), "allocates": info.allocates}
+        facts |= {"phase": info.phase, "allocates": info.allocates}
         facts |= {"options": thaw(info.config), "keys": _keys(info.config)}
+    facts |= {"node": thaw(info.node), "nodeKeys": _keys(info.node)}
     facts["coreKeys"] = list(load_fragment("secnet.agent.networks", "nad.json")["properties"])
     facts["example"] = nad_example(plugin, registry, plugins)
     return facts
@@ -121,10 +122,8 @@ def print_page(facts: Mapping[str, Any]) -> None:
     driver = facts["kind"] == KINDS[DRIVERS_GROUP]
     nad = "the config of a NetworkAttachmentDefinition"
     _print_options(f"Options in {nad}" if driver else f"Keys of the section ipam in {nad}", facts["keys"], width)
-    if driver:
-        _print_options(
-            f"Keys of the section drivers.{facts['name']} in the node configuration", facts["nodeKeys"], width
-        )
+    section = f"{'drivers' if driver else 'ipam'}.{facts['name']}"
+    _print_options(f"Keys of the section {section} in the node configuration", facts["nodeKeys"], width)
     print()
     print(textwrap.fill(f"Keys of every config: {', '.join(facts['coreKeys'])} (see docs/configuration.md).", width))
     print(
@@ -155,18 +154,25 @@ def _head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*rows, ("reason", facts["reason"]), ("what to do", facts["hint"])]
     rows.append(("contract", f"version {facts['contract']}"))
     rows.append(("honours", ", ".join(facts["capabilities"]) or "no optional request of a Pod's annotation"))
+    rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
+    rows.append(("needs", "; ".join(_needs(facts["needs"])) or "it names nothing"))
     if "needsDevice" in facts:
         rows.append(
             ("device", "one for each interface, from a device plugin" if facts["needsDevice"] else "none needed")
         )
         rows.append(("VLANs", "yes" if facts["vlan"] else "no"))
-        rows.append(("privileges", "; ".join(facts["privileges"]) or "it names none"))
     else:
         rows.append(
             ("addresses", f"given {_PHASES[facts['phase']]}" + ("" if facts["allocates"] else "; nothing is recorded"))
         )
-        rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
     return rows
+
+
+def _needs(needs: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What is needed of the node, by its kind."""
+    for name, items in needs.items():
+        if items:
+            yield f"{name.replace('_', ' ')} {', '.join(items)}"
 
 
 def _print_options(title: str, keys: Iterable[Mapping[str, Any]], width: int) -> None:

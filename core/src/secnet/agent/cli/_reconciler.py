@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from ..base.logs import set_up_logging
 from ..cluster.files.cluster import ManifestCluster
+from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..plugins.registry import Registry
 from ..process.app import Agent
@@ -42,16 +43,16 @@ class Progress:
 
 @contextmanager
 def reconciler(settings: Settings, registry: Registry, role: str) -> Iterator[Callable[[], None]]:
-    """Make sure somebody reconciles the run directory: an agent that already does, or one in this process."""
+    """Make sure that a process reconciles the run directory: an agent that already does, or one in this process."""
     set_up_logging("error", "console")
     logging.getLogger("secnet").setLevel(logging.CRITICAL)  # failures are printed from the reports, once
     with ExitStack() as stack:
-        cluster = ManifestCluster(settings.state_dir, None)
+        cluster = ManifestCluster(settings.state_dir, None, kinds=with_plugins(registry.kinds))
         stack.callback(cluster.close)
         mine = False
 
         def ensure() -> None:
-            """To be called while waiting: whoever held the run directory may have ended since."""
+            """To be called while waiting: the process that held the run directory may have ended since."""
             nonlocal mine
             if not mine:
                 # An agent that holds the run directory sees what was handed over through the store.

@@ -50,7 +50,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     for note in settings.notes:
         _log.info("%s: %s", arguments.config, note)
     metrics = make_metrics(settings.http_listen is not None)
-    cluster = open_source(settings, metrics)
+    cluster = open_source(settings, metrics, registry)
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread
     # gets the signal, and a blocked signal stays blocked in every program that a plugin starts (measured, all three).
     stopped, wake = os.pipe()
@@ -89,7 +89,7 @@ class _Turn:
         self.is_over = False
 
     def wait(self, exc: RunDirInUse) -> bool:
-        """A moment; False when the time is up, or somebody said stop: then `is_over`."""
+        """A moment; False when the time is up, or stop was requested: then `is_over`."""
         now = time.monotonic()
         if self._until is None:
             self._until = now + self._seconds

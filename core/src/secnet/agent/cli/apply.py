@@ -10,6 +10,7 @@ from typing import Any
 
 from ..cluster.files.cluster import load_manifests
 from ..cluster.files.store import FileStore
+from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..model.report import NetworkReport, PodReport
 from ..state.reports import Reports
@@ -49,8 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     registry, settings = load_all(arguments)
     require_own_objects(settings, arguments.config, "use `kubectl apply -f`: the agent sees it there")
     require_store(settings.run_dir, settings.state_dir)
-    manifests = [item for path in arguments.path for item in load_manifests(path, on_note=_note)]
-    store = FileStore(settings.state_dir)
+    kinds = with_plugins(registry.kinds)
+    manifests = [item for path in arguments.path for item in load_manifests(path, on_note=_note, kinds=kinds)]
+    store = FileStore(settings.state_dir, kinds=kinds)
     applied = _hand_over(store, manifests, settings)
     progress = Progress(arguments.timeout)
     with reconciler(settings, registry, "secnet apply") as ensure:
@@ -117,7 +119,7 @@ def _print_result(applied: _Applied, reports: dict[str, PodReport]) -> int:
         if not _answered(pod, reports, applied.needs):
             good = False
             if report is None:
-                print(f"Pod {name}: no answer yet; look at the agent's log, or give a longer --timeout")
+                print(f"Pod {name}: no answer yet; see the agent's log, or give a longer --timeout")
         if report is None:
             continue
         good = good and report.attached

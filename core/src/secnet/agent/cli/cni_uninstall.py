@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
         "cni-uninstall",
         help="take the CNI plugin out of the runtime's configuration",
         description="Take the entry of secnet-cni out of the configuration in cni.confDir, so that Pods start without the "
-        "agent. An agent that runs leaves it out until it is started anew, and attaches Pods as it sees them. Living "
+        "agent. An agent that runs leaves it out until it is restarted, and attaches Pods as it sees them. Living "
         "attachments and the program stay. Run it on each node before the agent goes for good, not for an upgrade.",
         epilog="exit status: 0 the entry is not there (any more); 1 it could not be taken out.",
     )

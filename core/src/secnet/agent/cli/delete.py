@@ -11,6 +11,7 @@ from secnet.contract import ObjectNotFound
 
 from ..cluster.files.cluster import load_manifests
 from ..cluster.files.store import FileStore
+from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..state.journal import Journal
 from ..state.reports import Reports
@@ -42,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     registry, settings = load_all(arguments)
     require_own_objects(settings, arguments.config, "use `kubectl delete -f`: the agent sees it there")
     require_store(settings.run_dir, settings.state_dir)
-    objects = [manifest.object for path in arguments.path for manifest in load_manifests(path)]
+    kinds = with_plugins(registry.kinds)
+    objects = [manifest.object for path in arguments.path for manifest in load_manifests(path, kinds=kinds)]
     objects.sort(key=lambda obj: _ORDER.get(obj["kind"], len(_ORDER)))
-    store = FileStore(settings.state_dir)
+    store = FileStore(settings.state_dir, kinds=kinds)
     pods = {(_namespace(obj), obj["metadata"]["name"]) for obj in objects if obj["kind"] == "Pod"}
     for obj in (obj for obj in objects if obj["kind"] == "Pod"):
         _delete(store, obj)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from secnet.contract import Attachment, Call, InvalidConfig, Inventory, SecnetError
+from secnet.contract import Attachment, Call, InvalidConfig, SecnetError
 from secnet.linux.functions import AUXILIARY, Function, Functions, bus_of
 
 from ..attach.plugin_calls import Plugins
@@ -56,9 +56,7 @@ class _Row:
             return "SF"
         if self.function.parent:
             return "VF"
-        return (
-            "PF" if self.function.total else "function"
-        )  # where a virtual machine was given it, nobody can say of what kind
+        return "PF" if self.function.total else "function"  # of one that a virtual machine got the kind is unknown
 
     @property
     def link(self) -> str:
@@ -105,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def held_devices(registry: Registry, settings: Settings) -> tuple[Attachment, ...]:
-    """What the drivers hold by their own word, which outlives the records; one that cannot say it is told of on stderr."""
+    """What the drivers hold by their own files, which outlive the records; one that cannot say it is named on stderr."""
     plugins = Plugins(
         registry, settings, FileStore(settings.state_dir)
     )  # the store is for IPAM backends, and none is asked
@@ -115,7 +113,7 @@ def held_devices(registry: Registry, settings: Settings) -> tuple[Attachment, ..
             if not plugin.info.needs_device:
                 continue
             try:
-                inventory = plugins.drive(network_type, "inventory", Inventory, Call.within(_INVENTORY_SECONDS))
+                inventory = plugins.driver(network_type).inventory(Call.within(_INVENTORY_SECONDS))
             except SecnetError as exc:
                 print(f"secnet: what network type {network_type} holds is left out: {exc}", file=sys.stderr)
             else:
@@ -160,7 +158,7 @@ def show(
 def _rows(
     functions: Functions, records: Mapping[str, Record], held: Mapping[str, Attachment], given: Mapping[str, Given]
 ) -> Iterator[_Row]:
-    """Each physical function with its functions behind it; then the rest, and what somebody has that is not there.
+    """Each physical function with its functions behind it; then the rest, and what an attachment has that is not there.
 
     In a virtual machine no physical function is to be seen: what a Pod has or was given stands for itself.
     """

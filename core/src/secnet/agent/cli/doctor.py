@@ -1,4 +1,4 @@
-"""`secnet doctor`: what would keep the agent from working on this node, and what mends it."""
+"""`secnet doctor`: what would keep the agent from working on this node, and the remedy."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "doctor",
-        help="look for what would keep the agent from working here",
-        description="Look at this node and, with the section kubernetes, at the cluster: privileges, mounts, link kinds, Open "
-        "vSwitch, drivers, sockets, the CNI configuration, conflicting agents, CRDs and access rules. One line each, with what "
-        "mends it. Run it where the agent runs, in its container. It changes nothing.",
+        help="check what the agent needs on this node",
+        description="Check this node and, with the section kubernetes, the cluster: privileges, mounts, link kinds, Open "
+        "vSwitch, drivers, sockets, the CNI configuration, conflicting agents, CRDs and access rules. One line each, with the "
+        "remedy. Run it where the agent runs, in its container. It changes nothing.",
         epilog="exit status: 0 nothing failed; 1 something did, on a line that begins with FAIL.",
     )
     add_json_option(parser)

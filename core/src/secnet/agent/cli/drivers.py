@@ -11,7 +11,8 @@ from secnet.contract import ObjectStore, Unsupported
 
 from ..attach.plugin_calls import Plugins
 from ..config.settings import Settings
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem, Registry
+from ..plugins.plugin import LoadedPlugin, PluginProblem
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..process.source import objects_to_look_at
 from ..text.json_text import nearest
 from ._common import add_config_options, add_json_option, load_all, print_data, print_table
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.example and arguments.name is None:
         arguments.refuse("--example needs the NAME of a network type or an IPAM type")
     registry, settings = load_all(arguments, tell=arguments.name is None)
-    with objects_to_look_at(settings) as objects:
+    with objects_to_look_at(settings, registry) as objects:
         if arguments.name is not None:
             return _show(arguments, registry, settings, objects)
         return _list(arguments, registry, settings, objects)

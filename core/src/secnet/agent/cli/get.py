@@ -7,8 +7,9 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..cluster.kinds import KINDS
+from ..cluster.kinds import Kinds, with_plugins
 from ..config.settings import Settings
+from ..plugins.registry import Registry
 from ..process.source import objects_to_look_at
 from ._common import add_config_options, add_json_option, load_all, print_data, print_table
 
@@ -20,10 +21,13 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "get",
         help="show live objects",
-        description="Show live objects (Pods, NADs, IPPools) as the agent sees them, with uid, resourceVersion and status. "
+        description="Show live objects (Pods, NADs, IPPools, and what plugins bring) as the agent sees them, with uid, "
+        "resourceVersion and status. "
         "Where the Kubernetes API is the source they are asked of it, with the agent's credentials; of Pods those of this node.",
     )
-    parser.add_argument("kind", metavar="KIND", help="pod, net-attach-def or ippool; plural and full names work too")
+    parser.add_argument(
+        "kind", metavar="KIND", help="pod, net-attach-def, ippool or a plugin's; plural and full names work too"
+    )
     parser.add_argument("name", metavar="NAME", nargs="?", help="one object")
     parser.add_argument("-n", "--namespace", default=None, help="only this namespace (with NAME: default)")
     parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table")
@@ -34,9 +38,9 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the objects asked for."""
-    kind = _kind(arguments.kind)
-    _, settings = load_all(arguments)
-    found = _find(settings, kind, arguments.name, arguments.namespace)
+    registry, settings = load_all(arguments)
+    kind = _kind(arguments.kind, with_plugins(registry.kinds))
+    found = _find(settings, registry, kind, arguments.name, arguments.namespace)
     style = "json" if arguments.json else arguments.output
     if style == "table":
         header, rows = _rows(kind, found)
@@ -47,9 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _find(settings: Settings, kind: str, name: str | None, namespace: str | None) -> list[dict[str, Any]]:
-    namespaced = KINDS[kind].namespaced
-    with objects_to_look_at(settings) as objects:
+def _find(
+    settings: Settings, registry: Registry, kind: str, name: str | None, namespace: str | None
+) -> list[dict[str, Any]]:
+    namespaced = with_plugins(registry.kinds)[kind].namespaced
+    with objects_to_look_at(settings, registry) as objects:
         if name:
             return [objects.get(kind, name, (namespace or "default") if namespaced else "")]
         found = objects.list(kind, (namespace or "") if namespaced else "")
@@ -58,12 +64,12 @@ def _find(settings: Settings, kind: str, name: str | None, namespace: str | None
     return [pod for pod in found if (pod.get("spec") or {}).get("nodeName") == settings.node_name]
 
 
-def _kind(word: str) -> str:
-    for kind, info in KINDS.items():
+def _kind(word: str, kinds: Kinds) -> str:
+    for kind, info in kinds.items():
         if word.lower() in {kind.lower(), info.plural, *info.short}:
             return kind
     raise InvalidConfig(
-        f"there is no kind {word!r}", hint=f"use one of {', '.join(info.plural for info in KINDS.values())}"
+        f"there is no kind {word!r}", hint=f"use one of {', '.join(info.plural for info in kinds.values())}"
     )
 
 

@@ -7,9 +7,10 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from secnet.contract import SecnetError
+from secnet.contract import Command, ContractViolation, SecnetError
 
 __all__ = ["main"]
 
@@ -52,7 +53,9 @@ _COMMANDS = (
 )
 
 
-def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
+def build_parser(
+    commands: Sequence[str] = _COMMANDS, plugins: Mapping[str, Command] = MappingProxyType({})
+) -> argparse.ArgumentParser:
     """The command line with these commands; each command's module is imported only for it, as that takes its time."""
     parser = argparse.ArgumentParser(
         prog="secnet", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -61,7 +64,36 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in commands:
         importlib.import_module(f".{command.replace('-', '_')}", __package__).add_parser(subparsers)
+    for name, brought in plugins.items():
+        added = subparsers.add_parser(
+            name,
+            help=brought.summary.replace("%", "%%"),
+            description=brought.description.replace("%", "%%"),
+            epilog=brought.epilog.replace("%", "%%"),
+        )
+        brought.add_arguments(added)
+        added.set_defaults(run=brought.run)
     return parser
+
+
+def _parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for a command line: of one command where it is known which, and else of all."""
+    if words and words[0] in _COMMANDS:
+        return build_parser(words[:1])
+    from ..plugins.commands import PluginCommands  # the search of all distributions takes its time
+
+    found = PluginCommands(_COMMANDS)
+    if words and words[0] in found.names:
+        return build_parser((), {words[0]: found.load(words[0])})
+    usable: dict[str, Command] = {}
+    for line in found.ignored:
+        print(f"secnet: {line}", file=sys.stderr)
+    for name in found.names:
+        try:
+            usable[name] = found.load(name)
+        except ContractViolation as exc:
+            print(f"secnet: {exc}", file=sys.stderr)
+    return build_parser(_COMMANDS, usable)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if exc.filename is not None:
             raise  # a fault of ours: what works on files translates its errors. Those of stdout name none.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
-        if not isinstance(exc, BrokenPipeError):  # the reader (`| head`) left: nobody's failure
+        if not isinstance(exc, BrokenPipeError):  # the reader (`| head`) left: no failure
             print(f"secnet: the output cannot be written: {exc.strerror or exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -87,8 +119,7 @@ def _run(argv: Sequence[str] | None) -> int:
     """The exit status, once all output is written."""
     try:
         words = sys.argv[1:] if argv is None else argv
-        asked = [word for word in words[:1] if word in _COMMANDS]
-        arguments = build_parser(asked or _COMMANDS).parse_args(words)
+        arguments = _parser_for(words).parse_args(words)
     except SystemExit:  # after --help and --version too
         _flush()
         raise

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import AttachmentId, ErrorInfo, PodRef, to_json
+from secnet.contract import AttachmentId, ComponentState, ErrorInfo, PodRef, to_json
 
 from ..model.record import Record
 from ..model.report import NetworkReport, PodReport, network_report
+from ..plugins.registry import Registry
 from ..state.journal import Journal
 from ..state.reports import Reports
 from ._common import add_config_options, add_json_option, load_all, print_table
@@ -34,7 +35,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the node and its Pods."""
-    _, settings = load_all(arguments)
+    registry, settings = load_all(arguments)
     reports = Reports(settings.run_dir)
     records = Journal.peek(settings.run_dir / "journal")
     pods = _with_unreported(reports.pods(), records, {single.key: single.error for single in reports.single()})
@@ -56,22 +57,30 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"node {settings.node_name}: network type {state.network_type}: {state.error}")
         for finding in state.report.findings:
             print(f"node {settings.node_name}: network type {state.network_type}: {finding.code}: {finding.message}")
+        for component in state.observation.components:
+            if component.state is not ComponentState.UP:
+                print(f"node {settings.node_name}: network type {state.network_type}: {component}")
     for problem in problems:
         print(problem)
-    print_reports(pods)
+    print_reports(pods, registry)
     return int(bad)
 
 
-def print_reports(pods: tuple[PodReport, ...]) -> None:
-    """The table of networks, and below it one line for each error."""
-    rows = [_row(pod, network) for pod in pods for network in pod.networks]
-    header = ("POD", "NETWORK", "INTERFACE", "TYPE", "PHASE", "ADDRESSES", "VLAN", "BRIDGE", "MAC")
+def print_reports(pods: tuple[PodReport, ...], registry: Registry) -> None:
+    """The table of networks, with the columns of the installed network types, and below it one line for each error."""
+    columns = {
+        column.key: column.title
+        for _, plugin in sorted(registry.drivers.items())
+        for column in plugin.info.status_columns
+    }
+    rows = [_row(pod, network, columns) for pod in pods for network in pod.networks]
+    header = ("POD", "NETWORK", "INTERFACE", "TYPE", "PHASE", "ADDRESSES", "VLAN", *columns.values(), "MAC")
     print_table(header, rows, empty="no Pod of this node has secondary networks")
     for line in _errors(pods):
         print(line)
 
 
-def _row(pod: PodReport, network: NetworkReport) -> tuple[Any, ...]:
+def _row(pod: PodReport, network: NetworkReport, keys: Iterable[str]) -> tuple[Any, ...]:
     return (
         str(pod.pod),
         network.network,
@@ -80,7 +89,7 @@ def _row(pod: PodReport, network: NetworkReport) -> tuple[Any, ...]:
         "Outdated" if network.outdated and network.error is None else network.phase,
         ",".join(network.addresses),
         "untagged" if network.vlan == 0 else network.vlan,
-        network.details.get("bridge"),
+        *(network.details.get(key) for key in keys),
         network.mac,
     )
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from secnet.contract import Unsupported
+
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "Watch"]
+__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch", "version_of"]
 
 Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -26,6 +28,12 @@ class Event:
 
 
 Handler = Callable[[Event], None]
+
+
+def version_of(obj: Mapping[str, Any]) -> int:
+    """The resourceVersion, a number that grows with each change in the cluster; 0 where it is missing or no number."""
+    text = str(obj["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0
 
 
 class Watch(ABC):
@@ -57,16 +65,32 @@ class ApiReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTraits:
+    """What the agent may assume of a source of objects; each policy of the agent asks for the one that it depends on.
+
+    trusts_annotations: `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author is root on
+    the node anyway: else he could name the host's namespace, or another Pod's device.
+    free_reads: reading objects costs no request to a server, so leases may be compared with the pools at each resync.
+    containers_wait: the program that creates a Pod here waits for its networks before it starts the containers.
+    shared: the objects are those of several nodes, whose agents give addresses back as well.
+    """
+
+    trusts_annotations: bool
+    free_reads: bool
+    containers_wait: bool
+    shared: bool
+
+
 class Cluster(ABC):
     """Where the agent finds its objects; a superset of `secnet.contract.ObjectStore`. Thread-safe.
 
-    watched: the kinds that `watch` can tell of. What is not among them is read when it is needed.
-    trusts_annotations: whether `secnet.io/netns` and `secnet.io/devices` of a Pod may be honoured. Only where a Pod's author
-    is root on the node anyway: else he could name the host's namespace, or another Pod's device.
+    watched: the kinds that `watch` reports. What is not among them is read when it is needed.
+    traits: what the agent may assume of this source.
     """
 
     watched: tuple[str, ...]
-    trusts_annotations: bool
+    traits: SourceTraits
 
     @abstractmethod
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
@@ -94,7 +118,7 @@ class Cluster(ABC):
         resource_version: str | None = None,
         uid: str | None = None,
     ) -> Object:
-        """Set annotations (None takes one away) and leave all others alone; returns the stored object.
+        """Set annotations (None removes one) and leave all others alone; returns the stored object.
 
         Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
         """
@@ -107,9 +131,16 @@ class Cluster(ABC):
         Raises Unsupported for a kind that is not in `watched`.
         """
 
+    def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
+        """The same as `watch` for one object, which need not exist, of a kind that is not in `watched`.
+
+        Raises InvalidConfig for a name that no object can have, Unsupported where every kind is watched.
+        """
+        raise Unsupported(f"objects of kind {kind} are not watched one by one", hint="watch the kind")
+
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Tell the Pod's owner what happened, as far as it can be done: returns at once and never raises.
+        """Record an Event of the Pod, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """
@@ -131,7 +162,7 @@ class Cluster(ABC):
         return ""
 
     def relisted(self) -> int:
-        """How often the watch of the Pods had to begin anew with a list, since it began."""
+        """How often the informer of the Pods had to relist since it started."""
         return 0
 
     def reader(self) -> ApiReader | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import difflib
+import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from secnet.contract import InvalidConfig
+from secnet.contract import InvalidConfig, ObjectKind
 
+from ..text.schema import Validator
 from .interface import Object
 
 __all__ = [
@@ -18,26 +20,39 @@ __all__ = [
     "KINDS",
     "UNUSED_KINDS",
     "KindInfo",
+    "Kinds",
     "ObjectKey",
+    "check_object_name",
     "kind_info",
     "normalized",
     "object_key",
+    "with_plugins",
 ]
 
 DEFAULT_NAMESPACE = "default"
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindInfo:
-    """`plural` and `short` are the names that `kubectl get` takes for it."""
+    """`plural` and `short` are the names that `kubectl get` takes for it. schema: of a whole object; None checks nothing."""
 
     api_version: str
     namespaced: bool
     plural: str
     short: tuple[str, ...] = ()
+    schema: Validator | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
 
 
-KINDS: Mapping[str, KindInfo] = {
+Kinds = Mapping[str, KindInfo]
+
+KINDS: Kinds = {
     "Pod": KindInfo(api_version="v1", namespaced=True, plural="pods", short=("po",)),
     "NetworkAttachmentDefinition": KindInfo(
         api_version="k8s.cni.cncf.io/v1",
@@ -110,32 +125,61 @@ class ObjectKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
-def kind_info(kind: object) -> KindInfo:
+def with_plugins(kinds: Iterable[ObjectKind]) -> Kinds:
+    """The core's kinds, and those that plugins bring. Of two that differ under one name the first counts; that is logged."""
+    table = dict(KINDS)
+    for kind in kinds:
+        schema = None if kind.schema is None else Validator(kind.schema, f"kind {kind.kind}")
+        info = KindInfo(
+            api_version=kind.api_version,
+            namespaced=kind.namespaced,
+            plural=kind.plural,
+            short=kind.short_names,
+            schema=schema,
+        )
+        known = table.setdefault(kind.kind, info)
+        if (known.api_version, known.namespaced, known.plural) != (info.api_version, info.namespaced, info.plural):
+            _log.error(
+                "a plugin's kind %s of %s is not that of %s: it is left out",
+                kind.kind,
+                info.api_version,
+                known.api_version,
+            )
+    return table
+
+
+def kind_info(kind: object, kinds: Kinds = KINDS) -> KindInfo:
     """The table's row. Raises InvalidConfig for an unknown kind, with the nearest known one."""
-    if isinstance(kind, str) and kind in KINDS:
-        return KINDS[kind]
-    by_lower = {known.lower(): known for known in KINDS}
+    if isinstance(kind, str) and kind in kinds:
+        return kinds[kind]
+    by_lower = {known.lower(): known for known in kinds}
     near = difflib.get_close_matches(str(kind).lower(), by_lower, n=1)
-    guess = f"did you mean {by_lower[near[0]]}?" if near else f"use one of {', '.join(KINDS)}"
+    guess = f"did you mean {by_lower[near[0]]}?" if near else f"use one of {', '.join(kinds)}"
     raise InvalidConfig(f"the kind {kind!r} is unknown", hint=guess, path="$.kind")
 
 
-def object_key(kind: str, name: str, namespace: str = "") -> ObjectKey:
+def object_key(kind: str, name: str, namespace: str = "", kinds: Kinds = KINDS) -> ObjectKey:
     """The key of an object: an empty namespace of a namespaced kind is `default`. Raises InvalidConfig for an unknown kind."""
-    return ObjectKey(kind, (namespace or DEFAULT_NAMESPACE) if kind_info(kind).namespaced else "", name)
+    return ObjectKey(kind, (namespace or DEFAULT_NAMESPACE) if kind_info(kind, kinds).namespaced else "", name)
 
 
-def normalized(document: Any) -> Object:
+def check_object_name(name: str) -> None:
+    """Raises InvalidConfig for a name that no object can have."""
+    _check_name(name, "$.metadata.name", _NAME, _MAX_NAME)
+
+
+def normalized(document: Any, kinds: Kinds = KINDS) -> Object:
     """A copy of a document as an object of a known kind, with its namespace filled in.
 
-    Raises InvalidConfig with the JSON path at fault. Looks at what makes it an object, not at its spec.
+    Raises InvalidConfig with the JSON path at fault. Looks at what makes it an object, and at its spec only by the schema of its
+    kind.
     """
     if not isinstance(document, Mapping):
         raise InvalidConfig(f"expected an object, found {_named(document)}", hint="give kind and metadata", path="$")
     kind = document.get("kind")
     if kind is None:
-        raise InvalidConfig("the kind is missing", hint=f"add one of {', '.join(KINDS)}", path="$.kind")
-    info = kind_info(kind)
+        raise InvalidConfig("the kind is missing", hint=f"add one of {', '.join(kinds)}", path="$.kind")
+    info = kind_info(kind, kinds)
     if document.get("apiVersion") != info.api_version:
         raise InvalidConfig(
             f"the apiVersion {document.get('apiVersion')!r} is not that of a {kind}",
@@ -146,10 +190,12 @@ def normalized(document: Any) -> Object:
     meta = obj["metadata"] = _mapping(obj.get("metadata"), "$.metadata")
     _check_name(meta.get("name"), "$.metadata.name", _NAME, _MAX_NAME)
     _set_namespace(meta, kind, info)
-    for field in ("labels", "annotations"):
-        _check_strings(meta.get(field), f"$.metadata.{field}")
+    for key in ("labels", "annotations"):
+        _check_strings(meta.get(key), f"$.metadata.{key}")
     if obj.get("spec") is not None:
         _mapping(obj["spec"], "$.spec")
+    if info.schema is not None and (problems := info.schema.problems(obj)):
+        raise InvalidConfig(problems[0].message, hint=problems[0].hint, path=problems[0].path)
     return obj
 
 

@@ -65,7 +65,12 @@ def answer_findings(call: CniCall, findings: Sequence[Finding]) -> Answer:
     text = "; ".join(f"{item.code}: {item.message}" for item in findings)
     return Answer(
         failed=True,
-        result={"cniVersion": call.cni_version, "code": CHECK_FAILED, "msg": text, "details": "make the sandbox anew"},
+        result={
+            "cniVersion": call.cni_version,
+            "code": CHECK_FAILED,
+            "msg": text,
+            "details": "create the sandbox again",
+        },
     )
 
 

@@ -74,7 +74,7 @@ class ChainedPlugin:
     def _gc(self, call: CniCall) -> Answer:
         """The runtime's list names only the primary interface of each sandbox, so only container ids can be compared.
 
-        Whoever calls may have made the list before a sandbox came: what lives by the runtime's own word is not ended by it.
+        The caller may have made the list before a sandbox came: a sandbox that the runtime lists as ready is not ended by it.
         """
         if call.valid_attachments is None:
             raise InvalidCniCall(BAD_CONFIG, "GC needs cni.dev/valid-attachments")

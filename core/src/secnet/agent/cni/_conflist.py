@@ -4,7 +4,7 @@ libcni takes the files `*.conf`, `*.conflist` and `*.json` of the directory in t
 cluster's network. In a conflist our entry is added to what is there, as other chained plugins do; its owner may rewrite it,
 and then the entry is added again. A `.conf` holds one plugin and cannot be added to: beside it a conflist is made whose name
 comes first (`10-net.conf`: `10-net-secnet.conflist`), and the file itself is left alone. Such a conflist says in itself that it
-is ours: a name alone may be somebody else's.
+is ours: a name alone may be another owner's.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
     Returns the file of that network if it had to be written.
 
     Raises NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose
-    version of CNI our plugin does not speak, for its Pods would all fail; Conflict when somebody else's file has the name of
+    version of CNI our plugin does not speak, for its Pods would all fail; Conflict when a file of another owner has the name of
     the conflist to be made.
     """
     wanted = thaw(entry)
@@ -98,13 +98,13 @@ def _wait_for(path: Path, why: Exception) -> None:
     """Its owner may be writing it at this moment, and then it is the network that counts."""
     raise NotReady(
         f"this file comes before the CNI networks, and cannot be read: {why}",
-        hint="mend or remove it, if it stays so; it is looked at again",
+        hint="correct or remove it, if it stays so; it is read again",
         subject=str(path),
     ) from why
 
 
 def _networks(conf_dir: Path, unreadable: Callable[[Path, Exception], None] = _pass_over) -> Iterator[_Network]:
-    """The networks in libcni's order. unreadable: told of each file on the way that cannot be read, or is no JSON."""
+    """The networks in libcni's order. unreadable: called for each file on the way that cannot be read, or is no JSON."""
     try:
         names = sorted(name for name in os.listdir(conf_dir) if name.endswith(_SUFFIXES))
     except FileNotFoundError:

@@ -49,7 +49,7 @@ CONTRACT_VIOLATION: CniCode = 103
 CHECK_FAILED: CniCode = 104
 INTERNAL: CniCode = 105
 
-# Unsupported is not CNI's 2: that one is about a field of the configuration, ours also about the host or the Pod's wish.
+# Unsupported is not CNI's 2: that one is about a field of the configuration, ours also about the host or the Pod's request.
 _CODES: dict[type[SecnetError], CniCode] = {
     Retryable: TRY_AGAIN,
     Cancelled: TRY_AGAIN,

@@ -24,7 +24,7 @@ _LONGEST = 100  # of the 107 bytes that the kernel takes; the rest is for the na
 def bind_listener(path: Path) -> tuple[socket.socket, FileIdentity]:
     """A listening, non-blocking socket at `path`, mode 0600, and what `unbind` needs.
 
-    A socket that nobody listens at is replaced. The socket is made under another name and renamed, so that nobody ever meets
+    A socket without a listener is replaced. The socket is made under another name and renamed, so that no client ever meets
     one with a wrong mode. Raises Conflict when another process listens there or something else lies there, InvalidConfig for
     a path that is too long, MissingPrivilege for a directory that others may write, or what an OSError means.
     """
@@ -88,5 +88,5 @@ def _is_served(path: Path) -> bool:
         except ConnectionRefusedError:
             return False
         except BlockingIOError:
-            pass  # its backlog is full: somebody is there
+            pass  # its backlog is full: there is a listener
     return True

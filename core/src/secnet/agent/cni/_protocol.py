@@ -109,7 +109,7 @@ def parse_call(raw: RawCall) -> CniCall:
         conf=_own(conf),
         prev_result=_prev_result(conf) if strict else None,
         runtime=parse_runtime_config(conf) if strict else RuntimeConfig(),
-        fail_open_namespaces=_pass_namespaces(conf),
+        fail_open_namespaces=_fail_open_namespaces(conf),
         valid_attachments=_valid_attachments(conf) if command is Command.GC else None,
     )
 
@@ -187,7 +187,7 @@ def _check_head(conf: Mapping[str, Any]) -> None:
 
 
 def _args(text: str, strict: bool) -> dict[str, str]:
-    """CNI_ARGS: `KEY=VALUE;...` in any order. strict: also refuse what nobody here reads, unless IgnoreUnknown is set."""
+    """CNI_ARGS: `KEY=VALUE;...` in any order. strict: also reject what is not read here, unless IgnoreUnknown is set."""
     found = {}
     for pair in filter(None, text.split(";")):
         key, equals, value = pair.partition("=")
@@ -215,7 +215,7 @@ def _prev_result(conf: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return given
 
 
-def _pass_namespaces(conf: Mapping[str, Any]) -> frozenset[str]:
+def _fail_open_namespaces(conf: Mapping[str, Any]) -> frozenset[str]:
     given = conf.get("failOpenNamespaces", ["kube-system"])
     return frozenset(item for item in given if isinstance(item, str)) if isinstance(given, list) else frozenset()
 

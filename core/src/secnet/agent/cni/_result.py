@@ -16,7 +16,7 @@ _WITH_LINK_FACTS = ("1.1.0",)  # interfaces have mtu and pciID, routes more than
 
 
 def passed_through(version: str, previous: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The result of a plugin that changes nothing the runtime can see. Without a plugin before it there is nothing to tell."""
+    """The result of a plugin that changes nothing the runtime can see. Without a plugin before it there is no result."""
     return {**(thaw(previous) if previous is not None else {}), "cniVersion": version}
 
 
@@ -52,7 +52,7 @@ def _address(version: str, address: str, gateway: str | None) -> dict[str, Any]:
 
 
 def _route(version: str, route: Route) -> dict[str, Any]:
-    """Older versions cannot tell a route of another table from one of the main table: such routes are left out there."""
+    """Older versions cannot express the table of a route: such routes are left out there."""
     found: dict[str, Any] = {"dst": route.dst, "gw": route.gw}
     if version in _WITH_LINK_FACTS:
         for name in ("mtu", "advmss", "priority", "table", "scope"):

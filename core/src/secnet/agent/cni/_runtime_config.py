@@ -23,7 +23,7 @@ def parse_runtime_config(conf: Mapping[str, Any]) -> RuntimeConfig:
     values: dict[str, Any] = {}
     for key, (name, parse) in _KEYS.items():
         if given.get(key) in (None, "", [], {}):
-            continue  # runtimes write empty values for what nobody asked for
+            continue  # runtimes write empty values for what was not asked for
         try:
             values[name] = parse(given[key])
         except BadValue as exc:
@@ -39,7 +39,7 @@ def _text(value: Any) -> str:
 
 
 def _bandwidth(value: Any) -> Mapping[str, int] | None:
-    """As in the annotation, but callers write 0 for a rate that nobody asked for."""
+    """As in the annotation, but callers write 0 for a rate that was not asked for."""
     if isinstance(value, dict):
         value = {key: item for key, item in value.items() if item != 0}
     return selection_values.bandwidth(value) if value else None

@@ -1,6 +1,6 @@
 """The unix socket at which the plugin calls: root only, one thread for each call.
 
-One thread watches the socket and all connections. It sends a sign of life to callers that wait, and sets a call's event
+One thread watches the socket and all connections. It sends a keepalive to callers that wait, and sets a call's event
 when its caller is gone.
 """
 
@@ -99,7 +99,7 @@ class CniServer:
         self._loop.start()
 
     def is_lost(self) -> bool:
-        """Whether the socket was removed or replaced under us, so that nobody reaches this server: make another one."""
+        """Whether the socket was removed or replaced under us, so that no client reaches this server: make another one."""
         try:
             found = os.lstat(self._path)
         except OSError:
@@ -151,7 +151,7 @@ class CniServer:
                 thread.join(_IO_SECONDS)
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it wakes up anyway; closed: nobody is left to wake
+        with contextlib.suppress(OSError):  # full: it wakes up anyway; closed: no thread is left to wake
             self._wake_in.send(b"!", socket.MSG_DONTWAIT)
 
     def _watch(self) -> None:
@@ -167,7 +167,7 @@ class CniServer:
                     connection.keepalive()
 
     def _poll(self, connections: list[_Connection]) -> None:
-        """Wait for something to happen, for as long as nobody needs a sign of life."""
+        """Wait for something to happen, for as long as no caller needs a keepalive."""
         poll = select.poll()
         poll.register(self._wake_out, select.POLLIN)
         listening = not self._deaf.is_set() and len(connections) < _MAX_CALLS
@@ -206,7 +206,7 @@ class CniServer:
         try:
             connection.thread.start()
             self._threads.append(connection.thread)
-        except RuntimeError:  # no more threads: the caller is told to come again, by itself
+        except RuntimeError:  # no more threads: the caller gets "try again later", by itself
             _log.exception("a CNI call cannot be taken")
             connection.thread = None
             self._forget(connection)

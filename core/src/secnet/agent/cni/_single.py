@@ -1,6 +1,6 @@
 """The plugin for ONE network, as an ordinary CNI plugin: called by Multus for a NAD of `type: secnet`, by a runtime, by cnitool.
 
-The result tells all about the interface. The network is known by the `name` in its configuration.
+The result describes the whole interface. The network is identified by the `name` in its configuration.
 """
 
 from __future__ import annotations

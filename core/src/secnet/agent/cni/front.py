@@ -64,7 +64,7 @@ class CniFront:
         self._server.start()
 
     def tend(self) -> None:
-        """Install the plugin once the agent is ready, and again when somebody wrote the configuration anew. Never raises."""
+        """Install the plugin once the agent is ready, and again when the configuration was rewritten. Never raises."""
         self._keep_socket()
         if self._ends_only or not self._attacher.ready:
             return
@@ -85,7 +85,7 @@ class CniFront:
         self._last_problem = ""
 
     def _ensure(self) -> None:
-        """Somebody else may write the network anew at any time: whoever looks for a Pod without its networks shall see it."""
+        """Another program may rewrite the network at any time: the log explains why Pods started without their networks."""
         written = self._installation.ensure()
         if written is not None:
             self._metrics.on_entry_written()
@@ -100,7 +100,7 @@ class CniFront:
         self._was_in = True
 
     def _keep_socket(self) -> None:
-        """Somebody may remove the socket, or the whole run directory, under us."""
+        """The socket, or the whole run directory, may be removed under us."""
         if not self._server.is_lost():
             return
         _log.error("the CNI socket %s was removed or replaced; making it again", self._socket)

@@ -1,6 +1,6 @@
 """The plugin in the runtime's directories: the program, the way to the socket, and the entry in the runtime's network.
 
-Call `ensure` when the agent is ready, and again now and then: whoever owns the primary network may write its file anew. Call
+Call `ensure` when the agent is ready, and again now and then: the owner of the primary network may rewrite its file. Call
 `remove` before the agent goes for good; not for an upgrade, or Pods made meanwhile would start without their networks.
 """
 
@@ -31,7 +31,7 @@ _UNSURE_SECONDS = 2.0  # two changes in one tick of the clock have the same time
 class CniInstallation:
     """What is installed on one node.
 
-    program: the compiled plugin; None where somebody else installs it. conf_dir: None where somebody else chains it.
+    program: the compiled plugin; None where another program installs it. conf_dir: None where another program chains it.
     socket: the agent's, by the path that it has on the host. multus: whether Multus serves this node, also while it is away.
     """
 
@@ -84,7 +84,7 @@ class CniInstallation:
         return conflist.chain(self._conf_dir, self._entry)
 
     def _look(self, multus: bool) -> tuple[object, ...] | None:
-        """What differs when anything was changed. None if a file cannot be looked at, or its times are too young to tell."""
+        """What differs when anything was changed. None if a file cannot be read, or its times are too recent to compare."""
         files = [self._bin_dir / CHAINED_TYPE, *([] if self._program is None else [self._program])]
         try:
             if self._conf_dir is not None:

@@ -1,6 +1,6 @@
 """Whether the plugin is to stand in the runtime's configuration: a word between a running agent and `secnet cni-uninstall`.
 
-An agent writes its entry again whenever it is missing, so it must know that somebody took it out on purpose. The word lies in
+An agent writes its entry again whenever it is missing, so it must know that it was removed on purpose. The flag is in
 the run directory, holds until an agent starts, and is read and written under a lock: no entry appears behind the remover's back.
 """
 

@@ -18,7 +18,7 @@ __all__ = ["Attached", "Attacher", "RecordedAttachment", "RuntimeConfig", "Sandb
 class SandboxCall:
     """The sandbox that a call is about.
 
-    netns: a path as the runtime knows it; nothing was looked at yet. pod: None when the runtime names none.
+    netns: a path as the runtime knows it; nothing was checked yet. pod: None when the runtime names none.
     ifname: CNI_IFNAME; in a chain that is the primary interface. may_pass: the Pod must not wait until it can be looked up.
     """
 
@@ -52,7 +52,7 @@ class RuntimeConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """An interface that is there, as far as a CNI result tells of it. netdev: False when the Pod got no kernel interface."""
+    """An interface, as far as a CNI result describes it. netdev: False when the Pod got no kernel interface."""
 
     ifname: str
     mac: str | None = None
@@ -118,7 +118,7 @@ class Attacher(Protocol):
         ...
 
     def has_ended(self, container_id: str) -> bool:
-        """Whether a sandbox of `attach_pod` has ended; False where that cannot be told. Never raises."""
+        """Whether a sandbox of `attach_pod` has ended; False where it is unknown. Never raises."""
         ...
 
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:

@@ -1,6 +1,6 @@
 """What Antrea's own antrea-agent.conf has beside the bridges of secondary networks, so that the file can be pasted as it is.
 
-Its keys are about the primary network: they are accepted, told of in a note, and have no effect here.
+Its keys are about the primary network: they are accepted, reported in a note, and have no effect here.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def without_antrea(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def antrea_notes(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is accepted and has no effect: nothing to mend. `data` is valid."""
+    """What is accepted and has no effect: nothing to correct. `data` is valid."""
     gates = data.get(_GATES) or {}
     if _OURS in gates:
         state = "on" if gates[_OURS] else "off"

@@ -1,7 +1,8 @@
 """The node configuration: one YAML file, checked by schema, with a working default for every key.
 
-`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment. `ovsBridges` at the top, and
-Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (ARCHITECTURE "Schema ownership").
+`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as
+`ipam.TYPE` by that of the backend. `ovsBridges` at the top, and
+Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (docs/architecture.md, "Schemas").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 
-from ..plugins.registry import DRIVERS_GROUP, Registry
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.documents import parse_yaml
 from ..text.json_text import json_path, show, suggest
 from ..text.schema import Problem, Validator
@@ -57,9 +58,9 @@ class KubernetesSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CniSettings:
-    """conf_dir: None when somebody else chains the plugin into the runtime's configuration.
+    """conf_dir: None when another program chains the plugin into the runtime's configuration.
 
-    program: the compiled plugin; None when somebody else puts it into `bin_dir`. fail_open_namespaces: includes that
+    program: the compiled plugin; None when another program installs it in `bin_dir`. fail_open_namespaces: includes that
     of the agent itself, whose Pod must never wait for its own agent.
     """
 
@@ -75,10 +76,11 @@ class Settings:
     """The node configuration with defaults filled in. Times are seconds; directories are absolute.
 
     kubernetes: how the Kubernetes API is reached; None when manifests are the source.
-    cni_conf_dir: where the runtime's CNI configuration is looked at; None where it is not. multus: see its schema.
+    cni_conf_dir: where the runtime's CNI configuration is read; None where it is not. multus: see its schema.
     cni: the socket for the CNI plugin; None when Pods are attached as they are seen.
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
-    drivers: section of each network type, valid by its fragment unless that driver could not be loaded.
+    drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
+    unless that plugin could not be loaded.
     notes: what the file has that has no effect, for the log.
     """
 
@@ -97,6 +99,7 @@ class Settings:
     cni: CniSettings | None = None
     http_listen: str | None = None
     drivers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str = "info"
     log_format: str = "console"
     workers: int = 8
@@ -107,16 +110,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
+        object.__setattr__(self, "backends", freeze(self.backends))
 
-    def host_context(self, network_type: str) -> HostContext:
-        """What a plugin is built with; its `config` is empty for a type without a section, and for IPAM backends."""
+    def driver_context(self, network_type: str) -> HostContext:
+        """What a driver is built with; its `config` is empty for a type without a section."""
+        return self._context(self.drivers.get(network_type, {}))
+
+    def backend_context(self, ipam_type: str) -> HostContext:
+        """What an IPAM backend is built with; its `config` is empty for a type without a section."""
+        return self._context(self.backends.get(ipam_type, {}))
+
+    def _context(self, section: Mapping[str, Any]) -> HostContext:
         return HostContext(
             node_name=self.node_name,
             run_dir=self.run_dir,
             owner_tag=self.owner_tag,
             ovsdb=self.ovsdb,
             datapath_type=self.datapath_type,
-            config=self.drivers.get(network_type, {}),
+            config=section,
             state_dir=self.state_dir,
         )
 
@@ -136,7 +147,7 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
 
 
 def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
-    """What a valid node configuration has that has no effect: worth knowing, nothing to mend."""
+    """What a valid node configuration has that has no effect: worth knowing, nothing to correct."""
     return list(antrea_notes(_without_empty(data)))
 
 
@@ -147,7 +158,12 @@ def examine_settings(data: Any, registry: Registry) -> list[Problem]:
     problems = _NODE.problems(data)
     if problems:
         return problems
-    return [*_source_problems(data), *_alias_problems(data), *_driver_problems(data, registry)]
+    return [
+        *_source_problems(data),
+        *_alias_problems(data),
+        *_driver_problems(data, registry),
+        *_backend_problems(data, registry),
+    ]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -221,6 +237,20 @@ def _driver_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Pr
             )
 
 
+def _backend_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
+    for ipam_type, section in (data.get("ipam") or {}).items():
+        plugin = registry.backends.get(ipam_type)
+        if plugin is not None and plugin.node is not None:
+            yield from plugin.node.problems(section, prefix=("ipam", ipam_type))
+        elif registry.problem(BACKENDS_GROUP, ipam_type) is None:
+            install = "remove the section, or install the distribution that provides the type"
+            yield Problem(
+                path=json_path(("ipam", ipam_type)),
+                message=f"no IPAM backend for the type {ipam_type!r} is installed",
+                hint=f"{install}; {suggest(ipam_type, [*registry.backends])}",
+            )
+
+
 def _at_alias(problem: Problem, data: Mapping[str, Any]) -> Problem:
     """The problem at the place where the user wrote the bridges."""
     canonical = json_path(("drivers", _BRIDGES_TYPE, _BRIDGES))
@@ -271,6 +301,7 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     return Settings(
         node_name=name,
         drivers=_sections(data),
+        backends=data.get("ipam") or {},
         **{key: value for key, value in given.items() if value is not None},
     )
 

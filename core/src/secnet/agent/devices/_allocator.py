@@ -1,7 +1,7 @@
 """Which device each network of a Pod gets: once for all of them, and the same one again at each attempt.
 
 What a record of this sandbox holds stays with its network. The rest is given in the order of the annotation, in the order of the
-source. Whether another Pod's record still holds a device is not looked at here: the order would then depend on when that one is
+source. Whether another Pod's record still holds a device is not checked here: the order would then depend on when that one is
 removed. The pipeline refuses such a device as Busy, until it is free.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from secnet.contract import AttachmentId, Call, Cancelled, DeviceRef, NotReady, Retryable, SecnetError, Timeout
 
+from ..base.backoff import Backoff
 from ..model.pod import pod_ref
 from ..model.record import Origin, Record
 from ..model.work import Changes, Ignored, Rejected, Work
@@ -24,7 +25,7 @@ from .source import ANY_RESOURCE, Devices, DeviceSource
 __all__ = ["DeviceAllocator"]
 
 _PATIENCE_SECONDS = 10.0
-_FIRST_PAUSE, _LAST_PAUSE = 0.1, 1.0
+_PAUSES = (0.1, 1.0)
 _LEAST_QUESTION = 0.1
 
 
@@ -74,7 +75,7 @@ class DeviceAllocator:
     def _given(
         self, pod: Mapping[str, Any], wanting: Sequence[Work], wait: Call | None
     ) -> tuple[Devices, SecnetError | None]:
-        """What the source says, or why it says nothing; it is not asked where nobody wants to know."""
+        """What the source says, or why it says nothing; it is not asked where no network needs it."""
         if not wanting:
             return {}, None
         try:
@@ -90,13 +91,12 @@ class DeviceAllocator:
         At the end counts what was said last, and not only that it took too long.
         """
         end = None if wait is None else self._clock() + wait.remaining(_PATIENCE_SECONDS)
-        pause = _FIRST_PAUSE
+        backoff = Backoff(*_PAUSES, jitter=0)
         while True:
             given, error = self._ask_once(pod, end)
             late = error is not None or any(not _of(given, r) and self._source.may_come(pod, r) for r in resources)
-            if not late or not self._pause(pause, end, wait):
+            if not late or not self._pause(backoff.delay(), end, wait):
                 break
-            pause = min(_LAST_PAUSE, pause * 2)
         if error is not None:
             raise error
         return given
@@ -128,7 +128,7 @@ class DeviceAllocator:
 
 
 def _held(record: Record, outcome: Work | Rejected | Ignored) -> Work | Rejected | Ignored:
-    """A living attachment that is made anew gets the device that it has."""
+    """An attachment that is repaired keeps its device."""
     device = record.attachment.request.device
     if device is None or not isinstance(outcome, Work) or outcome.resource is None:
         return outcome

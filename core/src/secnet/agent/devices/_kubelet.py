@@ -34,7 +34,7 @@ Answer = TypeVar("Answer", bound="Message")
 
 
 class KubeletDevices:
-    """Asks the kubelet behind a unix socket each time anew. Thread-safe. Connects, and connects again, when asked.
+    """Asks the kubelet behind a unix socket each time. Thread-safe. Connects, and connects again, when asked.
 
     Devices of device plugins stand under the name of their resource. Devices of Dynamic Resource Allocation stand under the name
     of the driver that gave them. timeout: the longest that one answer takes, in seconds.
@@ -135,7 +135,7 @@ class KubeletDevices:
         with self._lock:
             if self._channel is None:
                 self._channel = open_channel(library, self._socket)
-            call = method(self._channel, f"{_SERVICE}/{name}", read)
+            call = method(self._channel, f"{_SERVICE}/{name}", type(request), read)
         return call(request, timeout=max(0.0, end - time.monotonic()))
 
 

@@ -1,4 +1,4 @@
-"""PCI addresses, and what is told about a device that has one."""
+"""PCI addresses, and the device information of a device that has one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def device_id(text: str) -> str:
 
 
 def device_info(device: str) -> dict[str, Any] | None:
-    """What the Device Information Specification wants told of a device, as far as its id says it; None if it does not."""
+    """The device-info of the Device Information Specification, as far as the id of the device gives it; None if it does not."""
     if not _ADDRESS.fullmatch(device.lower()):
         return None
     return {"type": "pci", "version": _SPEC_VERSION, "pci": {"pci-address": device.lower()}}

@@ -1,4 +1,4 @@
-"""`secnet doctor`: what of this node would keep the agent from working, each with the mend. Reads, and never changes anything.
+"""`secnet doctor`: what would keep the agent from working on this node, each with its remedy. Reads, and never changes anything.
 
 A check is a function from `Host` to results. `run_checks` runs them all; one that fails itself says so and stops no other.
 """

@@ -9,6 +9,7 @@ from secnet.ovs import look
 
 from ..preflight.antrea import AntreaState, look_at_antrea
 from ._base import ApiReader, Host, Result, fail, ok, warn
+from ._node import ovs_users
 
 __all__ = ["check_antrea"]
 
@@ -17,7 +18,7 @@ def check_antrea(host: Host) -> Iterator[Result]:
     """By its configuration in the cluster, and by the ports that it left in Open vSwitch."""
     if host.api is not None:
         yield _configured(host.api)
-    if not host.needing("OVSDB"):
+    if not ovs_users(host):
         return
     try:
         ports = look(host.settings.ovsdb).ports
@@ -28,7 +29,7 @@ def check_antrea(host: Host) -> Iterator[Result]:
     found = sorted(name for name, ids in ports.items() if ids.get("antrea-type") == "container" and "if-dev" in ids)
     if found:
         shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        yield warn(what, f"there are {shown}", "create their Pods anew, once Antrea's feature is off")
+        yield warn(what, f"there are {shown}", "recreate their Pods, once Antrea's feature is off")
     else:
         yield ok(what, "none")
 
@@ -38,4 +39,4 @@ def _configured(api: ApiReader) -> Result:
     verdict = look_at_antrea(api)
     if verdict.state is AntreaState.OFF:
         return ok(what, verdict.finding)
-    return (fail if verdict.state is AntreaState.ON else warn)(what, verdict.finding, verdict.mend)
+    return (fail if verdict.state is AntreaState.ON else warn)(what, verdict.finding, verdict.remedy)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from secnet.contract import DoctorLevel as Level
+from secnet.contract import DoctorResult as Result
+from secnet.contract import Needs
 
 from ..cluster.interface import ApiReader
 from ..config.settings import Settings
@@ -15,40 +18,19 @@ from ..plugins.registry import Registry
 __all__ = ["ApiReader", "Check", "Host", "Level", "Result", "fail", "ok", "warn"]
 
 
-class Level(StrEnum):
-    """warn: something may be missing, or could not be found out. fail: the agent cannot do all of its work."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """what: the thing looked at. finding: how it is. mend: what to do; empty when all is well."""
-
-    level: Level
-    what: str
-    finding: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.mend if self.mend else ''}"
-
-
 def ok(what: str, finding: str) -> Result:
     """All is well."""
     return Result(level=Level.OK, what=what, finding=finding)
 
 
-def warn(what: str, finding: str, mend: str) -> Result:
+def warn(what: str, finding: str, remedy: str) -> Result:
     """It may matter."""
-    return Result(level=Level.WARN, what=what, finding=finding, mend=mend)
+    return Result(level=Level.WARN, what=what, finding=finding, remedy=remedy)
 
 
-def fail(what: str, finding: str, mend: str) -> Result:
+def fail(what: str, finding: str, remedy: str) -> Result:
     """The agent cannot do all of its work."""
-    return Result(level=Level.FAIL, what=what, finding=finding, mend=mend)
+    return Result(level=Level.FAIL, what=what, finding=finding, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +53,19 @@ class Host:
         """Where this absolute path is looked for."""
         return self.root / str(absolute).lstrip("/")
 
-    def needing(self, pattern: str) -> dict[str, list[str]]:
-        """What the installed network types say they need: each text that matches `pattern`, with the types that name it."""
+    def needing(self, items: Callable[[Needs], Iterable[str]]) -> dict[str, list[str]]:
+        """What the installed plugins need: each item, such as of `lambda needs: needs.link_kinds`, with those that name it."""
+        plugins: list[tuple[str, Any]] = [(name, plugin) for name, plugin in sorted(self.registry.drivers.items())]
+        plugins += [(f"IPAM type {name}", plugin) for name, plugin in sorted(self.registry.backends.items())]
         found: dict[str, list[str]] = {}
-        for name, plugin in sorted(self.registry.drivers.items()):
-            for hit in sorted({hit for text in plugin.info.privileges for hit in re.findall(pattern, text)}):
-                found.setdefault(hit, []).append(name)
+        for name, plugin in plugins:
+            for item in dict.fromkeys(items(plugin.info.needs)):
+                found.setdefault(item, []).append(name)
         return found
+
+    def worse(self, users: Iterable[str]) -> Callable[[str, str, str], Result]:
+        """How bad it is that these lack something: `fail` if one of them is a configured network type, else `warn`."""
+        return fail if any(self.settings.drivers.get(name) for name in users) else warn
 
 
 Check = Callable[[Host], Iterable[Result] | Iterator[Result]]

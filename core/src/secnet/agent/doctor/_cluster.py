@@ -57,8 +57,8 @@ def check_api(host: Host) -> Iterator[Result]:
             "Kubernetes API", f"there is no node {name!r}", "correct nodeName: it is the name of the Node object"
         )
     except MissingPrivilege as exc:
-        mend = f"see by `kubectl get node {name}` whether nodeName is right, or allow the agent to get nodes"
-        yield warn("Kubernetes API", f"answers, but the node cannot be looked up: {exc.message}", mend)
+        remedy = f"see by `kubectl get node {name}` whether nodeName is right, or allow the agent to get nodes"
+        yield warn("Kubernetes API", f"answers, but the node cannot be read: {exc.message}", remedy)
     except SecnetError as exc:
         yield fail("Kubernetes API", exc.message, exc.hint or "see whether the API server answers from this node")
     else:
@@ -66,7 +66,7 @@ def check_api(host: Host) -> Iterator[Result]:
         if boot and here and boot != here:
             found = f"the node {name!r} is another machine's: its bootID is {boot}, here it is {here}"
             yield fail(
-                "Kubernetes API", found, "correct nodeName; just after a boot, wait for the kubelet to tell of it"
+                "Kubernetes API", found, "correct nodeName; just after a boot, wait for the kubelet to report it"
             )
         else:
             yield ok("Kubernetes API", f"answers, and knows the node {name}")
@@ -83,11 +83,24 @@ def check_kinds(host: Host) -> Iterator[Result]:
     """Each of our CRDs has the version, the subresource and the fields that we need."""
     if host.api is None:
         return
-    kinds = _backend_kinds(host)
+    kinds = {kind.kind: kind for kind in host.registry.kinds}
     for crd, (version, subresource, fields) in FIELDS.items():
         if crd == _POOLS and "IPPool" not in kinds:
             continue
         yield _kind(host.api, crd, version, subresource, fields)
+    for kind in kinds.values():
+        crd = f"{kind.plural}.{kind.group}"
+        if kind.group and crd not in FIELDS:
+            yield _kind(host.api, crd, kind.version, True, ())
+
+
+def _plugin_rules(host: Host) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """What the plugins' own kinds need: group, resource and verbs."""
+    known = {(group, resource) for rule in host.rules for group in rule["apiGroups"] for resource in rule["resources"]}
+    for kind in host.registry.kinds:
+        if (kind.group, kind.plural) not in known:
+            yield kind.group, kind.plural, ("get", "list")
+            yield kind.group, f"{kind.plural}/status", ("update",)
 
 
 def check_access(host: Host) -> Iterator[Result]:
@@ -99,6 +112,8 @@ def check_access(host: Host) -> Iterator[Result]:
             for resource in rule["resources"]:
                 for name in rule.get("resourceNames") or ("",):
                     yield _access(host.api, group, resource, name, rule["verbs"])
+    for group, resource, verbs in _plugin_rules(host):
+        yield _access(host.api, group, resource, "", verbs)
 
 
 def _access(api: ApiReader, group: str, resource: str, name: str, verbs: Sequence[str]) -> Result:
@@ -106,7 +121,7 @@ def _access(api: ApiReader, group: str, resource: str, name: str, verbs: Sequenc
     try:
         denied = [verb for verb in verbs if not _allowed(api, group, resource, name, verb)]
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     if denied:
         return fail(what, f"{', '.join(denied)} is not allowed", "apply the ClusterRole of deploy/ and its binding")
     return ok(what, f"{', '.join(verbs)} allowed")
@@ -121,7 +136,7 @@ def _kind(api: ApiReader, crd: str, version: str, subresource: bool, fields: Seq
     except MissingPrivilege:
         return _discovered(api, what, crd, version)
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     served = {item["name"]: item for item in found["spec"]["versions"] if item.get("served")}
     if version not in served:
         return fail(
@@ -146,7 +161,7 @@ def _discovered(api: ApiReader, what: str, crd: str, version: str) -> Result:
     except ObjectNotFound:
         return fail(what, f"{group}/{version} is not served", "apply the CRDs of deploy/")
     except SecnetError as exc:
-        return warn(what, f"cannot be told: {exc.message}", "see whether the API server answers")
+        return warn(what, f"unknown: {exc.message}", "see whether the API server answers")
     if plural not in [item["name"] for item in found.get("resources") or ()]:
         return fail(what, f"{group}/{version} has no {plural}", "apply the CRDs of deploy/")
     return ok(what, f"serves {version}; its fields may only be compared by who may get CRDs")
@@ -174,7 +189,3 @@ def _allowed(api: ApiReader, group: str, resource: str, name: str, verb: str) ->
         "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
     }
     return bool((api.post(_REVIEWS, review).get("status") or {}).get("allowed"))
-
-
-def _backend_kinds(host: Host) -> set[str]:
-    return {kind for plugin in host.registry.backends.values() for kind in plugin.info.kinds}

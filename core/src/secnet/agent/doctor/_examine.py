@@ -1,4 +1,4 @@
-"""All checks, in the order in which a reader mends things."""
+"""All checks, in the order in which an operator corrects things."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ._antrea import check_antrea
 from ._base import Check, Host, Result, warn
 from ._cluster import check_access, check_api, check_kinds
-from ._kernel import check_link_kinds
+from ._kernel import check_kernel_modules, check_link_kinds, check_programs
 from ._mounts import check_mounts
 from ._node import check_drivers, check_ovs, check_privileges
 from ._runtime import check_cni, check_multus, check_sockets
@@ -18,6 +18,8 @@ CHECKS: tuple[Check, ...] = (
     check_privileges,
     check_mounts,
     check_link_kinds,
+    check_kernel_modules,
+    check_programs,
     check_ovs,
     check_drivers,
     check_sockets,
@@ -31,10 +33,10 @@ CHECKS: tuple[Check, ...] = (
 
 
 def run_checks(host: Host, checks: Iterable[Check] = CHECKS) -> Iterator[Result]:
-    """Every result. A check that fails by itself is a result too: whoever asks has trouble enough."""
+    """Every result. A check that fails by itself is a result too."""
     for check in checks:
         try:
             yield from check(host)
         except Exception as exc:
             name = getattr(check, "__name__", "check").replace("_", " ")
-            yield warn(name, f"could not be done: {exc!r}", "look at it by hand, and report this")
+            yield warn(name, f"could not be done: {exc!r}", "check it by hand, and report this")

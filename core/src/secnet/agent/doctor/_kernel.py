@@ -1,12 +1,15 @@
-"""Which link kinds the kernel has or can load, told without making one: that would load modules."""
+"""Which link kinds and modules the kernel has or can load, without making a link: that would load modules. Programs too."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 
-from ._base import Host, Result, fail, ok, warn
+from ._base import Host, Result, ok, warn
+from ._node import ovs_users
 
-__all__ = ["KINDS", "check_link_kinds"]
+__all__ = ["KINDS", "check_kernel_modules", "check_link_kinds", "check_programs"]
 
 # Link kind -> its module, and a function that stands in the kernel's symbols exactly when the kind is built in or loaded.
 KINDS = {
@@ -20,7 +23,6 @@ KINDS = {
     "bond": ("bonding", "bond_newlink"),
     "openvswitch": ("openvswitch", "ovs_dp_cmd_new"),
 }
-_WORD = r"\b(?:veth|bridge|vlan|macvlan|ipvlan|vxlan|tun|bond|openvswitch)\b(?= links?\b)"
 
 
 def check_link_kinds(host: Host) -> Iterator[Result]:
@@ -28,28 +30,53 @@ def check_link_kinds(host: Host) -> Iterator[Result]:
     symbols = _symbols(host)
     loadable = _loadable(host)
     needed = _needed(host)
-    for kind, (module, symbol) in KINDS.items():
+    for kind, (module, symbol) in (KINDS | {kind: (kind, "") for kind in needed if kind not in KINDS}).items():
         what, users = f"link kind {kind}", needed.get(kind, [])
         wanted = f", needed by {', '.join(users)}" if users else ""
-        worse = fail if any(host.settings.drivers.get(name) for name in users) else warn
-        if symbol in symbols or host.path(f"/sys/module/{module}/refcnt").exists():
+        worse = host.worse(users)
+        if (symbol and symbol in symbols) or host.path(f"/sys/module/{module}/refcnt").exists():
             yield ok(what, f"present{wanted}")
         elif module in loadable:
             yield ok(what, f"can be loaded as the module {module}{wanted}")
         elif not users:
             yield ok(what, "not found, and nothing installed needs it")
         elif not symbols:
-            yield warn(what, f"cannot be told, as /proc/kallsyms is not readable{wanted}", "run this as root")
+            yield warn(what, f"unknown, as /proc/kallsyms is not readable{wanted}", "run this as root")
         else:
-            mend = f"boot a kernel with it, or install the package that brings the module {module}"
-            yield worse(what, f"absent{wanted}", mend)
+            remedy = f"boot a kernel with it, or install the package that brings the module {module}"
+            yield worse(what, f"absent{wanted}", remedy)
+
+
+def check_kernel_modules(host: Host) -> Iterator[Result]:
+    """One result for each kernel module that a plugin needs: loaded, built in, or ready to be loaded."""
+    loadable = _loadable(host)
+    for module, users in host.needing(lambda needs: needs.kernel_modules).items():
+        what, wanted = f"kernel module {module}", f", needed by {', '.join(users)}"
+        if host.path(f"/sys/module/{module}").is_dir():
+            yield ok(what, f"present{wanted}")
+        elif module in loadable:
+            yield ok(what, f"can be loaded{wanted}")
+        else:
+            remedy = f"boot a kernel with it, or install the package that brings the module {module}"
+            yield host.worse(users)(what, f"absent{wanted}", remedy)
+
+
+def check_programs(host: Host) -> Iterator[Result]:
+    """One result for each program that a plugin needs, looked for in the PATH of this process."""
+    places = [place for place in host.environment.get("PATH", os.defpath).split(os.pathsep) if place]
+    path = os.pathsep.join(str(host.path(place)) for place in places)
+    for program, users in host.needing(lambda needs: needs.programs).items():
+        what, wanted = f"program {program}", f", needed by {', '.join(users)}"
+        if shutil.which(program, path=path):
+            yield ok(what, f"found{wanted}")
+        else:
+            yield host.worse(users)(what, f"not found in PATH{wanted}", "install it where the agent runs")
 
 
 def _needed(host: Host) -> dict[str, list[str]]:
-    """Kinds by the network types that need them. Open vSwitch brings the kind of the datapath that is configured."""
-    needed = host.needing(_WORD)
-    users = sorted({name for names in host.needing("OVSDB").values() for name in names})
-    if users:
+    """Kinds by the plugins that need them. Open vSwitch brings the kind of the datapath that is configured."""
+    needed = host.needing(lambda needs: needs.link_kinds)
+    if users := ovs_users(host):
         needed.setdefault("openvswitch" if host.settings.datapath_type == "system" else "tun", []).extend(users)
     return needed
 
@@ -65,10 +92,13 @@ def _symbols(host: Host) -> frozenset[str]:
 
 
 def _loadable(host: Host) -> frozenset[str]:
-    """Names of the modules that modprobe would find for the running kernel."""
+    """Names of the modules that modprobe would find for the running kernel, or that are built into it."""
     try:
         release = host.path("/proc/sys/kernel/osrelease").read_text(encoding="ascii").strip()
-        text = host.path(f"/lib/modules/{release}/modules.dep").read_text(encoding="utf-8")
+        folder = host.path(f"/lib/modules/{release}")
+        text = (folder / "modules.dep").read_text(encoding="utf-8")
+        builtin = folder / "modules.builtin"
+        text += builtin.read_text(encoding="utf-8") if builtin.exists() else ""
     except OSError:
         return frozenset()
     paths = (line.partition(":")[0] for line in text.splitlines())

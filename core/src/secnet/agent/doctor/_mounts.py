@@ -48,9 +48,9 @@ def check_mounts(host: Host) -> Iterator[Result]:
     yield _state_dir(host, mounts, contained)
     yield from _netns(host, mounts, contained)
     yield _proc_sys(mounts)
-    users = host.needing("writable /sys")
-    if users:
-        yield _sys(mounts, next(iter(users.values())))
+    for path, users in host.needing(lambda needs: needs.writable).items():
+        if path != "/proc/sys":  # the core needs it too
+            yield _writable(mounts, path, users)
 
 
 def _run_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
@@ -80,7 +80,7 @@ def _state_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
     if contained and mount.point == Path("/"):
         return fail(
             what,
-            "lies in the container's own file system: what is to be taken away one day is forgotten with the container",
+            "lies in the container's own file system: what has to be removed later is forgotten with the container",
             "mount a hostPath there that outlives a reboot",
         )
     if not mount.writable:
@@ -98,13 +98,15 @@ def _netns(host: Host, mounts: list[Mount], contained: bool) -> Iterator[Result]
     for place in sorted(places):
         what = f"network namespaces in {place}"
         if not host.path(place).is_dir():
-            mend = "mount the host's directory" if contained else "it comes with the first Pod, or with `ip netns add`"
-            yield warn(what, "the directory does not exist", mend)
+            remedy = (
+                "mount the host's directory" if contained else "it comes with the first Pod, or with `ip netns add`"
+            )
+            yield warn(what, "the directory does not exist", remedy)
         elif contained and mount_of(mounts, place).point == Path("/"):
             yield fail(what, "the container has a directory of its own", "mount the host's, with HostToContainer")
         elif contained and not mount_of(mounts, place).propagates:
-            mend = "set mountPropagation: HostToContainer on that mount"
-            yield fail(what, "mounts of the host do not come through: later namespaces are empty files", mend)
+            remedy = "set mountPropagation: HostToContainer on that mount"
+            yield fail(what, "mounts of the host do not come through: later namespaces are empty files", remedy)
         else:
             yield ok(what, "mounts of the host come through" if contained else "of the host itself")
 
@@ -112,16 +114,16 @@ def _netns(host: Host, mounts: list[Mount], contained: bool) -> Iterator[Result]
 def _proc_sys(mounts: list[Mount]) -> Result:
     if mount_of(mounts, Path("/proc/sys/net")).writable:
         return ok("/proc/sys", "writable")
-    mend = (
+    remedy = (
         "run `mount -o remount,rw,bind /proc/sys` in the container before the agent, as deploy/base/daemonset.yaml does"
     )
-    return fail("/proc/sys", "read-only: no sysctl can be set", mend)
+    return fail("/proc/sys", "read-only: no sysctl can be set", remedy)
 
 
-def _sys(mounts: list[Mount], users: list[str]) -> Result:
-    if mount_of(mounts, Path("/sys/bus")).writable:
-        return ok("/sys", f"writable, as needed by {', '.join(users)}")
-    return warn("/sys", f"read-only, but {', '.join(users)} needs to write it", "mount the host's /sys read-write")
+def _writable(mounts: list[Mount], path: str, users: list[str]) -> Result:
+    if mount_of(mounts, Path(path)).writable:
+        return ok(path, f"writable, as needed by {', '.join(users)}")
+    return warn(path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write")
 
 
 def _parse(line: str) -> Mount:

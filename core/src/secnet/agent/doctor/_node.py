@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from secnet.contract import ProbeReport, SecnetError
+from secnet.contract import Call, ComponentState, SecnetError
 from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
 from ..attach.plugin_calls import Plugins
 from ._base import Host, Result, fail, ok, warn
 
-__all__ = ["check_drivers", "check_ovs", "check_privileges"]
+__all__ = ["check_drivers", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
+
+_PLUGIN_SECONDS = 5.0
 
 
 def check_privileges(host: Host) -> Iterator[Result]:
     """One result for each capability that the core or a network type needs."""
     needed: dict[str, list[str]] = {name: ["the core"] for name in _CORE_CAPABILITIES}
-    for name, users in host.needing(r"\bCAP_[A-Z_]+\b").items():
+    for name, users in host.needing(lambda needs: needs.privileges).items():
         needed.setdefault(name, []).extend(users)
     for name, users in sorted(needed.items()):
         try:
             missing = lacking(host.path("/proc"), name)
         except KeyError:
-            yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that network type says")
+            yield warn(name, f"is not known here, but {', '.join(users)} needs it", "see what that plugin says")
             continue
         if missing:
-            mend = "run the agent as root, or add it to the capabilities of its container"
-            yield fail(name, f"missing, needed by {', '.join(users)}", mend)
+            remedy = "run the agent as root, or add it to the capabilities of its container"
+            yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
 
 
+def ovs_users(host: Host) -> list[str]:
+    """Who needs Open vSwitch."""
+    return host.needing(lambda needs: needs.services).get("ovsdb", [])
+
+
 def check_ovs(host: Host) -> Iterator[Result]:
     """Where a network type uses Open vSwitch: it answers, has run, and has the datapath that is configured."""
-    users = sorted({name for names in host.needing("OVSDB").values() for name in names})
+    users = ovs_users(host)
     if not users:
         return
-    settings = host.settings
-    configured = any(settings.drivers.get(name) for name in users)
-    worse = fail if configured else warn
+    settings, worse = host.settings, host.worse(users)
     what = "Open vSwitch"
     try:
         facts = look(settings.ovsdb)
     except SecnetError as exc:
-        mend = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
-        yield worse(what, f"{settings.ovsdb}: {exc.message}", mend)
+        remedy = "start ovsdb-server, mount the directory of its socket, or correct ovsdb"
+        yield worse(what, f"{settings.ovsdb}: {exc.message}", remedy)
         return
     if not facts.datapath_types:
         yield worse(what, "its database answers, but ovs-vswitchd never ran on it", "start ovs-vswitchd")
@@ -66,20 +72,64 @@ def check_ovs(host: Host) -> Iterator[Result]:
 def check_drivers(host: Host) -> Iterator[Result]:
     """Every plugin that cannot be loaded, and what each network type says about this host."""
     for problem in host.registry.problems:
-        mend = problem.error.hint or "install another version of it"
-        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, mend)
+        remedy = problem.error.hint or "install another version of it"
+        yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, remedy)
     plugins = Plugins(host.registry, host.settings, _no_objects())
     try:
         for name in sorted(host.registry.drivers):
-            yield _probe(plugins, name, configured=bool(host.settings.drivers.get(name)))
+            configured = bool(host.settings.drivers.get(name))
+            yield _probe(plugins, name, configured=configured)
+            if configured:
+                yield from _components(plugins, name)
+            yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
+        for name, plugin in sorted(host.registry.backends.items()):
+            if not plugin.info.kinds:  # one that works on objects of the cluster has no store here
+                yield from _own(f"IPAM type {name}", partial(_of_backend, plugins, name))
     finally:
         plugins.close()
+
+
+def _components(plugins: Plugins, name: str) -> Iterator[Result]:
+    """What a driver sees of its part of the node."""
+    try:
+        seen = plugins.driver(name).observe_node(Call.within(_PLUGIN_SECONDS))
+    except SecnetError as exc:
+        yield warn(
+            f"node of network type {name}", f"cannot be observed: {exc.message}", exc.hint or "see the agent's log"
+        )
+        return
+    for component in seen.components:
+        what = f"{component.kind} {component.name}"
+        if component.state is ComponentState.UP:
+            yield ok(what, f"up, serves network type {name}")
+        else:
+            worse = fail if component.state is ComponentState.DOWN else warn
+            finding = f"{component.state.lower()}: {component.message or 'no reason is given'}"
+            yield worse(what, f"{finding}, serves network type {name}", "see `secnet status` and the agent's log")
+
+
+def _of_driver(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.driver(name).doctor(call)
+
+
+def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
+    return plugins.backend(name).doctor(call)
+
+
+def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Result]:
+    """What a plugin itself looks at."""
+    try:
+        results = ask(Call.within(_PLUGIN_SECONDS))
+    except SecnetError as exc:
+        yield warn(what, f"its own checks failed: {exc.message}", exc.hint or "report it to its authors")
+        return
+    yield from results
 
 
 def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
     what = f"network type {name}"
     try:
-        report = plugins.drive(name, "probe", ProbeReport)
+        report = plugins.driver(name).probe()
     except SecnetError as exc:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:

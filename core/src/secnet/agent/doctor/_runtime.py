@@ -78,21 +78,23 @@ def check_multus(host: Host) -> Iterator[Result]:
     since = remembered_since(host.path(memory_path(host.settings)))
     if said == "absent":
         if configured:
-            mend = "remove `multus: absent`, or remove Multus: both would attach networks of type secnet"
-            yield fail("Multus", f"configured by {configured}, and the node configuration says that it is absent", mend)
+            remedy = "remove `multus: absent`, or remove Multus: both would attach networks of type secnet"
+            yield fail(
+                "Multus", f"configured by {configured}, and the node configuration says that it is absent", remedy
+            )
         else:
             yield ok("Multus", f"no configuration in {folder}, as the node configuration says")
     elif configured and said == "present":
         yield ok("Multus", f"configured by {configured}, as the node configuration says")
     elif configured:
-        mend = "networks of type antrea are refused here; use type secnet, which Multus calls"
-        yield warn("Multus", f"configured by {configured}", mend)
+        remedy = "networks of type antrea are refused here; use type secnet, which Multus calls"
+        yield warn("Multus", f"configured by {configured}", remedy)
     elif said == "present":
         finding = (
             f"no configuration in {folder}, but the node configuration says that it is present: networks of type secnet"
         )
-        mend = "see why Multus is away, or remove `multus: present`"
-        yield warn("Multus", f"{finding} are left to it", mend)
+        remedy = "see why Multus is away, or remove `multus: present`"
+        yield warn("Multus", f"{finding} are left to it", remedy)
     elif since is not None:
         finding = f"no configuration in {folder}, but seen at {since}: networks of type secnet are left to it still"
         yield warn("Multus", finding, how_to_forget(host.settings))
@@ -101,16 +103,16 @@ def check_multus(host: Host) -> Iterator[Result]:
 
 
 def _kubelet(host: Host, users: str) -> Result:
-    """Asked for real: a socket that somebody else listens at, or a kubelet that refuses, is as good as none."""
+    """A real request: a socket of another program, or a kubelet that denies the request, counts as none."""
     path = host.settings.pod_resources
     what = f"kubelet PodResources socket {path}"
-    mend = "correct kubelet.podResources, and mount the directory of the socket"
+    remedy = "correct kubelet.podResources, and mount the directory of the socket"
     if trouble := _trouble(host.path(path)):
-        return warn(what, f"{trouble}, needed by {users}", mend)
+        return warn(what, f"{trouble}, needed by {users}", remedy)
     try:
         count = len(all_devices(host.path(path)))
     except SecnetError as exc:
-        return warn(what, f"{exc.message}, needed by {users}", exc.hint or mend)
+        return warn(what, f"{exc.message}, needed by {users}", exc.hint or remedy)
     return ok(what, f"answers, and knows {count} Pods")
 
 
@@ -144,10 +146,10 @@ def _directories(host: Host, cni: CniSettings) -> Iterator[Result]:
         path = host.path(folder)
         if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
             finding = f"cannot be written by this process; it belongs to user {path.stat().st_uid}"
-            mend = (
+            remedy = (
                 "mount it read-write, and where it is another user's, add DAC_OVERRIDE to the container's capabilities"
             )
-            yield fail(f"CNI directory {folder}", finding, mend)
+            yield fail(f"CNI directory {folder}", finding, remedy)
     for path in _configurations(host, conf)[:1] if conf is not None and conf in written else ():
         owner = path.stat()
         if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()) and lacking(host.path("/proc"), "CAP_CHOWN"):
@@ -180,7 +182,7 @@ def _chained(host: Host, cni: CniSettings) -> Result:
             finding = f"{left} has {PLUGIN}, but Multus serves this node and calls the plugin itself"
             return warn(what, finding, f"take the plugin of type {PLUGIN} out of that file")
         return ok(what, "not needed: Multus serves this node and calls the plugin itself")
-    mend = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
+    remedy = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
     if not files:
         return warn(
             what, f"there is no CNI configuration in {folder}", "install a CNI plugin for the Pods' first interface"
@@ -188,7 +190,7 @@ def _chained(host: Host, cni: CniSettings) -> Result:
     first = files[0]
     if PLUGIN in _types(first):
         return ok(what, f"{folder / first.name} has {PLUGIN}")
-    return warn(what, f"{folder / first.name}, which the runtime takes, does not have {PLUGIN}", mend)
+    return warn(what, f"{folder / first.name}, which the runtime takes, does not have {PLUGIN}", remedy)
 
 
 def _conf_dir(host: Host) -> Path:
@@ -217,7 +219,7 @@ def _types(path: Path) -> list[str]:
 
 
 def _trouble(path: Path) -> str:
-    """Why nobody answers at a unix socket; empty when somebody does."""
+    """Why there is no answer at a unix socket; empty when there is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(_CONNECT_SECONDS)
         try:
@@ -227,5 +229,5 @@ def _trouble(path: Path) -> str:
         except OSError as exc:
             if exc.errno is None:
                 return str(exc)
-            return "nobody listens" if exc.errno == errno.ECONNREFUSED else os.strerror(exc.errno)
+            return "no process listens" if exc.errno == errno.ECONNREFUSED else os.strerror(exc.errno)
     return ""

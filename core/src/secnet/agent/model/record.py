@@ -23,7 +23,7 @@ __all__ = ["Phase", "Record", "Origin"]
 
 
 class Phase(StrEnum):
-    """How far an attachment came. Only ATTACHED is ever adopted; everything else is detached and begun anew (R2)."""
+    """How far an attachment came. Only ATTACHED is ever adopted; everything else is detached and attached from the start (R2)."""
 
     PLANNED = "Planned"
     ATTACHING = "Attaching"
@@ -47,10 +47,10 @@ class Record:
     """All that a fresh process needs to adopt or remove an attachment.
 
     selection_id: which selection of the annotation this answers.
-    attachment_options: the selection's attachment-specific keys; a living attachment is made anew when they change.
+    attachment_options: the selection's attachment-specific keys; an attachment is detached and attached again when they change.
     ipam, ipam_type: what to release; None when the NAD has no ipam.
     locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
-    layer3: what the layer-3 step took away and must give back.
+    layer3: what the layer-3 step replaced and must restore.
     origin: who asked for it.
     """
 

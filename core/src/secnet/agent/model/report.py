@@ -9,6 +9,7 @@ from typing import Any
 from secnet.contract import (
     AttachmentId,
     ErrorInfo,
+    NodeObservation,
     NodeReport,
     PodRef,
     freeze,
@@ -112,11 +113,12 @@ class PodReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
-    """The per-node state of one driver: its last NodeReport, or the error of the last attempt."""
+    """The per-node state of one driver: its last NodeReport, or the error of the last attempt, and what it saw after that."""
 
     network_type: str
     report: NodeReport = field(default_factory=NodeReport)
     error: ErrorInfo | None = None
+    observation: NodeObservation = field(default_factory=NodeObservation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,11 +34,11 @@ class SandboxSource(Protocol):
         ...
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
-        """The id of the Pod's sandbox, found without much work; None where it cannot be told. Never raises."""
+        """The id of the Pod's sandbox, found without much work; None where it is unknown. Never raises."""
         ...
 
     def has_ended(self, container_id: str, *, now: bool = True) -> bool:
-        """Whether a sandbox has ended whose Pod's object is gone; False where that cannot be told. Never raises.
+        """Whether a sandbox has ended whose Pod's object is gone; False where it is unknown. Never raises.
 
         now: False to answer like `fingerprint`, without much work.
         """

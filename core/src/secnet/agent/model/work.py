@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from secnet.contract import (
     AttachmentId,
     AttachRequest,
-    Call,
     IpamRequest,
     SecnetError,
     freeze,
@@ -19,7 +17,7 @@ from secnet.contract import (
 from .record import Origin, Record
 from .selection import SelectionId
 
-__all__ = ["Changes", "Ignored", "MakeCall", "Outcome", "Rejected", "Work"]
+__all__ = ["Changes", "Ignored", "Outcome", "Rejected", "Work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +69,16 @@ Outcome = Work | Rejected | Ignored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """remove first, then attach in annotation order; keep and rejected touch nothing."""
+    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand."""
 
     keep: tuple[tuple[Record, Outcome], ...] = ()
     remove: tuple[Record, ...] = ()
     attach: tuple[Work, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    order: tuple[SelectionId, ...] = ()
 
-
-class MakeCall(Protocol):
-    """Makes the call for work on one attachment. awaited: see `Call`."""
-
-    def __call__(self, request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call: ...
+    @property
+    def want_devices(self) -> bool:
+        """Whether any network of them needs a device."""
+        works = (*self.attach, *(outcome for _, outcome in self.keep))
+        return any(isinstance(work, Work) and work.resource is not None for work in works)

@@ -147,7 +147,7 @@ def _short_element(item: str, index: int, namespace: str) -> Selection:
 
 
 def _one_default_route(selections: tuple[Selection, ...]) -> None:
-    """4.1.2.1.9: only one element may carry the key, or nobody could tell which default route counts."""
+    """4.1.2.1.9: only one element may carry the key, or the default route would be ambiguous."""
     carriers = [selection.index for selection in selections if selection.default_route is not None]
     if len(carriers) > 1:
         raise _error(

@@ -1,7 +1,7 @@
-"""NetworkAttachmentDefinitions: whose they are, and what their config says (issue 2, item 2).
+"""NetworkAttachmentDefinitions: whose they are, and what their config says.
 
 A config is split by key. The core checks its own keys first, then the driver its options, then the IPAM backend its part, each
-with a schema of its own, so that a message names who does not like what. Keys that nobody owns are refused.
+with a schema of its own, so that a message names the owner that rejects a key. Keys without an owner are rejected.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, freeze, load_fragment
+from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, load_fragment
 
 from ..model.network import NetworkConfig
 from ..plugins.fragments import CORE_KEYS
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, Registry
+from ..plugins.plugin import LoadedPlugin
+from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import JsonProblem, nearest, read_json, show
 from ..text.schema import Problem, Validator
 
-__all__ = ["OUR_TYPES", "RESOURCE_ANNOTATION", "InvalidNetwork", "examine_nad", "nad_ref", "parse_nad"]
+__all__ = ["OUR_TYPES", "RESOURCE_ANNOTATION", "InvalidNetwork", "examine_nad", "nad_ref", "parse_config", "parse_nad"]
 
 OUR_TYPES = ("antrea", "secnet")
 RESOURCE_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName"
@@ -47,7 +48,7 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
 
 
 def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | None:
-    """The config of a NAD; None when it belongs to somebody else.
+    """The config of a NAD; None when its type is another plugin's.
 
     Raises InvalidNetwork for what is malformed, Unsupported for a network or IPAM type that is not installed, and
     ContractViolation when a backend fails to check its part.
@@ -60,15 +61,34 @@ def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | Non
 
 def examine_nad(nad: Mapping[str, Any], registry: Registry) -> tuple[NetworkConfig | None, tuple[Permanent, ...]]:
     """As `parse_nad`, but with everything that is wrong, the most telling first; the config is None if anything is."""
-    subject = f"NetworkAttachmentDefinition {nad_ref(nad)}"
     try:
-        config = _own_config(nad, subject)
+        config = _own_config(nad, f"NetworkAttachmentDefinition {nad_ref(nad)}")
     except InvalidNetwork as exc:
         return None, (exc,)
     if config is None:
         return None, ()
-    problems = list(_Stages(nad=nad, config=config, registry=registry, subject=subject).run())
-    return (None if problems else _build(nad, config)), tuple(problems)
+    identity = _Identity(
+        network=nad_ref(nad),
+        uid=nad["metadata"].get("uid", ""),
+        generation=int(nad["metadata"].get("generation") or 0),
+        resource=_resource_name(nad),
+    )
+    problems = list(_Stages(identity=identity, config=config, registry=registry).run())
+    return (None if problems else _build(identity, config)), tuple(problems)
+
+
+def parse_config(
+    network: NetworkRef, config: Mapping[str, Any], registry: Registry, *, resource: str = ""
+) -> NetworkConfig:
+    """The network of a config that a caller of the CNI plugin hands over, with the same checks as that of a NAD.
+
+    config: a JSON object as data. resource: what the caller's device was allocated for; empty without a device. Raises
+    InvalidConfig or Unsupported for the first thing that is wrong.
+    """
+    identity = _Identity(network=network, resource=resource)
+    for problem in _Stages(identity=identity, config=config, registry=registry).run():
+        raise problem
+    return _build(identity, config)
 
 
 def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
@@ -80,7 +100,7 @@ def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
     text = spec.get("config") if isinstance(spec, Mapping) else spec
     if text is None or (isinstance(text, str) and not text.strip()):
         return None
-    where = {"subject": subject, "path": "$.spec.config"}
+    where: dict[str, Any] = {"subject": subject, "path": "$.spec.config"}
     if not isinstance(text, str):
         raise InvalidNetwork(
             f"{show(text)} where a string is required", hint="write the config as a JSON text in quotes", **where
@@ -106,13 +126,26 @@ def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """Which network a config belongs to, and what is known of it beside the config. resource: empty without a device."""
+
+    network: NetworkRef
+    uid: str = ""
+    generation: int = 0
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Stages:
     """The checks of one config: core, driver, backend. Later ones need what earlier ones found."""
 
-    nad: Mapping[str, Any]
+    identity: _Identity
     config: Mapping[str, Any]
     registry: Registry
-    subject: str
+
+    @property
+    def subject(self) -> str:
+        return f"NetworkAttachmentDefinition {self.identity.network}"
 
     def run(self) -> Iterator[Permanent]:
         core = {key: value for key, value in self.config.items() if key in CORE_KEYS}
@@ -141,8 +174,11 @@ class _Stages:
             for key in options
             if key not in known and key not in _ELSEWHERE and (match := nearest(key, [*known, *CORE_KEYS]))
         }
-        yield from self._errors(plugin.options.problems(options, hints=hints))
-        if plugin.info.needs_device and not _resource_name(self.nad):
+        found = plugin.options.problems(options, hints=hints)
+        yield from self._errors(found)
+        if not found:
+            yield from self._plugin_says(plugin, options, "$")
+        if plugin.info.needs_device and not self.identity.resource:
             yield self._error(
                 f"$.metadata.annotations['{RESOURCE_ANNOTATION}']",
                 f"network type {network_type} needs a device, but the annotation that names its resource is missing or empty",
@@ -162,15 +198,14 @@ class _Stages:
         found = plugin.options.problems(config, prefix=("ipam",))
         yield from self._errors(found)
         if not found:
-            yield from self._backend_says(plugin, config)
+            yield from self._plugin_says(plugin, config, "$.ipam")
 
-    def _backend_says(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any]) -> Iterator[Permanent]:
-        """What no schema can express: the backend's own check of its part."""
-        try:
-            self.registry.offline_backend(plugin.name).validate(freeze(config))
-        except Permanent as exc:
-            path = exc.path if exc.path.startswith("$.ipam") else f"$.ipam{exc.path.removeprefix('$')}"
-            yield self._error(path, f"{exc.message} ({plugin.options.owner})", exc.hint)
+    def _plugin_says(self, plugin: LoadedPlugin[Any], config: Mapping[str, Any], root: str) -> Iterator[Permanent]:
+        """What no schema can express: the plugin's own check of its part, which lies at `root`."""
+        refusal = self.registry.refusal(plugin, config)
+        if refusal is not None:
+            path = refusal.path if refusal.path.startswith(root) else f"{root}{refusal.path.removeprefix('$')}"
+            yield self._error(path, f"{refusal.message} ({plugin.options.owner})", refusal.hint)
 
     def _not_installed(
         self, what: str, path: str, name: str, group: str, installed: Mapping[str, LoadedPlugin[Any]]
@@ -197,21 +232,21 @@ class _Stages:
         return InvalidNetwork(message, hint=hint, subject=self.subject, path=path)
 
 
-def _build(nad: Mapping[str, Any], config: Mapping[str, Any]) -> NetworkConfig:
+def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
     ipam = config.get("ipam")
     return NetworkConfig(
-        network=nad_ref(nad),
-        uid=nad["metadata"].get("uid", ""),
-        generation=int(nad["metadata"].get("generation") or 0),
+        network=identity.network,
+        uid=identity.uid,
+        generation=identity.generation,
         network_type=config["networkType"],
         mtu=config.get("mtu") or None,
         options={key: value for key, value in config.items() if key not in CORE_KEYS},
         ipam_type=ipam["type"] if ipam else None,
         ipam_config=_without_type(ipam) if ipam else {},
-        resource_name=_resource_name(nad) or None,
+        resource_name=identity.resource or None,
         cni_version=config["cniVersion"],
         cni_type=config["type"],
-        cni_name=config.get("name") or nad["metadata"]["name"],
+        cni_name=config.get("name") or identity.network.name,
     )
 
 

@@ -23,7 +23,6 @@ class NadCache:
     """A cache by name. Thread-safe.
 
     shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces.
-    multus: whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours to watch.
     """
 
     def __init__(
@@ -31,14 +30,17 @@ class NadCache:
         registry: Registry,
         *,
         shared_namespaces: frozenset[str] | None = None,
-        multus: Callable[[], bool] = lambda: False,
     ) -> None:
         self._registry = registry
         self._shared = shared_namespaces
-        self._multus = multus
+        self._multus = False
         self._lock = threading.Lock()
         self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
         self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
+
+    def set_multus(self, serves: bool) -> None:
+        """Whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours."""
+        self._multus = serves
 
     def update(self, nad: Mapping[str, Any]) -> None:
         """Take a new or changed NAD."""
@@ -69,20 +71,21 @@ class NadCache:
         return look_up
 
     def look_up(self, ref: NetworkRef) -> NetworkConfig | None:
-        """The parsed NAD, None for one of somebody else. Raises ObjectNotFound, or the error that its config deserves."""
+        """The parsed NAD, None for one of another plugin's type. Raises ObjectNotFound, or the error that its config deserves."""
         with self._lock:
             if ref not in self._objects:
                 raise ObjectNotFound(
                     "there is no such NetworkAttachmentDefinition",
                     hint="create it, or correct the name or namespace in the Pod's annotation",
                     subject=f"NetworkAttachmentDefinition {ref}",
+                    waits_for=(ref.object_ref,),
                 )
             if ref not in self._parsed:
                 self._parsed[ref] = self._parse(self._objects[ref])
             parsed = self._parsed[ref]
         if isinstance(parsed, SecnetError):
             raise parsed.with_traceback(None)
-        if parsed is None or not self._multus():
+        if parsed is None or not self._multus:
             return parsed
         if parsed.cni_type == "secnet":
             return None
@@ -98,7 +101,7 @@ class NadCache:
             return parse_nad(dict(nad), self._registry)
         except SecnetError as exc:
             return exc
-        except Exception as exc:  # whoever may write one NAD must not stop the Pods of others
+        except Exception as exc:  # the author of one NAD must not stop the Pods of others
             error = InternalError(exc, subject=f"NetworkAttachmentDefinition {_ref(nad)}")
             _log.error("%s", error)
             _log.debug("where that fails", exc_info=exc)

@@ -1,7 +1,7 @@
 """Which interface name each selected network gets, before anything is looked up.
 
 Decided early, names do not depend on which NADs exist or are valid, so a network that fails now and succeeds later never
-shifts the names of the others (issue 2, item 2).
+shifts the names of the others.
 """
 
 from __future__ import annotations

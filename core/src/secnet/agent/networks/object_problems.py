@@ -1,4 +1,4 @@
-"""What is wrong with NADs and IPPools, whether a Pod uses them or not: shown by `secnet status` before somebody runs into it."""
+"""What is wrong with NADs and IPPools, whether a Pod uses them or not: shown by `secnet status` before a Pod fails on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Said = tuple[str, str, str]  # source, message, hint
 
 
 class ObjectProblems:
-    """Looks at a NAD once, and at the IPPools together when anything changed; thread-safe."""
+    """Checks a NAD once, and the IPPools together when anything changed; thread-safe."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -33,7 +33,7 @@ class ObjectProblems:
         self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
         self._since: dict[_Said, str] = {}
         self._found: tuple[Problem, ...] | None = ()
-        self._of_nads: dict[ObjectKey, _Said | None] = {}  # of those that were looked at
+        self._of_nads: dict[ObjectKey, _Said | None] = {}  # of those that were checked
 
     def update(self, obj: Mapping[str, Any]) -> None:
         """Take a new or changed NAD or IPPool. A new status alone is no change."""
@@ -82,18 +82,18 @@ class ObjectProblems:
         except SecnetError as exc:
             return exc
         except Exception as exc:  # one NAD must not hide what is wrong with all others
-            _log.debug("%s %s cannot be looked at", _NAD, nad_ref(nad), exc_info=exc)
+            _log.debug("%s %s cannot be checked", _NAD, nad_ref(nad), exc_info=exc)
             return InternalError(exc)
         return None
 
     def _of_pools(self) -> Iterator[_Said]:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
-        for name, backend in self._registry.backends.items():
+        for name in self._registry.backends:
             try:
-                for obj, path, message, hint in backend.cls.validate_objects(others):
+                for obj, path, message, hint in self._registry.object_findings(name, others):
                     yield f"{obj['kind']} {obj['metadata']['name']}", _at(path, message), hint
-            except Exception:
-                _log.exception("IPAM backend %s (%s) failed to check the objects", name, backend.distribution)
+            except SecnetError as exc:
+                _log.warning("the objects of IPAM type %s cannot be checked: %s", name, exc)
 
 
 def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:
@@ -101,7 +101,7 @@ def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:
 
 
 def _essence(obj: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What is looked at: a NAD names its resource in an annotation."""
+    """What is checked: a NAD names its resource in an annotation."""
     return obj.get("spec"), obj["metadata"].get("annotations")
 
 

@@ -103,7 +103,7 @@ def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sand
 
 
 def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: Registry) -> None:
-    """Nothing that was asked for is silently dropped: what nobody honours fails this network (issue 2, item 2)."""
+    """Nothing that was asked for is silently dropped: what neither driver nor backend honours fails this network."""
     driver = registry.drivers[config.network_type].info.capabilities
     backend = registry.backends[config.ipam_type].info.capabilities if config.ipam_type else frozenset()
     type_text = f"network type {config.network_type}"

@@ -90,7 +90,7 @@ def mac(value: Any) -> str:
             "make the first byte even: an interface needs a unicast address",
         )
     if not any(octets):
-        raise BadValue(f"{show(value)} is no address of anybody", "give a unicast address, or leave it out to get one")
+        raise BadValue(f"{show(value)} is no unicast address", "give a unicast address, or leave it out to get one")
     return octets.hex(":")
 
 

@@ -1,12 +1,13 @@
-"""The HTTP server for metrics and health: GET only, few connections at once, and none for long.
+"""The HTTP server for metrics and health: waitress, with limits on connections that it does not have itself.
 
-Anybody in the cluster may reach it, and the kubelet kills an agent whose health it cannot ask for. So nobody can take its places:
-the oldest connection that has not asked yet gives way to a new one, and the machine's own connections have places of their own.
+Any client in the cluster may connect, and the kubelet kills an agent that does not answer its probes. waitress reads and writes
+all connections in one thread, so a slow client holds no worker; but it stops to accept at a number of connections, and a client
+that sends a byte now and then keeps its connection for ever. So here each connection has a last moment, the oldest one without
+a request gives way to a new one, and connections of this machine are counted apart from all others.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import ipaddress
 import logging
@@ -14,50 +15,44 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from typing import Any
+from wsgiref.types import WSGIApplication
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
 from secnet.contract import InvalidConfig, NotReady
 
-__all__ = ["HttpServer", "Response", "parse_listen"]
+__all__ = ["HttpServer", "parse_listen"]
 
-_log = logging.getLogger(__name__)
-
-_OWN_PLACES = 8  # for this machine's connections, as the kubelet's are
+_OWN_PLACES = (
+    64  # for this machine's connections, as the kubelet's are: more than can come before one of them has asked
+)
 _PLACES = 8  # for all others
 _PEER_PLACES = 4  # for those of one address
 _CONNECTION_SECONDS = 10.0
-_LOOK_SECONDS = 0.5
+_BACKLOG = 64
+_THREADS = 4
+_REQUEST_BYTES = 16384
 _CLOSE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """status: of HTTP. body: the whole answer."""
-
-    body: bytes
-    status: int = HTTPStatus.OK
-    content_type: str = "text/plain; charset=utf-8"
-
-
-Route = Callable[[], Response]
-
-
 class HttpServer:
-    """Serves from its start until `close`, which leaves no thread and no socket.
+    """Serves `app` from its start until `close`, which leaves no thread and no socket.
 
-    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, which `port` tells. `[::]` is every
+    listen: ADDRESS:PORT, an IPv6 address in brackets or not; port 0 takes a free one, see `port`. `[::]` is every
     address, also of IPv4, and without IPv6 in the kernel those of IPv4.
-    seconds: how long one connection may last, from its first to its last byte. Raises NotReady if it cannot listen.
+    seconds: how long one connection may last, whatever it does. Raises NotReady if it cannot listen.
     """
 
-    def __init__(self, listen: str, routes: Mapping[str, Route], *, seconds: float = _CONNECTION_SECONDS) -> None:
+    def __init__(self, listen: str, app: WSGIApplication, *, seconds: float = _CONNECTION_SECONDS) -> None:
         host, port = parse_listen(listen)
         try:
-            self._server = _listening(host, port, routes, seconds)
+            sock = _bound(host, port)
         except OSError as exc:
             raise NotReady(
                 f"cannot listen at {listen}: {exc.strerror or exc}",
@@ -65,17 +60,19 @@ class HttpServer:
                 subject="node configuration",
                 path="$.http.listen",
             ) from exc
-        self.host, self.port = str(self._server.server_address[0]), int(self._server.server_address[1])
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_LOOK_SECONDS,), name="http", daemon=True
-        )
+        self._server = _Server(app, sock, seconds)
+        self.host, self.port = self._server.effective_host, int(self._server.effective_port)
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening and cut what is still connected. May be called twice."""
-        self._server.shutdown()
+        if not self._thread.is_alive():
+            return
+        # First the workers: one that finishes later would wake a loop that is closed.
+        self._server.task_dispatcher.shutdown(timeout=_CLOSE_SECONDS)
+        self._server.trigger.pull_trigger(self._server.close_all)
         self._thread.join(_CLOSE_SECONDS)
-        self._server.server_close()
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -97,177 +94,151 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host, number
 
 
-@dataclass(slots=True, eq=False)
-class _Client:
-    """One connection. peer: its address; empty for this machine's. asked: its request was read. cut: it is on its way out."""
+class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
+    """Those of waitress, with threads that can be waited for."""
 
-    request: socket.socket
-    peer: str
-    end: float
-    thread: threading.Thread
-    asked: bool = False
-    cut: bool = False
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[threading.Thread] = []
+        self.set_thread_count(_THREADS)
+
+    def start_new_thread(self, target: Callable[[int], Any], thread_no: int) -> None:
+        """See the base class."""
+        thread = threading.Thread(target=target, args=(thread_no,), name=f"http-worker-{thread_no}", daemon=True)
+        self._started.append(thread)
+        thread.start()
+
+    def shutdown(self, cancel_pending: bool = True, timeout: float = _CLOSE_SECONDS) -> bool:
+        """See the base class, which does not wait for the end of a thread."""
+        done: bool = super().shutdown(cancel_pending, timeout)
+        for thread in self._started:
+            thread.join(timeout)
+        return done
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """One connection. peer: its address; empty for this machine's. end: when it is cut, on the monotonic clock."""
+
+    def __init__(self, server: _Server, sock: socket.socket, addr: Any, adj: Adjustments, map: Any = None) -> None:
+        super().__init__(server, sock, addr, adj, map)
+        self.peer = _peer(addr)
+        self.end = time.monotonic() + server.seconds
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request of it is being answered."""
+        return bool(self.requests or self.total_outbufs_len)
 
     @property
     def unread(self) -> bool:
-        """Whether something that it sent waits to be read: a request that is there is not silence."""
+        """Whether something that it sent waits to be read."""
         poll = select.poll()
-        poll.register(self.request, select.POLLIN)
+        poll.register(self.socket, select.POLLIN)
         return bool(poll.poll(0))
 
-    def shut(self) -> None:
-        """End it; its thread ends by that."""
-        self.cut = True
-        with contextlib.suppress(OSError):  # the client was quicker
-            self.request.shutdown(socket.SHUT_RDWR)
 
+class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """All its methods run in the thread of `run`, but for the constructor."""
 
-class _Server(HTTPServer):
-    """One thread a connection. Those that last too long are cut: a timeout of the socket alone never ends a slow drip."""
+    channel_class = _Channel
 
-    request_queue_size = 16
-    allow_reuse_address = True
+    def __init__(self, app: WSGIApplication, sock: socket.socket, seconds: float) -> None:
+        self.seconds = seconds
+        # What waits for a worker is bounded by the places, and is no reason for a warning.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        adjustments = Adjustments(
+            listen="127.0.0.1:0",  # not used, as the socket is given
+            threads=_THREADS,
+            backlog=_BACKLOG,
+            ident="secnet",
+            max_request_header_size=_REQUEST_BYTES,
+            max_request_body_size=_REQUEST_BYTES,
+            cleanup_interval=0,  # check every connection each time the loop comes round, at least once a second
+            log_socket_errors=False,
+            asyncore_use_poll=True,
+        )
+        sockinfo = (sock.family, sock.type, sock.proto, sock.getsockname())
+        super().__init__(
+            app, {}, _sock=sock, dispatcher=_Workers(), adj=adjustments, sockinfo=sockinfo, bind_socket=False
+        )
 
-    def __init__(self, address: tuple[str, int], routes: Mapping[str, Route], seconds: float) -> None:
-        self.routes = routes
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._open: dict[socket.socket, _Client] = {}
-        super().__init__(address, _Handler)
+    def accept(self) -> tuple[socket.socket, Any] | None:
+        """A new connection; None if all that would have to give way to it are being answered."""
+        accepted: tuple[socket.socket, Any] | None = super().accept()
+        if accepted is None or self._has_place(_peer(accepted[1])):
+            return accepted
+        accepted[0].close()
+        return None
 
-    def server_bind(self) -> None:
-        """Bind, without the look-up of the host's name in the DNS that HTTPServer makes."""
-        socket_bind = super(HTTPServer, self).server_bind
-        socket_bind()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+    def maintenance(self, now: float) -> None:
+        """Cut the connections that are overdue."""
+        overdue = time.monotonic()
+        for channel in [channel for channel in self.active_channels.values() if channel.end <= overdue]:
+            channel.will_close = True
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread; hang up if all that would have to give way are being answered."""
-        thread = threading.Thread(target=self._serve, args=(request, client_address), name="http-client", daemon=True)
-        peer = "" if _is_own(client_address) else str(client_address[0])
-        with self._lock:
-            taken = self._has_place(peer)
-            if taken:
-                self._open[request] = _Client(request, peer, time.monotonic() + self._seconds, thread)
-        if not taken:
-            self.shutdown_request(request)
-            return
-        thread.start()
-
-    def asked(self, request: socket.socket) -> None:
-        """Its request was read: it is answered, whoever comes."""
-        with self._lock:
-            self._open[request].asked = True
+    def close_all(self) -> None:
+        """Close every connection and what else the loop waits for, which ends it."""
+        for channel in list(self.active_channels.values()):
+            channel.handle_close()
+        wasyncore.close_all(self._map)
 
     def _has_place(self, peer: str) -> bool:
         """Make room where it is needed: the oldest goes that has not asked."""
-        open_now = [client for client in self._open.values() if not client.cut and bool(client.peer) == bool(peer)]
-        of_peer = [client for client in open_now if client.peer == peer]
-        if peer and len(of_peer) >= _PEER_PLACES:
-            open_now = of_peer
-        elif len(open_now) < (_PLACES if peer else _OWN_PLACES):
+        crowd = self._crowd(peer)
+        if crowd is None:
             return True
-        idle = sorted((client for client in open_now if not client.asked), key=lambda client: client.end)
-        goes = next((client for client in idle if not client.unread), next(iter(idle), None))
-        if goes is not None:
-            goes.shut()
-        return goes is not None
+        for channel in crowd:
+            if not channel.asked and channel.unread:
+                channel.handle_read()  # a request that is there already is no silence
+        idle = [channel for channel in crowd if not channel.asked]
+        if idle:
+            min(idle, key=lambda channel: channel.end).handle_close()
+        return bool(idle)
 
-    def _serve(self, request: socket.socket, client_address: Any) -> None:
-        try:
-            self.finish_request(request, client_address)
-        except OSError as exc:
-            _log.debug("a client of the HTTP server went away: %s", exc)
-        except Exception:
-            _log.exception("an HTTP request failed by a fault of the agent itself")
-        finally:
-            with self._lock:
-                del self._open[request]
-            self.shutdown_request(request)
-
-    def service_actions(self) -> None:
-        """Cut connections that are overdue; called a few times a second."""
-        self._cut(time.monotonic())
-
-    def server_close(self) -> None:
-        """Stop listening, cut every connection and wait for its thread."""
-        super().server_close()
-        for thread in self._cut(float("inf")):
-            thread.join(_CLOSE_SECONDS)
-
-    def _cut(self, now: float) -> list[threading.Thread]:
-        with self._lock:
-            overdue = [client for client in self._open.values() if client.end <= now]
-            for client in overdue:
-                client.shut()
-        return [client.thread for client in overdue]
+    def _crowd(self, peer: str) -> list[_Channel] | None:
+        """The connections of which one has to go before `peer` can have one more; None if there is a free place."""
+        alike = [channel for channel in self.active_channels.values() if bool(channel.peer) == bool(peer)]
+        of_peer = [channel for channel in alike if channel.peer == peer]
+        if peer and len(of_peer) >= _PEER_PLACES:
+            return of_peer
+        return alike if len(alike) >= (_PLACES if peer else _OWN_PLACES) else None
 
 
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-    def server_bind(self) -> None:
-        """Bind; `::` is every address of the node, whatever its setting net.ipv6.bindv6only says."""
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
-
-
-def _is_own(address: tuple[Any, ...]) -> bool:
-    """Whether a connection comes from this machine: the kernel would send from the same address to there."""
-    host, rest = address[0].removeprefix("::ffff:"), address[2:]
+def _peer(address: tuple[Any, ...]) -> str:
+    """The address of another machine; empty if the kernel would send from the same address to there."""
+    host, rest = str(address[0]).removeprefix("::ffff:"), address[2:]
     if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
-        return True
+        return ""
     family, rest = (socket.AF_INET6, rest) if ":" in host else (socket.AF_INET, ())
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((host, 9, *rest))  # sends nothing
         except OSError:
-            return False
-        return bool(probe.getsockname()[0] == host)
+            return host
+        return "" if probe.getsockname()[0] == host else host
 
 
-def _listening(host: str, port: int, routes: Mapping[str, Route], seconds: float) -> _Server:
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at this address. `::` is every address of the node, whatever its setting net.ipv6.bindv6only says."""
     if ":" not in host:
-        return _Server((host, port), routes, seconds)
+        return _bound_in(socket.AF_INET, host, port)
     try:
-        return _Server6((host, port), routes, seconds)
+        return _bound_in(socket.AF_INET6, host, port)
     except OSError as exc:
         # A kernel without IPv6 has only addresses of IPv4.
         if exc.errno != errno.EAFNOSUPPORT or not ipaddress.ip_address(host).is_unspecified:
             raise
-        return _Server(("0.0.0.0", port), routes, seconds)
+        return _bound_in(socket.AF_INET, "0.0.0.0", port)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.0: one request a connection."""
-
-    server: _Server
-    server_version = "secnet"
-    sys_version = ""
-    timeout = _CONNECTION_SECONDS
-
-    def do_GET(self) -> None:
-        """Answer by the route of the path."""
-        self.server.asked(self.connection)
-        route = self.server.routes.get(self.path.partition("?")[0])
-        if route is None:
-            known = ", ".join(sorted(self.server.routes))
-            self._answer(Response(status=HTTPStatus.NOT_FOUND, body=f"there is {known}\n".encode()))
-            return
-        try:
-            response = route()
-        except Exception:
-            _log.exception("%s failed by a fault of the agent itself", self.path)
-            response = Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, body=b"see the agent's log\n")
-        self._answer(response)
-
-    def _answer(self, response: Response) -> None:
-        self.send_response(response.status)
-        self.send_header("Content-Type", response.content_type)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        self.wfile.write(response.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests come every few seconds and are no news."""
-        _log.debug(format, *args)
+def _bound_in(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,4 +1,4 @@
-"""How full the IPPools of this node's networks are, read so that nobody who asks has to wait for the cluster."""
+"""How full the IPPools of this node's networks are, read in the background so that no scrape waits for the cluster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Usage:
 
 
 class PoolUsage:
-    """A cache that is renewed in a thread of its own when somebody looks and it is older than `fresh` seconds.
+    """A cache that is renewed in a thread of its own at a scrape when it is older than `fresh` seconds.
 
     patience: seconds that one look may wait for the renewal; after that it gives what was known before.
     """

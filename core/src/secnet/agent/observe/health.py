@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from ..base.metrics import Metrics
-from ._http import HttpServer, Response
+from ._app import Response, make_app
 
 __all__ = ["Heartbeats", "serve_health"]
 
@@ -21,7 +21,7 @@ Reasons = Callable[[], Iterable[str]]
 
 
 class Heartbeats:
-    """What threads promise about their next sign of life. Thread-safe."""
+    """What threads promise about their next heartbeat. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,12 +49,14 @@ def serve_health(listen: str | None, metrics: Metrics, *, stuck: Reasons, unread
     """
     if listen is None:
         return metrics.close
+    from ._http import HttpServer  # needs the packages of the extra `cluster`, which an agent without HTTP may lack
+
     routes = {
         "/metrics": lambda: Response(body=metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8"),
         "/healthz": lambda: _verdict(stuck()),
         "/readyz": lambda: _verdict(unready()),
     }
-    server = HttpServer(listen, routes)
+    server = HttpServer(listen, make_app(routes))
 
     def close() -> None:
         server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..attach.node_state import NodeStateReconciler
+from ..attach.plugin_calls import Plugins
 from ..base.metrics import Sources
 from ..cluster.interface import Cluster
 from ..config.settings import Settings
@@ -13,6 +14,7 @@ from ..preflight.antrea import AntreaGuard
 from ..preflight.own_node import OwnNode
 from ..state.journal import Journal
 from ..state.reports import Reports
+from ._plugin_metrics import plugin_metrics
 from .health import Heartbeats
 
 __all__ = ["Monitoring"]
@@ -35,6 +37,7 @@ class Monitoring:
         antrea: AntreaGuard,
         own_node: OwnNode,
         settings: Settings,
+        plugins: Plugins,
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -44,6 +47,7 @@ class Monitoring:
         self._beats = beats
         self._antrea = antrea
         self._own_node = own_node
+        self._plugins = plugins
         self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
@@ -53,6 +57,7 @@ class Monitoring:
             reports=self._reports.pods,
             queue_length=lambda: len(self._controller.queue),
             queue_age=self._controller.queue.age,
+            plugins=lambda: plugin_metrics(self._plugins),
             pools=self._pools,
             read_pool=lambda name: self._cluster.get("IPPool", name),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import prometheus_client as prom
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from secnet.contract import SecnetError
@@ -116,7 +116,7 @@ class PrometheusMetrics(Metrics):
 
 
 class _WithoutCreated(Collector):
-    """Leaves out the time at which each series began: a fifth of the page, which nobody reads."""
+    """Leaves out the time at which each series began: a fifth of the page, of no use here."""
 
     def __init__(self, registry: prom.CollectorRegistry) -> None:
         self._registry = registry
@@ -142,7 +142,7 @@ class _State(Collector):
         self._pools.close()
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._attachments, self._errors, self._queue, self._pool_usage):
+        for part in (self._attachments, self._errors, self._queue, self._pool_usage, self._plugins):
             try:
                 yield from part()
             except Exception:  # one part that cannot be read must not take all metrics away
@@ -183,6 +183,21 @@ class _State(Collector):
             "How long the oldest Pod that is due has waited for a worker",
             value=self._sources.queue_age(),
         )
+
+    def _plugins(self) -> Iterator[Metric]:
+        """Values of one name with the labels of the first; one with others is left out, as the page could not be read then."""
+        families: dict[str, tuple[tuple[str, ...], GaugeMetricFamily | CounterMetricFamily]] = {}
+        for name, metric in self._sources.plugins():
+            labels = tuple(sorted(metric.labels))
+            if name not in families:
+                made = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+                families[name] = labels, made(name, metric.help, labels=labels)
+            known, family = families[name]
+            if labels == known:
+                family.add_metric([str(metric.labels[label]) for label in labels], float(metric.value))
+            else:
+                _log.warning("the metric %s has the labels %s and %s: the latter is left out", name, known, labels)
+        yield from (family for _, family in families.values())
 
     def _pool_usage(self) -> Iterator[Metric]:
         total = GaugeMetricFamily(

@@ -104,5 +104,5 @@ def _who(entry_point: importlib.metadata.EntryPoint) -> str:
 
 
 def _short(value: Any) -> str:
-    """What somebody wrote, however long; no repr() of it raises here."""
+    """What the plugin says, however long; no repr() of it raises here."""
     return "a number of more than 9 digits" if type(value) is int and abs(value) >= _TOO_MUCH else reprlib.repr(value)

@@ -1,25 +1,21 @@
-"""The entry points of the installed distributions: found one distribution at a time, loaded through stevedore.
+"""The entry points of the installed distributions, found one distribution at a time.
 
-`importlib.metadata.entry_points` raises for all of them when a single entry_points.txt has a line that is none. stevedore's own
-cache of entry points is not used: it drops the distribution, leaves out one of two equal entries, and can be stale after an
-editable install.
+`importlib.metadata.entry_points` raises for all of them when a single entry_points.txt has a line that is none.
 """
 
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any
-
-from stevedore import ExtensionManager
 
 from secnet.contract import ContractViolation
 
-__all__ = ["NOBODY", "Unreadable", "identity", "installed", "load", "place_of", "require_class", "who"]
+from ._guard import line_of
+
+__all__ = ["NOBODY", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
 
 NOBODY = "an unknown distribution"
 _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
@@ -27,7 +23,7 @@ _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A distribution that may have entry points of a group, which nobody can read. message: why."""
+    """A distribution that may have entry points of a group, which cannot be read. message: why."""
 
     dist: Distribution
     message: str
@@ -53,7 +49,7 @@ def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
 
 
 def identity(dist: Distribution | None) -> tuple[str, str]:
-    """Name and version. What a distribution without METADATA does not tell is NOBODY and `?`."""
+    """Name and version. Without METADATA they are NOBODY and `?`."""
     try:
         headers = _headers(dist) if dist is not None else {}
     except Exception:  # what is raised for a file that cannot be read or decoded depends on the Python
@@ -82,40 +78,16 @@ def require_class(entry_point: EntryPoint) -> None:
         )
 
 
-def load(entry_point: EntryPoint) -> Any:
-    """The object that it names. Raises whatever its module raises."""
-    return _Loader(entry_point).extensions[0].plugin
-
-
 def place_of(exc: BaseException, entry_point: EntryPoint) -> str:
     """Where in the plugin's own code it was raised or passed through last: `FILE, line N`; empty if nowhere."""
     if isinstance(exc, SyntaxError) and exc.filename:
         return f"{exc.filename}, line {exc.lineno}"
-    top = entry_point.value.partition(":")[0].partition(".")[0].strip()
-    found = ""
-    for frame, line in traceback.walk_tb(exc.__traceback__):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] == top:
-            found = f"{frame.f_code.co_filename}, line {line}"
-    return found
-
-
-class _Loader(ExtensionManager[Any]):
-    """stevedore's loading of one given entry point; a failure is raised instead of logged."""
-
-    def __init__(self, entry_point: EntryPoint) -> None:
-        self._entry_point = entry_point
-        super().__init__(entry_point.group, on_load_failure_callback=_raise)
-
-    def list_entry_points(self) -> list[EntryPoint]:
-        return [self._entry_point]
-
-
-def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
-    raise error
+    found = line_of(exc, entry_point.value.partition(":")[0].strip())
+    return f"{found[0]}, line {found[1]}" if found is not None else ""
 
 
 def _names(dist: Distribution, group: str) -> bool:
-    """Whether its entry_points.txt names the group: the fault of a distribution that has none for us is not ours to tell."""
+    """Whether its entry_points.txt names the group: a broken distribution that has none for us is not reported."""
     try:
         return f"[{group}]" in (dist.read_text("entry_points.txt") or "").replace(" ", "")
     except (OSError, ValueError):

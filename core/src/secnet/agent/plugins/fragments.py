@@ -5,10 +5,19 @@ A fragment that is open, undocumented or invalid would give users wrong or empty
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from secnet.contract import BACKEND_CAPABILITIES, DRIVER_CAPABILITIES, BackendInfo, DriverInfo, thaw
+from secnet.contract import (
+    BACKEND_CAPABILITIES,
+    DRIVER_CAPABILITIES,
+    NODE_SERVICES,
+    BackendInfo,
+    DriverInfo,
+    Needs,
+    thaw,
+)
 
 from ..text.json_text import json_path
 from ..text.schema import SchemaFault, Validator
@@ -22,14 +31,19 @@ CORE_KEYS = frozenset(
 
 PHASES = ("before_link", "after_link")
 
+_CAPABILITY = re.compile("CAP_[A-Z_]+")
 _DOCUMENTATION = ("title", "description", "examples")
 
 
 def driver_faults(info: DriverInfo) -> Iterator[str]:
     """Everything that is wrong with the description of a driver, in words."""
     yield from _unknown("capabilities", info.capabilities, DRIVER_CAPABILITIES)
+    yield from _needs_faults(info.needs)
     yield from fragment_faults("options", info.options, info.example, CORE_KEYS)
     yield from fragment_faults("node", info.node, None, frozenset())
+    for column in info.status_columns:
+        if not column.key or not column.title or column.title != column.title.upper():
+            yield f"status_columns: {column.key!r} has the title {column.title!r}, which must be capitals"
     vlan = thaw(info.options).get("properties", {}).get("vlan")
     if info.vlan and (not isinstance(vlan, dict) or vlan.get("type") != "integer"):
         yield "options: the type knows VLANs, but has no integer option vlan"
@@ -38,9 +52,11 @@ def driver_faults(info: DriverInfo) -> Iterator[str]:
 def backend_faults(info: BackendInfo) -> Iterator[str]:
     """Everything that is wrong with the description of a backend, in words."""
     yield from _unknown("capabilities", info.capabilities, BACKEND_CAPABILITIES)
+    yield from _needs_faults(info.needs)
     if info.phase not in PHASES:
         yield f"phase: {info.phase!r} is not one of {', '.join(PHASES)}"
     yield from fragment_faults("config", info.config, info.example, frozenset({"type"}))
+    yield from fragment_faults("node", info.node, None, frozenset())
 
 
 def fragment_faults(
@@ -98,6 +114,17 @@ def _example_faults(
             yield f"{what}: the example of the description is refused: {problem.path}: {problem.message}"
     except SchemaFault as exc:
         yield f"{what}: {exc}"
+
+
+def _needs_faults(needs: Needs) -> Iterator[str]:
+    """What `secnet doctor` could not look for."""
+    yield from _unknown("needs.services", frozenset(needs.services), NODE_SERVICES)
+    for name in needs.privileges:
+        if not _CAPABILITY.fullmatch(name):
+            yield f"needs.privileges: {name!r} is no capability, such as CAP_NET_ADMIN"
+    for path in needs.writable:
+        if not path.startswith("/"):
+            yield f"needs.writable: {path!r} is no absolute path"
 
 
 def _unknown(what: str, given: frozenset[str], known: frozenset[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..base.queue import WorkQueue
 from ..model.pod import PodKey
@@ -46,38 +46,29 @@ class Round:
 
 
 class ResyncScheduler:
-    """Queues Pods, and knows which of them are to be checked when their turn comes. Thread-safe."""
+    """Queues Pods to be verified. Thread-safe. mark: called with each before it is queued."""
 
-    def __init__(self, queue: WorkQueue) -> None:
+    def __init__(self, queue: WorkQueue, mark: Callable[[PodKey], None]) -> None:
         self._queue = queue
-        self._lock = threading.Lock()
-        self._due: set[PodKey] = set()
+        self._mark = mark
         self._round = Round()
 
     def all(self, keys: Iterable[PodKey]) -> None:
-        """Check these, as many at once as there are workers."""
+        """Verify these, as many at once as there are workers."""
         for key in keys:
             self._add(key)
 
     def resync_in_turn(self, keys: Iterable[PodKey]) -> None:
-        """Check these one after the other. Who got no turn in the last round, as a check hangs, is checked beside them."""
+        """Verify these one after the other. A Pod that got no turn in the last round, as a check hangs, goes beside them."""
         first, late = self._round.begin(keys)
         self.all((*late, *((first,) if first else ())))
 
     def go_on(self, key: PodKey) -> None:
-        """A worker is done with this one, and has nothing else to do than what comes after it."""
+        """A worker is done with this Pod, and has nothing else to do than what comes after it."""
         following = self._round.after(key)
         if following is not None:
             self._add(following, wake=False)
 
-    def take(self, key: PodKey) -> bool:
-        """Whether this one, whose turn has come, is to be checked; it is none of the next time then."""
-        with self._lock:
-            due = key in self._due
-            self._due.discard(key)
-            return due
-
     def _add(self, key: PodKey, *, wake: bool = True) -> None:
-        with self._lock:
-            self._due.add(key)
+        self._mark(key)
         self._queue.add(key, wake=wake)

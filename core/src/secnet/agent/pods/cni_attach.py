@@ -6,7 +6,6 @@ were there before the plugin was, and annotations that change later.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +31,6 @@ from secnet.contract import (
 )
 from secnet.linux.netns import forbid_host, identify
 
-from ..attach.pipeline import Pipeline
 from ..cluster.interface import Cluster
 from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
 from ..model.pod import PodKey, asks_for_networks, pod_ref
@@ -40,8 +38,8 @@ from ..model.problem import InternalError
 from ..model.record import Origin, Phase, Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection, SelectionId
-from ..model.work import MakeCall, Rejected, Work
-from ..networks.nad import RESOURCE_ANNOTATION, parse_nad
+from ..model.work import Rejected, Work
+from ..networks.nad import parse_config
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
@@ -51,20 +49,21 @@ from ..state.journal import Journal
 from .controller import Controller
 from .sandbox_attach import SandboxAttach
 from .single_checks import SingleChecks, queue_key
-from .sync import PodSync
+from .worker import AttachmentWorker
 
 __all__ = ["NodeAttacher"]
 
 _log = logging.getLogger(__name__)
 
 _DEL_SECONDS = 20.0
+_DEVICE_OF_THE_CALLER = "allocated by the caller of the CNI plugin"
 _STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this uid, its mirror Pod in the API another
 
 
 class NodeAttacher:
     """Implements `cni.Attacher`.
 
-    make_call: a Call for work on one attachment. deadline: seconds for an ADD or CHECK. refusal: why nothing is served, if so.
+    deadline: seconds for an ADD or CHECK. refusal: why nothing is served, if so.
     """
 
     def __init__(
@@ -75,12 +74,10 @@ class NodeAttacher:
         pods: PodTable,
         cni_sandboxes: CniSandboxCache,
         sandboxes: SandboxAttach,
-        sync: PodSync,
-        pipeline: Pipeline,
+        worker: AttachmentWorker,
         journal: Journal,
         registry: Registry,
         checks: SingleChecks,
-        make_call: MakeCall,
         deadline: float,
         refusal: Callable[[], ErrorInfo | None] = lambda: None,
     ) -> None:
@@ -89,12 +86,10 @@ class NodeAttacher:
         self._pods = pods
         self._cni_sandboxes = cni_sandboxes
         self._sandboxes = sandboxes
-        self._sync = sync
-        self._pipeline = pipeline
+        self._worker = worker
         self._journal = journal
         self._registry = registry
         self._checks = checks
-        self._make_call = make_call
         self._deadline = deadline
         self._refusal = refusal
 
@@ -124,18 +119,15 @@ class NodeAttacher:
         key = (ref.namespace, ref.name)
         with self._controller.hold(key, Call.within(self._deadline, cancel=cancel)):
             self._cni_sandboxes.register(pod, found)
-            before = {record.key for record in self._journal.of_sandbox(found.container_id)}
             try:
-                records = self._sandboxes.attach(pod, found, cancel)
+                result, records = self._sandboxes.attach(pod, found, cancel)
             except BaseException as exc:
                 self._cni_sandboxes.forget(found.container_id)
                 if isinstance(exc, Exception):
                     error = exc if isinstance(exc, SecnetError) else InternalError(exc)
                     self._controller.report_failure(key, pod, error)
                 raise
-            result = self._sync.sync(key, pod, cancel)
-            made = tuple(record for record in records if record.key not in before)
-            self._controller.publish(key, pod, replace(result, made=made))
+            self._controller.publish(key, pod, result)
         return [attached(record) for record in records]
 
     def detach_sandbox(self, container_id: str) -> None:
@@ -175,8 +167,7 @@ class NodeAttacher:
     ) -> Attached:
         """See `Attacher.attach_one`."""
         work = self._work(sandbox, conf, ifname, runtime)
-        call = self._make_call(work.request, cancel)
-        with self._held(sandbox.container_id, sandbox.pod, call):
+        with self._held(sandbox.container_id, sandbox.pod, self._worker.call(work, cancel)):
             old = self._journal.get(work.key)
             if old is not None and old.phase == Phase.ATTACHED:
                 raise Conflict(
@@ -185,9 +176,8 @@ class NodeAttacher:
                     subject=f"container {sandbox.container_id}",
                 )
             if old is not None:
-                self._pipeline.detach(old, call)
-            record = self._pipeline.attach(work, call)
-        call.log.info("attached for a CNI call")
+                self._worker.detach(old, cancel)
+            record = self._worker.attach(work, cancel)
         return attached(record)
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
@@ -225,26 +215,21 @@ class NodeAttacher:
             beat()
             with suppress(SecnetError):  # it is tried again at the next look
                 self._end(record, _is_left)
-        self._checks.look([record for record in self._journal.of_cni() if record not in left], beat)
+        self._checks.check([record for record in self._journal.of_cni() if record not in left], beat)
 
     # Pieces
 
     def _end(self, record: Record, still: Callable[[Record], bool] = lambda record: True) -> None:
         """Detach, if it is `still` so when nobody else works on it. Raises what kept it from being recorded as to be removed."""
-        call = self._make_call(record.attachment.request, threading.Event())
         try:
-            with self._held(record.key.container_id, record.pod, call):
+            with self._held(record.key.container_id, record.pod, self._worker.call(record)):
                 current = self._journal.get(record.key)
-                if current is None or not still(current):
-                    return
-                self._pipeline.detach(current, call)
-        except SecnetError as exc:
-            call.log.warning("detach failed, it is tried again: %s", exc, extra={"reason": exc.reason})
+                if current is not None and still(current):
+                    self._worker.detach(current)
+        except SecnetError:
             left = self._journal.get(record.key)
             if left is not None and left.phase == Phase.ATTACHED:
-                raise  # nobody but the caller would try again
-            return
-        call.log.info("detached for a CNI call")
+                raise  # only the caller would try it again
 
     @contextmanager
     def _held(self, container_id: str, pod: PodRef | None, call: Call) -> Iterator[None]:
@@ -277,17 +262,13 @@ class NodeAttacher:
         return record
 
     def _check(self, record: Record) -> Sequence[Finding]:
-        call = self._make_call(record.attachment.request, threading.Event())
-        return self._pipeline.check(record, call).findings
+        return self._worker.findings(record)
 
     def _work(self, sandbox: SandboxCall, conf: Mapping[str, Any], ifname: str, runtime: RuntimeConfig) -> Work:
         """The request of one network; refusals are those of an annotation that asks for the same."""
         network = NetworkRef(namespace=sandbox.pod.namespace if sandbox.pod else "default", name=str(conf["name"]))
-        metadata: dict[str, Any] = {"name": network.name, "namespace": network.namespace}
-        if runtime.device_id is not None:
-            metadata["annotations"] = {RESOURCE_ANNOTATION: "as the caller allocated it"}
-        config = parse_nad({"metadata": metadata, "spec": {"config": json.dumps(thaw(conf))}}, self._registry)
-        assert config is not None
+        resource = "" if runtime.device_id is None else _DEVICE_OF_THE_CALLER
+        config = parse_config(network, thaw(conf), self._registry, resource=resource)
         selection = Selection(
             index=0,
             network=network,

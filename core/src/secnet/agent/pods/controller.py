@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, ObjectNotFound, SecnetError
+from secnet.contract import Call, ErrorInfo, ObjectNotFound, ObjectRef, SecnetError
 
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
-from ..cluster.interface import Cluster, Event, Watch
-from ..model.pod import NETWORKS_ANNOTATION, PodKey, asks_for_networks, pod_key, pod_ref
+from ..cluster.interface import Cluster, Event, Watch, version_of
+from ..model.pod import PodKey, asks_for_networks, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
+from ..networks.nad import nad_ref
 from ..networks.nad_cache import NadCache
 from ..networks.object_problems import ObjectProblems
 from ..sandboxes.monitor import SandboxMonitor
@@ -28,9 +29,11 @@ from ..state.journal import Journal
 from ..status.failures import internal_error
 from ..status.publisher import Publisher
 from ..status.sandbox_failures import SandboxFailures
-from ._pool_changes import PoolChange, PoolChanges
+from ._network_index import NetworkIndex
+from ._object_changes import ObjectChange, ObjectChanges
 from ._recovery import Recovery
 from ._resync import ResyncScheduler
+from ._waiters import Waiters
 from .sync import PodSync
 
 __all__ = ["Controller"]
@@ -40,12 +43,14 @@ _log = logging.getLogger(__name__)
 _FIRST_LIST_SECONDS = 10.0
 _SYNC_POLL_SECONDS = 0.1
 _RECOVERY_SECONDS = 60.0
-_POOL_EVENT_DELAY = 0.2
 _UNREADABLE_DELAY = 5.0
 
 
 class Controller:
-    """Ties watch, queue, `PodSync` and publisher together. may_begin: whether the Pods that are listed may be worked on yet."""
+    """Ties watch, queue, `PodSync` and publisher together.
+
+    waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin: whether the listed Pods may be worked on yet.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
+        waking_kinds: Iterable[str] = (),
         may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
@@ -71,14 +77,17 @@ class Controller:
         self._publisher = publisher
         self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
-        self._checks = ResyncScheduler(self._queue)
+        self._to_verify: set[PodKey] = set()
+        self._checks = ResyncScheduler(self._queue, self._to_verify.add)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._cancels: dict[PodKey, threading.Event] = {}
         self._watch: Watch | None = None
         self._revision = 0
         self._started = False
-        self._pools = PoolChanges()
+        self._changes = ObjectChanges()
+        self._networks = NetworkIndex()
+        self._waiters = Waiters(cluster, waking_kinds, self._queue.add)
         self._stop = threading.Event()
         self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
@@ -122,6 +131,7 @@ class Controller:
     def stop(self, timeout: float) -> bool:
         """Stop watching, let running work finish for `timeout` seconds, then cancel it (which undoes it)."""
         self._stop.set()
+        self._waiters.close()
         if self._watch is not None:
             self._watch.close()
         if self._starting.ident is not None:
@@ -141,12 +151,10 @@ class Controller:
         """The same, one Pod after the other, in the background."""
         self._checks.resync_in_turn({*self._pods.all(), *self._recorded()})
 
-    def retry_waiting(
-        self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable, delay: float = 0.0
-    ) -> None:
+    def retry_waiting(self, matters: Callable[[ErrorInfo], bool] = lambda error: error.retryable) -> None:
         """Queue the Pods that wait because of an error that `matters`, ahead of their back-off."""
         for key in self._publisher.failing(matters):
-            self._queue.add(key, delay)
+            self._queue.add(key)
 
     def poll_sandboxes(self) -> None:
         """Queue Pods whose namespace or sandbox appeared, vanished or was replaced since the last look."""
@@ -168,15 +176,6 @@ class Controller:
         """Whether everything that existed is known and queued."""
         return self._started
 
-    def sandboxes(self) -> dict[PodKey, str | None]:
-        """Every Pod of this node with the container id of its sandbox, None where it cannot be told or nobody need know it."""
-        known = {key: self._source.container_of(pod) for key, pod in self._pods_with_networks()}
-        return dict.fromkeys(self._pods.all()) | known
-
-    def _pods_with_networks(self) -> list[tuple[PodKey, Mapping[str, Any]]]:
-        recorded = self._recorded()
-        return [(key, pod) for key, pod in self._pods.all().items() if key in recorded or asks_for_networks(pod)]
-
     def _recorded(self) -> set[PodKey]:
         """The Pods whose annotations records answer, also those that are gone."""
         return set(self._journal.of_pods())
@@ -191,27 +190,24 @@ class Controller:
         elif obj["kind"] == "NetworkAttachmentDefinition":
             self._on_nad(obj, deleted)
         else:
-            self._on_pool(obj, deleted)
-        version = str(obj["metadata"].get("resourceVersion", ""))
-        self._revision = max(self._revision, int(version) if version.isdigit() else 0)
+            self._on_other(obj, deleted)
+        self._revision = max(self._revision, version_of(obj))
 
     def _on_nad(self, nad: Mapping[str, Any], deleted: bool) -> None:
         """Look at every Pod that names it again, also at one without an error: a NAD may vanish, or turn ours, under it."""
         (self._nads.remove if deleted else self._nads.update)(nad)
-        for key, pod in self._pods.all().items():
-            if nad["metadata"]["name"] in ((pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or ""):
-                self._queue.add(key)
+        for key in self._networks.asking_for(nad_ref(nad), self._pods.all()):
+            self._queue.add(key)
 
-    def _on_pool(self, pool: Mapping[str, Any], deleted: bool) -> None:
-        """An edited pool may mend any error, and so may a released address; one more taken mends none."""
-        change, name = self._pools.note(pool, deleted=deleted), pool["metadata"]["name"]
-        if change is PoolChange.NEW and self._started:
-            self.resync_all()  # made anew without its status, it must learn the addresses in use before it gives them away
-        if change in (PoolChange.NEW, PoolChange.EDITED):
+    def _on_other(self, obj: Mapping[str, Any], deleted: bool) -> None:
+        """An edited pool may end any error, a released address that of a Pod that waits for it; one more taken ends none."""
+        change = self._changes.note(obj, deleted=deleted)
+        if change is ObjectChange.NEW and self._started:
+            self.resync_all()  # created again without its status, it must learn the addresses in use before it gives them away
+        if change in (ObjectChange.NEW, ObjectChange.EDITED):
             self.retry_waiting(lambda error: True)
-        elif change is PoolChange.RELEASED:
-            # Only whom this pool refused: a failed attach gives its addresses back, and must not wake itself by that.
-            self.retry_waiting(lambda error: f"IPPool {name}" in str(error), delay=_POOL_EVENT_DELAY)
+        if change is not ObjectChange.NOTHING:
+            self._waiters.changed(ObjectRef.of(obj), version_of(obj))
 
     def _on_pod(self, pod: Mapping[str, Any], deleted: bool) -> None:
         key = pod_key(pod)
@@ -243,8 +239,9 @@ class Controller:
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
-        verify = self._checks.take(key)
-        revision = self._revision
+        verify = key in self._to_verify
+        self._to_verify.discard(key)
+        revision = max(self._revision, self._waiters.revision)
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):
             with self._lock:
@@ -292,6 +289,7 @@ class Controller:
             _log.error("the report of Pod %s/%s cannot be written, it is tried again: %s", *key, exc)
             errors = [ErrorInfo(reason="Unavailable", message=str(exc), retryable=True)]
         self._schedule(key, errors)
+        self._waiters.note(key, result.errors, revision)
         for other in result.released:
             self._queue.add(other)
 

@@ -1,7 +1,7 @@
 """The Antrea agent of this cluster: with its own secondary networks on, it takes our addresses for leftovers and frees them.
 
 It does so on every node, for entries of an IPPool that name a Pod of its node and are not in its own records. So nothing new is
-attached beside it; what is attached already is left alone, for cutting Pods off would help nobody.
+attached beside it; what is attached already stays, because disconnecting Pods would not help.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from secnet.contract import NotReady, ObjectNotFound, Retryable, SecnetError
+from secnet.contract import ErrorInfo, NotReady, ObjectNotFound, Retryable, SecnetError
 
 from ..cluster.interface import ApiReader
 from ..cluster.problems import ProblemList, ProblemText
@@ -45,11 +45,11 @@ class AntreaState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AntreaVerdict:
-    """finding: the state in words. mend: what to do about it; empty when all is well."""
+    """finding: the state in words. remedy: what to do about it; empty when all is well."""
 
     state: AntreaState
     finding: str
-    mend: str = ""
+    remedy: str = ""
 
 
 def look_at_antrea(api: ApiReader) -> AntreaVerdict:
@@ -64,9 +64,9 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
     except ObjectNotFound:
         return AntreaVerdict(state=AntreaState.OFF, finding="none in this cluster")
     except Retryable as exc:
-        return AntreaVerdict(state=AntreaState.SILENT, finding=f"cannot be told: {exc.message}", mend=_BY_HAND)
+        return AntreaVerdict(state=AntreaState.SILENT, finding=f"state unknown: {exc.message}", remedy=_BY_HAND)
     except SecnetError as exc:
-        return _hidden(f"cannot be told: {exc.message}")
+        return _hidden(f"state unknown: {exc.message}")
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         return _hidden("has a configuration that cannot be read")
     if not on:
@@ -74,7 +74,7 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
     return AntreaVerdict(
         state=AntreaState.ON,
         finding="makes secondary networks itself, and would free our addresses",
-        mend=f"set featureGates.{_GATE} to false in the ConfigMap {name} and restart it",
+        remedy=f"set featureGates.{_GATE} to false in the ConfigMap {name} and restart it",
     )
 
 
@@ -82,6 +82,7 @@ class AntreaGuard:
     """Whether anything new may be attached, as of the last look. Thread-safe, but for `look`, which one thread calls.
 
     reader: None where there is no Kubernetes API, and so nobody beside us. on_clear: called when it may be again.
+    forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class AntreaGuard:
         *,
         on_clear: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        forbid: Callable[[ErrorInfo | None], None] = lambda refusal: None,
     ) -> None:
         self._reader = reader
+        self._forbid = forbid
         self._on_clear = on_clear
         self._problems = ProblemList(clock)
         self._lock = threading.Lock()
@@ -99,17 +102,19 @@ class AntreaGuard:
         self._refusal = (
             None if reader is None else _refusal("whether it makes secondary networks is not known yet", _SOON)
         )
+        self._tell()
 
     @property
     def needed(self) -> bool:
-        """Whether there is anything to look at."""
+        """Whether there is anything to check."""
         return self._reader is not None
 
     def look(self) -> bool:
         """Look again. False when there was no answer: then what the last one said still holds.
 
-        Also what cannot be seen any more holds, and is told with the reason: nobody could know else why switching the feature
-        off changes nothing here. Where it could never be seen, for lack of rights, work goes on with a note.
+        A state that cannot be read any more still holds, and is shown with the reason: otherwise it would be unclear why
+        switching the feature off changes nothing here. Where it could never be seen, for lack of rights, work goes on with a
+        note.
         """
         if self._reader is None:
             return True
@@ -121,17 +126,16 @@ class AntreaGuard:
         self._seen_on = verdict.state is AntreaState.ON
         self._problems.update(_said(verdict))
         with self._lock:
-            before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.mend) if self._seen_on else None
+            before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.remedy) if self._seen_on else None
+        self._tell()
         if before is not None and not self._seen_on:
             self._on_clear()
         return True
 
-    def require_clear(self) -> None:
-        """Raises NotReady while nothing new may be attached."""
+    def _tell(self) -> None:
         with self._lock:
             refusal = self._refusal
-        if refusal is not None:
-            raise NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject)
+        self._forbid(None if refusal is None else refusal.info)
 
     def refusal(self) -> str:
         """Why nothing new may be attached; empty when it may."""
@@ -139,7 +143,7 @@ class AntreaGuard:
             return "" if self._refusal is None else str(self._refusal)
 
     def problems(self) -> tuple[Problem, ...]:
-        """The same for people to read, or a note that it cannot be told."""
+        """The same for people to read, or a note that it is unknown."""
         return self._problems.current()
 
     def close(self) -> None:
@@ -156,12 +160,12 @@ def _said(verdict: AntreaVerdict) -> list[ProblemText]:
     if verdict.state is AntreaState.OFF:
         return []
     if verdict.state is AntreaState.HIDDEN:
-        return [ProblemText(_SUBJECT, verdict.finding, verdict.mend, note=True)]
-    return [ProblemText(_SUBJECT, f"{verdict.finding}: nothing new is attached", verdict.mend)]
+        return [ProblemText(_SUBJECT, verdict.finding, verdict.remedy, note=True)]
+    return [ProblemText(_SUBJECT, f"{verdict.finding}: nothing new is attached", verdict.remedy)]
 
 
 def _hidden(finding: str) -> AntreaVerdict:
-    return AntreaVerdict(state=AntreaState.HIDDEN, finding=finding, mend=_BY_HAND)
+    return AntreaVerdict(state=AntreaState.HIDDEN, finding=finding, remedy=_BY_HAND)
 
 
 def _out_of_sight(verdict: AntreaVerdict) -> AntreaVerdict:
@@ -169,7 +173,7 @@ def _out_of_sight(verdict: AntreaVerdict) -> AntreaVerdict:
         state=AntreaState.ON,
         finding="made secondary networks itself when that could last be seen, and would free our addresses; now it "
         + verdict.finding,
-        mend="apply the ClusterRole of deploy/, or mend the configuration: the agent goes on when it sees the feature off",
+        remedy="apply the ClusterRole of deploy/, or correct the configuration: the agent goes on when it sees the feature off",
     )
 
 

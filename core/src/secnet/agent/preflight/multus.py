@@ -1,8 +1,8 @@
 """Whether Multus serves this node, and so calls the plugin for networks of `type: secnet` itself.
 
 Its configuration comes and goes: the daemon takes it away when it ends, and writes it again when it is back. So what was seen
-once is remembered in stateDir, by node, until the administrator says otherwise: whoever took over in between would give every
-Pod of the node a second interface and a second address, for good.
+once is remembered in stateDir, by node, until the administrator says otherwise: an agent that took over in between would give
+every Pod of the node a second interface and a second address, for good.
 """
 
 from __future__ import annotations
@@ -53,16 +53,25 @@ def how_to_forget(settings: Settings) -> str:
 
 
 class Multus:
-    """The answer for one agent: call it. Thread-safe. The file is looked at anew with the configuration, every few seconds."""
+    """The answer for one agent: call it. Thread-safe. The file is read again with the configuration, every few seconds.
+
+    on_look: gets the answer each time.
+    """
 
     def __init__(
-        self, settings: Settings, *, look_seconds: float = _LOOK_SECONDS, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        *,
+        look_seconds: float = _LOOK_SECONDS,
+        clock: Callable[[], float] = time.time,
+        on_look: Callable[[bool], None] = lambda serves: None,
     ) -> None:
+        self._on_look = on_look
         self._settings = settings
         self._memory = memory_path(settings)
         self._clock = clock
         self._looks = IntervalLimiter(look_seconds)
-        self._lock = threading.Lock()  # whoever comes during the first look must not take its own answer from before it
+        self._lock = threading.Lock()  # a caller during the first check must not use an answer from before it
         self._serves = settings.multus == _PRESENT
         self._trouble = ""
         self._unwritten: str | None = None
@@ -73,6 +82,7 @@ class Multus:
         with self._lock:
             if self._looks.is_due("multus"):
                 self._look()
+                self._on_look(self._serves)
             return self._serves
 
     def problems(self) -> tuple[Problem, ...]:

@@ -1,7 +1,7 @@
 """Whether the API server knows a Node of our name, and whether it is this machine's: with a wrong name no Pod is ever ours, or
 those of another node are taken for ours, and nothing else would say so.
 
-The Node is not watched: the kubelet renews it every few seconds, which a thousand agents would all be told of. Nor does its end
+The Node is not watched: the kubelet renews it every few seconds, which a thousand agents would all receive. Nor does its end
 matter to an agent that runs there: its Pods go with it, one by one.
 """
 
@@ -24,11 +24,11 @@ __all__ = ["OwnNode", "boot_of"]
 _MEND = "correct nodeName in the node configuration, or NODE_NAME: it is the name of the Node object"
 _BY_HAND = "see by `kubectl get node {}` whether nodeName is right, or allow the agent to get nodes"
 _WAIT = f"wait for two minutes; if it stays, {_MEND}"
-_KUBELET_SECONDS = 120.0  # within which a kubelet tells of a new boot
+_KUBELET_SECONDS = 120.0  # within which a kubelet reports a new boot
 
 
 class _Found(Enum):
-    UNKNOWN = auto()  # nobody answered yet
+    UNKNOWN = auto()  # no answer yet
     OURS = auto()
     ANOTHERS = auto()
     UNTOLD = auto()  # no boot id, no such Node, no right to see it, or no API: nothing speaks against it
@@ -38,7 +38,7 @@ class OwnNode:
     """What the last look found. Thread-safe, but for `look`, which one thread calls.
 
     reader: None where there is no Kubernetes API. boot_id: the kernel's, of this machine; empty to compare nothing. relisted: how
-    often the watch of the Pods began anew.
+    often the watch of the Pods began anew. forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
@@ -49,8 +49,10 @@ class OwnNode:
         boot_id: str = "",
         relisted: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.time,
+        forbid: Callable[[ErrorInfo | None], None] = lambda refusal: None,
     ) -> None:
         self._reader = reader
+        self._forbid = forbid
         self._name = name
         self._subject = f"Node {name}"
         self._boot_id = boot_id
@@ -64,7 +66,7 @@ class OwnNode:
         self._missing: NotReady | None = None
 
     def look(self) -> bool:
-        """One GET until the Node is found, and one after each time that the Pods were listed anew. False to look again soon."""
+        """One GET until the Node is found, and one after each relist of the Pods. False to read again soon."""
         now = self._relisted()
         if self._reader is None or self._found_at == now:
             return True
@@ -93,12 +95,12 @@ class OwnNode:
         return True
 
     def may_begin(self) -> bool:
-        """Whether Pods may be looked at: not before an answer came, and not while the Node is another machine's."""
+        """Whether Pods may be reconciled: not before an answer came, and not while the Node is another machine's."""
         with self._lock:
             return self._found in (_Found.OURS, _Found.UNTOLD)
 
     def is_another(self) -> bool:
-        """Whether the Node is another machine's, as far as can be told."""
+        """Whether the Node is another machine's, as far as is known."""
         with self._lock:
             return self._found is _Found.ANOTHERS
 
@@ -115,12 +117,6 @@ class OwnNode:
             return None
         return NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject).info
 
-    def require_own(self) -> None:
-        """Raises NotReady while the Node is another machine's: nothing may be attached."""
-        refusal = self.refusal()
-        if refusal is not None:
-            raise NotReady(refusal.message, hint=refusal.hint, subject=refusal.subject)
-
     def missing(self) -> str:
         """Why no Pod can be served here, in a sentence; empty when the Node was found or could not be looked up."""
         with self._lock:
@@ -128,15 +124,17 @@ class OwnNode:
         return "" if refusal is None else f"{refusal.subject}: {refusal.message}; {refusal.hint}"
 
     def problems(self) -> tuple[Problem, ...]:
-        """The same for people to read, or a note that it cannot be told."""
+        """The same for people to read, or a note that it is unknown."""
         return self._problems.current()
 
     def _difference(self, boot: str) -> ProblemText:
-        """After a boot the Node has the id of the last one until the kubelet tells of this one: that is no error yet."""
+        """After a boot the Node has the id of the last one until the kubelet reports this one: that is no error yet."""
         if self._differs_since is None:
             self._differs_since = self._clock()
         if self._clock() - self._differs_since < _KUBELET_SECONDS:
-            text = "is another machine's, or its kubelet has not told of this boot yet: no Pod is served here meanwhile"
+            text = (
+                "is another machine's, or its kubelet has not reported this boot yet: no Pod is served here meanwhile"
+            )
             return ProblemText(self._subject, text, _WAIT, note=True)
         text = f"is another machine's: its bootID is {boot}, here it is {self._boot_id}: no Pod is served here"
         return ProblemText(self._subject, text, _MEND)
@@ -149,8 +147,9 @@ class OwnNode:
             self._missing = (
                 NotReady(problem.message, hint=problem.hint, subject=problem.source) if problem and hinders else None
             )
+        self._forbid(self.refusal())
 
 
 def boot_of(node: Mapping[str, Any]) -> str:
-    """The boot id that its kubelet told; empty when it told none."""
+    """The boot id that its kubelet reported; empty without one."""
     return str(((node.get("status") or {}).get("nodeInfo") or {}).get("bootID") or "")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from secnet.contract import AttachRequest, Call, ObjectNotFound, StepObserver
+from secnet.contract import Call, ObjectNotFound, StepObserver
 
+from ..attach.admission import Clearance
 from ..attach.layer3 import Layer3
 from ..attach.lease_gc import LeaseGarbageCollector
 from ..attach.leases import Leases
@@ -23,6 +24,7 @@ from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..config.settings import Settings
 from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
+from ..model.pod import PodKey
 from ..model.record import Record
 from ..model.sandbox import SandboxSource
 from ..networks.desired import DesiredNetworks
@@ -34,6 +36,7 @@ from ..pods.controller import Controller
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
 from ..pods.sync import PodSync
+from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
 from ..preflight.multus import Multus
 from ..preflight.own_node import OwnNode
@@ -83,85 +86,60 @@ def wire(
     observers: tuple[StepObserver, ...],
     stack: ExitStack,
 ) -> Components:
-    """Open the journal and make all parts. What has to be closed is left to `stack`."""
-    journal = Journal(settings.run_dir / "journal")
-    for problem in journal.problems():
-        _log.error("%s", problem)
-    boot_id = current_boot_id()
-    journal.disown(boot_id)
+    """Open the journal and make all components. What has to be closed is left to `stack`."""
+    journal = _open_journal(settings)
     reports = Reports(settings.run_dir)
     reports.write_problems(())
     plugins = Plugins(registry, settings, cluster)
     stack.callback(plugins.close)
-
-    def attach_call(request: AttachRequest, cancel: threading.Event, *, awaited: bool = True) -> Call:
-        log = attachment_log(request)
-        return Call.within(settings.attach_timeout, cancel=cancel, log=log, observers=observers, awaited=awaited)
-
-    def undo_call(record: Record) -> Call:
-        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=observers)
-
     pods = PodTable(settings.node_name)
-    multus = Multus(settings)
-    nads = NadCache(registry, shared_namespaces=_shared(settings), multus=multus)
-    desired = DesiredNetworks(nads, registry, called=journal.called_networks)
-    cni_sandboxes = CniSandboxCache(_sandbox_source(settings, cluster, stack))
+    sandboxes = CniSandboxCache(_sandbox_source(settings, cluster, stack))
+    containers = partial(_containers, pods, sandboxes, journal)
+    clearance = Clearance()
     reader = cluster.reader()
-    antrea = AntreaGuard(reader, on_clear=lambda: controller.retry_waiting())
+    antrea = AntreaGuard(
+        reader, on_clear=lambda: controller.retry_waiting(), forbid=clearance.slot("foreign Antrea agent")
+    )
     stack.callback(antrea.close)
-    served = None if cluster.trusts_annotations else SandboxLedger(settings.state_dir)
+    own_node = OwnNode(
+        reader,
+        settings.node_name,
+        boot_id=current_boot_id(),
+        relisted=cluster.relisted,
+        forbid=clearance.slot("own Node"),
+    )
+    nads = NadCache(registry, shared_namespaces=_shared(settings))
+    multus = Multus(settings, on_look=nads.set_multus)
+    multus()
+    served = SandboxLedger(settings.state_dir) if cluster.traits.shared else None
     stale = LeaseGarbageCollector(
         plugins=plugins,
         journal=journal,
         has_found=lambda key: orphan_gc.has_found(key),
-        sandboxes=lambda: controller.sandboxes(),
-        pod_here=lambda namespace, name: _pod_here(cluster, pods, namespace, name),
-        has_ended=cni_sandboxes.has_ended,
+        sandboxes=containers,
+        pod_here=partial(_pod_here, cluster, pods),
+        has_ended=sandboxes.has_ended,
         served=served,
-        looks=None if cluster.trusts_annotations else _LOOKS_AT_PODS_ELSEWHERE,
+        looks=_LOOKS_AT_PODS_ELSEWHERE if cluster.traits.shared else None,
     )
-    own_node = OwnNode(reader, settings.node_name, boot_id=boot_id, relisted=cluster.relisted)
-
-    def require_clear() -> None:
-        own_node.require_own()
-        antrea.require_clear()
-
-    pipeline = Pipeline(
-        plugins=plugins,
+    leases = Leases(plugins, journal, served=served, stale=stale)
+    pipeline = _pipeline(plugins, journal, leases, metrics, clearance, observers)
+    orphan_gc = OrphanGarbageCollector(plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=containers)
+    worker = AttachmentWorker(
+        pipeline=pipeline,
         journal=journal,
-        boot_id=boot_id,
-        layer3=Layer3(),
-        undo_call=undo_call,
-        leases=Leases(plugins, journal, served=served, stale=stale),
-        metrics=metrics,
-        require_clear=require_clear,
+        orphan_gc=orphan_gc,
+        seconds=settings.attach_timeout,
+        observers=observers,
+        lease_check_seconds=0.0 if cluster.traits.free_reads else _LEASE_CHECK_SECONDS,
     )
-    orphan_gc = OrphanGarbageCollector(
-        plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=lambda: controller.sandboxes()
-    )
-    work: Mapping[str, Any] = {
-        "pipeline": pipeline,
-        "journal": journal,
-        "desired": desired,
-        "devices": DeviceAllocator(_device_source(settings, cluster, stack), journal),
-        "ownership": _ownership(journal, boot_id),
-        "orphan_gc": orphan_gc,
-        "make_call": attach_call,
-    }
-    asking = 0.0 if cluster.trusts_annotations else _LEASE_CHECK_SECONDS  # manifests are files of this node
-    # Whoever writes manifests also starts the programs, when `secnet apply` is done.
-    sync = PodSync(source=cni_sandboxes, lease_check_seconds=asking, awaited=cluster.trusts_annotations, **work)
-
-    def is_here(pod: Mapping[str, Any]) -> bool:
-        return cluster.trusts_annotations or own_node.is_sure() or cni_sandboxes.container_of(pod) is not None
-
-    publisher = Publisher(
-        cluster=cluster,
-        pods=pods,
-        reports=reports,
-        owner_tag=settings.owner_tag,
-        recorded=[record.pod for record in journal.records() if record.pod is not None],
-        is_here=is_here,
+    sync, sandbox_attach = _reconcilers(
+        worker,
+        journal,
+        DesiredNetworks(nads, registry, called=journal.called_networks),
+        DeviceAllocator(_device_source(settings, cluster, stack), journal),
+        sandboxes,
+        awaited=cluster.traits.containers_wait,
     )
     object_problems = ObjectProblems(registry)
     controller = Controller(
@@ -171,35 +149,26 @@ def wire(
         object_problems=object_problems,
         pods=pods,
         sync=sync,
-        source=cni_sandboxes,
-        publisher=publisher,
+        source=sandboxes,
+        publisher=_publisher(
+            settings, cluster, pods, reports, journal, partial(_is_here, cluster, own_node, sandboxes)
+        ),
         workers=settings.workers,
+        waking_kinds=[kind for backend in registry.backends.values() for kind in backend.info.kinds],
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
         cluster=cluster,
         controller=controller,
         pods=pods,
-        cni_sandboxes=cni_sandboxes,
-        sandboxes=SandboxAttach(**work),
-        sync=sync,
-        pipeline=pipeline,
+        cni_sandboxes=sandboxes,
+        sandboxes=sandbox_attach,
+        worker=worker,
         journal=journal,
         registry=registry,
-        checks=SingleChecks(
-            pipeline=pipeline,
-            journal=journal,
-            reports=reports,
-            make_call=attach_call,
-            hold=controller.hold,
-            lease_check_seconds=asking,
-        ),
-        make_call=attach_call,
+        checks=SingleChecks(worker=worker, journal=journal, reports=reports, hold=controller.hold),
         deadline=settings.attach_timeout,
         refusal=own_node.refusal,
-    )
-    node = NodeStateReconciler(
-        plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
     )
     return Components(
         journal=journal,
@@ -209,7 +178,9 @@ def wire(
         controller=controller,
         orphan_gc=orphan_gc,
         stale=stale,
-        node=node,
+        node=NodeStateReconciler(
+            plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
+        ),
         attacher=attacher,
         antrea=antrea,
         own_node=own_node,
@@ -217,9 +188,86 @@ def wire(
     )
 
 
+def _open_journal(settings: Settings) -> Journal:
+    journal = Journal(settings.run_dir / "journal")
+    for problem in journal.problems():
+        _log.error("%s", problem)
+    journal.disown(current_boot_id())
+    return journal
+
+
+def _pipeline(
+    plugins: Plugins,
+    journal: Journal,
+    leases: Leases,
+    metrics: Metrics,
+    clearance: Clearance,
+    observers: tuple[StepObserver, ...],
+) -> Pipeline:
+    def undo_call(record: Record) -> Call:
+        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=observers)
+
+    return Pipeline(
+        plugins=plugins,
+        journal=journal,
+        boot_id=current_boot_id(),
+        layer3=Layer3(),
+        undo_call=undo_call,
+        leases=leases,
+        metrics=metrics,
+        clearance=clearance,
+    )
+
+
+def _reconcilers(
+    worker: AttachmentWorker,
+    journal: Journal,
+    desired: DesiredNetworks,
+    devices: DeviceAllocator,
+    source: SandboxSource,
+    *,
+    awaited: bool,
+) -> tuple[PodSync, SandboxAttach]:
+    """The asynchronous and the chained way of one worker, over one ownership of the namespaces."""
+    boot_id = current_boot_id()
+    ownership = NetnsOwnership(
+        (r.attachment.request.netns, (r.pod.namespace, r.pod.name))
+        for r in journal.records()
+        if r.pod and r.boot_id == boot_id
+    )
+    sync = PodSync(
+        worker=worker,
+        journal=journal,
+        desired=desired,
+        devices=devices,
+        source=source,
+        ownership=ownership,
+        awaited=awaited,
+    )
+    return sync, SandboxAttach(worker=worker, journal=journal, desired=desired, devices=devices, ownership=ownership)
+
+
+def _publisher(
+    settings: Settings,
+    cluster: Cluster,
+    pods: PodTable,
+    reports: Reports,
+    journal: Journal,
+    is_here: Callable[[Mapping[str, Any]], bool],
+) -> Publisher:
+    return Publisher(
+        cluster=cluster,
+        pods=pods,
+        reports=reports,
+        owner_tag=settings.owner_tag,
+        recorded=[record.pod for record in journal.records() if record.pod is not None],
+        is_here=is_here,
+    )
+
+
 def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
     """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return NamedNetns()
     client = RuntimeClient(settings.cri_socket)
     stack.callback(client.close)
@@ -228,7 +276,7 @@ def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> S
 
 def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
     """As with namespaces: only manifests may name devices."""
-    if cluster.trusts_annotations:
+    if cluster.traits.trusts_annotations:
         return AnnotatedDevices()
     client = KubeletDevices(settings.pod_resources)
     stack.callback(client.close)
@@ -239,12 +287,13 @@ def _shared(settings: Settings) -> frozenset[str] | None:
     return None if settings.kubernetes is None else settings.kubernetes.shared_namespaces
 
 
-def _ownership(journal: Journal, boot_id: str) -> NetnsOwnership:
-    return NetnsOwnership(
-        (r.attachment.request.netns, (r.pod.namespace, r.pod.name))
-        for r in journal.records()
-        if r.pod and r.boot_id == boot_id
-    )
+def _containers(pods: PodTable, source: SandboxSource, journal: Journal) -> dict[PodKey, str | None]:
+    return pods.containers(source, set(journal.of_pods()))
+
+
+def _is_here(cluster: Cluster, own_node: OwnNode, source: SandboxSource, pod: Mapping[str, Any]) -> bool:
+    """Whether a Pod of which no agent here ever knew anything is surely this node's."""
+    return not cluster.traits.shared or own_node.is_sure() or source.container_of(pod) is not None
 
 
 def _pod_here(cluster: Cluster, pods: PodTable, namespace: str, name: str) -> bool | None:

@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
 
-from secnet.contract import Call, ProbeReport, SecnetError, StepObserver
+from secnet.contract import Call, SecnetError, StepObserver
 
+from ..attach.node_watch import NodeWatch
+from ..base.backoff import Backoff
 from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
@@ -34,10 +36,11 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 0.5
 _LOOK_AT_RUNTIME_SECONDS = 1.0
-_LOOK_WHEN_TOLD_SECONDS = 2.0  # the runtime tells of sandboxes by itself; what is left are those that die
+_LOOK_WHEN_TOLD_SECONDS = 2.0  # CNI calls register new sandboxes; what is left are those that die
 _LOOK_WHEN_SETTLED_SECONDS = 5.0
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
+_NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
@@ -75,6 +78,7 @@ class Agent:
         self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
         self._beats = Heartbeats()
         self._stop = threading.Event()
+        self._node_wake = threading.Event()
         self._first_round = threading.Event()
         self._first_look = threading.Event()
         self._problems: tuple[Problem, ...] = ()
@@ -92,14 +96,17 @@ class Agent:
             if self._components.antrea.needed:
                 self._spawn(self._preflight_loop, stack)
                 stack.callback(self._components.antrea.close)
-            stack.callback(self._stop.set)
+            stack.callback(self._end)
             self._wait_first_rounds()
+            watch = NodeWatch(self._components.plugins, self._node_wake.set)
+            watch.start()
+            stack.callback(watch.close)
             self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
             for target in (self._poll_loop, self._resync_loop):
                 self._spawn(target, stack)
-            stack.callback(self._stop.set)
+            stack.callback(self._end)
             self._exit = stack.pop_all()
         return self
 
@@ -115,7 +122,7 @@ class Agent:
 
     def _state(self, network_type: str) -> str:
         try:
-            probe = self._components.plugins.drive(network_type, "probe", ProbeReport)
+            probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
         return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
@@ -134,6 +141,7 @@ class Agent:
             parts.antrea,
             parts.own_node,
             settings,
+            parts.plugins,
         )
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
@@ -144,13 +152,18 @@ class Agent:
         thread.start()
         stack.callback(thread.join, _JOIN_SECONDS)
 
+    def _end(self) -> None:
+        """Wake every loop for the last time."""
+        self._stop.set()
+        self._node_wake.set()
+
     def _release(self) -> None:
         """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
         if self._drained:
             self._lock.release()
 
     def _start_front(self, stack: ExitStack) -> None:
-        """Without the section `cni` for what ends only: of one network nobody but its caller knows that it ended."""
+        """Without the section `cni` for teardown only: of one network only its caller knows that it ended."""
         cni, teardown_only = self._settings.cni, False
         if cni is None and (self._settings.kubernetes is not None or self._components.journal.of_cni()):
             cni, teardown_only = CniSettings(socket=self._settings.run_dir / "cni.sock"), True
@@ -190,39 +203,41 @@ class Agent:
         return Call.within(seconds, cancel=self._stop, observers=self._observers)
 
     def _wait_first_rounds(self) -> None:
-        """Usually a moment; a driver or an API server that hangs there delays nobody for long."""
+        """Usually a moment; a driver or an API server that hangs there delays no other work for long."""
         until = time.monotonic() + _FIRST_ROUND_SECONDS
         for done in (self._first_round, self._first_look) if self._components.antrea.needed else (self._first_round,):
             done.wait(max(0.0, until - time.monotonic()))
 
     def _preflight_loop(self) -> None:
         """For an Antrea agent that we must not work beside, and for the Node that we are named after."""
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("preflight_loop", self._settings.check_interval + 600)
             looks = (self._components.antrea.look, self._components.own_node.look)
             answered = [self._guard(look, default=False) for look in looks]
             self._first_look.set()
-            if self._stop.wait(self._settings.check_interval if all(answered) else delay):
+            if all(answered):
+                backoff.reset()
+            if self._stop.wait(self._settings.check_interval if all(answered) else backoff.delay()):
                 return
-            delay = first if all(answered) else min(last, delay * 2)
 
     def _node_loop(self) -> None:
-        first, last = _NODE_RETRY_SECONDS
-        delay = first
+        backoff = Backoff(*_NODE_RETRY_SECONDS)
         while True:
             self._beats.beat("node_loop", self._settings.check_interval + 600)
             ready = self._guard(
                 lambda: self._components.node.reconcile(self._call(_NODE_TIMEOUT_SECONDS)), default=False
             )
             self._first_round.set()
-            if self._stop.wait(self._settings.check_interval if ready else delay):
+            if ready:
+                backoff.reset()
+            self._node_wake.wait(self._settings.check_interval if ready else backoff.delay())
+            if self._stop.wait(_NODE_EVENTS_SECONDS):
                 return
-            delay = first if ready else min(last, delay * 2)
+            self._node_wake.clear()
 
     def _poll_loop(self) -> None:
-        """What nobody tells us: namespaces that come and go, and trouble with the source of the objects."""
+        """What no event reports: namespaces that come and go, and trouble with the source of the objects."""
         due = 0.0
         while not self._stop.wait(self._look_seconds()):
             self._beats.beat("poll_loop", 300)
@@ -235,19 +250,19 @@ class Agent:
                 self._guard(self._front.tend, default=None)
 
     def _look_seconds(self) -> float:
-        """A look at the runtime costs more than one at a few files, and 110 Pods shall cost next to nothing."""
-        if self._cluster.trusts_annotations:
+        """A list of the runtime costs more than a stat of a few files, and 110 idle Pods shall cost next to nothing."""
+        if self._cluster.traits.trusts_annotations:  # which names the namespaces: no runtime is asked
             return _LOOK_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
         return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
 
     def _may_rest(self) -> bool:
-        return not self._cluster.trusts_annotations and self._guard(
+        return not self._cluster.traits.trusts_annotations and self._guard(
             lambda: self._components.controller.settled, default=False
         )
 
     def _keep_run_dir(self) -> None:
-        """Somebody may remove it under us: take it again with all records, or end if another process was quicker."""
+        """It may be removed under us: take it again with all records, or end if another process was quicker."""
         if not self._lock.is_lost():
             return
         _log.error("the run directory %s was removed or replaced; taking it again", self._settings.run_dir)
@@ -278,10 +293,10 @@ class Agent:
         self._components.reports.write_problems(problems)
 
     def _resync_loop(self) -> None:
-        """Sweep for orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+        """Collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.trusts_annotations else _LEASE_SWEEP_SECONDS)
+        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
@@ -302,7 +317,7 @@ class Agent:
         if leases.is_due("sweep") and not self._guard(
             lambda: self._components.stale.sweep(backends, self._call(interval)), default=False
         ):
-            leases.forget("sweep")  # an API server that is away now must not put it off for long
+            leases.forget("sweep")  # an API server that is away now must not delay it for long
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

@@ -12,6 +12,8 @@ def make_metrics(wanted: bool) -> Metrics:
     if not wanted:
         return Metrics()
     try:
+        import waitress  # noqa: F401  # serves them
+
         from ..observe.prometheus import PrometheusMetrics
     except ModuleNotFoundError as exc:
         from secnet.contract import NotReady

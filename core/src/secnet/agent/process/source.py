@@ -13,18 +13,20 @@ from ..base.metrics import Metrics
 from ..cluster.files.cluster import ManifestCluster
 from ..cluster.files.store import FileStore
 from ..cluster.interface import Cluster
+from ..cluster.kinds import Kinds, with_plugins
 from ..config.settings import Settings
+from ..plugins.registry import Registry
 
 __all__ = ["objects_to_look_at", "open_source"]
 
 
-def open_source(settings: Settings, metrics: Metrics) -> Cluster:
+def open_source(settings: Settings, metrics: Metrics, registry: Registry) -> Cluster:
     """The cluster, to be closed by the caller; nothing is asked of an API server yet.
 
     Raises InvalidConfig for a manifest directory that is none and for unusable credentials, Unsupported without the packages.
     """
     if settings.kubernetes is None:
-        return _manifests(settings)
+        return _manifests(settings, with_plugins(registry.kinds))
     if importlib.util.find_spec("kubernetes") is None:
         raise Unsupported(
             "the node configuration names the Kubernetes API, but the Python package kubernetes is not installed",
@@ -33,17 +35,22 @@ def open_source(settings: Settings, metrics: Metrics) -> Cluster:
         )
     from ..cluster.kube import KubeCluster  # brings the client, which a node without a cluster need not have
 
-    return KubeCluster(settings.kubernetes.kubeconfig, node_name=settings.node_name, on_call=metrics.on_call)
+    return KubeCluster(
+        settings.kubernetes.kubeconfig,
+        node_name=settings.node_name,
+        on_call=metrics.on_call,
+        kinds=with_plugins(registry.kinds),
+    )
 
 
 @contextmanager
-def objects_to_look_at(settings: Settings) -> Iterator[ObjectStore]:
+def objects_to_look_at(settings: Settings, registry: Registry) -> Iterator[ObjectStore]:
     """The objects for a command beside the agent. A source that cannot be opened says so whenever it is asked."""
     if settings.kubernetes is None:
-        yield FileStore(settings.state_dir)
+        yield FileStore(settings.state_dir, kinds=with_plugins(registry.kinds))
         return
     try:
-        cluster = open_source(settings, Metrics())
+        cluster = open_source(settings, Metrics(), registry)
     except SecnetError as exc:
         yield _Closed(exc)
         return
@@ -67,7 +74,7 @@ class _Closed:
         raise self._error
 
 
-def _manifests(settings: Settings) -> Cluster:
+def _manifests(settings: Settings, kinds: Kinds) -> Cluster:
     if settings.manifests is not None and not settings.manifests.is_dir():
         raise InvalidConfig(
             f"{settings.manifests} is not a directory",
@@ -75,4 +82,4 @@ def _manifests(settings: Settings) -> Cluster:
             subject="node configuration",
             path="$.manifests",
         )
-    return ManifestCluster(settings.state_dir, settings.manifests)
+    return ManifestCluster(settings.state_dir, settings.manifests, kinds=kinds)

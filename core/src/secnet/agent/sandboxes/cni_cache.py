@@ -1,4 +1,4 @@
-"""Sandboxes that the container runtime told us of through the CNI plugin, before anybody could look them up."""
+"""Sandboxes that the container runtime registered through the CNI plugin, before they could be listed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _ENDED_KEPT = 1024
 class CniSandboxCache:
     """A `SandboxSource` that knows what ADD calls said, and asks another source for the rest. Thread-safe.
 
-    The runtime lists a sandbox as ready only after ADD has returned, and may list it still while DEL runs. What was told counts
-    until DEL, or until the namespace is gone, or until a newer ADD for the same Pod.
+    The runtime lists a sandbox as ready only after ADD has returned, and may list it still while DEL runs. What a call
+    registered takes precedence until DEL, or until the namespace is gone, or until a newer ADD for the same Pod.
     """
 
     def __init__(self, others: SandboxSource) -> None:
@@ -62,14 +62,14 @@ class CniSandboxCache:
                 self._ended.popitem(last=False)
 
     def pod_of(self, container_id: str) -> PodKey | None:
-        """Whose sandbox it is, as far as it was told."""
+        """Whose sandbox it is, as far as a call registered it."""
         with self._lock:
             return next(
                 (pod for pod, told in self._cni_sandboxes.items() if told[1].container_id == container_id), None
             )
 
     def is_awaited(self, container_id: str) -> bool:
-        """Whether ADD told of it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
+        """Whether ADD registered it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
         with self._lock:
             found = [told for _, told in self._cni_sandboxes.values() if told.container_id == container_id]
         return any(lives(told.netns) for told in found)
@@ -115,7 +115,7 @@ class CniSandboxCache:
         return told if told is not None and lives(told.netns) else None
 
     def _of(self, pod: Mapping[str, Any]) -> Sandbox | None:
-        """What was told of this Pod, whatever became of it."""
+        """What was registered of this Pod, whatever became of it."""
         with self._lock:
             uid, told = self._cni_sandboxes.get(pod_key(pod), ("", None))
         return told if uid == pod["metadata"].get("uid", "") else None

@@ -1,6 +1,7 @@
-"""Which sandboxes live, by their namespace and by the word of whoever runs them.
+"""Which sandboxes live, by their namespace and according to the runtime.
 
-Neither an error nor a silence is taken for death (ARCHITECTURE R6): to cut a living Pod off does more harm than to look again.
+Neither an error nor a missing answer proves death (rule R6 of docs/architecture.md): detaching a living Pod does more harm than
+another check.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ _Look = tuple[Hashable, frozenset[Hashable], str | None]
 
 
 def lives(netns: NetnsRef) -> bool:
-    """Whether the namespace is there; one that cannot be looked at is taken for living."""
+    """Whether the namespace is there; one that cannot be checked counts as living."""
     try:
         return alive(netns)
     except SecnetError as exc:
-        _log.debug("whether %s lives cannot be told: %s", netns.path, exc)
+        _log.debug("whether %s lives is unknown: %s", netns.path, exc)
         return True
 
 
 def outliving(records: Iterable[Record], source: SandboxSource) -> tuple[Record, ...]:
     """Those whose sandbox lives on though the object of their Pod is gone; costs one question a sandbox.
 
-    Anybody with the right may delete an object, as that of a static Pod, which the kubelet then makes anew. In the ordinary
-    course the kubelet ends the sandbox first. Half-built attachments are not among them: they are begun anew in any case.
+    Every user with the right may delete an object, as that of a static Pod, which the kubelet then creates again. In the ordinary
+    course the kubelet ends the sandbox first. Half-built attachments are not among them: they are detached in any case.
     """
     whole = [record for record in records if record.phase == Phase.ATTACHED]
     living = {
@@ -51,7 +52,7 @@ def outliving(records: Iterable[Record], source: SandboxSource) -> tuple[Record,
 class SandboxMonitor:
     """Sees namespaces and sandboxes come, go and be replaced, from one look to the next. One thread calls it.
 
-    concerns: whether a Pod without records is to be looked at.
+    concerns: whether a Pod without records is to be checked.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class SandboxMonitor:
     def changed(self) -> list[PodKey]:
         """The Pods that look otherwise than at the last look. Costs little: one stat a Pod, and one list of the runtime.
 
-        A look that fails by a fault of our own is logged, stands for no change, and keeps nobody from looking at the others.
+        A check that fails by a bug of our own is logged, counts as no change, and does not stop the check of the others.
         """
         records = self._journal.of_pods()
         pods = self._pods.all()
@@ -79,7 +80,7 @@ class SandboxMonitor:
             try:
                 found[key] = self._look(pods.get(key), records.get(key, ()))
             except Exception:
-                _log.exception("Pod %s/%s cannot be looked at", *key)
+                _log.exception("Pod %s/%s cannot be checked", *key)
                 found[key] = self._before.get(key)
         before, self._before = self._before, found
         return [key for key, look in found.items() if key not in before or before[key] != look]

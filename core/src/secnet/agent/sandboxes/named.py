@@ -1,7 +1,7 @@
 """Where a Pod's network namespace is: the interface of all sources, and the one for Pods from manifests.
 
-In a cluster the container runtime (`cri.sandboxes`) and the CNI plugin's calls (`told`) tell of it. Only for manifests does
-`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace (ARCHITECTURE "The cluster").
+In a cluster the container runtime (`cri.sandboxes`) and the CNI plugin's calls (`cni_cache`) give it. Only for manifests does
+`secnet.io/netns` count: in a cluster a Pod's author must not be able to name a namespace.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NamedNetns:
             return None
 
     def has_ended(self, container_id: str, *, now: bool = True) -> bool:
-        """See `SandboxSource.has_ended`. With its manifest the Pod is gone: nobody else could end it."""
+        """See `SandboxSource.has_ended`. With its manifest the Pod is gone: nothing else could end it."""
         return True
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
-from ..model.pod import PodKey, pod_key
+from ..model.pod import PodKey, asks_for_networks, pod_key
+from ..model.sandbox import SandboxSource
 
 __all__ = ["PodTable"]
 
@@ -43,6 +44,15 @@ class PodTable:
         with self._lock:
             return self._pods.get(key)
 
+    def containers(self, source: SandboxSource, recorded: Container[PodKey]) -> dict[PodKey, str | None]:
+        """Every Pod with the container id of its sandbox, None where it is unknown or the Pod has no secondary networks.
+
+        recorded: the Pods with records, whatever their annotations say now.
+        """
+        pods = self.all()
+        with_networks = {key: pod for key, pod in pods.items() if key in recorded or asks_for_networks(pod)}
+        return dict.fromkeys(pods) | {key: source.container_of(pod) for key, pod in with_networks.items()}
+
     def all(self) -> dict[PodKey, Mapping[str, Any]]:
         """A copy of the table."""
         with self._lock:
@@ -50,7 +60,7 @@ class PodTable:
 
 
 def _essence(pod: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What about a Pod makes a new look at it worthwhile."""
+    """What of a Pod makes another reconcile worthwhile."""
     meta, status = pod["metadata"], pod.get("status") or {}
-    # A sandbox made anew gets another address, and the kubelet tells it.
+    # A new sandbox gets another address, and the kubelet reports it.
     return (meta.get("uid"), meta.get("generation"), status.get("phase"), status.get("podIPs"), meta.get("annotations"))

@@ -1,7 +1,7 @@
-"""The record of every attachment, written before the act it names and removed after the last one (ARCHITECTURE R1).
+"""The record of every attachment, written before the change it names and removed after the last (docs/architecture.md, R1).
 
 One JSON file per attachment under `runDir/journal`, replaced by rename, so that a kill at any point leaves either the old or
-the new record. The directory lies on tmpfs and dies with the kernel objects it names: no fsync. One process writes: whoever
+the new record. The directory lies on tmpfs and dies with the kernel objects it names: no fsync. One process writes: the one that
 holds `RunDirLock`.
 """
 
@@ -34,7 +34,7 @@ class Journal:
         self._directory = directory
         self._lock = threading.Lock()
         self._records: dict[AttachmentId, Record] = {}
-        self._view: _View | None = None  # of the records as they are, once somebody asked
+        self._view: _View | None = None  # of the records as they are, after the first request
         self._problems: dict[str, ErrorInfo] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._load()

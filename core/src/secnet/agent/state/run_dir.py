@@ -31,7 +31,7 @@ class RunDirLock:
     def acquire(self, role: str, wait: Callable[[RunDirInUse], bool] = lambda exc: False) -> None:
         """Take it or raise RunDirInUse naming the holder. `role` is what the holder is called in other processes' messages.
 
-        wait: called with the error while somebody else has it; waits a moment, and says whether to try again.
+        wait: called with the error while another process has it; waits a moment, and says whether to try again.
         """
         while True:
             try:
@@ -81,7 +81,7 @@ class RunDirLock:
 def require_store(run_dir: Path, state_dir: Path) -> None:
     """Raise Conflict if the records of this run directory are about Pods of another state directory.
 
-    In another store none of these Pods exists, and all their networks would be taken away.
+    In another store none of these Pods exists, and all their networks would be detached.
     """
     here, before = str(state_dir.resolve()), _bound_to(run_dir)
     if before not in ("", here) and any((run_dir / "journal").glob("*.json")):

@@ -48,7 +48,8 @@ class SandboxLedger:
     def keep_only(self, named: Callable[[], Collection[str]]) -> None:
         """Forget all that neither a pool nor a record names any more.
 
-        named: asked while nobody can be added. A record is written before its sandbox is added, so none is forgotten in between.
+        named: asked while no sandbox can be added. A record is written before its sandbox is added, so none is forgotten in
+        between.
         """
         with self._lock:
             kept = self._ids.intersection(named())

@@ -1,7 +1,7 @@
-"""The Pod condition `secnet.io/SecondaryNetworksReady`, usable as a readiness gate (issue 4, item 1).
+"""The Pod condition `secnet.io/SecondaryNetworksReady`, usable as a readiness gate.
 
 It is True as soon as every network is attached, and at once for a Pod that has the gate and no networks of ours, so that the gate
-can stand in every Pod template. Of a living attachment only a deviation that a check found makes it False: nobody takes Pods
+can stand in every Pod template. Of an attachment only drift that a check found makes it False: no one takes Pods
 out of service by editing or deleting a NAD or an IPPool.
 """
 
@@ -30,7 +30,7 @@ def has_gate(pod: Mapping[str, Any]) -> bool:
 
 
 def has_condition(pod: Mapping[str, Any]) -> bool:
-    """Whether somebody told it already."""
+    """Whether it was published already."""
     return any(c.get("type") == CONDITION_TYPE for c in (pod.get("status") or {}).get("conditions") or [])
 
 

@@ -1,4 +1,4 @@
-"""How often what somebody else keeps changing is put right: at once, and ever more slowly if it never stays."""
+"""How often what another writer keeps changing is corrected: at once, and with a growing back-off if it never stays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..base.backoff import Backoff
 from ..model.pod import PodKey
 
 __all__ = ["StatusConflictBackoff"]
@@ -15,8 +16,7 @@ __all__ = ["StatusConflictBackoff"]
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 5
-_FIRST_SECONDS = 1.0
-_LAST_SECONDS = 300.0
+_BACKOFF = Backoff(1.0, 300.0, jitter=0)
 _FORGET_SECONDS = 600.0
 
 
@@ -61,7 +61,7 @@ class StatusConflictBackoff:
                 return
             pod.times, pod.last = pod.times + 1, now
             if pod.times >= _AT_ONCE:
-                pod.due = now + min(_LAST_SECONDS, _FIRST_SECONDS * 2.0 ** min(pod.times - _AT_ONCE, 16))
+                pod.due = now + _BACKOFF.after(pod.times - _AT_ONCE + 1)
 
     def forget(self, key: PodKey) -> None:
         """The Pod is gone."""

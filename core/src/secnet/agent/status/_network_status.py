@@ -1,8 +1,8 @@
 """The annotation `k8s.v1.cni.cncf.io/network-status` (multi-net-spec v1.3, section 5), merged into what is there.
 
 Entries of other writers survive. Ours are written as the clients read them: names as `namespace/name`, addresses without
-prefix, key `gateway`. They carry the key `secnet.io/owner`, so that they can be told from others' after a restart; a client
-ignores keys it does not know (5.3).
+prefix, key `gateway`. They carry the key `secnet.io/owner`, so that they can be distinguished from others' after a restart; a
+client ignores keys it does not know (5.3).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def status_entry(record: Record, owner_tag: str) -> dict[str, Any]:
 
 
 def default_entry(owner_tag: str, ips: Iterable[str], mac: str | None) -> dict[str, Any]:
-    """The entry of the cluster default network (5.2), written only when nobody else wrote one."""
+    """The entry of the cluster default network (5.2), written only when there is none of another writer."""
     entry: dict[str, Any] = {"name": "default"}
     if mac is not None:
         entry |= {"interface": "eth0", "ips": list(ips), "mac": mac}

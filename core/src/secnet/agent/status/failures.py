@@ -43,7 +43,7 @@ def rejected_report(refused: Rejected) -> NetworkReport:
 
 
 def gone_report(record: Record, error: ErrorInfo) -> NetworkReport:
-    """A network whose attachment went while it was looked at."""
+    """A network whose attachment vanished during the check."""
     return NetworkReport(
         network=str(record.attachment.request.network),
         phase=PENDING if error.retryable else FAILED,

@@ -1,7 +1,7 @@
-"""What others are told about a Pod: its report, network-status, condition and Events.
+"""What is published about a Pod: its report, network-status, condition and Events.
 
 A Pod without networks of ours costs no API call. One attach of a Pod costs three, however many networks it has: a PATCH of the
-annotation, one of the condition, and an Event; a fourth, a GET, where somebody else wrote the Pod in between (issue 4, item 1).
+annotation, one of the condition, and an Event; a fourth, a GET, where another writer changed the Pod in between.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _log = logging.getLogger(__name__)
 ATTACHED_REASON = "NetworksAttached"
 
 _TRIES = 3
-_ABSENT = ErrorInfo(reason="ObjectNotFound", message="the Pod is gone, and there is nobody to be told")
+_ABSENT = ErrorInfo(reason="ObjectNotFound", message="the Pod is gone, and there is no object to write to")
 _COMPARE_SECONDS = 900.0  # what stands in the Pod's namespace may change without a word to us
 
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """What was told of a Pod to its end, which state of the Pod bears it, and until when nobody need look."""
+    """What was published of a Pod in full, which state of the Pod has it, and until when no check is needed."""
 
     pod: Mapping[str, Any] | None
     report: PodReport
@@ -49,7 +49,7 @@ class _Published:
     until: float
 
     def covers(self, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
-        """Whether all that would be told now was told, and still stands. Whoever waits for a revision wants to see it."""
+        """Whether all that would be published now was published, and is still there. A waiter for a revision wants to see it."""
         seen = self.report.attached or self.report.revision >= revision
         same = dataclasses.replace(self.report, revision=0) == result.report and self.records == result.records
         return self.pod is pod and same and seen and not result.made
@@ -59,7 +59,7 @@ class Publisher:
     """Writes what became of each Pod. Thread-safe for different Pods.
 
     recorded: the Pods with records of an earlier agent. is_here: whether a Pod of which no agent here ever knew anything is
-    surely this node's. What another one told of any other is left alone: he may have the sandbox, and be called as we are.
+    surely this node's. What another agent published of any other is left alone: it may have the sandbox, and our name.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Publisher:
     def publish(
         self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int, *, here: bool = False
     ) -> tuple[ErrorInfo, ...]:
-        """Tell it, the report last: whoever waits for it finds the status already written. Returns what could not be told.
+        """Publish it, the report last: a waiter for it finds the status already written. Returns what could not be published.
 
         revision: the highest resourceVersion that was seen before the work began. here: whether its sandbox was asked for on this
         node, whatever became of it. Raises OSError if the report cannot be written.
@@ -132,7 +132,7 @@ class Publisher:
         return tuple(errors)
 
     def _is_published(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
-        """Each check of a living Pod ends here, mostly with nothing new (the reach of issue 4 for an idle agent)."""
+        """Each check of a living Pod ends here, mostly with nothing new."""
         with self._lock:
             told = self._published.pop(key, None)
         if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
@@ -154,7 +154,7 @@ class Publisher:
                 self._ours[key] = pod_ref(pod).uid
 
     def _may_take_back(self, key: PodKey, pod: Mapping[str, Any]) -> bool:
-        """Whether what stands in the Pod is ours to change, also when we have nothing to tell."""
+        """Whether the entries in the Pod are ours to change, also when we have nothing to publish."""
         with self._lock:
             ours = self._ours.get(key)
         return ours == pod_ref(pod).uid or self._is_here(pod)
@@ -176,8 +176,8 @@ class Publisher:
             return _ABSENT
         except SecnetError as exc:
             return dataclasses.replace(exc.info, retryable=True)  # nothing else would bring this Pod back
-        except Exception as exc:  # what fails for one of them must not keep the others from being told
-            _log.exception("what became of Pod %s/%s cannot be told by a fault of the agent itself", *key)
+        except Exception as exc:  # what fails for one of them must not keep the others from being published
+            _log.exception("the status of Pod %s/%s cannot be published by a bug of the agent itself", *key)
             return internal_error(exc)
         return None
 
@@ -216,7 +216,7 @@ class Publisher:
             return
         ours = merge_status(None, records, default, self._owner_tag)
         if not self._conflict_backoff.may_write(key, ours):
-            raise Busy("somebody else keeps changing our entries; they are put right later")
+            raise Busy("another writer keeps changing our entries; they are corrected later")
         self._cluster.patch_annotations(
             "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
         )

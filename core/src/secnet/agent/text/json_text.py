@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["MOST_LEVELS", "JsonProblem", "json_path", "nearest", "read_json", "show", "suggest", "too_deep"]
 
 MOST_LEVELS = 64
-"""Lists and objects within each other: more than anybody needs, and far less than what recursive code can take."""
+"""Lists and objects within each other: more than any object needs, and far less than what recursive code can take."""
 
 _SHOWN = 60
 _SHOWN_PARTS = 4

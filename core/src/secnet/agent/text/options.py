@@ -14,7 +14,7 @@ from .json_text import show
 __all__ = ["Option", "options_of"]
 
 _MAX_PATTERN = 48
-"""A longer one tells a reader nothing; the description of the key then has to say what is accepted."""
+"""A longer one does not help a reader; the description of the key then has to say what is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

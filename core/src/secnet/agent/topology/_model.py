@@ -208,7 +208,7 @@ def _rank(kind: str, name: str) -> tuple[int, str]:
 
 
 def _line(text: str) -> str:
-    """The text on one line and without control characters: it may come from whoever wrote a manifest."""
+    """The text on one line and without control characters: it may come from the author of a manifest."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

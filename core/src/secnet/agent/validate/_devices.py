@@ -1,4 +1,4 @@
-"""What is wrong with a Pod's wish for devices, as far as its object says it."""
+"""What is wrong with a Pod's request for devices, as far as its object says it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""ResyncScheduler a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration (issue 2, item 7).
+"""Check a set of files without a cluster or a host: NADs, Pods, IPPools and node configuration.
 
-What the agent would refuse is a finding. What only a look at the rest of the world could tell, such as a NAD that is not among
+What the agent would reject is a finding. What only other objects or the host could show, such as a NAD that is not among
 the files, is a note.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
 
-from ..cluster.kinds import UNUSED_KINDS, normalized, object_key
+from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, object_key, with_plugins
 from ..config.settings import SETTINGS_KEYS, examine_settings, settings_notes
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
@@ -51,7 +51,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something to mend; or, with `note`, something to know that may be right as it is."""
+    """Something to correct; or, with `note`, something to know that may be right as it is."""
 
     file: str
     message: str
@@ -75,11 +75,12 @@ class _Item:
 
     document: Document
     obj: Mapping[str, Any]
+    kinds: Kinds
 
     @property
     def name(self) -> str:
         meta = self.obj["metadata"]
-        return str(object_key(self.obj["kind"], meta["name"], meta.get("namespace", "")))
+        return str(object_key(self.obj["kind"], meta["name"], meta.get("namespace", ""), self.kinds))
 
     def finding(self, path: str, message: str, hint: str, *, note: bool = False) -> Finding:
         return Finding(
@@ -129,16 +130,16 @@ def _loose_name(data: Any) -> str:
 
 def _items(document: Document, registry: Registry, findings: list[Finding]) -> Iterator[_Item]:
     """The objects of known kinds in a document; whatever else it is is checked right here."""
-    data = document.data
+    data, kinds = document.data, with_plugins(registry.kinds)
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
         findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
         findings.extend(_check_template(document, kind))
-    elif kind in UNUSED_KINDS:
+    elif kind in UNUSED_KINDS and kind not in kinds:
         findings.append(_of_document(document, "", f"secnet does not use a {kind}", "", note=True))
     else:
-        yield _Item(document=document, obj=normalized(data))
+        yield _Item(document=document, obj=normalized(data, kinds), kinds=kinds)
 
 
 def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
@@ -180,7 +181,7 @@ def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SetCheck:
-    """The checks of objects, which may look at each other."""
+    """The checks of objects, which may depend on each other."""
 
     items: Sequence[_Item]
     registry: Registry
@@ -242,19 +243,16 @@ class _SetCheck:
     def _ask_backends(self) -> Iterator[Finding]:
         by_name = {_key(item.obj): item for item in self.items}
         objects = [item.obj for item in self.items]
-        checked = {"Pod", "NetworkAttachmentDefinition"}
-        for name, plugin in sorted(self.registry.backends.items()):
-            checked.update(plugin.info.kinds)
+        checked = {"Pod", "NetworkAttachmentDefinition", *(kind.kind for kind in self.registry.kinds)}
+        for name, _ in sorted(self.registry.backends.items()):
             try:
-                for obj, path, message, hint in plugin.cls.validate_objects(objects):
+                for obj, path, message, hint in self.registry.object_findings(name, objects):
                     yield by_name[_key(obj)].finding(path, message, hint)
-            except Exception as exc:
-                blame = f"IPAM backend {name} of {plugin.distribution} {plugin.version}"
-                message = f"{blame} failed to check the objects: {type(exc).__name__}: {exc}"
-                yield Finding(file="", message=message, hint="report it to the authors of that distribution")
+            except SecnetError as exc:
+                yield Finding(file="", message=exc.message, hint=exc.hint)
         for item in self.items:
             if item.obj["kind"] not in checked:
-                yield item.finding("", "no installed IPAM backend checks this kind", "", note=True)
+                yield item.finding("", "no installed plugin checks this kind", "", note=True)
 
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -128,5 +128,5 @@ def test_an_event_is_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_annotations_are_trusted_here_and_not_in_a_cluster() -> None:
-    assert ManifestCluster.trusts_annotations
-    assert not KubeCluster.trusts_annotations
+    assert ManifestCluster.traits.trusts_annotations
+    assert not KubeCluster.traits.trusts_annotations

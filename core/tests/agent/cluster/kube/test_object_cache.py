@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from secnet.agent.cluster.kube._object_cache import ObjectCache
+from secnet.agent.cluster.kube._reflector import ObjectCache
 
 
 def obj(name: str, uid: str = "u1", version: str = "1") -> dict[str, Any]:

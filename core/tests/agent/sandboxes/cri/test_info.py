@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import pytest
-from secnet.agent.sandboxes.cri._info import network_path
+from secnet.agent.sandboxes.cri._client import network_path
 from secnet.contract import Unsupported
 
 OTHERS = [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}]
@@ -62,5 +62,5 @@ def test_the_path(answer: dict[str, str], path: str | None) -> None:
     ],
 )
 def test_an_answer_that_does_not_say_is_never_taken_for_the_network_of_the_host(answer: dict[str, str]) -> None:
-    with pytest.raises(Unsupported, match="use a runtime that tells the path"):
+    with pytest.raises(Unsupported, match="use a runtime that reports the path"):
         network_path(answer, "sandbox x")

@@ -105,7 +105,7 @@ class BackendLab:
     @functools.cached_property
     def context(self) -> HostContext:
         """What each instance is built with."""
-        return self.host.context(self.case.context(self.host), {})
+        return self.host.context(self.case.context(self.host), self.case.node)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -219,7 +219,7 @@ class BackendTests(Suite):
     @classmethod
     def more(cls, host: Host, case: Any) -> Mapping[str, Any]:
         """The objects in the store without their version, and what the case adds."""
-        kinds = dict.fromkeys([*info_of(case).kinds, *(obj["kind"] for obj in case.objects)])
+        kinds = dict.fromkeys([*(kind.kind for kind in info_of(case).kinds), *(obj["kind"] for obj in case.objects)])
         objects = {
             f"{kind} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}": _without_version(obj)
             for kind in kinds

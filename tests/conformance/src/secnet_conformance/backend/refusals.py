@@ -14,7 +14,8 @@ from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.model.work import Ignored, Rejected, Work
 from secnet.agent.networks.requests import build_work
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.schema import Validator
 from secnet.contract import (
     EMPTY_FRAGMENT,

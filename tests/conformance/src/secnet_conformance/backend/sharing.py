@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from secnet.contract import Busy, IpamLease, IpamRequest, Retryable, SecnetError, from_json
 
+from ..suite import applies
 from .addresses import must_be_usable
-from .lab import BackendLab, BackendTests, recording, unchanged
+from .lab import BackendLab, BackendTests, info_of, recording, unchanged
 
 __all__ = ["Exhaustion", "Unique"]
 
@@ -163,6 +164,20 @@ class Exhaustion(BackendTests):
         for request in (late, *requests):
             lab.release(request)
         unchanged(before, lab.picture(), "after all were released")
+
+    @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
+    def test_the_refusal_names_the_objects_that_it_waits_for(self, lab: BackendLab) -> None:
+        """A change of one of them wakes the Pod; the core never reads the message for that."""
+        requests = self._fill(lab, spare=0)
+        late = self._next(lab)
+        error = self._refused(lab, late)
+        assert error is not None, "it gave more leases than there are"
+        assert error.waits_for, f"waits_for is empty: {error}"
+        kinds = {(kind.group, kind.kind) for kind in lab.info.kinds}
+        undeclared = [str(ref) for ref in error.waits_for if (ref.group, ref.kind) not in kinds]
+        assert not undeclared, f"it waits for {', '.join(undeclared)}, of kinds that it does not declare"
+        for request in (late, *requests):
+            lab.release(request)
 
     def test_a_released_address_serves_the_next(self, lab: BackendLab) -> None:
         requests = self._fill(lab, spare=0)

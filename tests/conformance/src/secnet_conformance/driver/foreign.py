@@ -10,7 +10,7 @@ import pytest
 from secnet.contract import Attachment, AttachmentId, Conflict, NetworkDriver
 from secnet.linux.names import LINK_GROUP, alias_for
 
-from ..cases import Ignored
+from ..cases import Foreign
 from ..netns import Namespace
 from ..snapshot import HostSnapshot
 from ..suite import applies, not_here
@@ -65,7 +65,7 @@ class ForeignObjects(DriverTests):
             "the inventory calls another driver's link foreign"
         )
 
-    def test_what_else_has_our_name_is_a_conflict_and_survives(self, lab: DriverLab, foreign: Ignored) -> None:
+    def test_what_else_has_our_name_is_a_conflict_and_survives(self, lab: DriverLab, foreign: Foreign) -> None:
         driver, pod = lab.driver(), lab.pod()
         attachment = lab.plan(driver, lab.request(pod))
         _require_refused(lab, driver, pod, attachment, lambda: foreign.make(lab.host, attachment))

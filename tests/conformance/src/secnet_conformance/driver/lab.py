@@ -107,7 +107,8 @@ class DriverLab:
 
     def driver(self, context: HostContext | None = None) -> NetworkDriver:
         """A new instance; closed with the test."""
-        made = self.case.driver(context or self.context)
+        stores = [self.host.objects] if self.info.kinds else []
+        made = self.case.driver(context or self.context, *stores)
         self._drivers.append(made)
         return made
 
@@ -161,7 +162,13 @@ class DriverLab:
 
     def child(self, method: str, *arguments: Any, **how: Any) -> Outcome:
         """A call in a new process with a new instance; `kill`, `plain` and more as `Children.call_each` takes them."""
-        return self.keeper.children.call(self.context, method, *arguments, namespace=self.host.namespace, **how)
+        return self.keeper.children.call(
+            self.context, method, *arguments, namespace=self.host.namespace, **self._objects, **how
+        )
+
+    @property
+    def _objects(self) -> dict[str, Any]:
+        return {"objects": self.host.objects.directory} if self.info.kinds else {}
 
     def link(self, attachment: Attachment) -> Link | None:
         """The Pod's link of an attachment."""
@@ -286,6 +293,8 @@ class DriverTests(Suite):
 def _start(keeper: Keeper, host: Host) -> None:
     """Make the per-node state. A driver that is not ready may refuse that; any other must not."""
     lab = DriverLab(keeper, host)
+    for obj in lab.case.objects:
+        host.objects.apply(obj)
     driver = lab.driver()
     try:
         trouble = _reconcile(driver, lab)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from secnet.agent.text.schema import Validator
-
 from .. import package
 from ..cases import DriverCase
 from .lab import DriverTests, info_of
@@ -28,8 +26,3 @@ class Package(DriverTests, package.Package):
         if info_of(cls.case).options.get("properties") and cls.case.inside is DriverCase.inside:
             found.append("that options have their effect (no inside in the case)")
         return found
-
-    def test_the_node_configuration_of_the_case_is_valid(self) -> None:
-        """By the driver's own schema."""
-        node = Validator(self.plugin().describe().node, "node configuration of the case")
-        assert [f"{item.path}: {item.message}" for item in node.problems(self.case.node)] == []

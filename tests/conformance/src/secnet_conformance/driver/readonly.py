@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from secnet.contract import Attachment, HostContext, Inventory
+from secnet.contract import Attachment, HostContext, Inventory, SecnetError
 
 from ..steps import Recorder
 from ..suite import applies
@@ -91,6 +93,18 @@ class ReadOnly(DriverTests):
         assert all(isinstance(key, str) for key in keys), f"lock_keys returned {keys!r}"
         assert keys == lab.driver().lock_keys(request), "the keys depend on something else than the request"
         assert len(set(keys)) == len(keys), "a key stands there twice"
+
+    def test_validate_needs_no_host_and_accepts_what_is_good(self, lab: DriverLab, options: Mapping[str, Any]) -> None:
+        """A NAD is examined on any machine, by the node configuration of none."""
+        before = lab.picture()
+        driver = lab.case.driver(HostContext(node_name="", run_dir=Path("/nonexistent")))
+        try:
+            driver.validate(options)
+        except SecnetError as exc:
+            raise AssertionError(f"validate refuses what the case calls good: {exc}") from exc
+        finally:
+            driver.close()
+        unchanged(before, lab.picture(), "after validate")
 
     @applies(lambda case: "" if info_of(case).needs_device else "the driver needs no device")
     def test_two_requests_for_one_device_share_a_lock(self, lab: DriverLab) -> None:

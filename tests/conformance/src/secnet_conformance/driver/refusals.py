@@ -10,7 +10,8 @@ from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.model.work import Rejected
 from secnet.agent.networks.requests import build_work
-from secnet.agent.plugins.registry import LoadedPlugin, Registry
+from secnet.agent.plugins.plugin import LoadedPlugin
+from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.schema import Validator
 from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, PodRef, SecnetError, Unsupported
 
@@ -35,11 +36,17 @@ class Refusals(DriverTests):
     group = "refusals"
 
     def test_the_driver_refuses_before_any_change(self, lab: DriverLab, bad_for_driver: Bad) -> None:
+        """In the agent's order: `validate` when the NAD is examined, then `plan`."""
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
         request = lab.request(pod, bad_for_driver.config, **bad_for_driver.request)
-        with pytest.raises(SecnetError) as raised:
+
+        def ask() -> None:
+            driver.validate(request.options)
             lab.plan(driver, request)
+
+        with pytest.raises(SecnetError) as raised:
+            ask()
         unchanged(before, lab.picture(pod), "after the refusal")
         _require_reason(raised.value, bad_for_driver)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
+    CLUSTER_SCOPE,
     DIALECT,
     BackendInfo,
     Busy,
@@ -19,7 +21,9 @@ from secnet.contract import (
     IpamOwner,
     IpamRequest,
     LeaseAddress,
+    ObjectKind,
     ObjectNotFound,
+    ObjectRef,
     PodRef,
     ProbeReport,
     StoreConflict,
@@ -28,6 +32,8 @@ from secnet.contract import (
 __all__ = ["CONFIG", "ListBackend"]
 
 GATEWAY = "10.8.0.1"
+
+IP_POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
 
 CONFIG: Mapping[str, Any] = {
     "$schema": DIALECT,
@@ -67,7 +73,7 @@ class ListBackend(IPAMBackend):
             ipam_type=cls.ipam_type,
             summary="numbers in a list",
             config=CONFIG,
-            kinds=("IPPool",),
+            kinds=(IP_POOL,),
             capabilities=frozenset({"ips"}),
             example={"pool": "blue"},
         )
@@ -98,8 +104,12 @@ class ListBackend(IPAMBackend):
                 raise Conflict(f"{', '.join(sorted(doubled))} is taken", hint="ask for another address")
             return wanted
         if (first := next((ip for ip in self.known(request) if ip not in taken), None)) is None:
-            raise Busy("every address is taken", hint="enlarge the pool")
+            raise Busy("every address is taken", hint="enlarge the pool", waits_for=self.awaited(request))
         return [first]
+
+    def awaited(self, request: IpamRequest) -> tuple[ObjectRef, ...]:
+        """What a refused request waits for."""
+        return (IP_POOL.ref(request.config["pool"]),)
 
     def known(self, request: IpamRequest) -> list[str]:
         """All addresses that there are, in the order in which they are given."""
@@ -146,9 +156,18 @@ class ListBackend(IPAMBackend):
             _, entries = self.read(config)
         except ObjectNotFound:
             entries = []
+        listed = {f"{entry['ipAddress']}/24" for entry in entries}
         held = {f"{entry['ipAddress']}/24" for entry in entries if self.holds(entry, lease.owner)}
-        lost = [item.address for item in lease.addresses if item.address not in held]
-        return CheckReport(findings=tuple(Finding(code="LeaseMissing", message=f"{ip} is not listed") for ip in lost))
+        return CheckReport(
+            findings=tuple(
+                Finding(
+                    code=ADDRESS_OF_ANOTHER if item.address in listed else "LeaseMissing",
+                    message=f"{item.address} is not listed for its owner",
+                )
+                for item in lease.addresses
+                if item.address not in held
+            )
+        )
 
     def release(self, request: IpamRequest, call: Call) -> None:
         """Looks in every pool: of a lost record the agent knows nothing but the owner."""

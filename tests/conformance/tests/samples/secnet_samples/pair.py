@@ -5,6 +5,7 @@ What the device was before stands in the plan, and on the device itself: the inv
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,15 +25,14 @@ from secnet.contract import (
     Finding,
     InvalidConfig,
     Inventory,
-    NetnsRef,
     NetworkDriver,
-    NetworkRef,
     NotReady,
     Owned,
     ProbeReport,
     VerifyFailed,
 )
 from secnet.linux.names import LINK_GROUP, alias_for, host_ifname, mac_for, parse_alias
+from secnet.linux.ownership import is_marked, rebuilt
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 __all__ = ["LOCK", "OPTIONS", "PairDriver"]
@@ -126,8 +126,7 @@ class PairDriver(NetworkDriver):
         return link
 
     def is_ours(self, link: Link, attachment: Attachment) -> bool:
-        mine = alias_for(self.host.owner_tag, attachment.key)
-        return link.kind == "veth" and (link.alias == mine or (not link.alias and link.group == LINK_GROUP))
+        return is_marked(link, "veth", alias_for(self.host.owner_tag, attachment.key))
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         request = attachment.request
@@ -232,14 +231,9 @@ class PairDriver(NetworkDriver):
         assert parsed is not None
         mark = self.mark_of(parsed[1])
         found = [slot.alias.removeprefix(mark) for slot in links if slot.alias.startswith(mark)]
-        request = AttachRequest(
-            container_id=parsed[1].container_id,
-            ifname=parsed[1].ifname,
-            network=NetworkRef(namespace="", name=""),
-            network_type=self.network_type,
-            netns=NetnsRef(path="", device=0, inode=0),
+        attachment = dataclasses.replace(
+            rebuilt(parsed[1], self.network_type, {"host": link.name}), prior={"alias": found[0]} if found else {}
         )
-        attachment = Attachment(request=request, names={"host": link.name}, prior={"alias": found[0]} if found else {})
         return Owned(attachment=attachment, complete=link.up and self.is_whole(found))
 
     def is_whole(self, priors: Sequence[str]) -> bool:

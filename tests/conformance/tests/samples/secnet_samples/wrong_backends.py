@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from secnet.contract import BackendInfo, Call, CheckReport, IpamLease, IpamOwner, IpamRequest, ObjectNotFound
+from secnet.contract import BackendInfo, Call, CheckReport, IpamLease, IpamOwner, IpamRequest, ObjectNotFound, ObjectRef
 
 from .leases import ListBackend
 
@@ -28,6 +28,7 @@ __all__ = [
     "ReleasesByPrefix",
     "RemembersInMemory",
     "TakesInTwoWrites",
+    "WaitsForNothing",
     "WritesUnseen",
 ]
 
@@ -62,6 +63,15 @@ class DoublesWhenFull(ListBackend):
 
     def choose(self, request: IpamRequest, taken: set[str]) -> list[str]:
         return super().choose(request, taken if len(taken) < len(self.known(request)) else set())
+
+
+class WaitsForNothing(ListBackend):
+    """A full pool says that it is full, and not which object a retry waits for."""
+
+    ipam_type = "waits-for-nothing"
+
+    def awaited(self, request: IpamRequest) -> tuple[ObjectRef, ...]:
+        return ()
 
 
 class GivesWhatIsTaken(ListBackend):

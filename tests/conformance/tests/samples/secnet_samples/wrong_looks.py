@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ __all__ = [
     "FaultsAnyObject",
     "ListsEight",
     "LosesSecondInterface",
+    "NamesNoOther",
     "RepairsInCheck",
     "ValidatesOnline",
     "WritesInInventory",
@@ -34,6 +36,16 @@ class ChecksByAddress(ListBackend):
         held = {f"{entry['ipAddress']}/24" for entry in entries}
         lost = [item.address for item in lease.addresses if item.address not in held]
         return CheckReport(findings=tuple(Finding(code="LeaseMissing", message=f"{ip} is not listed") for ip in lost))
+
+
+class NamesNoOther(ListBackend):
+    """check has a code of its own for an address that another owner has."""
+
+    ipam_type = "names-no-other"
+
+    def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
+        found = super().check(lease, config, call).findings
+        return CheckReport(findings=tuple(dataclasses.replace(item, code="LeaseMissing") for item in found))
 
 
 class LosesSecondInterface(ListBackend):

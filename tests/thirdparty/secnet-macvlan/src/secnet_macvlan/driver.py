@@ -12,24 +12,32 @@ from secnet.contract import (
     CheckReport,
     DriverInfo,
     Finding,
-    Gone,
+    HostContext,
     Inventory,
+    Needs,
     NetworkDriver,
     ProbeReport,
-    VerifyFailed,
+    Unsupported,
     load_fragment,
 )
+from secnet.linux.masterlinks import MasterLinks
+from secnet.linux.ownership import require_clean
 from secnet.linux.privileges import lacking
-from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
-
-from . import link as macvlan
-from .master import PASSTHRU, mac_on, mode_of, mtu_on, usable_master
+from secnet.linux.rtnl import Link
 
 __all__ = ["MacvlanDriver"]
 
+PASSTHRU = "passthru"
+IFLA_MACVLAN_MODE = 1  # linux/if_link.h
+MODES = {1: "private", 2: "vepa", 4: "bridge", 8: PASSTHRU, 16: "source"}
+
 
 class MacvlanDriver(NetworkDriver):
-    """Gives Pods macvlan interfaces. Each call asks the kernel anew: nothing is kept, so nothing is left open."""
+    """Gives Pods macvlan interfaces. Each call asks the kernel: nothing is kept, so nothing is left open."""
+
+    def __init__(self, host: HostContext) -> None:
+        super().__init__(host)
+        self._links = MasterLinks(host, "macvlan", never_on=("macvlan", "macvtap"))
 
     @classmethod
     def describe(cls) -> DriverInfo:
@@ -39,7 +47,7 @@ class MacvlanDriver(NetworkDriver):
             summary="macvlan interface on a link of the host",
             options=load_fragment("secnet_macvlan", "options.json"),
             capabilities=frozenset({"mac", "mtu"}),
-            privileges=("CAP_NET_ADMIN and CAP_SYS_ADMIN, to make links in the Pods' network namespaces",),
+            needs=Needs(privileges=("CAP_NET_ADMIN", "CAP_SYS_ADMIN"), link_kinds=("macvlan",)),
             example={"master": "eth1", "mode": "bridge"},
         )
 
@@ -51,50 +59,29 @@ class MacvlanDriver(NetworkDriver):
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:
         """Under passthru the master belongs to one interface; in the other modes it is shared."""
-        return (f"macvlan:{request.options['master']}",) if mode_of(request) == PASSTHRU else ()
+        return (f"macvlan:{request.options['master']}",) if _mode_of(request) == PASSTHRU else ()
 
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
-        """Captures the master by name for people and by index for the kernel: a renamed link keeps its index."""
-        with host_rtnl() as kernel:
-            master = usable_master(kernel, request)
-        attachment = Attachment(
-            request=request,
-            names={"master": master.name},
-            state={"master_index": master.index, "mode": mode_of(request)},
-            mac=mac_on(master, request),
-            mtu=mtu_on(master, request),
-        )
-        with pod_rtnl(request.netns) as (_, pod):
-            macvlan.find(pod, self.host.owner_tag, attachment)
-        return attachment
+        """The master with its index, the mode, and the MAC: under passthru always the master's own."""
+        mode, master = _mode_of(request), self._links.master(request)
+        mac = _passthru_mac(master, request) if mode == PASSTHRU else None
+        return self._links.plan(request, master, mac=mac, state={"mode": mode})
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """Two steps: the finished link, made in the Pod's namespace; then the alias that says whose it is."""
-        owner_tag = self.host.owner_tag
-        with pod_rtnl(attachment.request.netns) as (fd, pod):
-            link = macvlan.find(pod, owner_tag, attachment) or macvlan.create(fd, attachment, call)
-            made = macvlan.mark(pod, link, owner_tag, attachment, call)
-        for found in macvlan.deviations(attachment, made):
-            raise VerifyFailed(found.message, hint="it is tried again", subject=f"link {made.name}")
-        details = {"master": attachment.names["master"], "mode": attachment.state["mode"]}
-        return AttachResult(mac=made.mac, mtu=made.mtu, details=details)
+        mode = attachment.state["mode"]
+        made = self._links.make(attachment, call, data=[("IFLA_MACVLAN_MODE", mode)], mode=mode)
+        require_clean(_mode_findings(attachment, made), f"link {made.name}")
+        return AttachResult(mac=made.mac, mtu=made.mtu, details={"master": attachment.names["master"], "mode": mode})
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """The Pod's interface, and that its master is still on the host. Raises Gone without netns."""
-        with pod_rtnl(attachment.request.netns) as (_, pod):
-            link = pod.link(attachment.request.ifname)
-        with host_rtnl() as kernel:
-            master = kernel.link_by_index(attachment.state["master_index"])
-            successor = kernel.link(attachment.names["master"])
-        return CheckReport(findings=tuple(_findings(attachment, link, self.host.owner_tag, master, successor)))
+        found = self._links.read(attachment)
+        return CheckReport(findings=(*self._links.findings(attachment, found), *_mode_findings(attachment, found.link)))
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """Remove the interface; without the Pod's namespace there is none, and the master is not needed for it."""
-        try:
-            with pod_rtnl(attachment.request.netns) as (_, pod):
-                macvlan.remove(pod, self.host.owner_tag, attachment, call)
-        except Gone:
-            return
+        self._links.remove(attachment, call)
 
     def inventory(self, call: Call) -> Inventory:
         """Nothing: an interface stands in its Pod's namespace from its first moment and dies with it, so that none of it can
@@ -102,31 +89,27 @@ class MacvlanDriver(NetworkDriver):
         """
         return Inventory()
 
-    def close(self) -> None:
-        """Nothing is held open."""
+
+def _mode_of(request: AttachRequest) -> str:
+    return str(request.options.get("mode", "bridge"))
 
 
-def _findings(
-    attachment: Attachment, link: Link | None, owner_tag: str, master: Link | None, successor: Link | None
-) -> Iterator[Finding]:
-    """master: the one that was planned with. successor: what has its name today, and a new plan would take."""
-    ifname, master_name = attachment.request.ifname, attachment.names["master"]
-    if link is None:
-        # It goes with its master, and can be made anew when there is a master again.
-        yield Finding(
-            code="LinkMissing", message=f"the Pod has no interface {ifname}", repairable=successor is not None
+def _passthru_mac(master: Link, request: AttachRequest) -> str:
+    """The master's. Raises Unsupported if another one is asked for."""
+    if request.mac not in (None, master.mac):
+        raise Unsupported(
+            f"with mode passthru the interface has the MAC of {master.name}, {master.mac}, and not {request.mac}",
+            hint="leave the MAC out, or choose another mode",
+            subject=f"network {request.network}",
         )
-        if successor is None:
-            yield _master_missing(f"the host has no link {master_name} to make it on")
-    elif not macvlan.is_ours(link, owner_tag, attachment):
-        message = f"the Pod's interface {ifname} is not the one that was made for it"
-        yield Finding(code="LinkForeign", message=message, repairable=False)
-    else:
-        yield from macvlan.deviations(attachment, link, master.mtu if master else None)
-        if master is None:
-            # It was moved to another namespace. The interface lives on; making it anew would end it.
-            yield _master_missing(f"the master of {ifname}, which was {master_name}, is no longer on the host")
+    return master.mac
 
 
-def _master_missing(message: str) -> Finding:
-    return Finding(code="MasterMissing", message=message, repairable=False)
+def _mode_findings(attachment: Attachment, link: Link | None) -> Iterator[Finding]:
+    """link: None if the Pod has none, of which others speak."""
+    if link is None:
+        return
+    mode = MODES.get(link.kind_number(IFLA_MACVLAN_MODE) or 0, "unknown")
+    if mode != attachment.state["mode"]:
+        message = f"{link.name} has the mode {mode} instead of {attachment.state['mode']}"
+        yield Finding(code="WrongMode", message=message)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet.contract import (
+    ADDRESS_OF_ANOTHER,
     BackendInfo,
     Busy,
     Call,
@@ -96,7 +97,7 @@ class NodeLocalBackend(IPAMBackend):
                 )
             elif not same_owner(holders[plain], lease.owner):
                 findings.append(
-                    Finding(code="LeaseOfAnother", message=f"{plain} is recorded for {_who(holders[plain])}")
+                    Finding(code=ADDRESS_OF_ANOTHER, message=f"{plain} is recorded for {_who(holders[plain])}")
                 )
         return CheckReport(findings=tuple(findings))
 

@@ -1,6 +1,6 @@
 """A directory of manifests as the source of objects, polled.
 
-What is done when (issue 2, item 6):
+What is done when:
 
 - A version of a file counts once two looks in a row found the same one (device, inode, size, times, behind all links).
   Until then, and while it cannot be read or parsed or holds one object that is wrong, what the file last said stays in force.
@@ -11,7 +11,7 @@ What is done when (issue 2, item 6):
   where it went on before. To mean "no objects", remove the file, or leave a comment or `---` in it.
 - An object in two files belongs to the first that had it.
 - The store remembers which file each object came from, so all of this holds over a restart.
-- An object that somebody else deletes from the store comes back when its file changes, or at the next start.
+- An object that another process deletes from the store comes back when its file changes, or at the next start.
 
 Only the directory itself is read, not the directories in it (`kubectl apply -f DIR` does the same).
 """
@@ -84,7 +84,7 @@ class ManifestDirectory:
         return self._problems.current()
 
     def look(self) -> None:
-        """One look at the directory, and whatever follows from it. Not to be called beside a started thread."""
+        """One scan of the directory, and all that follows from it. Not to be called beside a started thread."""
         try:
             names = self._names()
         except SecnetError as exc:
@@ -113,7 +113,7 @@ class ManifestDirectory:
     def _look_at_files(self, names: Iterable[Path]) -> None:
         present = set(names)
         for path in sorted(present):
-            file = self._files.setdefault(path, WatchedFile(path))
+            file = self._files.setdefault(path, WatchedFile(path, self._store.kinds))
             if file.look(signature(path), self._held_by):
                 self._dirty = True
         for path in sorted(set(self._files) - present):
@@ -134,7 +134,7 @@ class ManifestDirectory:
             del self._applied[key]
         done = self._apply(owners)
         if any(file.pending for file in self._files.values()):
-            done = False  # nothing is taken away yet
+            done = False  # nothing is removed yet
         else:
             done = self._take_away(sources, owners) and done
         self._dirty = not done
@@ -159,7 +159,7 @@ class ManifestDirectory:
         return owners, repeated
 
     def _unread(self, source: str) -> bool:
-        """Whether this is a file of ours that nobody could read since the start: it may still name what it named before."""
+        """Whether this is a file of ours that could not be read since the start: it may still name what it named before."""
         file = self._files.get(Path(source))
         return file is not None and file.manifests is None
 

@@ -13,7 +13,7 @@ from secnet.contract import InvalidConfig, SecnetError
 from ...base.os_errors import translated
 from ...text.documents import parse_json, parse_yaml
 from ..interface import Object
-from ..kinds import UNUSED_KINDS, ObjectKey, normalized
+from ..kinds import KINDS, UNUSED_KINDS, Kinds, ObjectKey, normalized
 
 __all__ = ["FileContent", "Manifest", "Note", "load_manifests", "parse_manifests", "read_text", "wanted_file"]
 
@@ -26,7 +26,7 @@ Note = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One object as somebody wrote it; `line` is where it begins in the file."""
+    """One object as it was written; `line` is where it begins in the file."""
 
     object: Object
     file: Path
@@ -62,10 +62,12 @@ def wanted_file(name: str) -> bool:
     return name.endswith(_SUFFIXES) and not name.startswith(".")
 
 
-def load_manifests(path: Path, on_note: Callable[[str, str], None] | None = None) -> list[Manifest]:
+def load_manifests(
+    path: Path, on_note: Callable[[str, str], None] | None = None, kinds: Kinds = KINDS
+) -> list[Manifest]:
     """The objects of one file, or of all manifest files of a directory (not of the directories in it), in name order.
 
-    Documents of well-known kinds that secnet has no use for are left out, and told to `on_note(where, what)`. Raises
+    Documents of well-known kinds that secnet has no use for are left out, and reported to `on_note(where, what)`. Raises
     InvalidConfig with file, line and remedy for the first thing that is wrong; one object in two places is wrong too.
     """
     path = Path(os.path.abspath(path))
@@ -76,7 +78,7 @@ def load_manifests(path: Path, on_note: Callable[[str, str], None] | None = None
         raise InvalidConfig(
             "there is no manifest in this directory", hint="add *.yaml or *.json files", subject=str(path)
         )
-    contents = [parse_manifests(file, read_text(file)) for file in files]
+    contents = [parse_manifests(file, read_text(file), kinds) for file in files]
     for note in (note for content in contents for note in content.notes):
         if on_note is not None:
             on_note(*note)
@@ -88,7 +90,7 @@ def load_manifests(path: Path, on_note: Callable[[str, str], None] | None = None
 def read_text(path: Path) -> str:
     """The text of a regular file. Raises a SecnetError that names the file."""
     with translated(path):
-        # O_NONBLOCK: opening a FIFO that somebody named like a manifest must not wait for its writer.
+        # O_NONBLOCK: opening a FIFO with the name of a manifest must not wait for its writer.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -112,7 +114,7 @@ def read_text(path: Path) -> str:
         ) from exc
 
 
-def parse_manifests(file: Path, text: str) -> FileContent:
+def parse_manifests(file: Path, text: str, kinds: Kinds = KINDS) -> FileContent:
     """The objects in a file's text. Raises InvalidConfig for the first that is none: the file counts as a whole."""
     try:
         documents = parse_json(text) if file.suffix == ".json" else parse_yaml(text)
@@ -123,11 +125,11 @@ def parse_manifests(file: Path, text: str) -> FileContent:
     for document in documents:
         place = f"{file}:{document.line}"
         kind = document.value.get("kind") if isinstance(document.value, dict) else None
-        if isinstance(kind, str) and kind in UNUSED_KINDS:
+        if isinstance(kind, str) and kind in UNUSED_KINDS and kind not in kinds:
             notes.append((place, f"secnet has no use for a {kind}"))
             continue
         try:
-            manifests.append(Manifest(object=normalized(document.value), file=file, line=document.line))
+            manifests.append(Manifest(object=normalized(document.value, kinds), file=file, line=document.line))
         except SecnetError as exc:
             subject = f"{place}: {_called(document.value)}".removesuffix(": ")
             raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc

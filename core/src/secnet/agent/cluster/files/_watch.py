@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the handler was last told about an object; as text, so that it cannot be edited by the handler."""
+    """The last event about an object that the handler got; as text, so that it cannot be edited by the handler."""
 
     uid: str
     version: str
@@ -32,7 +32,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at the store: where the log stood, and each object to compare, with the revision of its last change."""
+    """One scan of the store: where the log stood, and each object to compare, with the revision of its last change."""
 
     position: LogPosition
     found: list[tuple[ObjectKey, Stored | None, int]]
@@ -77,7 +77,7 @@ class StoreWatch(Watch):
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                before = self._files.log_stamp()  # taken first: what changes after it is looked at again
+                before = self._files.log_stamp()  # taken first: what changes after it is read again
                 if before != stamp or not self.synced.is_set():
                     self._deliver(self._look())
                     self.synced.set()

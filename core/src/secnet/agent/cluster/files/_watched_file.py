@@ -8,6 +8,7 @@ from pathlib import Path
 
 from secnet.contract import InvalidConfig, SecnetError
 
+from ..kinds import KINDS, Kinds
 from ._manifest import Manifest, Note, parse_manifests, read_text
 
 __all__ = ["Signature", "WatchedFile", "signature"]
@@ -16,7 +17,7 @@ Signature = tuple[int, ...]
 
 
 def signature(path: Path) -> Signature:
-    """What differs between two versions of a file, behind all links; of a file that cannot be looked at, why."""
+    """What differs between two versions of a file, behind all links; of a file that cannot be read, why."""
     try:
         stat = os.stat(path)
     except OSError as exc:
@@ -33,8 +34,9 @@ class WatchedFile:
     missing: in how many looks in a row it was not there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kinds: Kinds = KINDS) -> None:
         self.path = path
+        self._kinds = kinds
         self.manifests: tuple[Manifest, ...] | None = None
         self.notes: tuple[Note, ...] = ()
         self.error: SecnetError | None = None
@@ -61,7 +63,7 @@ class WatchedFile:
             if signature(self.path) != seen:
                 return False  # written to while it was read: the next look begins again
             self._refuse_truncated(text, held)
-            content = parse_manifests(self.path, text)
+            content = parse_manifests(self.path, text, self._kinds)
         except SecnetError as exc:
             self.error, self.notes = exc, ()
             self.pending, self._settled = False, not exc.retryable
@@ -75,7 +77,7 @@ class WatchedFile:
             if self.manifests or (self.manifests is None and held(self.path)):
                 raise InvalidConfig(
                     "this file is empty, but held objects before",
-                    hint="write it anew; if no objects are meant, remove the file or leave a comment in it",
+                    hint="write it again; if no objects are meant, remove the file or leave a comment in it",
                     subject=str(self.path),
                 )
             return

@@ -14,8 +14,8 @@ from secnet.contract import StoreConflict
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition, stored_condition
-from ..interface import Cluster, Handler, Object, Watch
-from ..kinds import KINDS, object_key
+from ..interface import Cluster, Handler, Object, SourceTraits, Watch
+from ..kinds import KINDS, Kinds, object_key
 from ._directory import ManifestDirectory
 from ._manifest import Manifest, load_manifests
 from .store import FileStore
@@ -29,17 +29,23 @@ class ManifestCluster(Cluster):
     """See `Cluster`.
 
     state_dir: where the live objects are; shared with other processes.
-    manifests: the directory whose files say which objects there are, looked at from the first `watch` on; None if objects are
+    manifests: the directory whose files say which objects there are, read from the first `watch` on; None if objects are
     only handed over through the store (`secnet apply`).
     """
 
-    watched = tuple(KINDS)
-    trusts_annotations = True  # who may write into the directory is root on this node
+    # Who may write into the directory is root on this node, and starts the programs when `secnet apply` is done.
+    traits = SourceTraits(trusts_annotations=True, free_reads=True, containers_wait=True, shared=False)
 
     def __init__(
-        self, state_dir: Path, manifests: Path | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        state_dir: Path,
+        manifests: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        kinds: Kinds = KINDS,
     ) -> None:
-        self.store = FileStore(state_dir, clock=clock)
+        self.watched = tuple(kinds)
+        self.store = FileStore(state_dir, clock=clock, kinds=kinds)
         self._directory = None if manifests is None else ManifestDirectory(manifests, self.store, clock=clock)
         self._clock = clock
         self._lock = threading.Lock()
@@ -79,7 +85,7 @@ class ManifestCluster(Cluster):
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
         """See `Cluster.record_event`: what failed stands in the log. The store keeps no Events."""
-        if warning:  # what was attached is in the log already, with all that tells one line from another
+        if warning:  # what was attached is in the log already, with all that identifies a line
             meta = pod.get("metadata") or {}
             name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
             _log.warning("Pod %s: %s: %s", name, reason, message)
@@ -90,7 +96,7 @@ class ManifestCluster(Cluster):
         while True:
             pod = self.store.get("Pod", name, key.namespace)
             if pod["metadata"]["uid"] != uid:
-                raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+                raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
             changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
             if changed is None:
                 return
@@ -100,7 +106,7 @@ class ManifestCluster(Cluster):
             try:
                 self.store.update_status(pod)
             except StoreConflict:
-                continue  # somebody else wrote meanwhile
+                continue  # another writer was faster
             return
 
     def problems(self) -> tuple[Problem, ...]:

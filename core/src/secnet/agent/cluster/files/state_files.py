@@ -112,7 +112,7 @@ class StateFiles:
                 os.close(fd)
 
     def read(self, key: ObjectKey) -> Stored | None:
-        """One object, or None. Raises Unavailable when its file is not an object: somebody must look at it."""
+        """One object, or None. Raises Unavailable when its file is not an object: an operator must correct it."""
         path = self.path(key)
         with translated(path):
             try:
@@ -184,7 +184,7 @@ class StateFiles:
         return last
 
     def start_log(self, revision: int) -> None:
-        """Begin the log anew. The caller holds the lock exclusively."""
+        """Start the log again. The caller holds the lock exclusively."""
         self.replace(self._log, f"#base {revision} {uuid.uuid4().hex}\n".encode())
 
     def append(self, revision: int, key: ObjectKey) -> None:
@@ -245,7 +245,7 @@ class Transaction:
         return last + 1
 
     def _highest(self) -> int:
-        """The newest revision that any object has: what a lost or damaged log is begun anew from."""
+        """The newest revision that any object has: what a lost or damaged log starts again from."""
         highest = 0
         for directory in (self._files.directory / "objects").iterdir():
             for stored in self._files.read_all(directory.name):
@@ -277,7 +277,7 @@ def _decode(data: bytes, path: Path) -> Stored:
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise Unavailable(
             f"this file of the store is damaged ({type(exc).__name__}: {exc})",
-            hint="put back a copy, or remove the file: its object is then made anew from its manifest, without its status",
+            hint="put back a copy, or remove the file: its object is then created again from its manifest, without its status",
             subject=str(path),
         ) from exc
     return stored

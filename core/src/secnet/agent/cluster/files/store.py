@@ -25,7 +25,7 @@ from secnet.contract import InvalidConfig, ObjectNotFound, SecnetError, StoreCon
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from ..interface import Handler, Object, Watch
-from ..kinds import KINDS, ObjectKey, kind_info, normalized, object_key
+from ..kinds import KINDS, Kinds, ObjectKey, kind_info, normalized, object_key
 from ._watch import StoreWatch
 from .state_files import Stamp, StateFiles, Stored, Transaction
 
@@ -40,21 +40,24 @@ STATUS_ANNOTATIONS = frozenset({"k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni
 class FileStore:
     """Live objects in a state directory. Any number of threads and processes may use one directory at once.
 
+    kinds: those of its objects; a file of another kind is left alone.
+
     Every method may raise MissingPrivilege or Unavailable naming the file when the directory cannot be used.
     """
 
-    def __init__(self, state_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, state_dir: Path, *, clock: Callable[[], float] = time.time, kinds: Kinds = KINDS) -> None:
         self.directory = state_dir
+        self.kinds = kinds
         self._files = StateFiles(state_dir)
         self._clock = clock
         self._lock = threading.Lock()
         self._watches: list[StoreWatch] = []
-        self._checking = threading.Lock()  # not `_lock`, which writers take while nobody may read
+        self._checking = threading.Lock()  # not `_lock`, which writers take while no reader may read
         self._checked: dict[Path, tuple[Stamp, Problem | None]] = {}
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
         """See `Cluster.get`; an empty namespace of a namespaced kind is `default`."""
-        key = object_key(kind, name, namespace)
+        key = object_key(kind, name, namespace, self.kinds)
         stored = self._files.read(key)
         if stored is None:
             raise _not_found(key)
@@ -62,7 +65,7 @@ class FileStore:
 
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """See `Cluster.list`. Objects whose file is damaged are left out and stand in `problems()`."""
-        within = namespace if kind_info(kind).namespaced else ""
+        within = namespace if kind_info(kind, self.kinds).namespaced else ""
         with self._files.shared():
             found = [item.object for item in self._files.read_all(kind, within) if isinstance(item, Stored)]
         return sorted(found, key=lambda obj: (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
@@ -70,17 +73,17 @@ class FileStore:
     def sources(self) -> dict[ObjectKey, str]:
         """Where each live object came from."""
         with self._files.shared():
-            stored = [item for kind in KINDS for item in self._files.read_all(kind) if isinstance(item, Stored)]
+            stored = [item for kind in self.kinds for item in self._files.read_all(kind) if isinstance(item, Stored)]
         return {_key_of(item.object): item.source for item in stored}
 
     def apply(self, obj: Mapping[str, Any], source: str = "") -> tuple[Verb, Object]:
         """Create an object, or bring labels, annotations and all but `metadata` and `status` up to date.
 
-        Status, uid and what others wrote stay: a label or annotation is taken away only if the last apply gave it. Of
+        Status, uid and what others wrote stay: a label or annotation is removed only if the last apply set it. Of
         `metadata` only name, namespace, labels and annotations are read, and of those no status annotations. `source` is
         remembered. Raises InvalidConfig with the JSON path for what is no valid object.
         """
-        wanted = normalized(obj)
+        wanted = normalized(obj, self.kinds)
         key = _key_of(wanted)
         asked = {field: _asked(wanted, field) for field in ("labels", "annotations")}
         applied = {field: sorted(values) for field, values in asked.items()}
@@ -103,7 +106,7 @@ class FileStore:
 
         With `source`, only if it still comes from there. Raises ObjectNotFound.
         """
-        key = object_key(kind, name, namespace)
+        key = object_key(kind, name, namespace, self.kinds)
         with self._files.exclusive() as transaction:
             stored = transaction.read(key)
             if stored is None:
@@ -123,7 +126,7 @@ class FileStore:
 
     def update_status(self, obj: Object) -> Object:
         """See `Cluster.update_status`. The last release of a deleted IPPool takes it away."""
-        key = object_key(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace", ""))
+        key = object_key(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace", ""), self.kinds)
         version = obj["metadata"].get("resourceVersion")
         if not version:
             raise InvalidConfig(
@@ -156,7 +159,7 @@ class FileStore:
         uid: str | None = None,
     ) -> Object:
         """See `Cluster.patch_annotations`."""
-        key = object_key(kind, name, namespace)
+        key = object_key(kind, name, namespace, self.kinds)
         with self._files.exclusive() as transaction:
             stored = _unchanged_since(transaction, key, resource_version, uid)
             values = _merged(stored.object["metadata"].get("annotations"), annotations)
@@ -179,7 +182,7 @@ class FileStore:
     def problems(self) -> tuple[Problem, ...]:
         """Files of the store that are damaged. Cheap enough to ask often: only what changed since is read again."""
         with self._checking, self._files.shared():
-            stamps = self._files.stamps(KINDS)
+            stamps = self._files.stamps(self.kinds)
             checked = self._checked
             self._checked = {
                 path: checked[path]
@@ -278,7 +281,9 @@ def _unchanged_since(transaction: Transaction, key: ObjectKey, version: str | No
     if stored is None:
         raise _not_found(key)
     if uid is not None and uid != stored.object["metadata"]["uid"]:
-        raise StoreConflict("it was deleted and made anew since it was read", hint="read it again", subject=str(key))
+        raise StoreConflict(
+            "it was deleted and created again since it was read", hint="read it again", subject=str(key)
+        )
     if version is not None and version != stored.version:
         raise StoreConflict(
             f"it changed since it was read (resourceVersion {version}, now {stored.version})",

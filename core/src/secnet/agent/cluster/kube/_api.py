@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -16,7 +17,7 @@ from ..interface import Object
 from ._api_health import ApiHealth
 from ._credentials import Credentials
 from ._errors import FOREIGN, Expired, translate_exception, translate_status
-from ._requests import Request, resource_info
+from ._requests import Request
 from ._transport import Transport
 
 __all__ = ["Api", "OnCall", "Timeouts"]
@@ -24,7 +25,7 @@ __all__ = ["Api", "OnCall", "Timeouts"]
 _log = logging.getLogger(__name__)
 
 OnCall = Callable[[str, str, int, float], None]
-"""Told of each request: verb of RBAC, kind, HTTP status (0 without an answer), seconds until the answer began."""
+"""Called for each request: verb of RBAC, kind, HTTP status (0 without an answer), seconds until the answer began."""
 
 Timeouts = tuple[float, float]
 """Seconds to connect, and between two bytes of the answer."""
@@ -82,7 +83,7 @@ class Api:
         raise error
 
     def list_pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
-        """All objects, and the resourceVersion of the list. Begins anew when it changes too fast to be paged through."""
+        """All objects, and the resourceVersion of the list. Starts again when it changes too fast to be paged through."""
         for _ in range(_PAGED_ANEW):
             try:
                 return self._pages(transport, request)
@@ -117,13 +118,11 @@ class Api:
             raise translate_exception(exc, self.server) from exc
 
     def _pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
-        info = resource_info(request.kind)
+        info = request.info
         found: list[Object] = []
         query = {**request.query, "limit": str(_PAGE)}
         while True:
-            page = self.call(
-                transport, Request(verb="list", kind=request.kind, namespace=request.namespace, query=query)
-            )
+            page = self.call(transport, dataclasses.replace(request, verb="list", query=query))
             # The API server leaves out of the items of a list what the list says for all.
             found.extend({"apiVersion": info.api_version, "kind": request.kind, **item} for item in page["items"] or ())
             meta = page.get("metadata") or {}

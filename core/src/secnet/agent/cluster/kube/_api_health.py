@@ -37,7 +37,7 @@ class ApiHealth:
             self._current.pop(_UNREACHABLE, None)
 
     def refused(self, request: Request, error: SecnetError) -> None:
-        """A request got an answer that another input of this agent cannot mend: no rights, or no such resource."""
+        """A request got an answer that another input of this agent cannot help: no rights, or no such resource."""
         what = f"{request.verb} {request.resource}"
         words = "is forbidden: " if isinstance(error, MissingPrivilege) else "fails: "
         self._set((request.verb, request.resource), what, words + error.message, error)

@@ -15,8 +15,8 @@ from secnet.contract import InvalidConfig, StoreConflict, Unsupported
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition
-from ..interface import ApiReader, Cluster, Handler, Object, Watch
-from ..kinds import object_key
+from ..interface import ApiReader, Cluster, Handler, Object, SourceTraits, Watch, version_of
+from ..kinds import KINDS, Kinds, check_object_name, object_key
 from ._api import Api, OnCall, Timeouts
 from ._api_health import ApiHealth
 from ._credentials import Credentials
@@ -39,13 +39,13 @@ class KubeCluster(Cluster):
 
     kubeconfig: None for the service account of the agent's Pod.
     node_name: whose Pods are watched.
-    on_call: told of each request: verb, kind, HTTP status (0 without an answer), seconds.
+    on_call: called for each request: verb, kind, HTTP status (0 without an answer), seconds.
     timeouts: seconds to connect, and between two bytes of an answer.
     Raises InvalidConfig when there are no credentials. Sends nothing before it is asked something.
     """
 
     watched = ("Pod", "NetworkAttachmentDefinition")
-    trusts_annotations = False
+    traits = SourceTraits(trusts_annotations=False, free_reads=False, containers_wait=False, shared=True)
 
     def __init__(
         self,
@@ -57,7 +57,9 @@ class KubeCluster(Cluster):
         timeouts: Timeouts = _TIMEOUTS,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
+        kinds: Kinds = KINDS,
     ) -> None:
+        self._kinds = kinds
         credentials = credentials or Credentials(kubeconfig)
         self._node = node_name
         self._clock = clock
@@ -75,19 +77,21 @@ class KubeCluster(Cluster):
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
         """See `Cluster.get`. One GET."""
-        key = object_key(kind, name, namespace)
-        return self._call(Request(verb="get", kind=kind, namespace=key.namespace, name=name))
+        key = object_key(kind, name, namespace, self._kinds)
+        return self._call(Request(kinds=self._kinds, verb="get", kind=kind, namespace=key.namespace, name=name))
 
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """See `Cluster.list`. One GET for each 500 objects, of all nodes: for tools, not for the agent's work."""
-        within = namespace and object_key(kind, "", namespace).namespace
-        found, _ = self._api.list_pages(self._transport, Request(verb="list", kind=kind, namespace=within))
+        within = namespace and object_key(kind, "", namespace, self._kinds).namespace
+        found, _ = self._api.list_pages(
+            self._transport, Request(kinds=self._kinds, verb="list", kind=kind, namespace=within)
+        )
         return sorted(found, key=lambda obj: (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
 
     def update_status(self, obj: Object) -> Object:
         """See `Cluster.update_status`. One PUT of the whole object, of which the API server takes the status."""
         meta = obj["metadata"]
-        key = object_key(obj["kind"], meta["name"], meta.get("namespace", ""))
+        key = object_key(obj["kind"], meta["name"], meta.get("namespace", ""), self._kinds)
         if not meta.get("resourceVersion"):
             raise InvalidConfig(
                 "a status without resourceVersion would overwrite what others wrote",
@@ -97,6 +101,7 @@ class KubeCluster(Cluster):
             )
         return self._call(
             Request(
+                kinds=self._kinds,
                 verb="update",
                 kind=key.kind,
                 namespace=key.namespace,
@@ -116,7 +121,7 @@ class KubeCluster(Cluster):
         uid: str | None = None,
     ) -> Object:
         """See `Cluster.patch_annotations`. One PATCH."""
-        key = object_key(kind, name, namespace)
+        key = object_key(kind, name, namespace, self._kinds)
         meta: Object = {"annotations": dict(annotations)}
         if resource_version is not None:
             meta["resourceVersion"] = resource_version
@@ -124,6 +129,7 @@ class KubeCluster(Cluster):
             meta["uid"] = uid
         return self._call(
             Request(
+                kinds=self._kinds,
                 verb="patch",
                 kind=kind,
                 namespace=key.namespace,
@@ -145,11 +151,14 @@ class KubeCluster(Cluster):
                 message = f"objects of kind {kind} are not watched with the Kubernetes API"
                 raise Unsupported(message, hint="read them when they are needed")
         selectors = [(kind, f"spec.nodeName={self._node}" if kind == "Pod" else "") for kind in wanted]
-        watch = Informer(self._api, selectors, handler, self._forget, self._pace)
-        with self._lock:
-            self._watches.append(watch)
-        watch.start()
-        return watch
+        return self._start(selectors, handler)
+
+    def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
+        """See `Cluster.watch_object`. The same requests as `watch` for one kind, with a field selector."""
+        check_object_name(name)
+        key = object_key(kind, name, namespace)
+        selector = f"metadata.name={name}" + (f",metadata.namespace={key.namespace}" if key.namespace else "")
+        return self._start([(kind, selector)], handler)
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
         """See `Cluster.record_event`. In the background one POST, or for a repeat within 10 minutes one PATCH."""
@@ -160,12 +169,13 @@ class KubeCluster(Cluster):
         key = object_key("Pod", name, namespace)
         pod = self._newest(name, key.namespace, uid) or self.get("Pod", name, key.namespace)
         if pod["metadata"].get("uid") != uid:
-            raise StoreConflict("it was deleted and made anew", hint="read it again", subject=str(key))
+            raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
         changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
         if changed is None:
             return
         stored = self._call(
             Request(
+                kinds=self._kinds,
                 verb="patch",
                 kind="Pod",
                 namespace=key.namespace,
@@ -185,7 +195,7 @@ class KubeCluster(Cluster):
         return self._health.current()
 
     def unreachable(self) -> str:
-        """See `Cluster.unreachable`: no request is answered, or nobody watches any more."""
+        """See `Cluster.unreachable`: no request is answered, or no reflector runs any more."""
         with self._lock:
             died = [kind for watch in self._watches for kind in watch.died()]
         if died:
@@ -211,8 +221,15 @@ class KubeCluster(Cluster):
         self._events.close()
         self._transport.close()
 
+    def _start(self, selectors: Iterable[tuple[str, str]], handler: Handler) -> Watch:
+        watch = Informer(self._api, selectors, handler, self._forget, self._pace)
+        with self._lock:
+            self._watches.append(watch)
+        watch.start()
+        return watch
+
     def _newest(self, name: str, namespace: str, uid: str) -> Object | None:
-        """The Pod as a watch last told of it, or as this object itself wrote it since."""
+        """The Pod as the cache has it, or as this object itself wrote it since."""
         with self._lock:
             followers = [f for watch in self._watches if (f := watch.followers.get("Pod")) is not None]
         found = next((pod for f in followers if (pod := f.seen.get(name, namespace)) is not None), None)
@@ -220,7 +237,7 @@ class KubeCluster(Cluster):
             return None
         with self._lock:
             ours = self._conditions.get(uid)
-            if ours is None or _version(found) >= _version(ours):
+            if ours is None or version_of(found) >= version_of(ours):
                 self._conditions.pop(uid, None)  # the watch has caught up
                 return found
         return ours
@@ -241,9 +258,3 @@ def open_reader(
     on_call, timeouts: as for `KubeCluster`.
     """
     return KubeReader(Api(credentials, ApiHealth(credentials.server, time.time), on_call, timeouts))
-
-
-def _version(obj: Object) -> int:
-    """Which of two versions of one object is the newer: resourceVersions of one resource are numbers that grow."""
-    text = str(obj["metadata"].get("resourceVersion", ""))
-    return int(text) if text.isdigit() else 0

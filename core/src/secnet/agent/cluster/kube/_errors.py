@@ -58,7 +58,7 @@ _STATUS: Mapping[int, tuple[type[SecnetError], str]] = {
 }
 
 _FORBIDDEN: tuple[tuple[str, str, type[SecnetError], str], ...] = (
-    # The reason of a cause, or words of the message: 403 is also what admission answers, which no rule of RBAC mends.
+    # The reason of a cause, or words of the message: 403 is also what admission answers, which no rule of RBAC changes.
     ("NamespaceTerminating", "because it is being terminated", Gone, "the namespace is being deleted: nothing to do"),
     ("", "exceeded quota", Busy, f"raise the namespace's ResourceQuota, or free some of it; {_AGAIN}"),
     ("", "denied the request", InvalidConfig, "an admission rule of the cluster refuses it: exempt the agent from it"),
@@ -99,7 +99,7 @@ def translate_exception(exc: BaseException, server: str) -> SecnetError:
 
 
 def translate_status(status: int, body: bytes, request: Request) -> SecnetError | Expired:
-    """The error of the contract for an answer that is not a success, or Expired for a list or watch that must begin anew."""
+    """The error of the contract for an answer that is not a success, or Expired for a list or watch that must start again."""
     answer = _status_object(body)
     message = str(answer.get("message") or f"the API server answered {status} to {request.verb} {request.resource}")
     subject = request.subject
@@ -112,8 +112,10 @@ def translate_status(status: int, body: bytes, request: Request) -> SecnetError 
     if status == 409 and answer.get("reason") == "AlreadyExists":
         return Conflict(message, hint="choose another name", subject=subject)
     if status == 422 and _is_about_uid(details):
-        # A patch with the uid of an object that was made anew under its name.
-        return StoreConflict("it was deleted and made anew since it was read", hint="read it again", subject=subject)
+        # A patch with the uid of an object that was created again under its name.
+        return StoreConflict(
+            "it was deleted and created again since it was read", hint="read it again", subject=subject
+        )
     if status == 410 and request.verb in ("list", "watch"):
         return Expired(message)
     error, hint = _STATUS.get(status, (Unavailable if status >= 500 else InvalidConfig, _REPORT))

@@ -120,7 +120,7 @@ class EventRecorder:
                 else:
                     _log.warning("an Event could not be written (%s: %s): %s", key.reason, key.message, exc)
                     if exc.retryable and self._closed.is_set():
-                        return  # nobody answers, and the agent wants to end
+                        return  # no answer, and the agent wants to end
             except Exception:
                 _log.exception("an Event could not be written: %s: %s", key.reason, key.message)
 

@@ -47,7 +47,7 @@ class Informer(Watch):
             follower.thread.start()
 
     def died(self) -> list[str]:
-        """The kinds that nobody follows any more though nobody closed the watch."""
+        """The kinds whose reflector has ended though the informer was not closed."""
         return [kind for kind, follower in self.followers.items() if follower.died]
 
     def close(self) -> None:

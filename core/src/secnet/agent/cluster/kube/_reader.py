@@ -1,4 +1,4 @@
-"""The Kubernetes API for whoever looks at it as a whole: paths and plain dicts."""
+"""The Kubernetes API as a whole, for `secnet doctor`: paths and plain dicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["KubeReader"]
 
 
 class KubeReader(ApiReader):
-    """See `ApiReader`. One request for each call. api: one of its own, for what it may not read is nobody's trouble."""
+    """See `ApiReader`. One request for each call. api: one of its own, as a read that is denied is no problem of the agent."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

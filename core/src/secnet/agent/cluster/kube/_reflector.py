@@ -1,7 +1,7 @@
 """One kind of objects, followed for as long as the agent runs: list, then watch, then whatever is needed to go on.
 
 - The watch goes on from the last resourceVersion seen, in an event or a bookmark; only 410 makes it list again, and what a
-  new list no longer names is told of as DELETED.
+  new list no longer names is delivered as DELETED.
 - The server ends each watch after some minutes, and a silent one is ended here: neither is a failure.
 - After a failure it waits, longer each time and never as long as its neighbours; see `Backoff`.
 - A resource that does not exist has no objects, so the watch of it is synced. It takes none away either: an API server that
@@ -15,7 +15,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from secnet.contract import NotReady, SecnetError, Unavailable
@@ -24,10 +24,9 @@ from ...base.backoff import Backoff
 from ..interface import Event, Object
 from ._api import Api
 from ._errors import Expired, translate_status
-from ._object_cache import ObjectCache
 from ._requests import Request, resource_info
 
-__all__ = ["Reflector", "Pace"]
+__all__ = ["ObjectCache", "Pace", "Reflector"]
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +41,69 @@ class Pace:
     watch: float = 300.0
     silence: float = 150.0
     backoff: tuple[float, float] = (0.5, 15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The object as text: half the memory, and safe from a handler that edits its copy."""
+
+    uid: str
+    version: str
+    text: str
+
+
+class ObjectCache:
+    """The objects of one kind as the handler last saw them, so that every answer of the server becomes the right next event.
+
+    `get` may be called from any thread, all else only from that of the watch.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[tuple[str, str], _Last] = {}
+
+    def get(self, name: str, namespace: str) -> Object | None:
+        """A copy of an object as it was last seen."""
+        with self._lock:
+            last = self._last.get((namespace, name))
+        return None if last is None else _object(last)
+
+    def relisted(self, objects: Iterable[Object], version: str) -> Iterator[Event]:
+        """The events that lead from what was seen to this list, taken at resourceVersion `version`."""
+        present = list(objects)
+        names = {_name(obj) for obj in present}
+        for key in [key for key in self._last if key not in names]:
+            yield self._forget(key, version)
+        for obj in present:
+            yield from self.changed(obj)
+
+    def changed(self, obj: Object) -> Iterator[Event]:
+        """The events for an object that exists: none if this version was seen, two if it is another of the same name."""
+        key, meta = _name(obj), obj["metadata"]
+        last = self._last.get(key)
+        if last is not None and last.uid != meta["uid"]:
+            yield self._forget(key, meta["resourceVersion"])
+            last = None
+        if last is not None and last.version == meta["resourceVersion"]:
+            return
+        with self._lock:
+            self._last[key] = _Last(meta["uid"], meta["resourceVersion"], json.dumps(obj, separators=(",", ":")))
+        yield Event(type="ADDED" if last is None else "MODIFIED", object=obj)
+
+    def deleted(self, obj: Object) -> Iterator[Event]:
+        """The event for an object that was deleted; none for one that is not in the cache."""
+        key = _name(obj)
+        last = self._last.get(key)
+        if last is not None and last.uid == obj["metadata"]["uid"]:
+            with self._lock:
+                del self._last[key]
+            yield Event(type="DELETED", object=obj)
+
+    def _forget(self, key: tuple[str, str], version: str) -> Event:
+        with self._lock:
+            gone = _object(self._last.pop(key))
+        gone["metadata"]["resourceVersion"] = version
+        return Event(type="DELETED", object=gone)
 
 
 class Reflector:
@@ -68,6 +130,7 @@ class Reflector:
         self._pace = pace
         self._tell = tell
         self._on_synced = on_synced
+        self._type = {"apiVersion": resource_info(kind).api_version, "kind": kind}  # lists and watches leave it out
         self._version = ""
         self._stop = threading.Event()
         self._transport = api.transport()
@@ -98,7 +161,7 @@ class Reflector:
                 error = exc
             except Exception as exc:
                 if not self._stop.is_set():
-                    _log.exception("the watch of %s failed; it begins anew", self.kind)
+                    _log.exception("the watch of %s failed; it starts again", self.kind)
                 self._version, error = "", Unavailable(str(exc))
             self._complain(error)
             steady = self._progress or time.monotonic() - began > _STEADY_SECONDS
@@ -143,13 +206,14 @@ class Reflector:
             answer.response.close()
 
     def _take(self, line: bytes, request: Request) -> None:
-        self._api.heard()
         try:
             change = json.loads(line)
             kind, obj = change["type"], change["object"]
         except (ValueError, KeyError, TypeError) as exc:
             message = "a line of the watch is no event"
             raise Unavailable(message, hint="see what stands before it", subject=self._api.server) from exc
+        if kind == "BOOKMARK" or not self._progress:
+            self._api.heard()
         if kind == "ERROR":
             raise translate_status(int(obj.get("code") or 500), json.dumps(obj).encode(), request)
         if kind in ("ADDED", "MODIFIED"):
@@ -160,7 +224,7 @@ class Reflector:
         self._progress = True
 
     def _named(self, obj: Object) -> Object:
-        return {"apiVersion": resource_info(self.kind).api_version, "kind": self.kind, **obj}
+        return {**self._type, **obj}
 
     def _tell_all(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -178,3 +242,13 @@ class Reflector:
         elif self._complaint and error is None:
             _log.info("watching %s again", resource_info(self.kind).plural)
         self._complaint = text
+
+
+def _object(last: _Last) -> Object:
+    found: Object = json.loads(last.text)
+    return found
+
+
+def _name(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return (meta.get("namespace", ""), meta["name"])

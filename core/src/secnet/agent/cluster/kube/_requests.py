@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from secnet.contract import ObjectNotFound
 
-from ..kinds import KindInfo, kind_info
+from ..kinds import KINDS, KindInfo, Kinds, kind_info
 
 __all__ = ["EVENT", "PathRequest", "Request", "Verb", "info_at", "resource_info"]
 
@@ -40,6 +40,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     content_type: str = "application/json"
+    kinds: Kinds = field(default_factory=lambda: KINDS, compare=False, repr=False)
 
     @property
     def method(self) -> str:
@@ -49,12 +50,12 @@ class Request:
     @property
     def info(self) -> KindInfo:
         """The resource, as the API has it."""
-        return resource_info(self.kind)
+        return resource_info(self.kind, self.kinds)
 
     @property
     def group(self) -> str:
         """The API group; empty for the core group."""
-        return self.info.api_version.rpartition("/")[0]
+        return self.info.group
 
     @property
     def resource(self) -> str:
@@ -134,6 +135,6 @@ def info_at(path: str) -> KindInfo:
     return KindInfo(api_version=version, namespaced=namespaced, plural="".join((rest[2:] if namespaced else rest)[:1]))
 
 
-def resource_info(kind: str) -> KindInfo:
+def resource_info(kind: str, kinds: Kinds = KINDS) -> KindInfo:
     """The table's row, or that of an Event, which the agent writes and never reads. Raises InvalidConfig if unknown."""
-    return _EVENT_INFO if kind == EVENT else kind_info(kind)
+    return _EVENT_INFO if kind == EVENT else kind_info(kind, kinds)

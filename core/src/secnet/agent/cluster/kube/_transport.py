@@ -1,19 +1,88 @@
-"""The official client with a hold on its sockets, so that whoever waits for an answer can be woken."""
+"""The official client with a hold on its sockets, so that a thread that waits for an answer can be woken."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ._requests import Request
 
 __all__ = ["Transport"]
+
+
+class _Connections:
+    """The connections of one transport, each from the moment it is connected. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self.closed = False
+
+    def note(self, connection: HTTPConnection) -> None:
+        """It is connected. Raises ConnectionAbortedError once `shut` was called."""
+        with self._lock:
+            self._open.add(connection)
+            closed = self.closed
+        if closed:
+            connection.close()
+            raise _closed_error()
+
+    def sockets(self) -> list[socket.socket]:
+        """The sockets of those that are connected now."""
+        with self._lock:
+            return [sock for connection in self._open if (sock := connection.sock) is not None]
+
+    def shut(self) -> None:
+        """End what is connected, and whatever connects later."""
+        with self._lock:
+            self.closed = True
+        for sock in self.sockets():
+            try:
+                # Not the method of a TLS socket: that one forgets the session under the thread that reads.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            except OSError:
+                continue  # it ended by itself
+
+
+class _HttpConnection(HTTPConnection):
+    def __init__(self, noted: _Connections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._noted = noted
+
+    def connect(self) -> None:
+        super().connect()
+        self._noted.note(self)
+
+
+class _HttpsConnection(HTTPSConnection):
+    def __init__(self, noted: _Connections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._noted = noted
+
+    def connect(self) -> None:
+        super().connect()
+        self._noted.note(self)
+
+
+class _HttpPool(HTTPConnectionPool):
+    def __init__(self, noted: _Connections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ConnectionCls = partial(_HttpConnection, noted)  # type: ignore[assignment]
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    def __init__(self, noted: _Connections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ConnectionCls = partial(_HttpsConnection, noted)  # type: ignore[assignment]
 
 
 class Transport:
@@ -25,14 +94,15 @@ class Transport:
     def __init__(self, configuration: Configuration) -> None:
         self._client = ApiClient(configuration)
         self._client.user_agent = "secnet-agent"
-        self._lock = threading.Lock()
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._closed = False
-        self._track()
+        self._connections = _Connections()
+        self._client.rest_client.pool_manager.pool_classes_by_scheme = {
+            "http": partial(_HttpPool, self._connections),  # type: ignore[dict-item]  # a maker will do
+            "https": partial(_HttpsPool, self._connections),  # type: ignore[dict-item]
+        }
 
     def send(self, request: Request, timeout: tuple[float, float]) -> RESTResponse:
         """The answer, its body not read yet, whatever its status. timeout: seconds to connect, and between two bytes."""
-        if self._closed:
+        if self.closed:
             raise _closed_error()
         headers = {"Accept": "application/json", "User-Agent": self._client.user_agent}
         if request.body is not None:
@@ -50,51 +120,17 @@ class Transport:
     @property
     def closed(self) -> bool:
         """Whether it was closed: then a failure says nothing about the API server."""
-        return self._closed
+        return self._connections.closed
 
     def allow_silence(self, seconds: float) -> None:
         """From now on, answers under way may pause this long."""
-        for sock in self._sockets():
+        for sock in self._connections.sockets():
             sock.settimeout(seconds)
 
     def close(self) -> None:
-        """Wake whoever waits for an answer with an error, and let nobody begin anew. May be called twice."""
-        with self._lock:
-            self._closed = True
-        for sock in self._sockets():
-            try:
-                # Not the method of a TLS socket: that one forgets the session under the thread that reads.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:
-                continue  # it ended by itself
+        """Wake every thread that waits for an answer with an error, and start no further request. May be called twice."""
+        self._connections.shut()
         self._client.close()  # type: ignore[no-untyped-call]
-
-    def _sockets(self) -> list[socket.socket]:
-        with self._lock:
-            return [sock for connection in self._open if (sock := connection.sock) is not None]
-
-    def _track(self) -> None:
-        """Have each connection that is ever made remembered."""
-        manager: Any = self._client.rest_client.pool_manager
-        manager.pool_classes_by_scheme = {
-            scheme: type("TrackedPool", (pool,), {"ConnectionCls": self._tracked(pool.ConnectionCls)})
-            for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
-
-    def _tracked(self, base: Any) -> Any:
-        transport = self
-
-        class Tracked(base):  # type: ignore[misc]
-            def connect(self) -> None:
-                super().connect()
-                with transport._lock:
-                    transport._open.add(self)
-                    closed = transport._closed
-                if closed:
-                    self.close()
-                    raise _closed_error()
-
-        return Tracked
 
 
 def _closed_error() -> ConnectionAbortedError:

@@ -1,4 +1,4 @@
-"""Where Pods' network namespaces are, by the word of the container runtime (CRI v1).
+"""Where Pods' network namespaces are, according to the container runtime (CRI v1).
 
 The extra `secnet[cluster]` brings grpcio and protobuf; the first client that is made imports them, not this package.
 """

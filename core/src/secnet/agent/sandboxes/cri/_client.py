@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from secnet.contract import Unsupported
+
 from ...base.unix_grpc import load, method, open_channel
 from ._errors import STATUSES
-from ._info import network_path
 
 if TYPE_CHECKING:
     import grpc
     from google.protobuf.message import Message
 
-__all__ = ["RuntimeClient", "RuntimeSandbox", "SandboxStatus"]
+__all__ = ["RuntimeClient", "RuntimeSandbox", "SandboxStatus", "network_path"]
 
 UID_LABEL = "io.kubernetes.pod.uid"
 
 _CONFIG_SOURCE = "kubernetes.io/config.source"
+_TELLS_NO_PATH = (
+    "use a runtime that tells the path of the network namespace (containerd, CRI-O), or the CNI plugin of secnet"
+)
 _SERVICE = "/runtime.v1.RuntimeService"
 _MESSAGES = f"{__package__}.runtime_pb2"
 
@@ -46,7 +52,7 @@ class RuntimeSandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxStatus:
-    """One sandbox looked at closely. netns_path: None for a sandbox in the network namespace of the host."""
+    """The details of one sandbox. netns_path: None for a sandbox in the network namespace of the host."""
 
     id: str
     ready: bool
@@ -68,9 +74,17 @@ class RuntimeClient:
         self._channel = open_channel(self._grpc, socket)
         messages = self._messages
         self._listed: dict[str, RuntimeSandbox] = {}  # nothing of a sandbox changes but that it ends
-        self._list = method(self._channel, f"{_SERVICE}/ListPodSandbox", messages.ListPodSandboxResponse.FromString)
+        self._list = method(
+            self._channel,
+            f"{_SERVICE}/ListPodSandbox",
+            messages.ListPodSandboxRequest,
+            messages.ListPodSandboxResponse.FromString,
+        )
         self._status = method(
-            self._channel, f"{_SERVICE}/PodSandboxStatus", messages.PodSandboxStatusResponse.FromString
+            self._channel,
+            f"{_SERVICE}/PodSandboxStatus",
+            messages.PodSandboxStatusRequest,
+            messages.PodSandboxStatusResponse.FromString,
         )
 
     def __enter__(self) -> RuntimeClient:
@@ -133,3 +147,44 @@ class RuntimeClient:
             return call(request, timeout=self._timeout)
         except self._grpc.RpcError as exc:
             raise STATUSES.error(exc, doing, subject=subject) from exc
+
+
+def network_path(info: Mapping[str, str], subject: str) -> str | None:
+    """The path of the network namespace; None if the sandbox has none of its own. Raises Unsupported if nothing is said.
+
+    info: the runtime's verbose status, which the CRI leaves to each runtime. containerd and CRI-O both answer with a key `info`
+    that holds a JSON object with `runtimeSpec`: the configuration of the sandbox's own process after the OCI runtime
+    specification, whose `linux.namespaces` gives the path of each namespace. CRI-O without an infra container may leave the
+    specification empty; nothing else in its answer names the path then.
+    """
+    namespaces = _namespaces(_content(info.get("info"), subject))
+    if namespaces is None:
+        raise Unsupported(
+            "the container runtime does not say which namespaces the sandbox has",
+            hint=_TELLS_NO_PATH,
+            subject=subject,
+            path="$.runtimeSpec.linux.namespaces",
+        )
+    for namespace in namespaces:
+        if namespace.get("type") == "network":
+            path = namespace.get("path")
+            return path if isinstance(path, str) and path else None
+    return None
+
+
+def _content(text: str | None, subject: str) -> Any:
+    try:
+        return json.loads(text or "null")
+    except ValueError as exc:
+        raise Unsupported(
+            "the container runtime's information is no JSON", hint=_TELLS_NO_PATH, subject=subject
+        ) from exc
+
+
+def _namespaces(content: Any) -> list[Mapping[str, Any]] | None:
+    """The list as the OCI runtime specification has it; None where the answer has another shape, or is empty."""
+    for key in ("runtimeSpec", "linux", "namespaces"):
+        content = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(content, list) or not content:
+        return None
+    return [entry for entry in content if isinstance(entry, Mapping)]

@@ -33,7 +33,7 @@ Index = Mapping[str, tuple[RuntimeSandbox, ...]]
 class CriSandboxes:
     """The `SandboxSource` of nodes whose container runtime can be asked. Thread-safe.
 
-    keep: how long one list of the runtime serves `fingerprint`, in seconds, so that a look at all Pods asks once.
+    keep: how long one list of the runtime serves `fingerprint`, in seconds, so that a check of all Pods asks once.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class CriSandboxes:
             self._refresh()
 
     def _refresh(self) -> bool:
-        """The time is noted after a failure as well: one look at all Pods must not wait for the runtime once a Pod."""
+        """The time is noted after a failure as well: one check of all Pods must not wait for the runtime once for each Pod."""
         try:
             listed = self._client.sandboxes()
         except SecnetError as exc:
@@ -172,7 +172,7 @@ def _uids(pod: Mapping[str, Any]) -> tuple[str, ...]:
 def _candidates(pod: Mapping[str, Any], index: Index) -> Iterable[RuntimeSandbox]:
     """The Pod's living sandboxes.
 
-    Anybody may write the annotations of a mirror into a Pod and so name another one. What the kubelet tells the runtime
+    Any author may write the annotations of a mirror into a Pod and so name another one. What the kubelet passes to the runtime
     cannot be written by a Pod's author: namespace, name, and whether the kubelet has the Pod from the API.
     """
     meta = pod["metadata"]

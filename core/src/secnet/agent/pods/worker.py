@@ -1,0 +1,152 @@
+"""One policy for every attachment: the asynchronous sync, the chained CNI ADD and the single CNI ADD all work through it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from secnet.contract import AttachmentId, Busy, Call, ErrorInfo, Finding, SecnetError, StepObserver
+
+from ..attach.drift import drift_error, in_words
+from ..attach.orphan_gc import OrphanGarbageCollector
+from ..attach.pipeline import Pipeline
+from ..base.intervals import IntervalLimiter
+from ..base.logs import attachment_log
+from ..model.problem import InternalError
+from ..model.record import Record
+from ..model.work import Work
+from ..state.journal import Journal
+
+__all__ = ["AttachmentWorker"]
+
+
+class AttachmentWorker:
+    """Attaches, checks and detaches. Thread-safe for different Pods; the caller holds the Pod in the queue.
+
+    Every method raises only SecnetError, and logs what it did or why it failed; a fault of the agent itself becomes an
+    InternalError.
+
+    seconds: the deadline of each operation. observers: see every step, for tests. lease_check_seconds: the least time between
+    two checks of one lease, which may cost a request to an API server.
+    """
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        journal: Journal,
+        orphan_gc: OrphanGarbageCollector,
+        seconds: float,
+        observers: tuple[StepObserver, ...] = (),
+        lease_check_seconds: float = 0.0,
+    ) -> None:
+        self._pipeline = pipeline
+        self._journal = journal
+        self._orphan_gc = orphan_gc
+        self._seconds = seconds
+        self._observers = observers
+        self._lease_checks = IntervalLimiter(lease_check_seconds)
+        self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
+        self._drift: dict[AttachmentId, ErrorInfo] = {}  # of the last check, until the next one
+
+    def call(self, work: Work | Record, cancel: threading.Event | None = None, *, awaited: bool = True) -> Call:
+        """The operation context for one attachment: its deadline, its log, its observers. awaited: see `Call`."""
+        request = work.request if isinstance(work, Work) else work.attachment.request
+        return Call.within(
+            self._seconds,
+            cancel=cancel or threading.Event(),
+            log=attachment_log(request),
+            observers=self._observers,
+            awaited=awaited,
+        )
+
+    def attach(self, work: Work, cancel: threading.Event, *, awaited: bool = True) -> Record:
+        """Make one attachment, or leave nothing of it. awaited: whether containers wait for it, see `Call`."""
+        call = self.call(work, cancel, awaited=awaited)
+        with _logged("attach", call):
+            self._make_room(work, call)
+            record = self._pipeline.attach(work, call)
+        call.log.info("attached")
+        return record
+
+    def plan(self, work: Work, cancel: threading.Event) -> Record:
+        """Plan one attachment and record the plan: `finish` makes it, `detach` drops it. Nothing on the host changes."""
+        call = self.call(work, cancel)
+        with _logged("attach", call):
+            self._make_room(work, call)
+            return self._pipeline.plan(work, call)
+
+    def finish(self, planned: Record, cancel: threading.Event) -> Record:
+        """Make what was planned, or leave nothing of it."""
+        call = self.call(planned, cancel)
+        with _logged("attach", call):
+            record = self._pipeline.finish(planned, call)
+        call.log.info("attached")
+        return record
+
+    def detach(self, record: Record, cancel: threading.Event | None = None) -> None:
+        """Remove an attachment in any phase. On error its record stays, and it can be repeated."""
+        self.forget(record.key)
+        call = self.call(record, cancel)
+        with _logged("detach", call):
+            self._pipeline.detach(record, call)
+        call.log.info("detached")
+
+    def drift_of(self, key: AttachmentId) -> ErrorInfo | None:
+        """How the attachment drifted from its record, by the last check; None where it did not."""
+        return self._drift.get(key)
+
+    def check(self, record: Record, repair: Work | None = None) -> Record:
+        """Compare an attachment with its record, and its lease with the pools; `drift_of` tells the outcome.
+
+        repair: what to make again where all that drifted can be repaired; None leaves it as it is. Returns the record, which
+        is a new one after a repair.
+        """
+        before = self._drift.pop(record.key, None)
+        call = self.call(record)
+        with _logged("check", call, level=logging.DEBUG):  # the report shows it, each round would log it again
+            findings = self._pipeline.check(record, call).findings
+            if findings and repair is not None and all(finding.repairable for finding in findings):
+                call.log.warning("the interface drifted from its record, it is repaired: %s", in_words(findings))
+                return self._pipeline.repair(record, repair, call)
+            if self._lease_checks.is_due(record.key):
+                self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
+        found = drift_error(findings, self._lease_findings.get(record.key, ()))
+        if found is not None:
+            self._drift[record.key] = found
+            if found != before:
+                call.log.warning("the interface drifted from its record: %s", found.message)
+        return record
+
+    def check_lease(self, record: Record) -> tuple[Finding, ...]:
+        """Compare the lease alone with the pools."""
+        return self._pipeline.check_lease(record, self.call(record))
+
+    def findings(self, record: Record) -> tuple[Finding, ...]:
+        """Compare the host alone with the record, for a caller who asks now."""
+        return self._pipeline.check(record, self.call(record)).findings
+
+    def forget(self, key: AttachmentId) -> None:
+        """Drop what the checks of an attachment left."""
+        self._drift.pop(key, None)
+        self._lease_findings.pop(key, None)
+        self._lease_checks.forget(key)
+
+    def _make_room(self, work: Work, call: Call) -> None:
+        self._orphan_gc.before_attach(work.request, call)
+        if self._journal.get(work.key) is not None:
+            raise Busy("an older attachment of this interface is not removed yet", hint="it is tried again")
+
+
+@contextmanager
+def _logged(operation: str, call: Call, *, level: int = logging.WARNING) -> Iterator[None]:
+    try:
+        yield
+    except SecnetError as exc:
+        call.log.log(level, "%s failed: %s", operation, exc, extra={"reason": exc.reason})
+        raise
+    except Exception as exc:
+        call.log.exception("%s failed by a fault of the agent itself", operation)
+        raise InternalError(exc) from exc

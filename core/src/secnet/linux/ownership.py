@@ -1,0 +1,88 @@
+"""Whose link is it? The mark of a link of ours, and what is left to do once it is found or missing.
+
+The mark is the alias (`secnet.linux.names.alias_for`). The kernel ignores an alias in the message that creates a link but takes
+the link group from it: the group covers the moment until the alias is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from secnet.contract import (
+    Attachment,
+    AttachmentId,
+    AttachRequest,
+    Call,
+    Conflict,
+    DeviceRef,
+    Finding,
+    HostContext,
+    NetnsRef,
+    NetworkRef,
+    VerifyFailed,
+)
+
+from . import sysctl
+from .link import Link
+from .names import LINK_GROUP
+
+__all__ = ["ifname_taken", "is_marked", "rebuilt", "require_clean", "silence"]
+
+
+def is_marked(link: Link, kind: str, alias: str) -> bool:
+    """Whether the link is of this kind and has this alias, or none yet and our group.
+
+    Without an alias the link must be found under a name that only its owner would give it, such as a hash of the key.
+    """
+    return link.kind == kind and (link.alias == alias or (not link.alias and link.group == LINK_GROUP))
+
+
+def ifname_taken(request: AttachRequest) -> Conflict:
+    """The error for a Pod that has an interface of the requested name, made by another owner."""
+    return Conflict(
+        f"the Pod has an interface {request.ifname} already",
+        hint="ask for another interface name",
+        subject=f"Pod {request.pod or request.container_id}",
+    )
+
+
+def silence(name: str, step: str, host: HostContext, call: Call) -> None:
+    """Keep the host from speaking IPv6 through a link of its own, in one step of that name; nothing to do is no step.
+
+    Call it before the link goes up: the host would send router solicitations and multicast reports through it.
+    """
+    if sysctl.read(f"ipv6/conf/{name}/disable_ipv6", proc_root=host.proc_root) == "0":
+        with call.step(step, host=name):
+            sysctl.silence_ipv6(name, proc_root=host.proc_root)
+
+
+def require_clean(findings: Iterable[Finding], subject: str) -> None:
+    """Raise VerifyFailed with the first finding, if there is one: `attach` reads back what it made by what `check` uses."""
+    for finding in findings:
+        raise VerifyFailed(finding.message, hint="it is tried again", subject=subject)
+
+
+def rebuilt(
+    key: AttachmentId,
+    network_type: str,
+    names: Mapping[str, str],
+    *,
+    options: Mapping[str, Any] | None = None,
+    device: DeviceRef | None = None,
+    mtu: int | None = None,
+) -> Attachment:
+    """For `inventory`: the attachment of which nothing is left but a mark, and with it the key. Network and netns are unknown.
+
+    names: all that `detach` of the driver needs. device: for a driver of devices.
+    """
+    request = AttachRequest(
+        container_id=key.container_id,
+        ifname=key.ifname,
+        network=NetworkRef(namespace="", name=""),
+        network_type=network_type,
+        netns=NetnsRef(path="", device=0, inode=0),
+        options=options or {},
+        device=device,
+    )
+    return Attachment(request=request, names=names, mtu=mtu)

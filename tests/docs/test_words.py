@@ -1,0 +1,26 @@
+"""The words of this repository: nothing points to what its reader does not have."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from secnet_testing.documents import ROOT
+
+# Pointers to papers that are not part of the repository.
+_OUTSIDE = re.compile(r"\b[Ii]ssue \d|\b[Hh]ouse[ -](?:[Rr]ule|[Pp]lan)|\bHOUSE-|\blibraries\.md|\bARCHITECTURE\b")
+
+
+def test_nothing_points_outside_of_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = []
+    for name in listed.split("\0"):
+        file = ROOT / name
+        if not name or file == ROOT / "tests/docs/test_words.py" or not file.is_file():
+            continue
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{name}:{number}" for number, line in enumerate(lines, 1) if _OUTSIDE.search(line)]
+    assert found == []
