@@ -19,7 +19,6 @@ import pytest
 import secnet_conformance
 from secnet.agent.cli.program import main
 from secnet.agent.plugins.fragments import driver_faults
-from secnet.agent.scaffold import DriverProject
 from secnet.contract import (
     CONTRACT_VERSION,
     Attachment,
@@ -30,6 +29,7 @@ from secnet.contract import (
     NetworkDriver,
     Unsupported,
 )
+from secnet_conformance.scaffold import DriverProject
 
 FILES = [
     "pyproject.toml",
