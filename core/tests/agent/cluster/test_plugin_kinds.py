@@ -27,7 +27,7 @@ from secnet.contract import (
     ObjectRef,
     ObjectStore,
 )
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 LANE = ObjectKind(
     kind="Lane",
