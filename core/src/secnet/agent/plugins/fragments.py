@@ -49,6 +49,9 @@ def driver_faults(info: DriverInfo) -> Iterator[str]:
     for column in info.status_columns:
         if not column.key or not column.title or column.title != column.title.upper():
             yield f"status_columns: {column.key!r} has the title {column.title!r}, which must be capitals"
+    for path, key in info.node_aliases.items():
+        if key not in thaw(info.node).get("properties", {}):
+            yield f"node_aliases: {path} leads to {key}, which is no key of node"
     vlan = thaw(info.options).get("properties", {}).get("vlan")
     if info.vlan and (not isinstance(vlan, dict) or vlan.get("type") != "integer"):
         yield "options: the type knows VLANs, but has no integer option vlan"
