@@ -39,7 +39,7 @@ def standins(host: Host) -> StandIns:
     return made
 
 
-def told(**fields: Any) -> Callable[[Host, Attachment], object]:
+def configured(**fields: Any) -> Callable[[Host, Attachment], object]:
     """Somebody tells the physical function something else."""
 
     def how(host: Host, attachment: Attachment) -> None:
@@ -72,8 +72,8 @@ class SriovCase(DriverCase):
         Bad({"bridge": ""}, reason="InvalidConfig"),
     )
     breakages = (
-        Breakage("another VLAN", told(vlan=5), "WrongVlan"),
-        Breakage("spoof check off", told(spoofchk=False), "WrongAttribute"),
+        Breakage("another VLAN", configured(vlan=5), "WrongVlan"),
+        Breakage("spoof check off", configured(spoofchk=False), "WrongAttribute"),
     )
 
 

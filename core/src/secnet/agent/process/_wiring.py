@@ -156,7 +156,7 @@ def wire(
             settings, cluster, pods, reports, journal, partial(_is_here, cluster, own_node, sandboxes)
         ),
         workers=settings.workers,
-        waking_kinds=[kind for backend in registry.backends.values() for kind in backend.info.kinds],
+        waking_kinds=registry.kinds,
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
