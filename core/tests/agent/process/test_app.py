@@ -1,0 +1,31 @@
+"""The agent in one process: what its loops call."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from secnet.agent.attach.lease_renewal import LeaseRenewal
+from secnet.agent.cluster.files.cluster import ManifestCluster
+from secnet.agent.config.settings import Settings
+from secnet.agent.process.app import Agent
+from secnet.contract import Call
+from secnet_testing.toys import Script, toy_registry
+
+
+def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched: a lease that expires takes a Pod, and what is renewed is the subject of test_lease_renewal."""
+    renewed = threading.Event()
+
+    def renew_due(renewal: LeaseRenewal, call: Call) -> None:
+        renewed.set()
+
+    monkeypatch.setattr(LeaseRenewal, "renew_due", renew_due)
+    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
+    cluster = ManifestCluster(settings.state_dir)
+    try:
+        with Agent(settings, toy_registry(Script()), cluster, role="test"):
+            assert renewed.wait(30)
+    finally:
+        cluster.close()
