@@ -22,6 +22,7 @@ from ..attach.plugin_calls import Plugins
 from ..base.logs import attachment_log
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
+from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
 from ..model.pod import PodKey
@@ -154,7 +155,7 @@ def wire(
             settings, cluster, pods, reports, journal, partial(_is_here, cluster, own_node, sandboxes)
         ),
         workers=settings.workers,
-        waking_kinds=registry.kinds,
+        waking_kinds=with_plugins(registry.kinds),
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(

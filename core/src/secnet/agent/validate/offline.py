@@ -20,8 +20,7 @@ from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
-from ..networks.names import assign_names
-from ..networks.requests import build_work
+from ..networks.requests import assign_names, build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
