@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from secnet.agent.cluster.kinds import KINDS, with_plugins
+from secnet.agent.cluster.kinds import with_plugins
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet.agent.model.pod import PodKey
 from secnet.agent.model.report import PodReport, SyncResult
@@ -18,12 +18,13 @@ from secnet.agent.pods._waiters import Waiters
 from secnet.agent.pods.controller import Controller
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
-from secnet.contract import Busy, ErrorInfo, NetworkRef, ObjectKind, ObjectRef, PodRef
+from secnet.contract import CLUSTER_SCOPE, Busy, ErrorInfo, NetworkRef, ObjectKind, ObjectRef, PodRef
 from secnet_testing.kubeapi.definitions import definition
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 NODE, TOKEN = "sn-node", "agent-token"
 A, B = ("default", "a"), ("default", "b")
+POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
 LANE = ObjectKind(kind="Lane", group="roads.example.com", version="v1", plural="lanes")
 
 
@@ -81,7 +82,7 @@ def woken() -> Woken:
 @pytest.fixture
 def index(woken: Woken) -> Waiters:
     """Without watches of its own, as with manifests."""
-    return Waiters(SimpleNamespace(watched=("IPPool",)), KINDS, woken)  # type: ignore[arg-type]
+    return Waiters(SimpleNamespace(watched=("IPPool",)), (POOL,), woken)  # type: ignore[arg-type]
 
 
 def test_a_pool_whose_name_begins_alike_wakes_nobody(index: Waiters, woken: Woken) -> None:
@@ -143,7 +144,7 @@ def cluster(api: KubeApiProcess, tmp_path: Path) -> Iterator[KubeCluster]:
 
 @pytest.fixture
 def waiters(cluster: KubeCluster, woken: Woken) -> Iterator[Waiters]:
-    made = Waiters(cluster, KINDS, woken, woken.versions.append)
+    made = Waiters(cluster, (POOL,), woken, woken.versions.append)
     yield made
     made.close()
 
@@ -216,7 +217,7 @@ def test_an_object_of_a_kind_that_a_plugin_brings_is_watched_in_its_namespace(wo
         api.add_token(TOKEN, [*RULES, rule])
         kubeconfig = api.kubeconfig(tmp_path / "kubeconfig", TOKEN)
         cluster = KubeCluster(kubeconfig, node_name=NODE, kinds=with_plugins([LANE]))
-        waiters = Waiters(cluster, with_plugins([LANE]), woken)
+        waiters = Waiters(cluster, (POOL, LANE), woken)
         waiters.note(A, [Busy("closed", waits_for=(LANE.ref("fast", "other"),)).info], 0)
         _until(lambda: api.watches == 1, "a watch")
         for namespace in ("default", "other"):
@@ -272,7 +273,7 @@ def test_in_a_cluster_a_pod_that_waits_for_a_full_pool_comes_with_the_release(
         source=nothing,  # type: ignore[arg-type]
         publisher=user,  # type: ignore[arg-type]
         workers=1,
-        waking_kinds=KINDS,
+        waking_kinds=(POOL,),
     )
     controller.start()
     try:

@@ -33,6 +33,7 @@ from secnet.contract import (
     NodeReport,
     ObjectFinding,
     ObjectStore,
+    PoolUsage,
     ProbeReport,
     SecnetError,
 )
@@ -117,8 +118,8 @@ class GuardedDriver(NetworkDriver):
         return _tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._driver.doctor(call), call)
 
     def metrics(self, call: Call) -> tuple[Metric, ...]:
-        """See NetworkDriver."""
-        return _tuple_of(self._plugin, "metrics", Metric, lambda: self._driver.metrics(call), call)
+        """See NetworkDriver. An element that is no metric is the caller's to leave out, with the others kept."""
+        return _checked(self._plugin, "metrics", tuple, lambda: self._driver.metrics(call), call)
 
     def teardown_node(self, call: Call) -> None:
         """See NetworkDriver."""
@@ -177,7 +178,10 @@ class GuardedBackend(IPAMBackend):
 
     def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
         """See IPAMBackend."""
-        return _checked(self._plugin, "renew", IpamLease, lambda: self._backend.renew(lease, config, call), call)
+        renewed = _checked(self._plugin, "renew", IpamLease, lambda: self._backend.renew(lease, config, call), call)
+        if (renewed.owner, renewed.addresses, renewed.vlans) != (lease.owner, lease.addresses, lease.vlans):
+            raise ContractViolation(f"{self._plugin.label} renewed a lease with another owner, addresses or VLANs")
+        return renewed
 
     def release(self, request: IpamRequest, call: Call) -> None:
         """See IPAMBackend."""
@@ -191,9 +195,13 @@ class GuardedBackend(IPAMBackend):
         """See IPAMBackend."""
         return _tuple_of(self._plugin, "doctor", DoctorResult, lambda: self._backend.doctor(call), call)
 
-    def metrics(self, call: Call) -> tuple[Metric, ...]:
+    def pool_usage(self, requests: Sequence[IpamRequest], call: Call) -> tuple[PoolUsage, ...]:
         """See IPAMBackend."""
-        return _tuple_of(self._plugin, "metrics", Metric, lambda: self._backend.metrics(call), call)
+        return _tuple_of(self._plugin, "pool_usage", PoolUsage, lambda: self._backend.pool_usage(requests, call), call)
+
+    def metrics(self, call: Call) -> tuple[Metric, ...]:
+        """See IPAMBackend. As with GuardedDriver, its elements are not looked at."""
+        return _checked(self._plugin, "metrics", tuple, lambda: self._backend.metrics(call), call)
 
     def close(self) -> None:
         """See IPAMBackend."""

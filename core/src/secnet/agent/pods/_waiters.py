@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from secnet.contract import ErrorInfo, ObjectRef, SecnetError
+from secnet.contract import ErrorInfo, ObjectKind, ObjectRef, SecnetError
 
 from ..base.backoff import Backoff
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import Kinds
 from ..model.pod import PodKey
 from ._object_changes import ObjectChange, ObjectChanges
 
@@ -31,20 +30,19 @@ _WAKE_DELAYS = Backoff(0.2, 1.5)
 class Waiters:
     """An index of Pods by the objects that they wait for. Thread-safe.
 
-    kinds: of the objects that may be watched for a Pod, where the cluster does not watch them all. wake: called with a Pod and a
-    delay in seconds; returns at once.
+    kinds: of the objects that may be watched for a Pod. wake: called with a Pod and a delay in seconds; returns at once.
     saw: called with each resourceVersion of an object that is watched for a Pod, after the Pods were woken.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        kinds: Kinds,
+        kinds: Iterable[ObjectKind],
         wake: Callable[[PodKey, float], None],
         saw: Callable[[int], None] = lambda version: None,
     ) -> None:
         self._cluster = cluster
-        self._kinds = kinds
+        self._kinds = {(kind.group, kind.kind): kind for kind in kinds}
         self._wake = wake
         self._saw = saw
         self._lock = threading.Lock()
@@ -123,10 +121,10 @@ class Waiters:
             watch.close()
 
     def _may_watch(self, ref: ObjectRef) -> bool:
-        info = self._kinds.get(ref.kind)
-        if info is None or info.group != ref.group or ref.kind in self._cluster.watched:
+        kind = self._kinds.get((ref.group, ref.kind))
+        if kind is None or kind.kind in self._cluster.watched:
             return False
-        return info.namespaced == bool(ref.namespace)
+        return kind.namespaced == bool(ref.namespace)
 
     def _open(self, ref: ObjectRef) -> Watch | None:
         try:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, ObjectNotFound, ObjectRef, SecnetError
+from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectRef, SecnetError
 
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import Kinds
 from ..model.pod import PodKey, asks_for_networks, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
@@ -47,9 +46,6 @@ _RECOVERY_SECONDS = 60.0
 _UNREADABLE_DELAY = 5.0
 
 
-_NO_KINDS: Kinds = {}
-
-
 class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
@@ -68,7 +64,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
-        waking_kinds: Kinds = _NO_KINDS,
+        waking_kinds: Iterable[ObjectKind] = (),
         may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
