@@ -239,7 +239,7 @@ class StandInSfCase(StandInCase):
         tree.netdev(PF, f"rep{number}", f"pf0sf{88 + number}")
 
     def context(self, host: Host) -> Mapping[str, Any]:
-        return {**super().context(host), "ovsdb": host.kept["switch"].target, "datapath_type": "netdev"}
+        return {**super().context(host), "ovsdb": host.kept["switch"].target}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
         return {**super().snapshot(host), **host.kept["switch"].rows()}

@@ -55,6 +55,8 @@ class DriverInfo:
     options: schema fragment of its own NAD keys; node: fragment of its section in the node configuration. Both are closed
     draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`). An absent
     section is `{}` and is not checked by `node`.
+    node_aliases: other places in the node configuration for keys of that section: a path of keys with dots, from the top of the
+    file, to the key. A key of the core is never an alias.
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
@@ -68,6 +70,7 @@ class DriverInfo:
     contract: int = FIRST_VERSION
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    node_aliases: Mapping[str, str] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
     needs_device: bool = False
     vlan: bool = False
@@ -77,7 +80,7 @@ class DriverInfo:
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("options", "node", "example"):
+        for name in ("options", "node", "node_aliases", "example"):
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import run_checks
 from secnet.agent.doctor._antrea import check_antrea
 from secnet.agent.doctor._cluster import FIELDS, check_access, check_api, check_kinds
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import ObjectKind
 from secnet_testing.apidouble import ApiDouble, HttpReader
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -180,3 +183,20 @@ def test_a_check_that_fails_itself_stops_no_other(make_host: Any) -> None:
     results = list(run_checks(make_host(), (check_broken, check_access)))
     assert [(result.level, result.what) for result in results] == [("warn", "check broken")]
     assert str(results[0]).startswith("warn  check broken: could not be done")
+
+
+def test_the_kind_that_a_plugin_brings(make_host: Any, found: Any, good: ApiDouble) -> None:
+    lane = ObjectKind(kind="Lane", group="roads.example.com", version="v1", plural="lanes")
+    plugin = Registry.load().drivers["vlan"]
+    plugin = dataclasses.replace(plugin, info=dataclasses.replace(plugin.info, kinds=(lane,)))
+    registry = Registry(drivers={"vlan": plugin})
+    crd = "lanes.roads.example.com"
+    host = dataclasses.replace(make_host(api=good.reader, rules=RULES), registry=registry)
+    assert found(check_kinds, host)[f"CRD {crd}"].finding == "is not installed"
+    versions = [{"name": "v1", "served": True, "subresources": {"status": {}}}]
+    good.objects[f"{CRDS}/{crd}"] = {"spec": {"versions": versions}}
+    assert found(check_kinds, host)[f"CRD {crd}"].level == "ok"
+    good.denied |= {"update lanes/status"}
+    results = found(check_access, host)
+    assert results["access to lanes.roads.example.com"].level == "ok"
+    assert results["access to lanes/status.roads.example.com"].finding == "update is not allowed"

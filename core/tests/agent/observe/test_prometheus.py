@@ -16,10 +16,10 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.model.record import Phase
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.observe._plugin_metrics import plugin_metrics
-from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
+from secnet.agent.observe._pool_usage import PoolUsageCache
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
-from secnet.contract import Busy, Call, ErrorInfo, Metric, ObjectNotFound, Unavailable
+from secnet.contract import Busy, Call, ErrorInfo, Metric, PoolUsage, Unavailable
 from secnet_testing.builders import POD, record
 from secnet_testing.toys import Rig, Script, fail, make_rig, toy_registry
 
@@ -97,8 +97,8 @@ def test_what_is_looked_up(metrics: PrometheusMetrics) -> None:
             reports=lambda: (report, PodReport(pod=POD, error=error)),
             queue_length=lambda: 7,
             queue_age=lambda: 1.5,
-            pools=lambda: ["p"],
-            read_pool=lambda name: {"status": {"usage": {"total": 90, "used": 3}}},
+            ipam_types=lambda: {"antrea"},
+            pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=3, total=90),),
         )
     )
     assert _value(metrics, "secnet_attachments", network_type="toy", phase="Attached") == 2
@@ -107,8 +107,8 @@ def test_what_is_looked_up(metrics: PrometheusMetrics) -> None:
     assert _value(metrics, "secnet_network_errors", network_type="", reason="Busy") == 1
     assert _value(metrics, "secnet_queue_length") == 7
     assert _value(metrics, "secnet_queue_age_seconds") == 1.5
-    assert _value(metrics, "secnet_ippool_addresses", pool="p") == 90
-    assert _value(metrics, "secnet_ippool_used_addresses", pool="p") == 3
+    assert _value(metrics, "secnet_pool_addresses", ipam_type="antrea", pool="p") == 90
+    assert _value(metrics, "secnet_pool_used_addresses", ipam_type="antrea", pool="p") == 3
 
 
 def test_a_part_that_cannot_be_read_takes_no_other_away(metrics: PrometheusMetrics) -> None:
@@ -138,66 +138,51 @@ def test_without_a_server_nothing_is_counted_and_nothing_is_swallowed() -> None:
     metrics.close()
 
 
+def used(number: int) -> tuple[PoolUsage, ...]:
+    return (PoolUsage(pool="p", used=number),)
+
+
 def test_pools_are_read_at_most_each_half_minute() -> None:
     now, asked = [0.0], []
 
-    def read(name: str) -> dict[str, Any]:
-        asked.append(name)
-        return {"status": {"ipAddresses": [{}] * len(asked)}}
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
+        asked.append(ipam_type)
+        return used(len(asked))
 
-    usage = PoolUsage(Sources(pools=lambda: ["p", "p"], read_pool=read), patience=30, clock=lambda: now[0])
-    assert usage.look() == {"p": Usage(used=1, total=None)}
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
+    assert usage.look() == {"a": used(1)}
     now[0] = 29
-    assert usage.look()["p"].used == 1
+    assert usage.look() == {"a": used(1)}
     now[0] = 30
-    assert usage.look()["p"].used == 2
-    assert asked == ["p", "p"]
+    assert usage.look() == {"a": used(2)}
+    assert asked == ["a", "a"]
     usage.close()
 
 
 def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
-    gate = threading.Event()
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
+        cancel.wait(30)
+        return ()
 
-    def read(name: str) -> dict[str, Any]:
-        gate.wait(30)
-        return {}
-
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=0.01)
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=0.01)
     assert usage.look() == {}, "it does not wait for the answer"
-    gate.set()
     usage.close()
 
 
-def test_a_pool_keeps_its_last_value_while_the_cluster_is_away_and_goes_with_it() -> None:
-    now, answers = [0.0], iter([{}, Unavailable("x"), ObjectNotFound("x")])
+def test_a_backend_keeps_its_last_values_while_the_cluster_is_away() -> None:
+    now, answers = [0.0], iter([used(3), Unavailable("x"), ()])
 
-    def read(name: str) -> dict[str, Any]:
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=30, clock=lambda: now[0])
-    known = {"p": Usage(used=0, total=None)}
-    assert usage.look() == known
-    now[0] = 40
-    assert usage.look() == known
-    now[0] = 80
-    assert usage.look() == {}
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
+    for at, expected in ((0, used(3)), (40, used(3)), (80, ())):
+        now[0] = at
+        assert usage.look() == {"a": expected}
     usage.close()
-
-
-@pytest.mark.parametrize(
-    ("ranges", "total"),
-    [
-        ([{"start": "10.0.0.1", "end": "10.0.0.9"}, {"cidr": "10.0.1.0/30"}], 13),
-        ([{"start": "10.0.0.1"}], None),
-        ([], None),
-    ],
-)
-def test_the_size_of_a_pool_without_counters(ranges: list[dict[str, str]], total: int | None) -> None:
-    pool = {"spec": {"ipRanges": ranges}, "status": {"ipAddresses": [{}, {}]}}
-    assert usage_of(pool) == Usage(used=2, total=total)
 
 
 def measuring(*metrics: Metric) -> Plugins:
@@ -233,15 +218,22 @@ def test_what_plugins_measure_has_their_name_in_front(metrics: PrometheusMetrics
 
 
 def test_a_metric_that_is_none_takes_no_other_away(metrics: PrometheusMetrics) -> None:
-    wrong: Any = 7
     plugins = measuring(
         Metric(name="Bad name", help="", value=1),
         Metric(name="odd", help="", value=1, kind="histogram"),
-        wrong,
         Metric(name="good", help="Good", value=2, labels={"a": "1"}),
         Metric(name="good", help="Good", value=3, labels={"b": "1"}),
     )
     metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
     lines = metrics.page().decode().splitlines()
     assert [line for line in lines if line.startswith("secnet_toy_x")] == ['secnet_toy_x_good{a="1"} 2.0']
+    assert "secnet_queue_length 3.0" in lines
+
+
+def test_a_plugin_that_measures_something_else_loses_its_own_values_only(metrics: PrometheusMetrics) -> None:
+    wrong: Any = 7
+    plugins = measuring(wrong)
+    metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
+    lines = metrics.page().decode().splitlines()
+    assert not [line for line in lines if line.startswith("secnet_toy_x")]
     assert "secnet_queue_length 3.0" in lines

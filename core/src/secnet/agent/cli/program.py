@@ -50,6 +50,7 @@ _COMMANDS = (
     "new-driver",
     "agent",
     "cni-uninstall",
+    "node",
 )
 
 

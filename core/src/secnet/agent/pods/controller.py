@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, ErrorInfo, ObjectNotFound, ObjectRef, SecnetError
+from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectRef, SecnetError
 
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
@@ -64,7 +64,7 @@ class Controller:
         source: SandboxSource,
         publisher: Publisher,
         workers: int,
-        waking_kinds: Iterable[str] = (),
+        waking_kinds: Iterable[ObjectKind] = (),
         may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
@@ -87,7 +87,7 @@ class Controller:
         self._started = False
         self._changes = ObjectChanges()
         self._networks = NetworkIndex()
-        self._waiters = Waiters(cluster, waking_kinds, self._queue.add)
+        self._waiters = Waiters(cluster, waking_kinds, self._queue.add, self._saw)
         self._stop = threading.Event()
         self._begun = threading.Event()
         self._starting = threading.Thread(target=self._begin, name="first-list", daemon=True)
@@ -191,7 +191,12 @@ class Controller:
             self._on_nad(obj, deleted)
         else:
             self._on_other(obj, deleted)
-        self._revision = max(self._revision, version_of(obj))
+        self._saw(version_of(obj))
+
+    def _saw(self, version: int) -> None:
+        """Called by the threads of several watches."""
+        with self._lock:
+            self._revision = max(self._revision, version)
 
     def _on_nad(self, nad: Mapping[str, Any], deleted: bool) -> None:
         """Requeue every Pod that names it, also one without an error: a NAD may vanish, or turn ours, under it."""
@@ -241,7 +246,7 @@ class Controller:
             self._cancels[key] = cancel
         verify = key in self._to_verify
         self._to_verify.discard(key)
-        revision = max(self._revision, self._waiters.revision)
+        revision = self._revision
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):
             with self._lock:

@@ -293,7 +293,7 @@ class Agent:
         self._components.reports.write_problems(problems)
 
     def _resync_loop(self) -> None:
-        """Collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+        """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
         leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
@@ -313,6 +313,7 @@ class Agent:
             due = max(1.0, interval - (time.monotonic() - started))
 
     def _collect_garbage(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+        self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
         if leases.is_due("collect") and not self._guard(
             lambda: self._components.stale.collect(backends, self._call(interval)), default=False

@@ -22,9 +22,10 @@ from secnet.contract import NotReady, SecnetError, Unavailable
 
 from ...base.backoff import Backoff
 from ..interface import Event, Object
+from ..kinds import KINDS, Kinds
 from ._api import Api
 from ._errors import Expired, translate_status
-from ._requests import Request, resource_info
+from ._requests import Request, Verb, resource_info
 
 __all__ = ["ObjectCache", "Pace", "Reflector"]
 
@@ -121,6 +122,7 @@ class Reflector:
         pace: Pace,
         deliver: Callable[[Event], None],
         on_synced: Callable[[str], None],
+        kinds: Kinds = KINDS,
     ) -> None:
         self.kind = kind
         self.seen = ObjectCache()
@@ -130,7 +132,10 @@ class Reflector:
         self._pace = pace
         self._deliver = deliver
         self._on_synced = on_synced
-        self._type = {"apiVersion": resource_info(kind).api_version, "kind": kind}  # lists and watches leave it out
+        self._kinds = kinds
+        info = resource_info(kind, kinds)
+        self._plural = info.plural
+        self._type = {"apiVersion": info.api_version, "kind": kind}  # lists and watches leave it out
         self._version = ""
         self._stop = threading.Event()
         self._transport = api.transport()
@@ -233,14 +238,15 @@ class Reflector:
             self._deliver(event)
 
     def _request(self, verb: str, **query: str) -> Request:
-        return Request(verb="watch" if verb == "watch" else "list", kind=self.kind, query={**self._selector, **query})
+        verb_of_rbac: Verb = "watch" if verb == "watch" else "list"
+        return Request(kinds=self._kinds, verb=verb_of_rbac, kind=self.kind, query={**self._selector, **query})
 
     def _complain(self, error: SecnetError | Expired | None) -> None:
         text = "" if error is None or isinstance(error, Expired) else str(error)
         if text and text != self._complaint and not self._stop.is_set():
-            _log.warning("cannot watch %s, and keep trying: %s", resource_info(self.kind).plural, text)
+            _log.warning("cannot watch %s, and keep trying: %s", self._plural, text)
         elif self._complaint and error is None:
-            _log.info("watching %s again", resource_info(self.kind).plural)
+            _log.info("watching %s again", self._plural)
         self._complaint = text
 
 
