@@ -137,7 +137,7 @@ def test_the_entry_is_appended_to_the_first_network_once(node: Node) -> None:
     assert node.picture() == before
 
 
-def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) -> None:
+def test_a_network_that_its_owner_rewrote_gets_the_entry_again(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
     assert node.installation.ensure() == node.conf / "10-net.conflist"
     assert node.installation.ensure() is None
@@ -146,7 +146,7 @@ def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) ->
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, mtu=9000)
 
 
-def test_an_old_entry_is_mended_where_it_stands(node: Node) -> None:
+def test_an_old_entry_is_repaired_where_it_stands(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE, {"type": "secnet-cni"}, PORTMAP, {"type": "secnet-cni", "x": 1}))
     node.installation.ensure()
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, PORTMAP)
@@ -293,7 +293,7 @@ def test_the_list_goes_when_another_network_comes_first(node: Node) -> None:
     assert sorted(os.listdir(node.conf)) == ["05-net.conflist", "10-net.conf"]
 
 
-def test_a_network_of_somebody_else_is_never_deleted_whatever_its_name(node: Node) -> None:
+def test_a_network_of_another_owner_is_never_deleted_whatever_its_name(node: Node) -> None:
     node.write("10-secnet.conflist", network(BRIDGE))
     node.write("20-secnet.conflist", network(PORTMAP, {"type": "secnet-cni"}))
     node.write("30-secnet.conflist", "{")
@@ -400,7 +400,7 @@ def settled(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
     return node
 
 
-def test_files_that_nobody_changed_are_not_read_again(settled: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_no_one_changed_are_not_read_again(settled: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any) -> None:
         raise AssertionError("read again")
 

@@ -60,7 +60,7 @@ def test_what_runtimes_add_is_no_part_of_the_networks_own_configuration() -> Non
     assert dict(call.conf) == {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
 
 
-def test_the_runtimes_wishes_are_canonical() -> None:
+def test_the_runtimes_requests_are_canonical() -> None:
     runtime = parse_call(raw("ADD", single(runtimeConfig=RUNTIME))).runtime
     assert runtime.mac == "02:00:00:00:00:aa"
     assert runtime.ips == ("10.0.0.5/24", "2001:db8::1")

@@ -30,7 +30,7 @@ def code(answer: Any) -> int | None:
     [("ADD", conf()), ("CHECK", conf()), ("ADD", single()), ("CHECK", single(prevResult=PREVIOUS))],
     ids=["chained ADD", "chained CHECK", "single ADD", "single CHECK"],
 )
-def test_before_recovery_a_call_is_told_to_come_again(
+def test_before_recovery_a_call_is_answered_try_again_later(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], command: str
 ) -> None:
     attacher.ready = False
@@ -135,7 +135,9 @@ def test_one_network_needs_no_pod(service: CniService, attacher: ToyAttacher) ->
     assert attacher.asked[0][0].pod is None
 
 
-def test_one_network_gets_its_configuration_and_the_callers_wishes(service: CniService, attacher: ToyAttacher) -> None:
+def test_one_network_gets_its_configuration_and_the_callers_requests(
+    service: CniService, attacher: ToyAttacher
+) -> None:
     ask(service, "ADD", single(runtimeConfig={"mac": "02:00:00:00:00:07"}, deviceID="d1"), CNI_IFNAME="net1")
     ((sandbox, configuration, ifname, runtime),) = attacher.asked
     assert (sandbox.container_id, ifname, configuration["networkType"]) == ("c1", "net1", "toy")

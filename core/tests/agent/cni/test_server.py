@@ -82,7 +82,7 @@ def test_a_directory_that_others_may_write_is_refused(directory: Path, mode: int
         CniServer(directory / "cni.sock", quick)
 
 
-def test_a_directory_of_somebody_else_is_refused(directory: Path) -> None:
+def test_a_directory_of_another_owner_is_refused(directory: Path) -> None:
     os.chown(directory, 12345, 0)
     with pytest.raises(MissingPrivilege):
         CniServer(directory / "cni.sock", quick)
@@ -222,7 +222,7 @@ def test_another_language_is_not_answered(directory: Path, request_bytes: bytes)
     assert server.close()
 
 
-def test_a_silent_caller_holds_nobody_up(directory: Path) -> None:
+def test_a_silent_caller_holds_no_one_up(directory: Path) -> None:
     server = serve(directory / "cni.sock")
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(directory / "cni.sock"))
