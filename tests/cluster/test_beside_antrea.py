@@ -69,7 +69,7 @@ def test_it_waits_while_the_feature_is_on_and_goes_on_by_itself(cluster_node_fac
     assert agent.running
 
 
-def test_a_sandbox_is_told_to_come_again(cluster_node_factory: ClusterNodeFactory) -> None:
+def test_a_sandbox_is_answered_try_again_later(cluster_node_factory: ClusterNodeFactory) -> None:
     node = made(cluster_node_factory, sync=True)
     for obj in antrea_agent(secondary_network=True):
         node.api.create(obj)

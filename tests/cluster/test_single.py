@@ -162,7 +162,7 @@ def test_an_agent_that_serves_no_plugin_still_lets_pods_end(caller: Caller) -> N
     assert caller.node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
-def test_what_is_not_as_it_was_made_is_told_and_left_to_the_caller(caller: Caller) -> None:
+def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: Caller) -> None:
     netns, node = caller.node.pod("a"), caller.node
     node.stop()
     content = yaml.safe_load(node.config.read_text())

@@ -101,7 +101,7 @@ def _links(snapshot: HostSnapshot) -> HostSnapshot:
     return HostSnapshot(data=snapshot.to_json()["namespaces"]["node"]["links"])
 
 
-def test_the_namespace_was_made_anew_meanwhile(scene: Scene) -> None:
+def test_the_namespace_was_recreated_meanwhile(scene: Scene) -> None:
     node = scene.node
     path = node.pod(POD).path
     node.delete_pod_namespace(POD)

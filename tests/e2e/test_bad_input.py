@@ -94,7 +94,7 @@ def test_a_broken_manifest_is_shown_with_its_place(world: World, file: FileCase)
     assert [item for item in world.findings if f"/{file.name}.yaml" in item["file"] and not item["note"]]
 
 
-def test_nobody_else_was_harmed(world: World) -> None:
+def test_no_one_else_was_harmed(world: World) -> None:
     assert world.lost == 0
     assert network(world.status, "web", "eth1")["phase"] == "Attached"
 

@@ -91,7 +91,7 @@ def test_apply_with_another_state_directory_is_refused(bare: Node, tmp_path: Pat
     assert ping(bare.pod("web"), _address(bare, "db"))
 
 
-def test_a_pool_made_anew_learns_the_addresses_in_use(bare: Node) -> None:
+def test_a_pool_recreated_learns_the_addresses_in_use(bare: Node) -> None:
     _put(bare, *NETWORK)
     bare.agent()
     _attach(bare, "web")
@@ -106,7 +106,7 @@ def test_a_pool_made_anew_learns_the_addresses_in_use(bare: Node) -> None:
     assert ping(bare.pod("web"), _address(bare, "db"))
 
 
-def test_nobody_enters_a_namespace_before_its_pod_left_it(bare: Node) -> None:
+def test_no_one_enters_a_namespace_before_its_pod_left_it(bare: Node) -> None:
     _put(bare, *NETWORK)
     bare.agent()
     _attach(bare, "web", "db")

@@ -224,7 +224,7 @@ def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
     assert diff(before, _picture()) == []
 
 
-def test_the_sketch_sees_its_bridge_and_is_told_of_its_events(sketch: Any) -> None:
+def test_the_sketch_sees_its_bridge_and_is_reported_its_events(sketch: Any) -> None:
     assert sketch.observe_node(contract.Call()).components == ()
     sketch.host = dataclasses.replace(sketch.host, config={"bridge": "br-mine"})
     (missing,) = sketch.observe_node(contract.Call()).components

@@ -215,7 +215,7 @@ def test_a_renamed_link_gets_no_twin_and_is_removed(lab: Lab) -> None:
         ("host", f"link set {MASTER} netns NETNS", [("MasterMissing", False)]),
     ],
 )
-def test_what_somebody_changed_is_found(
+def test_what_someone_changed_is_found(
     lab: Lab, netns_factory: NetnsFactory, where: str, command: str, codes: list[tuple[str, bool]]
 ) -> None:
     plan = lab.plan(mtu=1500)

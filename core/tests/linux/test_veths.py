@@ -195,7 +195,7 @@ def test_the_pair_goes_without_the_pods_namespace(lab: Lab) -> None:
         ("pod", "set eth1 name eth7", "PodLinkMissing"),
     ],
 )
-def test_what_somebody_changed_is_found(lab: Lab, where: str, command: str, code: str) -> None:
+def test_what_someone_changed_is_found(lab: Lab, where: str, command: str, code: str) -> None:
     plan = lab.plan()
     lab.veths.make(plan, Call())
     command = command.format(host=plan.names["host"])

@@ -29,7 +29,7 @@ def unlinked(lab: Lab) -> Lab:
     return lab
 
 
-def test_a_card_can_be_told_where_its_physical_function_has_a_link(lab: Lab) -> None:
+def test_a_card_takes_settings_where_its_physical_function_has_a_link(lab: Lab) -> None:
     """The class itself, as the stand-in has a word of its own."""
     tree = FakeSys(lab.folder / "other")
     tree.pf(PF, driver="vfio-pci")
@@ -84,7 +84,7 @@ def test_the_vlan_of_a_pool_waits_for_its_link(unlinked: Lab) -> None:
     assert lab.kept() == before
 
 
-def test_a_half_attach_without_a_record_is_given_back(lab: Lab) -> None:
+def test_a_half_attach_without_a_record_is_restored(lab: Lab) -> None:
     driver = lab.driver()
     with pytest.raises(Interrupt):
         driver.attach(lab.plan(driver, lab.new_netns(), {"vlan": 5}), lab.call(Interrupt.before_move()))

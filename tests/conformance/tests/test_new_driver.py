@@ -279,7 +279,7 @@ def test_a_folder_below_a_file_is_said(below: str, tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("where", ["", "new"])
-def test_a_folder_that_nobody_may_read_is_said(where: str, tmp_path: Path) -> None:
+def test_a_folder_that_no_one_may_read_is_said(where: str, tmp_path: Path) -> None:
     """As a user who is not root, who may not even look; root may."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

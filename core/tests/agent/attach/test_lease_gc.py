@@ -129,7 +129,7 @@ def test_one_that_the_runtime_knows_to_live_stays_though_it_is_not_remembered(no
     assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
 
 
-def test_a_pod_that_is_gone_has_the_grace_period_anew_after_it_was_seen(node: Node) -> None:
+def test_a_pod_that_is_gone_has_the_grace_period_again_after_it_was_seen(node: Node) -> None:
     node.ended.add("c1")
     assert node.collect() == ["c1"]
     node.pod_here = False
@@ -153,7 +153,7 @@ def test_with_manifests_another_sandbox_of_the_pod_is_proof(tmp_path: Path) -> N
     assert node.collect() == []
 
 
-def test_a_backend_that_is_away_is_told(node: Node) -> None:
+def test_a_backend_that_is_away_is_reported(node: Node) -> None:
     node.pools.away = True
     assert not node.stale.collect(["antrea"], Call())
 

@@ -81,7 +81,7 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(
     assert rig.script.detached == [record.key, lost().key]
 
 
-def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
+def test_a_detach_that_takes_long_keeps_no_one_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
     rig.script.found = (lost(DEVICE),)
     seen: list[int] = []
 
@@ -94,7 +94,7 @@ def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orp
     assert seen == [1]
 
 
-def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
+def test_an_orphan_that_cannot_be_removed_is_in_the_way_of_no_other(
     rig: Rig, orphan_gc: OrphanGarbageCollector, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = lost(DEVICE), lost(container="older")

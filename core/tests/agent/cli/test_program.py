@@ -26,7 +26,7 @@ def test_a_full_device_is_one_line_and_a_failure(arguments: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_left_is_nobodys_failure() -> None:
+def test_a_reader_that_left_is_no_failure() -> None:
     done = _run('{ "$0" drivers; echo "status $?" >&2; } | true')
     assert [line for line in done.stderr.splitlines() if not line.startswith("secnet: driver")] in (
         ["status 1"],

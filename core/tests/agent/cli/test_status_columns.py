@@ -29,7 +29,7 @@ def registry_with(**columns: tuple[StatusColumn, ...]) -> Registry:
     return Registry(drivers=drivers)
 
 
-def test_a_column_shows_the_detail_of_whoever_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_column_shows_the_detail_of_the_network_that_has_it(capsys: pytest.CaptureFixture[str]) -> None:
     lane = StatusColumn(key="lane", title="LANE")
     print_reports((POD,), registry_with(toy=(lane,), other=(lane, StatusColumn(key="speed", title="SPEED"))))
     header, first, second = (line.split() for line in capsys.readouterr().out.splitlines())

@@ -138,7 +138,7 @@ def settled(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
     return node
 
 
-def test_files_that_nobody_changed_are_not_read_again(settled: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_no_one_changed_are_not_read_again(settled: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any) -> None:
         raise AssertionError("read again")
 

@@ -197,7 +197,7 @@ def test_another_language_is_not_answered(directory: Path, request_bytes: bytes)
     assert server.close()
 
 
-def test_a_silent_caller_holds_nobody_up(directory: Path) -> None:
+def test_a_silent_caller_holds_no_one_up(directory: Path) -> None:
     server = serve(directory / "cni.sock")
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(directory / "cni.sock"))

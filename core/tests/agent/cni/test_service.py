@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("configuration", [conf(), single()], ids=["chaine
     [("ADD", conf()), ("CHECK", conf()), ("ADD", single()), ("CHECK", single(prevResult=PREVIOUS))],
     ids=["chained ADD", "chained CHECK", "single ADD", "single CHECK"],
 )
-def test_before_recovery_a_call_is_told_to_come_again(
+def test_before_recovery_a_call_is_answered_try_again_later(
     service: CniService, attacher: ToyAttacher, configuration: dict[str, Any], command: str
 ) -> None:
     attacher.ready = False

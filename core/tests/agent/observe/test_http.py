@@ -63,7 +63,7 @@ def test_it_serves_its_routes_and_nothing_else(server: HttpServer) -> None:
 @pytest.mark.parametrize(
     "text", [b"\x00\xff\r\n\r\n", b"GET /ok\r\n", b"GET /ok HTTP/9.9\r\n\r\n", b"GET " + b"x" * 70000 + b"\r\n\r\n"]
 )
-def test_garbage_harms_nobody(server: HttpServer, text: bytes) -> None:
+def test_garbage_harms_no_one(server: HttpServer, text: bytes) -> None:
     with _connect(server) as client, contextlib.suppress(OSError):  # it is closed before all was sent
         client.sendall(text)
         client.shutdown(socket.SHUT_WR)
@@ -136,7 +136,7 @@ def _wait_open(clients: Sequence[socket.socket], wanted: Sequence[bool]) -> None
         time.sleep(0.01)
 
 
-def test_many_clients_that_say_nothing_are_bounded_and_hold_up_nobody() -> None:
+def test_many_clients_that_say_nothing_are_bounded_and_hold_up_no_one() -> None:
     server = HttpServer("127.0.0.1:0", APP, seconds=60)
     clients = []
     try:
@@ -183,7 +183,7 @@ def test_one_connection_may_ask_again_and_a_stop_leaves_no_file() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_clients_that_come_again_and_again_hold_up_nobody() -> None:
+def test_clients_that_come_again_and_again_hold_up_no_one() -> None:
     server, stop = HttpServer("127.0.0.1:0", APP, seconds=60), threading.Event()
 
     def hog() -> None:

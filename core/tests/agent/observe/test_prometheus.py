@@ -159,7 +159,7 @@ def test_pools_are_read_at_most_each_half_minute() -> None:
     usage.close()
 
 
-def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
+def test_a_cluster_that_hangs_does_not_hold_a_scrape() -> None:
     def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
         cancel.wait(30)
         return ()

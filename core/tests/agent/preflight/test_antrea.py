@@ -54,7 +54,7 @@ def watched(kubeapi: KubeApiProcess, open_reader: Any) -> Watched:
     return Watched(kubeapi, open_reader())
 
 
-def test_without_an_api_there_is_nobody_beside_us() -> None:
+def test_without_an_api_there_is_no_one_beside_us() -> None:
     clearance = Clearance()
     guard = AntreaGuard(None, forbid=clearance.slot("antrea"))
     clearance.require()
@@ -105,7 +105,7 @@ def test_a_feature_that_could_never_be_seen_is_a_note(watched: Watched) -> None:
     assert watched.cleared == 1
 
 
-def test_nothing_is_planned_or_taken_away_while_it_is_forbidden(watched: Watched, tmp_path: Path) -> None:
+def test_nothing_is_planned_or_removed_while_it_is_forbidden(watched: Watched, tmp_path: Path) -> None:
     watched.feature(False)
     watched.look()
     rig = make_rig(tmp_path, clearance=watched.clearance)

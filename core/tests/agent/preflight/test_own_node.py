@@ -62,7 +62,7 @@ def test_without_an_api_there_is_no_node() -> None:
     assert (node.look(), node.missing(), node.problems(), node.may_begin()) == (True, "", (), True)
 
 
-def test_a_name_that_no_node_has_is_told_until_there_is_one(watched: Watched) -> None:
+def test_a_name_that_no_node_has_is_shown_until_there_is_one(watched: Watched) -> None:
     assert not watched.look(404)
     assert "Node worker-1: there is none of this name" in watched.node.missing()
     assert "nodeName" in watched.node.missing()

@@ -90,7 +90,7 @@ def test_a_requested_default_route_is_reported_under_the_key_gateway() -> None:
     assert merged[1]["gateway"] == ["10.0.0.1"]
 
 
-def test_an_annotation_of_others_is_told_from_ours() -> None:
+def test_an_annotation_of_others_is_distinguished_from_ours() -> None:
     theirs = '[{"name": "a", "interface": "net1", "default": true},\n{"name": "b"}]'
     assert not has_ours(theirs, "secnet")
     assert not has_ours("no JSON", "secnet")

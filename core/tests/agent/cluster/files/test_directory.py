@@ -187,7 +187,7 @@ def test_an_object_in_two_files_belongs_to_the_first_that_had_it(place: Place) -
     assert place.messages == []
 
 
-def test_what_was_removed_while_nobody_looked_goes_at_the_next_start(place: Place) -> None:
+def test_what_was_removed_while_no_one_looked_goes_at_the_next_start(place: Place) -> None:
     place.write("a.yaml", pod("a"), pod("b"))
     gone = place.write("c.yaml", pod("c"))
     place.look()

@@ -88,7 +88,7 @@ def test_a_torn_line_of_the_log_uses_its_version_up(store: FileStore, torn: byte
     assert _version(store.apply(pod("c"))[1]) == 5
 
 
-def test_a_watch_goes_on_when_the_log_is_begun_anew(store: FileStore, tmp_path: Path) -> None:
+def test_a_watch_goes_on_when_the_log_is_restarted(store: FileStore, tmp_path: Path) -> None:
     store.apply(pod("early"))
     store.apply(pod("gone"))
     recorder = Recorder()

@@ -99,7 +99,7 @@ def test_asking_for_problems_does_not_lock_writers_out(store: FileStore) -> None
     assert store.problems() == ()
 
 
-def test_a_killed_process_loses_nothing_and_blocks_nobody(store: FileStore) -> None:
+def test_a_killed_process_loses_nothing_and_blocks_no_one(store: FileStore) -> None:
     """Each process is killed after some of its writes are known to be done, at whatever point it then is."""
     recorder = Recorder()
     watch = store.watch(("IPPool",), recorder)

@@ -80,7 +80,7 @@ TERMINATING = [{"reason": "NamespaceTerminating", "message": "namespace x is bei
         ('admission webhook "w.example" denied the request: no', [], InvalidConfig, "admission rule"),
     ],
 )
-def test_a_403_is_told_from_the_403_of_admission(
+def test_a_403_is_distinguished_from_the_403_of_admission(
     message: str, causes: list[Any], cls: type[SecnetError], hint: str
 ) -> None:
     """Messages as Kubernetes words them."""

@@ -77,7 +77,7 @@ def test_repeats_are_counted_for_ten_minutes(scene: Scene) -> None:
     scene.until_counts(2, 1, 1, 1)
 
 
-def test_an_event_that_the_server_forgot_is_written_anew(scene: Scene) -> None:
+def test_an_event_that_the_server_forgot_is_rewritten(scene: Scene) -> None:
     scene.record()
     scene.until_counts(1)
     scene.api.delete({"apiVersion": "v1", "kind": "Event", **scene.events[0]})
@@ -144,7 +144,7 @@ def test_a_long_message_is_cut_between_characters(scene: Scene) -> None:
     assert scene.events[0]["message"] == "ä" * 510 + "..."
 
 
-def test_what_is_no_character_in_a_message_keeps_nobody_from_reading_the_rest(scene: Scene) -> None:
+def test_what_is_no_character_in_a_message_keeps_no_one_from_reading_the_rest(scene: Scene) -> None:
     scene.record("pool \ud800 is missing")
     scene.until_counts(1)
     assert scene.events[0]["message"] == "pool ? is missing"

@@ -54,7 +54,7 @@ def test_a_watch_that_is_cut_goes_on_where_it_was(cluster: KubeCluster, api: Kub
     assert lists(api, "pods") == 1
 
 
-def test_what_happened_in_an_outage_is_told_after_it(cluster: KubeCluster, api: KubeApiProcess) -> None:
+def test_what_happened_in_an_outage_is_reported_after_it(cluster: KubeCluster, api: KubeApiProcess) -> None:
     for name in ("gone", "kept", "replaced"):
         api.create(on_node(pod(name)))
     recorder = watched(cluster, api, "Pod")
@@ -189,7 +189,7 @@ def test_a_watch_ends_while_the_server_says_nothing(api: KubeApiProcess, tmp_pat
     cluster.close()
 
 
-def test_a_watch_that_is_silent_too_long_is_begun_anew(api: KubeApiProcess, tmp_path: Path) -> None:
+def test_a_watch_that_is_silent_too_long_is_restarted(api: KubeApiProcess, tmp_path: Path) -> None:
     cluster = agent(api, tmp_path, pace=Pace(silence=0.03, backoff=BRISK.backoff))  # less than between two bookmarks
     recorder = Recorder()
     assert cluster.watch(("Pod",), recorder).synced.wait(20)
@@ -201,7 +201,7 @@ def test_a_watch_that_is_silent_too_long_is_begun_anew(api: KubeApiProcess, tmp_
     cluster.close()
 
 
-def test_an_outage_is_told_of_for_as_long_as_it_lasts(cluster: KubeCluster, api: KubeApiProcess) -> None:
+def test_an_outage_is_reported_for_as_long_as_it_lasts(cluster: KubeCluster, api: KubeApiProcess) -> None:
     watched(cluster, api, "Pod")
     assert cluster.unreachable() == ""
     api.outage(True)

@@ -163,7 +163,7 @@ class Life(DriverTests):
         unchanged(before, lab.picture(pod), "after both detached")
 
     @applies(without_netdev)
-    def test_a_declared_wish_is_honoured(self, lab: DriverLab, honoured: str) -> None:
+    def test_a_declared_request_is_honoured(self, lab: DriverLab, honoured: str) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
         attachment = lab.plan(driver, lab.request(pod, **{honoured: _WISHES[honoured]}))
