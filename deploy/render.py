@@ -58,9 +58,9 @@ def core_rules() -> Sequence[Mapping[str, Sequence[str]]]:
 
 
 def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
-    """For each kind that a plugin declares: read it, and update its status."""
+    """For each kind that a plugin declares: read it, watch one that a Pod waits for, and update its status."""
     for group, plural in sorted({(kind.group, kind.plural) for kind in kinds}):
-        yield {"apiGroups": [group], "resources": [plural], "verbs": ["get", "list"]}
+        yield {"apiGroups": [group], "resources": [plural], "verbs": ["get", "list", "watch"]}
         yield {"apiGroups": [group], "resources": [f"{plural}/status"], "verbs": ["update"]}
 
 

@@ -9,6 +9,7 @@ Only the distributions of this workspace are documented, whatever else is instal
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import parser_for
+from secnet.agent.config.settings import node_schema
 from secnet.agent.plugins.plugin import LoadedPlugin
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.options import Option, options_of
@@ -60,9 +62,11 @@ def main() -> int:
 
 def configuration_page(registry: Registry) -> str:
     """The reference of every key: node configuration, NAD config, IPAM section."""
-    node = load_fragment("secnet.agent.config", "node.json")
+    of_ours = {name: plugin for name, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS}
+    ours = dataclasses.replace(registry, drivers=of_ours)
+    node = node_schema(ours)
     nad = load_fragment("secnet.agent.networks", "nad.json")
-    drivers = [plugin for _, plugin in sorted(registry.drivers.items()) if plugin.distribution in OURS]
+    drivers = list(ours.drivers.values())
     backends = [plugin for _, plugin in sorted(registry.backends.items()) if plugin.distribution in OURS]
     lines = [
         "# Configuration reference",
@@ -146,10 +150,20 @@ def cli_page() -> str:
     rows = [f"| [`secnet {name}`](#secnet-{name}) | {text} |" for name, text in helps.items()]
     lines.append("\n".join(["| Command | What it does |", "| --- | --- |", *rows]))
     for name, command in commands.choices.items():
-        lines += [f"## secnet {name}", _plain(command.description), _fenced(_usage(command)), _arguments(command)]
-        if command.epilog:
-            lines.append(sentence(_plain(command.epilog)[0].upper() + _plain(command.epilog)[1:]))
+        lines += _command(f"## secnet {name}", command)
     return "\n\n".join(lines) + "\n"
+
+
+def _command(heading: str, command: argparse.ArgumentParser) -> list[str]:
+    """A command; of a group, its commands below it."""
+    inside = [action for action in command._actions if isinstance(action, argparse._SubParsersAction)]
+    lines = [heading, _plain(command.description)]
+    lines += [] if inside else [_fenced(_usage(command)), _arguments(command)]
+    if command.epilog:
+        lines.append(sentence(_plain(command.epilog)[0].upper() + _plain(command.epilog)[1:]))
+    for name, child in (item for action in inside for item in action.choices.items()):
+        lines += _command(f"#{heading} {name}", child)
+    return lines
 
 
 def _plain(text: str | None) -> str:

@@ -99,10 +99,10 @@ def test_an_agent_that_may_not_look_says_so_and_works(cluster_node_factory: Clus
     looked = '"path": "/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent"'
     node.wait(lambda: str(node.api.requests("agent-token")).count(looked.replace('"', "'")) > 2, "it looks again")
     ((message, note),) = problems(node)
-    assert (note, message.startswith("state unknown: ")) == (True, True)
+    assert (note, message.startswith("cannot be read: ")) == (True, True)
     assert node.node.cli("status").returncode == 0
     assert ready(node)[0] == 200
-    assert agent.text.count("state unknown: ") == 1
+    assert agent.text.count("cannot be read: ") == 1
 
 
 def test_an_outage_of_the_api_makes_the_agent_unready_until_it_ends(cluster_node_factory: ClusterNodeFactory) -> None:

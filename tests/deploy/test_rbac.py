@@ -53,7 +53,7 @@ def test_each_kind_of_our_backends_may_be_read_and_its_status_updated() -> None:
     assert [(kind.kind, KINDS[kind.kind].api_version) for kind in kinds] == [("IPPool", "crd.antrea.io/v1beta1")]
     for kind in kinds:
         group, plural = kind.group, kind.plural
-        wanted = {(group, plural, "get"), (group, plural, "list"), (group, f"{plural}/status", "update")}
+        wanted = {(group, plural, verb) for verb in ("get", "list", "watch")} | {(group, f"{plural}/status", "update")}
         assert {right for right in have if right[:2] in {(group, plural), (group, f"{plural}/status")}} >= wanted
 
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from secnet.agent.base.metrics import Sources
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.observe.prometheus import PrometheusMetrics
-from secnet.contract import Busy, ErrorInfo
+from secnet.contract import Busy, ErrorInfo, PoolUsage
 from secnet_testing.contract_objects import POD, record
 from secnet_testing.documents import ROOT
 
@@ -35,8 +35,8 @@ def page() -> str:
         Sources(
             records=lambda: (record(),),
             reports=lambda: (PodReport(pod=POD, networks=(network,)),),
-            pools=lambda: ("p",),
-            read_pool=lambda name: {"status": {"usage": {"total": 1, "used": 1}}},
+            ipam_types=lambda: {"antrea"},
+            pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=1, total=1),),
         )
     )
     metrics.on_call("get", "Pod", 200, 0.1)

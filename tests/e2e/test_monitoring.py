@@ -58,8 +58,8 @@ def test_what_a_running_agent_says(node_factory: NodeFactory) -> None:
     for phase in ("plan", "allocate", "attach", "layer3", "verify", "total"):
         assert found[f"secnet_operation_duration_seconds_count vlan attach {phase}"] == 1, phase
     assert found["secnet_attachments vlan Attached"] == 1
-    assert found["secnet_ippool_used_addresses red"] == 1
-    assert found["secnet_ippool_addresses red"] == 10
+    assert found["secnet_pool_used_addresses antrea red"] == 1
+    assert found["secnet_pool_addresses antrea red"] == 10
     assert "secnet_queue_length" in found
     assert [key for key in found if key.startswith("secnet_network_errors")]
     node.remove("all.yaml")

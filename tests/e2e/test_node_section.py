@@ -16,7 +16,7 @@ def _has_bridge(node: Node) -> bool:
 def _without_section(node: Node) -> None:
     """The vlan driver's probe is not ready then, for it has no bridge."""
     node.stop()
-    node.configure(ovsBridges=None)
+    node.configure(ovsBridges=None, datapathType=None)
 
 
 def _warnings(node: Node) -> list[str]:
@@ -58,7 +58,7 @@ def test_a_bridge_without_section_stays_as_long_as_a_pod_uses_it(node: Node) -> 
 
 
 def test_a_type_that_never_had_a_section_and_cannot_work_here_is_left_alone(node: Node) -> None:
-    node.configure(ovsBridges=None)
+    node.configure(ovsBridges=None, datapathType=None)
     node.ovs.stop_server()
     node.agent()
     assert _warnings(node) == []

@@ -8,18 +8,22 @@ lines in their order, other lines between them, spaces at will, and `...` for an
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import queue
 import re
 import shlex
 import subprocess
 import textwrap
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import secnet.contract as contract
-from secnet.linux import nodelinks, rtnl, sysctl
+from secnet.linux import events, nodelinks, rtnl, sysctl
 from secnet_conformance.needs import requires_link_kind
 from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.documents import ROOT, Block, read_document
@@ -169,13 +173,13 @@ class Steps:
 
 @pytest.fixture
 def sketch(node_netns: Namespace, tmp_path: Path) -> Any:
-    """The driver of the guide's sketch, in a node of its own."""
-    (block,) = [block for block in GUIDE.blocks if "sketch" in block.info]
-    modules = (contract, nodelinks)
+    """The driver of the guide's sketches, in a node of its own."""
+    blocks = [block for block in GUIDE.blocks if "sketch" in block.info]
+    modules = (contract, nodelinks, events, rtnl)
     known: dict[str, Any] = {name: value for module in modules for name, value in vars(module).items()}
-    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping}
-    source = f"class Sketch:\n{textwrap.indent(block.text, '    ')}"
-    exec(compile(source, f"{GUIDE.name}:{block.line}", "exec"), known)
+    known |= {"NETWORK_TYPE": "mine", "Mapping": Mapping, "Callable": Callable}
+    source = "class Sketch:\n" + "\n".join(textwrap.indent(block.text, "    ") for block in blocks)
+    exec(compile(source, f"{GUIDE.name}:{blocks[0].line}", "exec"), known)
     driver = known["Sketch"]()
     driver.host = contract.HostContext(node_name="n", run_dir=tmp_path)
     return driver
@@ -218,6 +222,31 @@ def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
     assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
     sketch.teardown_node(contract.Call())
     assert diff(before, _picture()) == []
+
+
+def test_the_sketch_sees_its_bridge_and_is_told_of_its_events(sketch: Any) -> None:
+    assert sketch.observe_node(contract.Call()).components == ()
+    sketch.host = dataclasses.replace(sketch.host, config={"bridge": "br-mine"})
+    (missing,) = sketch.observe_node(contract.Call()).components
+    assert missing.state is contract.ComponentState.DOWN
+    told: queue.Queue[None] = queue.Queue()
+    cancel = threading.Event()
+
+    def watch() -> None:
+        with suppress(contract.Cancelled):
+            sketch.watch_node(lambda: told.put(None), contract.Call(cancel=cancel))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        told.get(timeout=10)  # it has begun
+        assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
+        told.get(timeout=10)
+    finally:
+        cancel.set()
+        thread.join(10)
+    (there,) = sketch.observe_node(contract.Call()).components
+    assert there.state is contract.ComponentState.UP
 
 
 def _links() -> list[str]:

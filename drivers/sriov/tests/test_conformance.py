@@ -39,7 +39,7 @@ def standins(host: Host) -> StandIns:
     return made
 
 
-def told(**fields: Any) -> Callable[[Host, Attachment], object]:
+def configured(**fields: Any) -> Callable[[Host, Attachment], object]:
     """Somebody tells the physical function something else."""
 
     def how(host: Host, attachment: Attachment) -> None:
@@ -72,8 +72,8 @@ class SriovCase(DriverCase):
         Bad({"bridge": ""}, reason="InvalidConfig"),
     )
     breakages = (
-        Breakage("another VLAN", told(vlan=5), "WrongVlan"),
-        Breakage("spoof check off", told(spoofchk=False), "WrongAttribute"),
+        Breakage("another VLAN", configured(vlan=5), "WrongVlan"),
+        Breakage("spoof check off", configured(spoofchk=False), "WrongAttribute"),
     )
 
 
@@ -239,7 +239,7 @@ class StandInSfCase(StandInCase):
         tree.netdev(PF, f"rep{number}", f"pf0sf{88 + number}")
 
     def context(self, host: Host) -> Mapping[str, Any]:
-        return {**super().context(host), "ovsdb": host.kept["switch"].target, "datapath_type": "netdev"}
+        return {**super().context(host), "ovsdb": host.kept["switch"].target}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
         return {**super().snapshot(host), **host.kept["switch"].rows()}

@@ -206,7 +206,7 @@ def test_a_card_that_must_have_a_mac_gets_its_own(
 def test_what_is_taken_and_does_not_read_back_keeps_no_device(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The stand-in does what it is told, so it is taught to ignore it."""
+    """The stand-in does what it is set to, so it is made to ignore it."""
     driver = lab.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), {"trust": "on"})
     monkeypatch.setattr(StandInCard, "set_vf", lambda *_: None)

@@ -40,7 +40,7 @@ def offloading(lab: Lab) -> Lab:
 def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsFactory, node_netns: Namespace) -> None:
     lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
     switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
-    driver = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG)
+    driver = lab.driver(ovsdb=switch.target, config=CONFIG)
     attachment = lab.plan(driver, lab.new_netns(), OPTIONS, device=device)
     with pytest.raises(Interrupt):
         driver.attach(attachment, lab.call(Interrupt.before_move()))
@@ -59,7 +59,7 @@ def test_our_own_half_attach_without_a_record_is_given_back(
     """Planned anew, the same interface finds its own settings, those of the representor too: none is one to restore."""
     lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
     switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
-    driver, pod = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG), lab.new_netns()
+    driver, pod = lab.driver(ovsdb=switch.target, config=CONFIG), lab.new_netns()
     with pytest.raises(Interrupt):
         driver.attach(lab.plan(driver, pod, OPTIONS, device=device), lab.call(Interrupt.before_move()))
     shutil.rmtree(lab.folder / "state")
@@ -96,7 +96,7 @@ def test_an_mtu_that_the_representor_refuses_keeps_no_device(
 ) -> None:
     lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
     switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
-    driver = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG)
+    driver = lab.driver(ovsdb=switch.target, config=CONFIG)
     attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS, device=device)
     before = attachment.prior["representor"]
     # As much too large as the old one is once the physical function's was lowered.
@@ -115,7 +115,7 @@ def test_a_half_attach_of_which_only_the_representor_is_known_is_given_back(
     """The saved state was lost in between, and something on the host brought the link up."""
     lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
     switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
-    driver, pod = lab.driver(ovsdb=switch.target, datapath_type="netdev", config=CONFIG), lab.new_netns()
+    driver, pod = lab.driver(ovsdb=switch.target, config=CONFIG), lab.new_netns()
     with pytest.raises(Interrupt):
         driver.attach(lab.plan(driver, pod, OPTIONS, device=device), lab.call(Interrupt.before_move()))
     shutil.rmtree(lab.folder / "state")

@@ -1,4 +1,4 @@
-"""A device that a program takes: there is no link to move, and what is told is told to the physical function."""
+"""A device that a program takes: there is no link to move; the settings go to the physical function."""
 
 from __future__ import annotations
 

@@ -31,12 +31,11 @@ class Lab:
 
     def driver(self, *bridges: dict[str, Any], **rest: Any) -> VlanDriver:
         """A driver whose node has these bridges (default: one without uplinks), not yet reconciled."""
-        config = {"ovsBridges": list(bridges) or [{"bridgeName": BRIDGE}], **rest}
+        config = {"ovsBridges": list(bridges) or [{"bridgeName": BRIDGE}], "datapathType": "netdev", **rest}
         host = HostContext(
             node_name="node1",
             run_dir=self.folder,
             ovsdb=self.switch.target,
-            datapath_type="netdev",
             config=config,
         )
         made = VlanDriver(host)

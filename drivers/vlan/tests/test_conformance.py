@@ -59,16 +59,18 @@ class VlanCase(DriverCase):
     driver = VlanDriver
     good = ({"vlan": 100}, {}, {"vlan": 0}, {"vlan": 200, "bridge": "br-two"})
     node: Mapping[str, Any] = {
+        "datapathType": "netdev",
         "ovsBridges": [
             {"bridgeName": "br-one"},
             {"bridgeName": "br-two", "physicalInterfaces": ["up0"]},
-        ]
+        ],
     }
     other_node: Mapping[str, Any] = {
+        "datapathType": "netdev",
         "ovsBridges": [
             {"bridgeName": "br-one", "physicalInterfaces": ["up0"], "enableMulticastSnooping": True},
             {"bridgeName": "br-new"},
-        ]
+        ],
     }
     bad = (
         Bad({"vlan": 4095}, reason="InvalidConfig", match="$.vlan"),
@@ -104,7 +106,7 @@ class VlanCase(DriverCase):
         host.run("ip link add up0 type veth peer name wire0")
 
     def context(self, host: Host) -> Mapping[str, Any]:
-        return {"ovsdb": switch_of(host).target, "datapath_type": "netdev"}
+        return {"ovsdb": switch_of(host).target}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
         return switch_of(host).rows()

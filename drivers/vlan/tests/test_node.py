@@ -37,7 +37,7 @@ def bridge(name: str = BRIDGE, *uplinks: str, **rest: Any) -> dict[str, Any]:
 
 def reconcile(lab: Lab, *bridges: dict[str, Any]) -> NodeReport:
     driver = lab.driver(*bridges)
-    return driver.reconcile_node({"ovsBridges": list(bridges)}, lab.call())
+    return driver.reconcile_node({"ovsBridges": list(bridges), "datapathType": "netdev"}, lab.call())
 
 
 def codes(report: NodeReport) -> list[str]:
@@ -158,7 +158,7 @@ def test_a_foreign_bridge_is_used_and_left_as_it_was(lab: Lab) -> None:
     before = lab.snapshot()
     wanted = bridge(BRIDGE, "theirs", "up0")
     driver = lab.driver(wanted)
-    report = driver.reconcile_node({"ovsBridges": [wanted]}, lab.call())
+    report = driver.reconcile_node({"ovsBridges": [wanted], "datapathType": "netdev"}, lab.call())
     assert report.ready
     assert report.details["adopted"] == (BRIDGE,)
     assert lab.switch.rows()["Bridge"][BRIDGE]["external_ids"] == {"a": "b"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from secnet.contract import (
@@ -16,7 +17,9 @@ from secnet.contract import (
     IpamRequest,
     NotReady,
     ObjectFinding,
+    ObjectNotFound,
     ObjectStore,
+    PoolUsage,
     ProbeReport,
     SecnetError,
 )
@@ -29,6 +32,7 @@ from .leases import check_lease, rebuild_leases
 from .pool import IP_POOL
 from .store import PoolStore
 from .subjects import blaming, network_subject
+from .usage import usage_of
 from .validation import validate_pools
 
 __all__ = ["AntreaBackend"]
@@ -104,6 +108,15 @@ class AntreaBackend(IPAMBackend):
     def inventory(self, call: Call) -> tuple[IpamLease, ...]:
         """Every lease of a secondary interface in any pool. Entries do not name a node: the caller knows its Pods."""
         return rebuild_leases(self._store().all().values())
+
+    def pool_usage(self, requests: Sequence[IpamRequest], call: Call) -> tuple[PoolUsage, ...]:
+        """By the counters of each IPPool that the requests list."""
+        found = []
+        for name in sorted({name for request in requests for name in request.config.get("ippools", ())}):
+            call.checkpoint()
+            with suppress(ObjectNotFound):
+                found.append(usage_of(self._store().get(name)))
+        return tuple(found)
 
     def _store(self) -> PoolStore:
         if self._pools is None:

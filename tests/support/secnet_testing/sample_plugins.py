@@ -120,6 +120,7 @@ class WireDriver(NetworkDriver):
     def describe(cls) -> DriverInfo:
         return DriverInfo(
             network_type="vlan",
+            node_aliases={"ovsBridges": "ovsBridges", "secondaryNetwork.ovsBridges": "ovsBridges"},
             summary="a wire",
             options=_OPTIONS,
             node=_NODE,

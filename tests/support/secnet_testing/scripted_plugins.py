@@ -130,6 +130,9 @@ class _ToyBackend(IPAMBackend):
     def check(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> CheckReport:
         return self.script.run("check_lease", CheckReport())
 
+    def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
+        return self.script.run("renew", lease)
+
     def release(self, request: IpamRequest, call: Call) -> None:
         self.script.run("release", None)
 

@@ -64,7 +64,7 @@ class StandIns:
                 "refuses": [],
                 "reverts": "",
                 "away": False,
-                "untold": False,
+                "unlinked": False,
             },
         )
         self.create(device, name, mac, mtu)
@@ -119,7 +119,7 @@ class StandIns:
 
     def set(self, device: str, **fields: Any) -> None:
         """refuses: attributes that the card cannot do. reverts: a MAC that the link falls back to when the card is told another.
-        away: the link is on its way back from a namespace that ended. untold: a program took the physical function.
+        away: the link is on its way back from a namespace that ended. unlinked: a program took the physical function.
         """
         self.save(device, {**self.load(device), **fields})
 
@@ -186,7 +186,7 @@ class StandInCard(Card):
         return next((device for device in self._standins.devices() if self.is_of(link, device)), "")
 
     def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
-        return not self._standins.load(function.id)["untold"]
+        return not self._standins.load(function.id)["unlinked"]
 
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
         if not self.can_be_told(kernel, function):
@@ -195,7 +195,7 @@ class StandInCard(Card):
 
     def set_vf(self, kernel: Rtnl, function: Function, attribute: str, value: Value) -> None:
         data = self._standins.load(function.id)
-        if data["untold"]:
+        if data["unlinked"]:
             raise no_uplink(function)
         if attribute in data["refuses"]:
             raise Unsupported("Operation not supported (EOPNOTSUPP)", hint="this device cannot do it")

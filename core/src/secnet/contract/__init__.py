@@ -30,7 +30,7 @@ from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, 
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .kinds import CLUSTER_SCOPE, NAMESPACED_SCOPE, ObjectKind
 from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
-from .metrics import METRIC_KINDS, Metric
+from .metrics import METRIC_KINDS, Metric, PoolUsage
 from .needs import NODE_SERVICES, Needs
 from .node import ComponentState, NodeComponent, NodeObservation
 from .reports import ADDRESS_OF_ANOTHER, CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
@@ -99,6 +99,7 @@ __all__ = [
     "Owned",
     "Permanent",
     "PodRef",
+    "PoolUsage",
     "ProbeReport",
     "Retryable",
     "Route",

@@ -26,7 +26,6 @@ class HostContext:
     about the kernel's objects must name the boot (`boot_id`) it is true for.
     owner_tag: the value that marks host objects as ours; two agents on one host have different tags.
     ovsdb: target of the OVSDB server, such as `unix:/var/run/openvswitch/db.sock`.
-    datapath_type: `system` for the kernel datapath, `netdev` for userspace.
     config: this plugin's section of the node configuration (`drivers.TYPE` or `ipam.TYPE`), valid by its schema
     fragment; `{}` if there is none, which no schema has seen.
     """
@@ -37,7 +36,6 @@ class HostContext:
     sysfs_root: Path = Path("/sys")
     proc_root: Path = Path("/proc")
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
-    datapath_type: str = "system"
     config: Mapping[str, Any] = field(default_factory=dict)
     state_dir: Path | None = None
 

@@ -80,6 +80,10 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         if type(data) is not kind:
             raise ValueError(f"{where}: expected {kind.__name__}, found {data!r}")
         return data
+    if kind is float:
+        if type(data) is not float and type(data) is not int:  # JSON has one kind of number
+            raise ValueError(f"{where}: expected a number, found {data!r}")
+        return float(data)
     raise TypeError(f"{where}: the codec does not know {kind!r}")
 
 

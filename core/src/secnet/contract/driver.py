@@ -55,6 +55,8 @@ class DriverInfo:
     options: schema fragment of its own NAD keys; node: fragment of its section in the node configuration. Both are closed
     draft 2020-12 objects with title, description and examples on each property (see `secnet.contract.schema`). An absent
     section is `{}` and is not checked by `node`.
+    node_aliases: other places in the node configuration for keys of that section: a path of keys with dots, from the top of the
+    file, to the key. A key of the core is never an alias.
     vlan: True if the type knows VLANs; its options fragment then holds the integer property `vlan` (0 or absent: the pool's).
     needs_device: True if the core must allocate a device for each request.
     needs: what it needs of the node, for `secnet doctor` and `secnet drivers`.
@@ -68,6 +70,7 @@ class DriverInfo:
     contract: int = FIRST_VERSION
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
     node: Mapping[str, Any] = field(default_factory=lambda: EMPTY_FRAGMENT)
+    node_aliases: Mapping[str, str] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
     needs_device: bool = False
     vlan: bool = False
@@ -77,7 +80,7 @@ class DriverInfo:
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("options", "node", "example"):
+        for name in ("options", "node", "node_aliases", "example"):
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 
@@ -189,8 +192,8 @@ class NetworkDriver(ABC):
         """This driver's view of its part of the node (`HostContext.config`): each thing that attachments stand on, and how it is.
 
         Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
-        without a section there is none. It mends nothing and is no judgement of readiness: that is `reconcile_node`. What could
-        not be looked at before the deadline raises Timeout, or Cancelled when withdrawn.
+        without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
+        not be read before the deadline raises Timeout, or Cancelled when withdrawn.
         """
         return NodeObservation()
 
@@ -201,7 +204,7 @@ class NetworkDriver(ABC):
         Cancelled; the call has no deadline. `notify` is cheap and takes calls from any thread; several events may be one call.
         It is called once when the source begins, since something may have changed before. A source that breaks raises
         Unavailable, and is begun again with back-off. To return at once, as here, means that there are no events: the core
-        then looks at its intervals.
+        then reads at its intervals.
         """
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:

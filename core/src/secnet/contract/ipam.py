@@ -16,7 +16,7 @@ from .codec import freeze
 from .doctor import DoctorResult
 from .kinds import ObjectKind
 from .lease import IpamLease, IpamRequest
-from .metrics import Metric
+from .metrics import Metric, PoolUsage
 from .needs import Needs
 from .reports import CheckReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
@@ -116,8 +116,9 @@ class IPAMBackend(ABC):
         return CheckReport()
 
     def renew(self, lease: IpamLease, config: Mapping[str, Any], call: Call) -> IpamLease:
-        """Prolong a lease that expires; backends without expiry return it unchanged.
+        """Prolong a lease that expires: the same lease with a later end. Backends without expiry return it unchanged.
 
+        The core calls it from `lease.renew_at` on and records what it returns; owner, addresses and VLANs stay the same.
         At the deadline it raises Timeout, when withdrawn Cancelled: the lease then has its former end, and the core tries again.
         """
         return lease
@@ -144,6 +145,15 @@ class IPAMBackend(ABC):
 
         Read-only; works beside a running agent and without one. Trouble is a result, not an exception. What could not be looked
         at before the deadline is a result with WARN, or raises Timeout, or Cancelled when withdrawn.
+        """
+        return ()
+
+    def pool_usage(self, requests: Sequence[IpamRequest], call: Call) -> tuple[PoolUsage, ...]:
+        """How full the pools are that these requests name: those of this node's attachments, one by one as they were allocated.
+
+        Read-only; it may ask the store, since the core calls it in a thread of its own, at most every 30 s.
+        A pool that is gone is left out. At the deadline it raises Timeout, when withdrawn Cancelled: the metrics then keep the
+        values that they had.
         """
         return ()
 

@@ -26,7 +26,7 @@ class ObjectKind:
     schema: draft 2020-12, of the whole object; None checks nothing. With manifests the core refuses what breaks it, as an
     API server does with the schema of the CRD, and `secnet validate` says so offline.
 
-    In a cluster the plugin brings its CRD. The agent needs rules for it: `get` and `list` of the plural, `update` of
+    In a cluster the plugin brings its CRD. The agent needs rules for it: `get`, `list` and `watch` of the plural, `update` of
     `PLURAL/status`, as `deploy/render.py --print` writes them. `secnet doctor` looks for both.
     """
 

@@ -79,6 +79,9 @@ class IpamLease:
 
     vlans: the distinct non-zero VLAN ids of the pools used; the core decides what they mean.
     state: the backend's own data, kept in the record and handed back on renew and release.
+    expires_at: when the lease ends unless it is renewed, in seconds of Unix time; None for one that does not end.
+    renew_at: from when on the core renews it; None together with `expires_at`: at the next resync. A resync comes at the node
+    configuration's `checkInterval`, 60 s by default.
     """
 
     owner: IpamOwner
@@ -87,6 +90,8 @@ class IpamLease:
     dns: Dns = Dns()
     vlans: tuple[int, ...] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: float | None = None
+    renew_at: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", freeze(self.state))

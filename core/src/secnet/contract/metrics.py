@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .codec import freeze
 
-__all__ = ["METRIC_KINDS", "Metric"]
+__all__ = ["METRIC_KINDS", "Metric", "PoolUsage"]
 
 METRIC_KINDS = frozenset({"gauge", "counter"})
 """`counter` only grows while the agent lives; `gauge` may do anything."""
@@ -31,3 +31,12 @@ class Metric:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", freeze(self.labels))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUsage:
+    """How full a pool of addresses is, over all nodes. total: None where it cannot be counted."""
+
+    pool: str
+    used: int
+    total: int | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["NODE_SERVICES", "Needs"]
 
 NODE_SERVICES = frozenset({"ovsdb"})
-"""`ovsdb`: an OVSDB server at `HostContext.ovsdb`, with an ovs-vswitchd that has the datapath of `HostContext.datapath_type`."""
+"""`ovsdb`: an OVSDB server at `HostContext.ovsdb`, and an ovs-vswitchd that works on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from secnet.contract import InvalidConfig, MissingPrivilege, SecnetError, Unavai
         (errno.EPERM, MissingPrivilege, "run as root"),
         (errno.EROFS, MissingPrivilege, "mounted writable"),
         (errno.ENOTDIR, InvalidConfig, "name a directory"),
-        (errno.ELOOP, InvalidConfig, "circle"),
+        (errno.ELOOP, InvalidConfig, "loop"),
         (errno.ENAMETOOLONG, InvalidConfig, "shorter"),
         (errno.EISDIR, InvalidConfig, "remove it"),
         (errno.ENOENT, Unavailable, "exists"),

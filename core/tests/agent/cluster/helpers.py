@@ -26,9 +26,9 @@ def pool(name: str, cidr: str = "10.10.0.0/24") -> dict[str, Any]:
     return {"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": {"name": name}, "spec": spec}
 
 
-def nad(name: str, config: str = "{}") -> dict[str, Any]:
+def nad(name: str, config: str = "{}", *, namespace: str = "default") -> dict[str, Any]:
     """A NetworkAttachmentDefinition."""
-    meta = {"name": name, "namespace": "default"}
+    meta = {"name": name, "namespace": namespace}
     spec = {"config": config}
     return {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": meta, "spec": spec}
 

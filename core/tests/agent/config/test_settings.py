@@ -40,7 +40,6 @@ def test_the_schema_documents_the_defaults_that_hold() -> None:
         "runDir": str(found.run_dir),
         "stateDir": str(found.state_dir),
         "ovsdb": found.ovsdb,
-        "datapathType": found.datapath_type,
         "ownerTag": found.owner_tag,
         "multus": found.multus,
     }
@@ -66,7 +65,6 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         runDir: run
         stateDir: /var/lib/other
         ovsdb: tcp:127.0.0.1:6640
-        datapathType: netdev
         ownerTag: second
         manifests: ../manifests
         multus: present
@@ -82,7 +80,6 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         run_dir=tmp_path / "run",
         state_dir=Path("/var/lib/other"),
         ovsdb="tcp:127.0.0.1:6640",
-        datapath_type="netdev",
         owner_tag="second",
         manifests=tmp_path / "../manifests",
         multus="present",
@@ -98,7 +95,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
     )
     host = found.driver_context("vlan")
     assert (host.node_name, host.run_dir, host.owner_tag) == ("n1", tmp_path / "run", "second")
-    assert (host.ovsdb, host.datapath_type) == ("tcp:127.0.0.1:6640", "netdev")
+    assert host.ovsdb == "tcp:127.0.0.1:6640"
     assert thaw(host.config) == {"ovsBridges": BRIDGES}
     assert host.state_dir == found.state_dir
     assert thaw(found.driver_context("slot").config) == {}
@@ -119,7 +116,9 @@ def test_bridges_at_their_compatible_places(tmp_path: Path, text: str) -> None:
         ("nodename: x", "$.nodename", "nodeName"),
         ("nodeName: 5", "$.nodeName", "quotes"),
         ("nodeName: 'n1\n\n'", "$.nodeName", "form"),
-        ("datapathType: kernel", "$.datapathType", "netdev"),
+        ("ovsBrigdes: []", "$.ovsBrigdes", "ovsBridges"),
+        ("secondaryNetwork: {bridges: []}", "$.secondaryNetwork.bridges", "ovsBridges"),
+        ("colour: red", "$.colour", "install the distribution of the driver"),
         ("ovsdb: /var/run/db.sock", "$.ovsdb", "unix:"),
         ("workers: {count: 0}", "$.workers.count", "at least 1"),
         ("workers: {count: 2.0}", "$.workers.count", "write 2"),
@@ -236,14 +235,27 @@ def test_a_broken_driver_does_not_keep_its_section_from_being_read(tmp_path: Pat
             else []
         )
 
-    path = tmp_path / "node.yaml"
-    path.write_text("ovsBridges: [{bridgeName: br1}]")
-    assert thaw(load_settings(path, Registry.load(broken)).drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+    registry, path = Registry.load(broken), tmp_path / "node.yaml"
+    path.write_text("ovsBridges: []\ndrivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}")
+    settings = load_settings(path, registry)
+    assert thaw(settings.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
+    assert settings.notes == ("$.ovsBridges: it has no effect now: no driver that can be loaded takes it",)
+    path.write_text("nodname: n1")
+    with pytest.raises(InvalidConfig, match="did you mean 'nodeName'"):
+        load_settings(path, registry)
 
 
-def test_a_section_for_a_type_that_is_not_installed_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "node.yaml"
-    path.write_text("ovsBridges: [{bridgeName: br1}]")
-    with pytest.raises(InvalidConfig, match="no driver for network type 'vlan' is installed") as caught:
-        load_settings(path, Registry())
-    assert caught.value.path == "$.ovsBridges"
+@pytest.mark.parametrize(
+    ("text", "path", "word"),
+    [
+        ("drivers: {vlan: {}}", "$.drivers.vlan", "no driver for network type 'vlan' is installed"),
+        ("ovsBridges: [{bridgeName: br1}]", "$.ovsBridges", "install the distribution of the driver that takes it"),
+    ],
+)
+def test_what_belongs_to_a_driver_that_is_not_installed_is_refused(
+    tmp_path: Path, text: str, path: str, word: str
+) -> None:
+    (tmp_path / "node.yaml").write_text(text)
+    with pytest.raises(InvalidConfig, match=word) as caught:
+        load_settings(tmp_path / "node.yaml", Registry())
+    assert caught.value.path == path

@@ -13,7 +13,7 @@ from secnet.agent.model.record import Phase
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
-from secnet.contract import Busy, Call, ErrorInfo
+from secnet.contract import Busy, Call, ErrorInfo, PoolUsage
 from secnet_testing.contract_objects import POD, record
 from secnet_testing.scripted_plugins import Rig, fail, make_rig
 
@@ -91,8 +91,8 @@ def test_what_is_looked_up(metrics: PrometheusMetrics) -> None:
             reports=lambda: (report, PodReport(pod=POD, error=error)),
             queue_length=lambda: 7,
             queue_age=lambda: 1.5,
-            pools=lambda: ["p"],
-            read_pool=lambda name: {"status": {"usage": {"total": 90, "used": 3}}},
+            ipam_types=lambda: {"antrea"},
+            pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=3, total=90),),
         )
     )
     assert _value(metrics, "secnet_attachments", network_type="toy", phase="Attached") == 2
@@ -101,8 +101,8 @@ def test_what_is_looked_up(metrics: PrometheusMetrics) -> None:
     assert _value(metrics, "secnet_network_errors", network_type="", reason="Busy") == 1
     assert _value(metrics, "secnet_queue_length") == 7
     assert _value(metrics, "secnet_queue_age_seconds") == 1.5
-    assert _value(metrics, "secnet_ippool_addresses", pool="p") == 90
-    assert _value(metrics, "secnet_ippool_used_addresses", pool="p") == 3
+    assert _value(metrics, "secnet_pool_addresses", ipam_type="antrea", pool="p") == 90
+    assert _value(metrics, "secnet_pool_used_addresses", ipam_type="antrea", pool="p") == 3
 
 
 def test_a_part_that_cannot_be_read_takes_no_other_away(metrics: PrometheusMetrics) -> None:

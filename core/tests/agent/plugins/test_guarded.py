@@ -36,6 +36,7 @@ from secnet.contract import (
     NodeObservation,
     NodeReport,
     ObjectFinding,
+    PoolUsage,
     ProbeReport,
 )
 from secnet_testing.contract_objects import request
@@ -48,6 +49,7 @@ OWNER = IpamOwner(container_id="c1", ifname="eth1")
 LEASE = IpamLease(owner=OWNER)
 RESULT = DoctorResult(level=DoctorLevel.OK, what="card", finding="there")
 METRIC = Metric(name="cards", help="Cards.", value=1)
+USAGE = PoolUsage(pool="p", used=1)
 WANTED = IpamRequest(owner=OWNER, network=ASKED.network, config={})
 
 
@@ -162,6 +164,9 @@ class GivenBackend(IPAMBackend):
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
         return cast("tuple[DoctorResult, ...]", self._note("doctor", (RESULT,), call))
 
+    def pool_usage(self, requests: Sequence[IpamRequest], call: Call) -> tuple[PoolUsage, ...]:
+        return cast("tuple[PoolUsage, ...]", self._note("pool_usage", (USAGE,), requests, call))
+
     def metrics(self, call: Call) -> tuple[Metric, ...]:
         return cast("tuple[Metric, ...]", self._note("metrics", (METRIC,), call))
 
@@ -253,6 +258,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert guarded.inventory(call) == (LEASE,)
     assert guarded.doctor(call) == (RESULT,)
     assert guarded.metrics(call) == (METRIC,)
+    assert guarded.pool_usage([WANTED], call) == (USAGE,)
     guarded.close()
     assert seen == {
         "probe": (),
@@ -264,6 +270,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
         "inventory": (call,),
         "doctor": (call,),
         "metrics": (call,),
+        "pool_usage": ([WANTED], call),
         "close": (),
     }
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from secnet.agent.cluster.kinds import with_plugins
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet.agent.model.pod import PodKey
 from secnet.agent.model.report import PodReport, SyncResult
@@ -17,11 +18,14 @@ from secnet.agent.pods._waiters import Waiters
 from secnet.agent.pods.controller import Controller
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
-from secnet.contract import Busy, ErrorInfo, NetworkRef, ObjectRef, PodRef
+from secnet.contract import CLUSTER_SCOPE, Busy, ErrorInfo, NetworkRef, ObjectKind, ObjectRef, PodRef
+from secnet_testing.kubeapi.definitions import definition
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 NODE, TOKEN = "sn-node", "agent-token"
 A, B = ("default", "a"), ("default", "b")
+POOL = ObjectKind(kind="IPPool", group="crd.antrea.io", version="v1beta1", plural="ippools", scope=CLUSTER_SCOPE)
+LANE = ObjectKind(kind="Lane", group="roads.example.com", version="v1", plural="lanes")
 
 
 def _ref(name: str) -> ObjectRef:
@@ -63,6 +67,7 @@ class Woken:
     def __init__(self) -> None:
         self.keys: list[PodKey] = []
         self.delays: list[float] = []
+        self.versions: list[int] = []  # that were seen
 
     def __call__(self, key: PodKey, delay: float) -> None:
         self.keys.append(key)
@@ -77,7 +82,7 @@ def woken() -> Woken:
 @pytest.fixture
 def index(woken: Woken) -> Waiters:
     """Without watches of its own, as with manifests."""
-    return Waiters(SimpleNamespace(watched=("IPPool",)), ("IPPool",), woken)  # type: ignore[arg-type]
+    return Waiters(SimpleNamespace(watched=("IPPool",)), (POOL,), woken)  # type: ignore[arg-type]
 
 
 def test_a_pool_whose_name_begins_alike_wakes_nobody(index: Waiters, woken: Woken) -> None:
@@ -139,7 +144,7 @@ def cluster(api: KubeApiProcess, tmp_path: Path) -> Iterator[KubeCluster]:
 
 @pytest.fixture
 def waiters(cluster: KubeCluster, woken: Woken) -> Iterator[Waiters]:
-    made = Waiters(cluster, ("IPPool",), woken)
+    made = Waiters(cluster, (POOL,), woken, woken.versions.append)
     yield made
     made.close()
 
@@ -161,9 +166,12 @@ def test_an_object_is_watched_while_a_pod_waits_for_it_and_no_other_is(
     waiters.note(B, _busy("vlan10"), seen)
     _until(lambda: api.watches == 1, "one watch for both")
     _fill(api, "vlan1", 0)
-    _fill(api, "vlan10", 1)
+    released = _fill(api, "vlan10", 1)
     _until(lambda: len(woken.keys) == 2, "both are woken")
     assert set(woken.keys) == {A, B}
+    _until(lambda: woken.versions[-1:] == [released], "the next attempt is known to be later than this change")
+    waiters.note(A, _busy("vlan10"), released)
+    assert len(woken.keys) == 2, "so the same change wakes nobody twice"
     asked = api.requests(TOKEN)
     assert [(item["verb"], item["resource"]) for item in asked] == [("list", "ippools"), ("watch", "ippools")]
     assert all("?fieldSelector=metadata.name%3Dvlan10&" in item["path"] for item in asked)
@@ -197,6 +205,31 @@ def test_what_cannot_be_watched_is_left_to_the_back_off(waiters: Waiters, api: K
     waiters.note(A, [Busy("x", waits_for=wanted).info], 0)
     assert waiters.watched() == frozenset()
     assert api.watches == 0
+
+
+def test_an_object_of_a_kind_that_a_plugin_brings_is_watched_in_its_namespace(woken: Woken, tmp_path: Path) -> None:
+    """On a server of its own, for definitions stay."""
+    api = KubeApiProcess(bookmarks=0.1)
+    try:
+        api.create(definition("Lane", "lanes", LANE.group, LANE.version, namespaced=True, status=True))
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
+        rule = {"apiGroups": [LANE.group], "resources": ["lanes"], "verbs": ["get", "list", "watch"]}
+        api.add_token(TOKEN, [*RULES, rule])
+        kubeconfig = api.kubeconfig(tmp_path / "kubeconfig", TOKEN)
+        cluster = KubeCluster(kubeconfig, node_name=NODE, kinds=with_plugins([LANE]))
+        waiters = Waiters(cluster, (POOL, LANE), woken)
+        waiters.note(A, [Busy("closed", waits_for=(LANE.ref("fast", "other"),)).info], 0)
+        _until(lambda: api.watches == 1, "a watch")
+        for namespace in ("default", "other"):
+            meta = {"name": "fast", "namespace": namespace}
+            api.create({"apiVersion": LANE.api_version, "kind": "Lane", "metadata": meta})
+            if namespace == "default":
+                assert woken.keys == []
+        _until(lambda: woken.keys == [A], "it exists")
+        waiters.close()
+        cluster.close()
+    finally:
+        api.stop()
 
 
 class PoolUser:
@@ -240,7 +273,7 @@ def test_in_a_cluster_a_pod_that_waits_for_a_full_pool_comes_with_the_release(
         source=nothing,  # type: ignore[arg-type]
         publisher=user,  # type: ignore[arg-type]
         workers=1,
-        waking_kinds=("IPPool",),
+        waking_kinds=(POOL,),
     )
     controller.start()
     try:

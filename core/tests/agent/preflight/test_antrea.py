@@ -87,7 +87,7 @@ def test_what_was_seen_holds_while_it_cannot_be_seen_and_not_longer(
     if answered:  # who switches the feature off now must learn why that changes nothing here
         (problem,) = watched.guard.problems()
         assert "when that could last be seen" in problem.message
-        assert "now it cannot be told: " in watched.guard.refusal()
+        assert "now it cannot be read: " in watched.guard.refusal()
         assert ("ClusterRole" in problem.hint, problem.note) == (True, False)
     else:
         assert watched.guard.problems() == since

@@ -118,7 +118,7 @@ def test_a_look_that_fails_stops_no_other(journal: Journal, caplog: pytest.LogCa
     look = lookout(source, journal, "a", "b")
     with caplog.at_level(logging.ERROR):
         assert ("default", "b") in look.changed()
-    assert "Pod default/a cannot be looked at" in caplog.text
+    assert "Pod default/a cannot be checked" in caplog.text
     source.glances["b"] = 2
     assert look.changed() == [("default", "b")]
     source.glances["a"] = 1

@@ -24,9 +24,10 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
-    """default_mtu: bytes; None means the uplinks' MTU."""
+    """datapath_type: `system` for the kernel's, `netdev` for userspace. default_mtu: bytes; None means the uplinks' MTU."""
 
     bridges: tuple[Bridge, ...] = ()
+    datapath_type: str = "system"
     default_mtu: int | None = DEFAULT_MTU
 
     @classmethod
@@ -41,7 +42,11 @@ class NodeConfig:
             for item in section.get("ovsBridges", ())
         )
         mtu = section.get("defaultMtu", DEFAULT_MTU)
-        config = cls(bridges=bridges, default_mtu=None if mtu == "uplink" else mtu)
+        config = cls(
+            bridges=bridges,
+            datapath_type=section.get("datapathType", "system"),
+            default_mtu=None if mtu == "uplink" else mtu,
+        )
         config._require_unique()
         return config
 

@@ -12,6 +12,7 @@ from secnet.contract import (
     Call,
     CheckReport,
     Conflict,
+    DoctorResult,
     DriverInfo,
     HostContext,
     InvalidConfig,
@@ -33,6 +34,7 @@ from secnet.linux.veths import VethPairs
 from secnet.ovs import OvsClient, PortSpec, PortState
 
 from .config import Bridge, NodeConfig
+from .doctor import examine
 from .inventory import take_inventory
 from .node import NodeWork
 from .observe import observe, watch
@@ -56,12 +58,17 @@ class VlanDriver(NetworkDriver):
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options `vlan` and `bridge`; node configuration `ovsBridges` and `defaultMtu`."""
+        """Options `vlan` and `bridge`; node configuration `ovsBridges`, `datapathType` and `defaultMtu`."""
         return DriverInfo(
             network_type=NETWORK_TYPE,
             summary="VLAN or untagged network on an Open vSwitch bridge",
             options=load_fragment("secnet_vlan", "options.json"),
             node=load_fragment("secnet_vlan", "node.json"),
+            node_aliases={  # Antrea's agent has them there
+                "ovsBridges": "ovsBridges",
+                "secondaryNetwork.ovsBridges": "ovsBridges",
+                "datapathType": "datapathType",
+            },
             capabilities=frozenset({"mac", "mtu"}),
             vlan=True,
             needs=Needs(
@@ -207,6 +214,10 @@ class VlanDriver(NetworkDriver):
         """Events of the links of bridges and uplinks."""
         if self._config.bridges:
             watch(self._config, notify, call)
+
+    def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
+        """Whether Open vSwitch has the datapath of the bridges."""
+        return examine(self.host, self._config)
 
     def close(self) -> None:
         """Close the OVSDB connection."""

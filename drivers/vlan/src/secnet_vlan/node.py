@@ -42,7 +42,6 @@ class NodeWork:
 
     def __init__(self, host: HostContext, ovs: OvsClient, call: Call) -> None:
         self._owner = host.owner_tag
-        self._datapath_type = host.datapath_type
         self._ovs = ovs
         self._call = call
         self._findings: list[Finding] = []
@@ -54,7 +53,7 @@ class NodeWork:
         adopted = []
         for bridge in wanted.bridges:
             with self._reported():
-                state = self._bridge(bridge)
+                state = self._bridge(bridge, wanted.datapath_type)
                 if state.owner != self._owner:
                     adopted.append(bridge.name)
                 for name in bridge.uplinks:
@@ -129,12 +128,12 @@ class NodeWork:
             )
             self._findings.append(Finding(code="BridgeDraining", message=message))
 
-    def _bridge(self, bridge: Bridge) -> BridgeState:
+    def _bridge(self, bridge: Bridge, datapath_type: str) -> BridgeState:
         state = self._ovs.bridge(bridge.name, self._call)
         spec = BridgeSpec(
             name=bridge.name,
             owner=self._owner,
-            datapath_type=self._datapath_type,
+            datapath_type=datapath_type,
             mcast_snooping=bridge.mcast_snooping,
         )
         if state is None or (state.owner == self._owner and not _as_wanted(state, spec)):

@@ -191,7 +191,7 @@ class SfCase(GuestCase):
         switch.vsctl("add-br", BRIDGE)
 
     def context(self, host: Host) -> Mapping[str, Any]:
-        return {**super().context(host), "ovsdb": host.kept["switch"].target, "datapath_type": "system"}
+        return {**super().context(host), "ovsdb": host.kept["switch"].target}
 
     def snapshot(self, host: Host) -> Mapping[str, Any]:
         return {**super().snapshot(host), **host.kept["switch"].rows()}

@@ -65,6 +65,13 @@ class Leases:
         if record.ipam is not None and record.ipam_type is not None:
             self._plugins.backend(record.ipam_type).release(record.ipam, call)
 
+    def renew(self, record: Record, call: Call) -> IpamLease | None:
+        """The lease of an attachment with a later end; None for an attachment without one."""
+        lease = record.attachment.lease
+        if record.ipam is None or record.ipam_type is None or lease is None:
+            return None
+        return self._plugins.backend(record.ipam_type).renew(lease, record.ipam.config, call)
+
     def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Whether the pools still list the addresses for this attachment; a new attach would not repair that.
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import urllib.parse
 from collections.abc import Callable
-from pathlib import Path
 
 from secnet.contract import Call, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
-from ..base.os_errors import translated
 from ..config.settings import Settings
 from ..model.report import NodeState
 from ..state.reports import Reports
+from ._node_marks import NodeMarks
 from .plugin_calls import Plugins
 
 __all__ = ["NodeStateReconciler"]
@@ -30,7 +28,7 @@ class NodeStateReconciler:
         self._settings = settings
         self._reports = reports
         self._on_ready = on_ready
-        self._marks = _Marks(settings)
+        self._marks = NodeMarks(settings)
         self._states: dict[str, NodeState] = {}
 
     def reconcile(self, call: Call) -> bool:
@@ -90,37 +88,6 @@ class NodeStateReconciler:
         A probe may be not ready just because nothing is configured, so it says nothing about what is left of before.
         """
         return self._marks.has(network_type) or self._plugins.driver(network_type).probe().ready
-
-
-class _Marks:
-    """Which network types had a section, and have not yet removed what they made for it: a file for each.
-
-    They lie in stateDir, for what is made may outlive a reboot (OVSDB rows), and by node, for nodes may share that directory.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._folder = settings.state_dir / "configured" / _file(settings.node_name) / _file(settings.owner_tag)
-
-    def has(self, network_type: str) -> bool:
-        return self._path(network_type).exists()
-
-    def set(self, network_type: str) -> None:
-        """Before the driver is called: afterwards may never come."""
-        path = self._path(network_type)
-        with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-
-    def clear(self, network_type: str) -> None:
-        with translated(self._path(network_type)):
-            self._path(network_type).unlink(missing_ok=True)
-
-    def _path(self, network_type: str) -> Path:
-        return self._folder / _file(network_type)
-
-
-def _file(name: str) -> str:
-    return urllib.parse.quote(name, safe="")
 
 
 def _announce(state: NodeState) -> None:

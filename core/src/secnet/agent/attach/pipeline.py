@@ -54,7 +54,7 @@ class Pipeline:
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
-    metrics: told about every operation and its phases; None for nobody.
+    metrics: gets every operation and its phases; None for none.
     clearance: what forbids every new attachment.
     """
 
@@ -157,6 +157,18 @@ class Pipeline:
             return CheckReport(
                 findings=report.findings + self._layer3.check(attachment, record.attachment_options, call)
             )
+
+    def renew_lease(self, record: Record, call: Call) -> bool:
+        """Renew the lease of an attachment and record it; whether it changed. Raises Busy while its Pod is worked on."""
+        with self._hold((), record.key, Call(cancel=call.cancel)):
+            if self._journal.get(record.key) != record:
+                return False
+            lease = self._leases.renew(record, call)
+            if lease is None or lease == record.attachment.lease:
+                return False
+            attachment = dataclasses.replace(record.attachment, lease=lease)
+            self._write(record.replace(attachment=attachment), "journal.lease", call)
+        return True
 
     def check_lease(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """See `Leases.check`."""

@@ -6,12 +6,12 @@ alone needs the extra `cluster`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
-from secnet.contract import Metric
+from secnet.contract import Metric, PoolUsage
 
 from ..model.record import Record
 from ..model.report import PodReport
@@ -25,7 +25,8 @@ class Sources:
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
     plugins: what drivers and backends measure, each value with its whole name.
-    pools: names of the IPPools that the networks of this node use. read_pool: the IPPool of a name; may raise SecnetError.
+    ipam_types: IPAM types of this node's attachments. pool_usage: how full the pools of one are, read until
+    the event is set; may raise SecnetError.
     """
 
     records: Callable[[], Iterable[Record]] = tuple
@@ -33,8 +34,8 @@ class Sources:
     queue_length: Callable[[], int] = int
     queue_age: Callable[[], float] = float
     plugins: Callable[[], Iterable[tuple[str, Metric]]] = tuple
-    pools: Callable[[], Iterable[str]] = tuple
-    read_pool: Callable[[str], Mapping[str, Any]] = field(default=lambda name: {})
+    ipam_types: Callable[[], Iterable[str]] = tuple
+    pool_usage: Callable[[str, threading.Event], tuple[PoolUsage, ...]] = field(default=lambda ipam_type, cancel: ())
 
 
 class Metrics:

@@ -48,6 +48,7 @@ _COMMANDS = (
     "drivers",
     "agent",
     "cni-uninstall",
+    "node",
 )
 
 

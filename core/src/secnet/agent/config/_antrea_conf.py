@@ -72,7 +72,7 @@ _OURS = "SecondaryNetwork"
 
 
 def _is_antreas(key: str, value: Any) -> bool:
-    # `ovsBridge` names the bridge of the primary network; with anything but a name it is a misspelt `ovsBridges`.
+    # `ovsBridge` names the bridge of the primary network; anything but a name is a slip, and refused.
     return key in ANTREA_KEYS and (key != "ovsBridge" or isinstance(value, str))
 
 

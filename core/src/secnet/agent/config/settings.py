@@ -1,8 +1,7 @@
 """The node configuration: one YAML file, checked by schema, with a working default for every key.
 
-`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as
-`ipam.TYPE` by that of the backend. `ovsBridges` at the top, and
-Antrea's `secondaryNetwork.ovsBridges`, are other places for `drivers.vlan.ovsBridges` (docs/architecture.md, "Schemas").
+`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as `ipam.TYPE` by that of the
+backend. A driver may declare other places for keys of its section: see `Aliases`.
 """
 
 from __future__ import annotations
@@ -17,18 +16,20 @@ from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
 
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.documents import parse_yaml
-from ..text.json_text import json_path, show, suggest
+from ..text.json_text import json_path, nearest, show, suggest
 from ..text.schema import Problem, Validator
 from ._antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
 from ._node_name import node_name
+from .aliases import Aliases
 
 __all__ = [
-    "SETTINGS_KEYS",
     "CniSettings",
     "KubernetesSettings",
     "Settings",
     "examine_settings",
     "load_settings",
+    "node_schema",
+    "settings_keys",
     "settings_notes",
 ]
 
@@ -37,14 +38,7 @@ _BIN_DIR = Path("/opt/cni/bin")
 _PASS = frozenset({"kube-system"})
 _HTTP_LISTEN = "127.0.0.1:9465"
 
-_NODE = Validator(load_fragment("secnet.agent.config", "node.json"), "node configuration")
-_BRIDGES = "ovsBridges"
-_BRIDGES_TYPE = "vlan"
-_BRIDGES_ALIASES = ((_BRIDGES,), ("secondaryNetwork", _BRIDGES))
-
-SETTINGS_KEYS = frozenset(_NODE.schema["properties"]) | ANTREA_KEYS
-"""The keys at the top of a node configuration, with those that are accepted because Antrea's has them."""
-
+_CORE = load_fragment("secnet.agent.config", "node.json")
 _POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
 
 
@@ -88,7 +82,6 @@ class Settings:
     run_dir: Path = _RUN_DIR
     state_dir: Path = Path("/var/lib/secnet")
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
-    datapath_type: str = "system"
     owner_tag: str = "secnet"
     manifests: Path | None = None
     kubernetes: KubernetesSettings | None = None
@@ -126,7 +119,6 @@ class Settings:
             run_dir=self.run_dir,
             owner_tag=self.owner_tag,
             ovsdb=self.ovsdb,
-            datapath_type=self.datapath_type,
             config=section,
             state_dir=self.state_dir,
         )
@@ -141,27 +133,46 @@ def load_settings(path: Path | None, registry: Registry) -> Settings:
     if problems:
         first = problems[0]
         raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
-    notes = tuple(": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data))
+    notes = [": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data, registry)]
     name = node_name(data.get("nodeName"), f"node configuration {path}")
-    return replace(_settings(without_antrea(_without_empty(data)), path.absolute().parent, name), notes=notes)
+    aliases = Aliases(registry, _CORE)
+    settings = _settings(without_antrea(_without_empty(data)), path.absolute().parent, name)
+    return replace(settings, drivers=aliases.sections(data), notes=tuple(notes))
 
 
-def settings_notes(data: Mapping[str, Any]) -> list[Problem]:
+def settings_notes(data: Mapping[str, Any], registry: Registry) -> list[Problem]:
     """What a valid node configuration has that has no effect: worth knowing, nothing to correct."""
-    return list(antrea_notes(_without_empty(data)))
+    data = _without_empty(data)
+    return [*antrea_notes(data), *_unclaimed_notes(data, registry)]
+
+
+def settings_keys(registry: Registry) -> frozenset[str]:
+    """The keys at the top of a node configuration, with those that are accepted because Antrea's file has them."""
+    return frozenset(node_schema(registry)["properties"]) | ANTREA_KEYS
+
+
+def node_schema(registry: Registry) -> Mapping[str, Any]:
+    """The schema of the file: the core's keys, and those that the installed drivers have declared as aliases."""
+    return Aliases(registry, _CORE).schema()
 
 
 def examine_settings(data: Any, registry: Registry) -> list[Problem]:
     """Everything wrong with a node configuration, the most telling first."""
+    aliases = Aliases(registry, _CORE)
+    schema, hints = aliases.schema(), {}
     if isinstance(data, Mapping):
         data = without_antrea(_without_empty(data))
-    problems = _NODE.problems(data)
+        unclaimed = _unclaimed(data, registry)
+        hints = dict.fromkeys(unclaimed, "remove it, or install the distribution of the driver that takes it")
+        if _has_broken_driver(registry):
+            data = {key: value for key, value in data.items() if key not in unclaimed}
+    problems = Validator(schema, "node configuration", checked=True).problems(data, hints=hints)
     if problems:
         return problems
     return [
         *_source_problems(data),
-        *_alias_problems(data),
-        *_driver_problems(data, registry),
+        *aliases.problems(data),
+        *_driver_problems(data, registry, aliases),
         *_backend_problems(data, registry),
     ]
 
@@ -196,42 +207,40 @@ def _without_empty(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value is not None}
 
 
-def _given_bridges(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The places where bridges are given."""
-    for place in (*_BRIDGES_ALIASES, ("drivers", _BRIDGES_TYPE, _BRIDGES)):
-        value: Any = data
-        for key in place:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value is not None:
-            yield place
-
-
 def _source_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     if data.get("kubernetes") is not None and data.get("manifests") is not None:
         message = "objects come either from manifests or from the Kubernetes API"
         yield Problem(path="$.manifests", message=message, hint="remove manifests, or the section kubernetes")
 
 
-def _alias_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    given = list(_given_bridges(data))
-    for place in given[1:]:
-        message = f"the bridges are also given in {json_path(given[0])}, which means the same"
-        yield Problem(path=json_path(place), message=message, hint="keep one of the two")
+def _unclaimed(data: Mapping[str, Any], registry: Registry) -> list[str]:
+    """Keys at the top that are no slip of a known one: a driver that is not usable here may take them."""
+    known = settings_keys(registry)
+    return [key for key in data if key not in known and nearest(key, known - ANTREA_KEYS) is None]
 
 
-def _driver_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
-    for network_type, section in _sections(data).items():
+def _has_broken_driver(registry: Registry) -> bool:
+    return any(problem.group == DRIVERS_GROUP for problem in registry.problems)
+
+
+def _unclaimed_notes(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
+    for key in _unclaimed(data, registry) if _has_broken_driver(registry) else ():
+        message = "it has no effect now: no driver that can be loaded takes it"
+        yield Problem(path=json_path((key,)), message=message, hint="see `secnet drivers` for those that cannot")
+
+
+def _driver_problems(data: Mapping[str, Any], registry: Registry, aliases: Aliases) -> Iterator[Problem]:
+    for network_type, section in aliases.sections(data).items():
         plugin = registry.drivers.get(network_type)
         if plugin is not None and plugin.node is not None:
             prefix = ("drivers", network_type)
             for problem in plugin.node.problems(section, prefix=prefix):
-                yield _at_alias(problem, data)
+                yield aliases.where_written(problem, data)
         elif registry.problem(DRIVERS_GROUP, network_type) is None:
             # A driver that is installed but broken is reported elsewhere and must not keep the agent from starting.
-            place = next(_given_bridges(data), ()) if network_type == _BRIDGES_TYPE else ()
             install = "remove the section, or install the distribution that provides the type"
             yield Problem(
-                path=json_path(place or ("drivers", network_type)),
+                path=json_path(("drivers", network_type)),
                 message=f"no driver for network type {network_type!r} is installed",
                 hint=f"{install}; {suggest(network_type, [*registry.drivers])}",
             )
@@ -251,28 +260,6 @@ def _backend_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[P
             )
 
 
-def _at_alias(problem: Problem, data: Mapping[str, Any]) -> Problem:
-    """The problem at the place where the user wrote the bridges."""
-    canonical = json_path(("drivers", _BRIDGES_TYPE, _BRIDGES))
-    for place in _given_bridges(data):
-        if place in _BRIDGES_ALIASES and problem.path.startswith(canonical):
-            path = json_path(place) + problem.path.removeprefix(canonical)
-            return Problem(path=path, message=problem.message, hint=problem.hint)
-    return problem
-
-
-def _sections(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The drivers' sections, with bridges moved from their other places to the vlan driver's."""
-    sections = {name: dict(section) for name, section in (data.get("drivers") or {}).items()}
-    for place in _given_bridges(data):
-        if place in _BRIDGES_ALIASES:
-            value: Any = data
-            for key in place:
-                value = value[key]
-            sections.setdefault(_BRIDGES_TYPE, {})[_BRIDGES] = value
-    return sections
-
-
 def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
     log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
@@ -289,7 +276,6 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
         "cni": _cni(data.get("cni"), folder, run_dir),
         "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),
         "ovsdb": data.get("ovsdb"),
-        "datapath_type": data.get("datapathType"),
         "owner_tag": data.get("ownerTag"),
         "log_level": log.get("level"),
         "log_format": log.get("format"),
@@ -300,7 +286,6 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     }
     return Settings(
         node_name=name,
-        drivers=_sections(data),
         backends=data.get("ipam") or {},
         **{key: value for key, value in given.items() if value is not None},
     )

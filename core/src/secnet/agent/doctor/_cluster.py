@@ -99,7 +99,7 @@ def _plugin_rules(host: Host) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     known = {(group, resource) for rule in host.rules for group in rule["apiGroups"] for resource in rule["resources"]}
     for kind in host.registry.kinds:
         if (kind.group, kind.plural) not in known:
-            yield kind.group, kind.plural, ("get", "list")
+            yield kind.group, kind.plural, ("get", "list", "watch")
             yield kind.group, f"{kind.plural}/status", ("update",)
 
 

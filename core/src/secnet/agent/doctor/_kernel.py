@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 
 from ._base import Host, Result, ok, warn
-from ._node import ovs_users
 
 __all__ = ["KINDS", "check_kernel_modules", "check_link_kinds", "check_programs"]
 
@@ -29,7 +28,7 @@ def check_link_kinds(host: Host) -> Iterator[Result]:
     """One result for each kind: a failure where a configured network type needs it, a warning where an installed one does."""
     symbols = _symbols(host)
     loadable = _loadable(host)
-    needed = _needed(host)
+    needed = host.needing(lambda needs: needs.link_kinds)
     for kind, (module, symbol) in (KINDS | {kind: (kind, "") for kind in needed if kind not in KINDS}).items():
         what, users = f"link kind {kind}", needed.get(kind, [])
         wanted = f", needed by {', '.join(users)}" if users else ""
@@ -71,14 +70,6 @@ def check_programs(host: Host) -> Iterator[Result]:
             yield ok(what, f"found{wanted}")
         else:
             yield host.worse(users)(what, f"not found in PATH{wanted}", "install it where the agent runs")
-
-
-def _needed(host: Host) -> dict[str, list[str]]:
-    """Kinds by the plugins that need them. Open vSwitch brings the kind of the datapath that is configured."""
-    needed = host.needing(lambda needs: needs.link_kinds)
-    if users := ovs_users(host):
-        needed.setdefault("openvswitch" if host.settings.datapath_type == "system" else "tun", []).extend(users)
-    return needed
 
 
 def _symbols(host: Host) -> frozenset[str]:

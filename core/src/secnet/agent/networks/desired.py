@@ -16,8 +16,7 @@ from ..model.work import Changes, Outcome, Rejected, Work
 from ..plugins.registry import Registry
 from .annotation import parse_networks
 from .nad_cache import NadCache
-from .names import assign_names
-from .requests import build_work
+from .requests import assign_names, build_work
 
 __all__ = ["DesiredNetworks", "diff", "selections_of"]
 

@@ -1,12 +1,18 @@
-"""From a Pod's selections and their NADs to attach requests: what can be refused without touching the host is refused here."""
+"""From a Pod's selections to attach requests: the interface names, then the work. What needs no host is refused here.
+
+The names come first. They do not depend on which NADs exist or are valid, so a network that fails now and succeeds later never
+shifts the names of the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from secnet.contract import (
     AttachRequest,
+    Conflict,
     IpamOwner,
     IpamRequest,
     NetworkRef,
@@ -16,17 +22,93 @@ from secnet.contract import (
 )
 
 from ..model.network import NetworkConfig
+from ..model.pod import NETWORKS_ANNOTATION
 from ..model.record import Record
 from ..model.sandbox import Sandbox
-from ..model.selection import Named, Selection
+from ..model.selection import Named, Selection, SelectionId
 from ..model.work import Ignored, Rejected, Work
 from ..plugins.registry import Registry
 
-__all__ = ["build_work", "is_outdated", "attachment_options_of"]
+__all__ = ["assign_names", "attachment_options_of", "build_work", "is_outdated"]
+
+_AUTOMATIC = tuple(f"eth{number}" for number in range(1, 101))
 
 
 NetworkLookup = Callable[[NetworkRef], NetworkConfig | None]
 """The parsed NAD, or None for one of another `type`; raises ObjectNotFound or InvalidConfig."""
+
+
+def assign_names(selections: Sequence[Selection], recorded: Mapping[SelectionId, str]) -> tuple[Named, ...]:
+    """Name every selection, in order.
+
+    recorded: names of the Pod's living attachments, which keep them whatever the annotation says now. Explicit names are
+    reserved next; the rest take the first free of eth1 to eth100 by position. An interface name or MAC that a living
+    attachment or an earlier element has fails the later element with Conflict (4.1.2.1.5).
+    """
+    elements = _elements(selections)
+    names: dict[int, str] = {}
+    holder: dict[str, int] = {}
+    errors: dict[int, SecnetError] = {}
+    for position, element in enumerate(elements):
+        name = recorded.get(element)
+        if name is not None and name not in holder:
+            names[position], holder[name] = name, position
+    living = set(names)
+    for position, selection in enumerate(selections):
+        if position in living or selection.interface is None:
+            continue
+        name = names[position] = selection.interface
+        if holder.setdefault(name, position) != position:
+            errors[position] = _taken(selection, "interface", name, selections[holder[name]])
+    free = (name for name in _AUTOMATIC if name not in holder)
+    for position, selection in enumerate(selections):
+        if position not in names:
+            names[position] = next(free, "")
+            if not names[position]:
+                errors[position] = _exhausted(selection)
+    _check_macs(selections, living, errors)
+    return tuple(
+        Named(selection=selection, selection_id=elements[position], ifname=names[position], error=errors.get(position))
+        for position, selection in enumerate(selections)
+    )
+
+
+def _elements(selections: Sequence[Selection]) -> list[SelectionId]:
+    seen: Counter[tuple[NetworkRef, str]] = Counter()
+    found = []
+    for selection in selections:
+        kind = (selection.network, selection.interface or "")
+        found.append(SelectionId(network=kind[0], interface=kind[1], ordinal=seen[kind]))
+        seen[kind] += 1
+    return found
+
+
+def _check_macs(selections: Sequence[Selection], living: set[int], errors: dict[int, SecnetError]) -> None:
+    holder: dict[str, int] = {}
+    for position in sorted(range(len(selections)), key=lambda position: (position not in living, position)):
+        selection = selections[position]
+        if selection.mac is None or position in errors:
+            continue
+        if holder.setdefault(selection.mac, position) != position:
+            errors[position] = _taken(selection, "mac", selection.mac, selections[holder[selection.mac]])
+
+
+def _taken(selection: Selection, key: str, value: str, first: Selection) -> Conflict:
+    return Conflict(
+        f"{key} {value} is already used by the Pod's network {first.network} ($[{first.index}])",
+        hint=f"ask for another {key}, or leave it out to get one",
+        subject=f"annotation {NETWORKS_ANNOTATION}",
+        path=f"$[{selection.index}].{key}",
+    )
+
+
+def _exhausted(selection: Selection) -> Conflict:
+    return Conflict(
+        f"no interface name from {_AUTOMATIC[0]} to {_AUTOMATIC[-1]} is left",
+        hint="ask for an interface name of your own, or for fewer networks",
+        subject=f"annotation {NETWORKS_ANNOTATION}",
+        path=f"$[{selection.index}]",
+    )
 
 
 def attachment_options_of(selection: Selection) -> dict[str, Any]:
@@ -108,7 +190,7 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
     backend = registry.backends[config.ipam_type].info.capabilities if config.ipam_type else frozenset()
     type_text = f"network type {config.network_type}"
     ipam_text = f"IPAM type {config.ipam_type}" if config.ipam_type else "a network without ipam"
-    wishes = (
+    asked = (
         ("mac", selection.mac, "mac" in driver, type_text),
         ("mtu (of the NAD)", config.mtu, "mtu" in driver, type_text),
         ("bandwidth", selection.bandwidth, "bandwidth" in driver, type_text),
@@ -118,7 +200,7 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
         ("cni-args", selection.cni_args, False, "secnet"),
         ("ipam-claim-reference", selection.ipam_claim, False, "secnet"),
     )
-    for key, value, honoured, who in wishes:
+    for key, value, honoured, who in asked:
         if value and not honoured:
             raise Unsupported(
                 f"{key} is asked for, but {who} does not support it",

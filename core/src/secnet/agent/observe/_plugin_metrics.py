@@ -1,4 +1,4 @@
-"""The metrics that plugins bring, read when somebody asks."""
+"""The metrics that plugins bring, read at each scrape."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from secnet.contract import METRIC_KINDS, Call, IPAMBackend, Metric, NetworkDriver, SecnetError
 
@@ -38,14 +39,14 @@ def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Metric, ...]:
     return plugins.backend(name).metrics(call)
 
 
-def _of(what: str, prefix: str, ask: Callable[[Call], tuple[Metric, ...]]) -> Iterator[tuple[str, Metric]]:
+def _of(what: str, prefix: str, ask: Callable[[Call], tuple[Any, ...]]) -> Iterator[tuple[str, Metric]]:
     try:
         found = ask(Call.within(_SCRAPE_SECONDS))
     except SecnetError as exc:
         _log.warning("%s gives no metrics: %s", what, exc)
         return
     for metric in found:
-        if _NAME.fullmatch(metric.name) and metric.kind in METRIC_KINDS:
+        if isinstance(metric, Metric) and _NAME.fullmatch(metric.name) and metric.kind in METRIC_KINDS:
             yield f"{prefix}_{metric.name}", metric
         else:
             _log.warning("%s gives a metric that is none: %r", what, metric)

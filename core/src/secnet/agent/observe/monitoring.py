@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+
+from secnet.contract import Call, PoolUsage
 
 from ..attach.node_state import NodeStateReconciler
 from ..attach.plugin_calls import Plugins
@@ -19,6 +22,7 @@ from .health import Heartbeats
 
 __all__ = ["Monitoring"]
 
+_POOL_SECONDS = 10.0
 _HELD_ATTACHES = 20
 _HELD_SECONDS = 600.0
 
@@ -58,8 +62,8 @@ class Monitoring:
             queue_length=lambda: len(self._controller.queue),
             queue_age=self._controller.queue.age,
             plugins=lambda: plugin_metrics(self._plugins),
-            pools=self._pools,
-            read_pool=lambda name: self._cluster.get("IPPool", name),
+            ipam_types=self._ipam_types,
+            pool_usage=self._pool_usage,
         )
 
     def stuck(self) -> list[str]:
@@ -82,14 +86,12 @@ class Monitoring:
             yield reason
         yield from self._node.unready()
 
-    def _pools(self) -> Iterator[str]:
-        """Those that the attachments' networks list, and those that gave an address."""
-        for record in self._journal.records():
-            if record.ipam is not None:
-                named = record.ipam.config.get("ippools") or ()
-                yield from (name for name in named if isinstance(name, str))
-            if record.attachment.lease is not None:
-                yield from (item.pool for item in record.attachment.lease.addresses if item.pool)
+    def _ipam_types(self) -> set[str]:
+        return {record.ipam_type for record in self._journal.records() if record.ipam_type is not None}
+
+    def _pool_usage(self, ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
+        requests = [r.ipam for r in self._journal.records() if r.ipam_type == ipam_type and r.ipam is not None]
+        return self._plugins.backend(ipam_type).pool_usage(requests, Call.within(_POOL_SECONDS, cancel=cancel))
 
 
 def _words(key: object) -> str:

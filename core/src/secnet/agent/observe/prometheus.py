@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from secnet.contract import SecnetError
 
 from ..base.metrics import Metrics, Sources
-from ._pool_usage import PoolUsage
+from ._pool_usage import PoolUsageCache
 
 __all__ = ["PrometheusMetrics"]
 
@@ -132,11 +132,11 @@ class _State(Collector):
 
     def __init__(self) -> None:
         self._sources = Sources()
-        self._pools = PoolUsage(self._sources)
+        self._pools = PoolUsageCache(self._sources)
 
     def observe(self, sources: Sources) -> None:
         self._pools.close()
-        self._sources, self._pools = sources, PoolUsage(sources)
+        self._sources, self._pools = sources, PoolUsageCache(sources)
 
     def close(self) -> None:
         self._pools.close()
@@ -200,12 +200,12 @@ class _State(Collector):
         yield from (family for _, family in families.values())
 
     def _pool_usage(self) -> Iterator[Metric]:
-        total = GaugeMetricFamily(
-            "secnet_ippool_addresses", "Addresses of an IPPool that the node's networks use", labels=("pool",)
-        )
-        used = GaugeMetricFamily("secnet_ippool_used_addresses", "Addresses of it that are taken", labels=("pool",))
-        for name, usage in sorted(self._pools.look().items()):
-            used.add_metric((name,), usage.used)
-            if usage.total is not None:
-                total.add_metric((name,), usage.total)
+        labels = ("ipam_type", "pool")
+        total = GaugeMetricFamily("secnet_pool_addresses", "Addresses of a pool that this node uses", labels=labels)
+        used = GaugeMetricFamily("secnet_pool_used_addresses", "Addresses of it that are taken", labels=labels)
+        for ipam_type, pools in sorted(self._pools.look().items()):
+            for usage in pools:
+                used.add_metric((ipam_type, usage.pool), usage.used)
+                if usage.total is not None:
+                    total.add_metric((ipam_type, usage.pool), usage.total)
         yield from (total, used)

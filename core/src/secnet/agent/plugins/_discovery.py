@@ -13,7 +13,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 
 from secnet.contract import ContractViolation
 
-from ._guard import line_of
+from .guarded import line_of
 
 __all__ = ["NOBODY", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
 

@@ -6,16 +6,19 @@ A fragment that is open, undocumented or invalid would give users wrong or empty
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from secnet.contract import (
     BACKEND_CAPABILITIES,
+    CLUSTER_SCOPE,
     DRIVER_CAPABILITIES,
+    NAMESPACED_SCOPE,
     NODE_SERVICES,
     BackendInfo,
     DriverInfo,
     Needs,
+    ObjectKind,
     thaw,
 )
 
@@ -31,6 +34,7 @@ CORE_KEYS = frozenset(
 
 PHASES = ("before_link", "after_link")
 
+_PLURAL = re.compile("[a-z][a-z0-9-]*")
 _CAPABILITY = re.compile("CAP_[A-Z_]+")
 _DOCUMENTATION = ("title", "description", "examples")
 
@@ -39,11 +43,15 @@ def driver_faults(info: DriverInfo) -> Iterator[str]:
     """Everything that is wrong with the description of a driver, in words."""
     yield from _unknown("capabilities", info.capabilities, DRIVER_CAPABILITIES)
     yield from _needs_faults(info.needs)
+    yield from _kinds_faults(info.kinds)
     yield from fragment_faults("options", info.options, info.example, CORE_KEYS)
     yield from fragment_faults("node", info.node, None, frozenset())
     for column in info.status_columns:
         if not column.key or not column.title or column.title != column.title.upper():
             yield f"status_columns: {column.key!r} has the title {column.title!r}, which must be capitals"
+    for path, key in info.node_aliases.items():
+        if key not in thaw(info.node).get("properties", {}):
+            yield f"node_aliases: {path} leads to {key}, which is no key of node"
     vlan = thaw(info.options).get("properties", {}).get("vlan")
     if info.vlan and (not isinstance(vlan, dict) or vlan.get("type") != "integer"):
         yield "options: the type knows VLANs, but has no integer option vlan"
@@ -53,6 +61,7 @@ def backend_faults(info: BackendInfo) -> Iterator[str]:
     """Everything that is wrong with the description of a backend, in words."""
     yield from _unknown("capabilities", info.capabilities, BACKEND_CAPABILITIES)
     yield from _needs_faults(info.needs)
+    yield from _kinds_faults(info.kinds)
     if info.phase not in PHASES:
         yield f"phase: {info.phase!r} is not one of {', '.join(PHASES)}"
     yield from fragment_faults("config", info.config, info.example, frozenset({"type"}))
@@ -125,6 +134,21 @@ def _needs_faults(needs: Needs) -> Iterator[str]:
     for path in needs.writable:
         if not path.startswith("/"):
             yield f"needs.writable: {path!r} is no absolute path"
+
+
+def _kinds_faults(kinds: Iterable[ObjectKind]) -> Iterator[str]:
+    """What no CustomResourceDefinition could have."""
+    for kind in kinds:
+        where = f"kinds: {kind.kind or '(without name)'}"
+        if not (kind.kind and kind.version and _PLURAL.fullmatch(kind.plural)):
+            yield f"{where}: needs kind, version, and a plural in lower case"
+        if kind.scope not in (NAMESPACED_SCOPE, CLUSTER_SCOPE):
+            yield f"{where}: the scope {kind.scope!r} is neither {NAMESPACED_SCOPE} nor {CLUSTER_SCOPE}"
+        if kind.schema is not None:
+            try:
+                Validator(kind.schema, where)
+            except SchemaFault as exc:
+                yield f"{where}: {exc}"
 
 
 def _unknown(what: str, given: frozenset[str], known: frozenset[str]) -> Iterator[str]:

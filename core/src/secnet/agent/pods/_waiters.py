@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from secnet.contract import ErrorInfo, ObjectRef, SecnetError
+from secnet.contract import ErrorInfo, ObjectKind, ObjectRef, SecnetError
 
 from ..base.backoff import Backoff
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..cluster.kinds import KINDS
 from ..model.pod import PodKey
 from ._object_changes import ObjectChange, ObjectChanges
 
@@ -23,7 +22,7 @@ __all__ = ["Waiters"]
 
 _log = logging.getLogger(__name__)
 
-_MOST_WATCHES = 64  # each costs a thread and a connection; whoever waits for more objects has the back-off
+_MOST_WATCHES = 64  # each costs a thread and a connection; a Pod that waits for more objects has the back-off
 # Changes that follow closely wake once. A Pod that is woken in vain again and again, also by its own attempts, slows down.
 _WAKE_DELAYS = Backoff(0.2, 1.5)
 
@@ -32,19 +31,26 @@ class Waiters:
     """An index of Pods by the objects that they wait for. Thread-safe.
 
     kinds: of the objects that may be watched for a Pod. wake: called with a Pod and a delay in seconds; returns at once.
+    saw: called with each resourceVersion of an object that is watched for a Pod, after the Pods were woken.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[str], wake: Callable[[PodKey, float], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        kinds: Iterable[ObjectKind],
+        wake: Callable[[PodKey, float], None],
+        saw: Callable[[int], None] = lambda version: None,
+    ) -> None:
         self._cluster = cluster
-        self._kinds = frozenset(kinds)
+        self._kinds = {(kind.group, kind.kind): kind for kind in kinds}
         self._wake = wake
+        self._saw = saw
         self._lock = threading.Lock()
         self._refs: dict[PodKey, frozenset[ObjectRef]] = {}
         self._since: dict[PodKey, int] = {}
         self._wakes: dict[PodKey, int] = {}
         self._changed: dict[ObjectRef, int] = {}
         self._watches: dict[ObjectRef, Watch] = {}
-        self._revision = 0
         self._closed = False
 
     def note(self, key: PodKey, errors: Iterable[ErrorInfo], revision: int) -> None:
@@ -75,11 +81,6 @@ class Waiters:
                 key for key, refs in self._refs.items() if ref in refs and (not version or version > self._since[key])
             ]
         self._wake_all(keys)
-
-    @property
-    def revision(self) -> int:
-        """The highest resourceVersion that was seen of an object that is watched for a Pod."""
-        return self._revision
 
     def watched(self) -> frozenset[ObjectRef]:
         """The objects that are watched for a Pod now."""
@@ -120,10 +121,10 @@ class Waiters:
             watch.close()
 
     def _may_watch(self, ref: ObjectRef) -> bool:
-        info = KINDS.get(ref.kind)
-        if info is None or ref.kind not in self._kinds or ref.kind in self._cluster.watched:
+        kind = self._kinds.get((ref.group, ref.kind))
+        if kind is None or kind.kind in self._cluster.watched:
             return False
-        return info.group == ref.group
+        return kind.namespaced == bool(ref.namespace)
 
     def _open(self, ref: ObjectRef) -> Watch | None:
         try:
@@ -136,6 +137,7 @@ class Waiters:
 
     def _on_event(self, ref: ObjectRef, changes: ObjectChanges, event: Event) -> None:
         """What a watch finds at its start counts too: it may have changed between the attempt and the watch."""
-        self._revision = max(self._revision, version_of(event.object))
+        version = version_of(event.object)
         if changes.note(event.object, deleted=event.type == "DELETED") is not ObjectChange.NOTHING:
-            self.changed(ref, version_of(event.object))
+            self.changed(ref, version)
+        self._saw(version)

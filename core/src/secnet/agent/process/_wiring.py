@@ -14,6 +14,7 @@ from secnet.contract import Call, ObjectNotFound, StepObserver
 from ..attach.admission import Clearance
 from ..attach.layer3 import Layer3
 from ..attach.lease_gc import LeaseGarbageCollector
+from ..attach.lease_renewal import LeaseRenewal
 from ..attach.leases import Leases
 from ..attach.node_state import NodeStateReconciler
 from ..attach.orphan_gc import OrphanGarbageCollector
@@ -71,6 +72,7 @@ class Components:
     controller: Controller
     orphan_gc: OrphanGarbageCollector
     stale: LeaseGarbageCollector
+    lease_renewal: LeaseRenewal
     node: NodeStateReconciler
     attacher: NodeAttacher
     antrea: AntreaGuard
@@ -154,7 +156,7 @@ def wire(
             settings, cluster, pods, reports, journal, partial(_is_here, cluster, own_node, sandboxes)
         ),
         workers=settings.workers,
-        waking_kinds=[kind for backend in registry.backends.values() for kind in backend.info.kinds],
+        waking_kinds=registry.kinds,
         may_begin=own_node.may_begin,
     )
     attacher = NodeAttacher(
@@ -178,6 +180,7 @@ def wire(
         controller=controller,
         orphan_gc=orphan_gc,
         stale=stale,
+        lease_renewal=LeaseRenewal(pipeline, journal),
         node=NodeStateReconciler(
             plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
         ),

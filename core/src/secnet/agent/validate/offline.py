@@ -13,15 +13,14 @@ from typing import Any
 from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
 
 from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, object_key, with_plugins
-from ..config.settings import SETTINGS_KEYS, examine_settings, settings_notes
+from ..config.settings import examine_settings, settings_keys, settings_notes
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
 from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
-from ..networks.names import assign_names
-from ..networks.requests import build_work
+from ..networks.requests import assign_names, build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
@@ -132,7 +131,7 @@ def _items(document: Document, registry: Registry, findings: list[Finding]) -> I
     """The objects of known kinds in a document; whatever else it is is checked right here."""
     data, kinds = document.data, with_plugins(registry.kinds)
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if isinstance(data, Mapping) and "kind" not in data and SETTINGS_KEYS & set(data):
+    if isinstance(data, Mapping) and "kind" not in data and settings_keys(registry) & set(data):
         findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
         findings.extend(_check_template(document, kind))
@@ -144,7 +143,7 @@ def _items(document: Document, registry: Registry, findings: list[Finding]) -> I
 
 def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
     problems = examine_settings(document.data, registry)
-    for problem in problems or settings_notes(document.data):
+    for problem in problems or settings_notes(document.data, registry):
         yield Finding(
             file=document.file,
             line=document.line,

@@ -85,7 +85,8 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
         ("update", "IPPool", 200),
     ]
     assert cluster.watch(cluster.watched, Recorder()).synced.wait(20)
-    until(lambda: api.watches == 2, "the watches")
+    assert cluster.watch_object("IPPool", "p", "", Recorder()).synced.wait(20)
+    until(lambda: api.watches == 3, "the watches")
     for answer in (("create", "Event", 201), ("patch", "Event", 200)):
         cluster.record_event(live, warning=False, reason="Attached", message="net1")
         until(partial(calls.count, answer), f"{answer}")

@@ -9,11 +9,37 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
+from secnet.contract import InvalidConfig
 from secnet_testing.kubeapi.definitions import NAD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 from ..helpers import Recorder, nad, pod, until
 from ..kube_world import BRISK, TOKEN, agent, lists, on_node, watched
+
+
+def test_one_object_is_watched_before_it_exists_and_no_other_is(cluster: KubeCluster, api: KubeApiProcess) -> None:
+    """The server selects it: nothing of other objects is sent."""
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
+    recorder = Recorder()
+    watch = cluster.watch_object("NetworkAttachmentDefinition", "a", "other", recorder)
+    assert watch.synced.wait(20)
+    until(lambda: api.watches == 1, "the watch")
+    api.create(nad("a"))
+    api.create(nad("ab", namespace="other"))
+    api.create(nad("a", namespace="other"))
+    recorder.wait_for("ADDED", "a")
+    api.delete(nad("a", namespace="other"))
+    recorder.wait_for("DELETED", "a")
+    assert recorder.seen == [("ADDED", "a"), ("DELETED", "a")]
+    watch.close()
+    until(lambda: api.watches == 0, "its end")
+
+
+@pytest.mark.parametrize("name", ["", "a,metadata.name!=b", "a/b", "A"])
+def test_a_name_that_no_object_can_have_is_sent_nowhere(cluster: KubeCluster, api: KubeApiProcess, name: str) -> None:
+    with pytest.raises(InvalidConfig):
+        cluster.watch_object("IPPool", name, "", Recorder())
+    assert api.requests(TOKEN) == []
 
 
 def test_a_watch_that_is_cut_goes_on_where_it_was(cluster: KubeCluster, api: KubeApiProcess) -> None:

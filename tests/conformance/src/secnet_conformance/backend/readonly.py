@@ -9,6 +9,7 @@ from typing import Any
 
 from secnet.contract import Call, CheckReport, ProbeReport
 
+from ..additions import must_be_metrics, must_be_results
 from ..steps import Recorder
 from .lab import BackendLab, BackendTests, unchanged
 
@@ -25,7 +26,7 @@ def looking(lab: BackendLab, what: str) -> Iterator[Call]:
 
 
 class ReadOnly(BackendTests):
-    """describe, probe, validate, validate_objects, check, inventory."""
+    """describe, probe, validate, validate_objects, check, inventory, doctor, metrics."""
 
     group = "read-only"
 
@@ -66,6 +67,14 @@ class ReadOnly(BackendTests):
         lab.release(request)
         with looking(lab, "check of a lease that was given back") as call:
             assert isinstance(backend.check(lease, request.config, call), CheckReport)
+
+    def test_its_own_checks_are_results_and_change_nothing(self, lab: BackendLab) -> None:
+        with looking(lab, "doctor") as call:
+            must_be_results(lab.backend().doctor(call))
+
+    def test_its_metrics_can_be_exported(self, lab: BackendLab) -> None:
+        with looking(lab, "metrics") as call:
+            must_be_metrics(lab.backend().metrics(call))
 
     def test_inventory_changes_nothing(self, lab: BackendLab) -> None:
         request, backend = lab.request(), lab.backend()

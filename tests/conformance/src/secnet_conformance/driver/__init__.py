@@ -9,6 +9,7 @@ from .lab import DriverLab
 from .life import Life
 from .neighbours import Neighbours
 from .node import Node
+from .observing import Observing
 from .package import Package
 from .parallel import Parallel
 from .readonly import ReadOnly
@@ -23,6 +24,7 @@ __all__ = ["DriverLab", "DriverSuite"]
 class DriverSuite(
     Golden,
     Resources,
+    Observing,
     NodeSections,
     SharedNode,
     Node,

@@ -80,6 +80,9 @@ class Deadlines(DriverTests):
             "check": lambda: driver.check(attachment, call()),
             "inventory": lambda: driver.inventory(call()),
             "reconcile_node": lambda: driver.reconcile_node(lab.context.config, call()),
+            "observe_node": lambda: driver.observe_node(call()),
+            "doctor": lambda: driver.doctor(call()),
+            "metrics": lambda: driver.metrics(call()),
         }
         ended = _all_stalled(lab, stall, looks)
         hanging = [name for name in looks if name not in ended]

@@ -156,7 +156,7 @@ class KubeCluster(Cluster):
     def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
         """See `Cluster.watch_object`. The same requests as `watch` for one kind, with a field selector."""
         check_object_name(name)
-        key = object_key(kind, name, namespace)
+        key = object_key(kind, name, namespace, self._kinds)
         selector = f"metadata.name={name}" + (f",metadata.namespace={key.namespace}" if key.namespace else "")
         return self._start([(kind, selector)], handler)
 
@@ -222,7 +222,7 @@ class KubeCluster(Cluster):
         self._transport.close()
 
     def _start(self, selectors: Iterable[tuple[str, str]], handler: Handler) -> Watch:
-        watch = Informer(self._api, selectors, handler, self._forget, self._pace)
+        watch = Informer(self._api, selectors, handler, self._forget, self._pace, self._kinds)
         with self._lock:
             self._watches.append(watch)
         watch.start()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from ..interface import Event, Handler, Watch
+from ..kinds import KINDS, Kinds
 from ._api import Api
 from ._reflector import Pace, Reflector
 
@@ -18,7 +19,7 @@ _JOIN_SECONDS = 10.0
 
 
 class Informer(Watch):
-    """See `Watch`. kinds: each with its field selector."""
+    """See `Watch`. kinds: each with its field selector. table: what is known of them."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class Informer(Watch):
         handler: Handler,
         on_close: Callable[[Informer], None],
         pace: Pace,
+        table: Kinds = KINDS,
     ) -> None:
         self.synced = threading.Event()
         self._handler = handler
@@ -34,7 +36,15 @@ class Informer(Watch):
         self._telling = threading.RLock()
         self._closed = False
         self.followers = {
-            kind: Reflector(api, kind, field_selector=selector, pace=pace, tell=self._tell, on_synced=self._synced)
+            kind: Reflector(
+                api,
+                kind,
+                field_selector=selector,
+                pace=pace,
+                deliver=self._deliver,
+                on_synced=self._synced,
+                kinds=table,
+            )
             for kind, selector in kinds
         }
         self._waiting = set(self.followers)
@@ -66,7 +76,7 @@ class Informer(Watch):
                     thread.join(_JOIN_SECONDS)
         self._on_close(self)
 
-    def _tell(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         with self._telling:  # the kinds have a thread each, the handler is called by one at a time
             if self._closed:
                 return

@@ -22,9 +22,10 @@ from secnet.contract import NotReady, SecnetError, Unavailable
 
 from ...base.backoff import Backoff
 from ..interface import Event, Object
+from ..kinds import KINDS, Kinds
 from ._api import Api
 from ._errors import Expired, translate_status
-from ._requests import Request, resource_info
+from ._requests import Request, Verb, resource_info
 
 __all__ = ["ObjectCache", "Pace", "Reflector"]
 
@@ -107,7 +108,7 @@ class ObjectCache:
 
 
 class Reflector:
-    """A thread for one kind. tell: called with each event. field_selector: which objects; empty for all.
+    """A thread for one kind. deliver: called with each event. field_selector: which objects; empty for all.
 
     lists: how many lists there were so far.
     """
@@ -119,8 +120,9 @@ class Reflector:
         *,
         field_selector: str,
         pace: Pace,
-        tell: Callable[[Event], None],
+        deliver: Callable[[Event], None],
         on_synced: Callable[[str], None],
+        kinds: Kinds = KINDS,
     ) -> None:
         self.kind = kind
         self.seen = ObjectCache()
@@ -128,9 +130,12 @@ class Reflector:
         self._api = api
         self._selector = {"fieldSelector": field_selector} if field_selector else {}
         self._pace = pace
-        self._tell = tell
+        self._deliver = deliver
         self._on_synced = on_synced
-        self._type = {"apiVersion": resource_info(kind).api_version, "kind": kind}  # lists and watches leave it out
+        self._kinds = kinds
+        info = resource_info(kind, kinds)
+        self._plural = info.plural
+        self._type = {"apiVersion": info.api_version, "kind": kind}  # lists and watches leave it out
         self._version = ""
         self._stop = threading.Event()
         self._transport = api.transport()
@@ -230,17 +235,18 @@ class Reflector:
         for event in events:
             if self._stop.is_set():
                 return
-            self._tell(event)
+            self._deliver(event)
 
     def _request(self, verb: str, **query: str) -> Request:
-        return Request(verb="watch" if verb == "watch" else "list", kind=self.kind, query={**self._selector, **query})
+        verb_of_rbac: Verb = "watch" if verb == "watch" else "list"
+        return Request(kinds=self._kinds, verb=verb_of_rbac, kind=self.kind, query={**self._selector, **query})
 
     def _complain(self, error: SecnetError | Expired | None) -> None:
         text = "" if error is None or isinstance(error, Expired) else str(error)
         if text and text != self._complaint and not self._stop.is_set():
-            _log.warning("cannot watch %s, and keep trying: %s", resource_info(self.kind).plural, text)
+            _log.warning("cannot watch %s, and keep trying: %s", self._plural, text)
         elif self._complaint and error is None:
-            _log.info("watching %s again", resource_info(self.kind).plural)
+            _log.info("watching %s again", self._plural)
         self._complaint = text
 
 

@@ -1,4 +1,4 @@
-"""A physical function that a program took (vfio, DPDK): it is on the bus, has no link, and can be told nothing."""
+"""A physical function that a program took (vfio, DPDK): it is on the bus, has no link, and takes no settings."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NEW_MAC = "02:aa:bb:cc:dd:01"
 
 
 @pytest.fixture
-def untold(lab: Lab) -> Lab:
-    lab.card.set(VF, untold=True)
+def unlinked(lab: Lab) -> Lab:
+    lab.card.set(VF, unlinked=True)
     return lab
 
 
@@ -45,8 +45,8 @@ def test_a_card_can_be_told_where_its_physical_function_has_a_link(lab: Lab) -> 
         assert card.can_be_told(kernel, function)
 
 
-def test_where_nothing_is_asked_of_it_it_is_as_if_there_were_none(untold: Lab) -> None:
-    lab, driver, pod, before = untold, untold.driver(), untold.new_netns(), untold.kept()
+def test_where_nothing_is_asked_of_it_it_is_as_if_there_were_none(unlinked: Lab) -> None:
+    lab, driver, pod, before = unlinked, unlinked.driver(), unlinked.new_netns(), unlinked.kept()
     attachment, result, steps = lab.attach(driver, pod, {}, mac=NEW_MAC, mtu=1400)
     assert (result.mac, result.mtu) == (NEW_MAC, 1400)
     assert not any(step.startswith("vf.") for step in steps)
@@ -57,11 +57,11 @@ def test_where_nothing_is_asked_of_it_it_is_as_if_there_were_none(untold: Lab) -
     assert (link.mac, link.mtu, link.alias, lab.kept()) == (MAC, 1450, "port", before)
 
 
-def test_one_that_comes_back_meanwhile_is_told_nothing(untold: Lab) -> None:
+def test_one_that_comes_back_meanwhile_gets_no_settings(unlinked: Lab) -> None:
     """What it keeps was not written down, so nothing could be restored."""
-    lab, driver, before = untold, untold.driver(), untold.kept()
+    lab, driver, before = unlinked, unlinked.driver(), unlinked.kept()
     attachment = lab.plan(driver, lab.new_netns())
-    lab.card.set(VF, untold=False)
+    lab.card.set(VF, unlinked=False)
     driver.attach(attachment, lab.call())
     assert driver.check(attachment, lab.call()).clean
     driver.detach(attachment, lab.call())
@@ -69,14 +69,14 @@ def test_one_that_comes_back_meanwhile_is_told_nothing(untold: Lab) -> None:
 
 
 @pytest.mark.parametrize("options", [{"trust": "on"}, {"vlan": 5}])
-def test_what_is_asked_of_it_waits_for_its_link(untold: Lab, options: dict[str, Any]) -> None:
+def test_what_is_asked_of_it_waits_for_its_link(unlinked: Lab, options: dict[str, Any]) -> None:
     with pytest.raises(NotReady, match=f"{PF} has no link"):
-        untold.plan(untold.driver(), untold.new_netns(), options)
+        unlinked.plan(unlinked.driver(), unlinked.new_netns(), options)
 
 
-def test_the_vlan_of_a_pool_waits_for_its_link(untold: Lab) -> None:
+def test_the_vlan_of_a_pool_waits_for_its_link(unlinked: Lab) -> None:
     """It is known only after the plan."""
-    lab, driver, before = untold, untold.driver(), untold.kept()
+    lab, driver, before = unlinked, unlinked.driver(), unlinked.kept()
     attachment = driver.plan(lab.request(lab.new_netns()), lab.call()).bind(None, 5)
     with pytest.raises(NotReady, match=f"{PF} has no link"):
         driver.attach(attachment, lab.call())
@@ -89,7 +89,7 @@ def test_a_half_attach_without_a_record_is_given_back(lab: Lab) -> None:
     with pytest.raises(Interrupt):
         driver.attach(lab.plan(driver, lab.new_netns(), {"vlan": 5}), lab.call(Interrupt.before_move()))
     shutil.rmtree(lab.folder / "state")
-    lab.card.set(VF, untold=True)
+    lab.card.set(VF, unlinked=True)
     (found,) = driver.inventory(lab.call()).owned
     driver.detach(found.attachment, lab.call())
     assert driver.inventory(lab.call()).owned == ()
@@ -98,16 +98,16 @@ def test_a_half_attach_without_a_record_is_given_back(lab: Lab) -> None:
 def test_what_was_written_down_is_restored_once_it_has_its_link_again(lab: Lab) -> None:
     driver, before = lab.driver(), lab.kept()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 5})
-    lab.card.set(VF, untold=True)
+    lab.card.set(VF, unlinked=True)
     with pytest.raises(NotReady, match=f"{PF} has no link"):
         driver.detach(attachment, lab.call())
-    lab.card.set(VF, untold=False)
+    lab.card.set(VF, unlinked=False)
     driver.detach(attachment, lab.call())
     assert lab.kept() == before
 
 
-def test_the_mac_of_a_device_without_a_link_is_its_affair(untold: Lab) -> None:
-    lab = untold
+def test_the_mac_of_a_device_without_a_link_is_its_affair(unlinked: Lab) -> None:
+    lab = unlinked
     for device, parent in ((VF, PF), ("0000:00:05.0", "")):
         if not parent:
             lab.tree.vf("", 0, device)

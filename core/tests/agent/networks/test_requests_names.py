@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.networks.annotation import parse_networks
-from secnet.agent.networks.names import assign_names
+from secnet.agent.networks.requests import assign_names
 from secnet.contract import Conflict, NetworkRef, from_json, to_json
 
 

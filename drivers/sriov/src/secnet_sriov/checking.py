@@ -23,8 +23,8 @@ from .attributes import attribute_findings
 from .mark import parse_mark
 from .netdev import in_pod
 from .rdma import rdma_findings
+from .settings import is_trusted
 from .tools import Tools, is_kept
-from .wishes import is_trusted
 
 __all__ = ["findings", "take_inventory"]
 

@@ -20,8 +20,8 @@ __all__ = [
     "require_bound",
     "require_consistent",
     "require_options",
-    "require_told",
-    "wishes",
+    "require_uplink",
+    "desired_settings",
 ]
 
 EARLY = ("vlan",)
@@ -44,7 +44,7 @@ def asked_of_the_card(request: AttachRequest, function: Function, vlan: int) -> 
     return ["vlan", *asked] if vlan and "bridge" not in request.options else asked
 
 
-def require_told(
+def require_uplink(
     card: Card, kernel: Rtnl, function: Function, request: AttachRequest, prior: Mapping[str, Any], vlan: int
 ) -> None:
     """Raise NotReady if something is asked of a physical function that has no link on the host."""
@@ -123,7 +123,7 @@ def is_trusted(attachment: Attachment, now: VirtualFunction | None) -> bool:
     return attachment.request.options.get("trust") == "on" or bool(now and now.trust)
 
 
-def wishes(attachment: Attachment, function: Function, now: VirtualFunction) -> Mapping[str, Value]:
+def desired_settings(attachment: Attachment, function: Function, now: VirtualFunction) -> Mapping[str, Value]:
     """Attributes to set, in this order. An untagged network takes a VLAN away but writes none where there is none: on some
     cards writing 0 ends what an administrator allowed the function.
     """

@@ -1,0 +1,52 @@
+"""What `secnet doctor` learns from the driver about the datapath."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from secnet.contract import Call, DoctorLevel, DoctorResult, HostContext
+from secnet_testing.netns import Namespace
+from secnet_testing.ovs import OvsFactory, PrivateOvs
+from secnet_vlan.driver import VlanDriver
+
+BRIDGES = [{"bridgeName": "br-a"}]
+NOWHERE = "unix:/nonexistent/db.sock"
+
+
+@pytest.fixture
+def switch(ovs: OvsFactory, node_netns: Namespace) -> PrivateOvs:
+    return ovs(node_netns)
+
+
+def results(folder: Path, ovsdb: str, **config: object) -> tuple[DoctorResult, ...]:
+    driver = VlanDriver(HostContext(node_name="n", run_dir=folder, sysfs_root=folder, ovsdb=ovsdb, config=config))
+    try:
+        return driver.doctor(Call.within(5))
+    finally:
+        driver.close()
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize(
+    ("config", "what", "level"),
+    [
+        ({"ovsBridges": BRIDGES, "datapathType": "netdev"}, "OVS datapath netdev", DoctorLevel.OK),
+        ({"ovsBridges": BRIDGES}, "OVS datapath system", DoctorLevel.FAIL),
+        ({}, "OVS datapath system", DoctorLevel.WARN),
+    ],
+)
+def test_a_datapath_that_the_switch_has_or_not(
+    tmp_path: Path, switch: PrivateOvs, config: dict[str, object], what: str, level: DoctorLevel
+) -> None:
+    (result,) = results(tmp_path, switch.target, **config)
+    assert (result.what, result.level) == (what, level), "this switch runs without the kernel datapath"
+    assert bool(result.remedy) == (level is not DoctorLevel.OK)
+
+
+@pytest.mark.parametrize(("datapath", "module"), [("system", "openvswitch"), ("netdev", "tun")])
+def test_a_switch_that_is_away_leaves_the_module(tmp_path: Path, datapath: str, module: str) -> None:
+    (result,) = results(tmp_path, NOWHERE, datapathType=datapath)
+    assert (result.level, f"load the module {module}" in result.remedy) == (DoctorLevel.WARN, True)
+    (tmp_path / "module" / module).mkdir(parents=True)
+    assert results(tmp_path, NOWHERE, datapathType=datapath) == ()
