@@ -175,7 +175,7 @@ BAD: list[Any] = [
 ]
 
 
-def test_bad_entries_block_nobody_and_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_entries_block_no_one_and_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryStore(pool("p", "10.0.0.0/29", "10.0.0.1", 29, entries=BAD))
     with caplog.at_level(logging.WARNING):
         assert give(store, "c1", "p") == ["10.0.0.3/29"]

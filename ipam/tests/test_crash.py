@@ -94,7 +94,7 @@ def test_a_write_that_did_not_happen_is_an_error(error: type[Exception]) -> None
         backend(Dead(pool("v4", "10.0.0.0/24", "10.0.0.1", 24))).allocate(request("c1", "v4"), call())
 
 
-def test_conflicts_are_retried_until_the_deadline_and_what_was_taken_before_is_given_back() -> None:
+def test_conflicts_are_retried_until_the_deadline_and_what_was_taken_before_is_released() -> None:
     class Contended(MemoryStore):
         """Somebody else changes the pool v6 between each read and write."""
 
@@ -113,7 +113,7 @@ def test_conflicts_are_retried_until_the_deadline_and_what_was_taken_before_is_g
     assert addresses(store, "v4") == []
 
 
-def test_a_cancelled_allocation_gives_back_what_was_taken() -> None:
+def test_a_cancelled_allocation_releases_what_was_taken() -> None:
     work = call()
 
     class Cancelling(MemoryStore):

@@ -74,7 +74,7 @@ class Racing(MemoryStore):
 
 
 @pytest.mark.parametrize("vlan", [0, 100])
-def test_whoever_sees_that_another_agent_gave_the_same_address_gives_way(vlan: int) -> None:
+def test_an_agent_that_sees_that_another_agent_gave_the_same_address_gives_way(vlan: int) -> None:
     store = Racing(*overlapping(vlan).list("IPPool"))
     assert give(store, "slow", "a") == ["10.0.0.3/24"]
     assert addresses(store, "a") == ["10.0.0.3"]

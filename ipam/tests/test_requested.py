@@ -93,7 +93,7 @@ def test_an_earlier_sandbox_of_the_same_pod_is_waited_for() -> None:
     assert give(store, ["10.0.0.50"], "v4", container="new", pod="web") == ["10.0.0.50/24"]
 
 
-def test_a_new_wish_replaces_what_the_owner_had() -> None:
+def test_a_new_request_replaces_what_the_owner_had() -> None:
     store = MemoryStore(V4)
     assert give(store, [], "v4") == ["10.0.0.2/24"]
     assert give(store, ["10.0.0.50"], "v4") == ["10.0.0.50/24"]
@@ -109,7 +109,7 @@ def test_a_pool_that_is_being_deleted_gives_no_requested_address() -> None:
         )
 
 
-def test_overlapping_pools_are_matched_so_that_each_wish_is_met() -> None:
+def test_overlapping_pools_are_matched_so_that_each_request_is_met() -> None:
     wide, narrow = pool("wide", "10.0.0.0/24", "10.0.0.1", 24), pool("narrow", "10.0.0.10-10.0.0.20", "10.0.0.1", 24)
     store = MemoryStore(wide, narrow)
     assert give(store, ["10.0.0.15", "10.0.0.50"], "wide", "narrow") == ["10.0.0.50/24", "10.0.0.15/24"]

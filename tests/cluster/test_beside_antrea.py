@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from secnet_testing.antrea import antrea_agent
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.documents import ROOT
 
 pytestmark = pytest.mark.runtime
@@ -69,7 +69,7 @@ def test_it_waits_while_the_feature_is_on_and_goes_on_by_itself(cluster_node_fac
     assert agent.running
 
 
-def test_a_sandbox_is_told_to_come_again(cluster_node_factory: ClusterNodeFactory) -> None:
+def test_a_sandbox_is_answered_try_again_later(cluster_node_factory: ClusterNodeFactory) -> None:
     node = made(cluster_node_factory, sync=True)
     for obj in antrea_agent(secondary_network=True):
         node.api.create(obj)
@@ -99,10 +99,10 @@ def test_an_agent_that_may_not_look_says_so_and_works(cluster_node_factory: Clus
     looked = '"path": "/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent"'
     node.wait(lambda: str(node.api.requests("agent-token")).count(looked.replace('"', "'")) > 2, "it looks again")
     ((message, note),) = problems(node)
-    assert (note, message.startswith("state unknown: ")) == (True, True)
+    assert (note, message.startswith("cannot be read: ")) == (True, True)
     assert node.node.cli("status").returncode == 0
     assert ready(node)[0] == 200
-    assert agent.text.count("state unknown: ") == 1
+    assert agent.text.count("cannot be read: ") == 1
 
 
 def test_an_outage_of_the_api_makes_the_agent_unready_until_it_ends(cluster_node_factory: ClusterNodeFactory) -> None:

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.runtime
@@ -58,7 +58,7 @@ def statics(request: pytest.FixtureRequest, cluster_node_factory: ClusterNodeFac
     return Statics(cluster_node_factory, sync=request.param)
 
 
-def test_a_mirror_that_is_deleted_and_made_anew_costs_no_packet(statics: Statics) -> None:
+def test_a_mirror_that_is_deleted_and_recreated_costs_no_packet(statics: Statics) -> None:
     node, before = statics.node, statics.node.node.records()
     address = node.address("a")
     with traffic(node.namespace("b"), address) as flow:
@@ -91,7 +91,7 @@ def test_networks_go_with_the_sandbox_whoever_removed_the_object_and_when(static
     node.wait(lambda: node.node.records() == () and node.ports() == [], "the ordinary order of things")
 
 
-def test_a_runtime_that_is_away_ends_nobody(statics: Statics) -> None:
+def test_a_runtime_that_is_away_ends_no_one(statics: Statics) -> None:
     node, before = statics.node, statics.node.node.records()
     with traffic(node.namespace("b"), node.address("a")) as flow:
         node.runtime.kill()

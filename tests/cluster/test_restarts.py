@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from secnet_testing.clusternode import STATUS, ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import STATUS, ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.runtime
@@ -64,7 +64,7 @@ def test_network_status_is_repaired_after_a_restart(pair: ClusterNode) -> None:
     assert names == {"other/net", *(entry["name"] for entry in wanted)}
 
 
-def test_an_api_outage_cuts_nobody_off_and_is_made_up_for(pair: ClusterNode) -> None:
+def test_an_api_outage_cuts_no_one_off_and_is_made_up_for(pair: ClusterNode) -> None:
     before = picture(pair)
     with traffic(pair.namespace("a"), pair.address("b")) as flow:
         pair.api.outage(True)
@@ -112,7 +112,7 @@ def test_a_lost_run_directory_is_recovered_from_what_carries_our_mark(pair: Clus
     pair.wait(lambda: pair.used("blue") == 2, "no address is doubled or lost")
 
 
-def test_records_of_another_boot_are_given_up_and_their_pods_served_anew(pair: ClusterNode) -> None:
+def test_records_of_another_boot_are_given_up_and_their_pods_served_again(pair: ClusterNode) -> None:
     """A node's reboot: the kernel's objects are gone, what is in the API and on disk is not."""
     pair.node.stop()
     for name in ("a", "b"):

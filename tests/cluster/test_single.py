@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet_testing.clusternode import compiled_plugin, pool
+from secnet_testing.cluster_node import compiled_plugin, pool
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest
-from secnet_testing.slots import slot_program, slots
+from secnet_testing.slot_driver import slot_program, slots
 
 pytestmark = pytest.mark.ovs
 
@@ -162,7 +162,7 @@ def test_an_agent_that_serves_no_plugin_still_lets_pods_end(caller: Caller) -> N
     assert caller.node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
-def test_what_is_not_as_it_was_made_is_told_and_left_to_the_caller(caller: Caller) -> None:
+def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: Caller) -> None:
     netns, node = caller.node.pod("a"), caller.node
     node.stop()
     content = yaml.safe_load(node.config.read_text())

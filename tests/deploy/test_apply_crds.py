@@ -71,7 +71,7 @@ def test_what_is_there_stays(cluster: Cluster) -> None:
     assert cluster.apply().stdout.count("there already") == 3
 
 
-def test_another_failure_is_told_and_counts(cluster: Cluster) -> None:
+def test_another_failure_is_reported_and_counts(cluster: Cluster) -> None:
     (cluster.folder / "down").touch()
     done = cluster.apply()
     assert done.returncode == 1

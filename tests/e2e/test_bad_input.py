@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from secnet_testing.bad_input import CASES, FILES, Case, FileCase
+from secnet_testing.invalid_objects import CASES, FILES, Case, FileCase
 from secnet_testing.node import Node, play_node
+from secnet_testing.node_inspection import addresses, errors_of, link, network, problems, secnet
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, link, network, problems, secnet
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs
@@ -94,7 +94,7 @@ def test_a_broken_manifest_is_shown_with_its_place(world: World, file: FileCase)
     assert [item for item in world.findings if f"/{file.name}.yaml" in item["file"] and not item["note"]]
 
 
-def test_nobody_else_was_harmed(world: World) -> None:
+def test_no_one_else_was_harmed(world: World) -> None:
     assert world.lost == 0
     assert network(world.status, "web", "eth1")["phase"] == "Attached"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import Node, play_node
+from secnet_testing.node_inspection import addresses, clear, link, port_of
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, clear, link, port_of
 
 pytestmark = pytest.mark.ovs
 
@@ -50,7 +50,7 @@ def _drift(node: Node) -> dict[str, tuple[Callable[[], object], str]]:
 
 
 @pytest.mark.parametrize("kind", ["tag", "port", "address", "down", "mtu", "link", "bridge"])
-def test_drift_is_said_and_mended(watched: Node, kind: str) -> None:
+def test_drift_is_said_and_repaired(watched: Node, kind: str) -> None:
     pods = {name: watched.pod(name) for name in ("web", "db")}
     before = {name: _state(watched, name) for name in pods}
     seen = len(watched.agents[-1].text)

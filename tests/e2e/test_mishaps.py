@@ -14,8 +14,8 @@ import pytest
 from secnet.agent.state.run_dir import RunDirInUse, RunDirLock
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
+from secnet_testing.node_inspection import addresses, exists, identity, link, picture, unchanged, wait_error, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, exists, identity, link, picture, unchanged, wait_error, write
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs
@@ -91,7 +91,7 @@ def test_apply_with_another_state_directory_is_refused(bare: Node, tmp_path: Pat
     assert ping(bare.pod("web"), _address(bare, "db"))
 
 
-def test_a_pool_made_anew_learns_the_addresses_in_use(bare: Node) -> None:
+def test_a_pool_recreated_learns_the_addresses_in_use(bare: Node) -> None:
     _put(bare, *NETWORK)
     bare.agent()
     _attach(bare, "web")
@@ -106,7 +106,7 @@ def test_a_pool_made_anew_learns_the_addresses_in_use(bare: Node) -> None:
     assert ping(bare.pod("web"), _address(bare, "db"))
 
 
-def test_nobody_enters_a_namespace_before_its_pod_left_it(bare: Node) -> None:
+def test_no_one_enters_a_namespace_before_its_pod_left_it(bare: Node) -> None:
     _put(bare, *NETWORK)
     bare.agent()
     _attach(bare, "web", "db")

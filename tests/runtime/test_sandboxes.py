@@ -209,7 +209,7 @@ def test_a_sandbox_that_is_none(client: RuntimeClient) -> None:
         client.status("0" * 64)
 
 
-def test_a_plugin_is_told_twice_to_take_a_sandbox_away(runtime: Runtime) -> None:
+def test_a_plugin_is_called_twice_to_remove_a_sandbox(runtime: Runtime) -> None:
     """The second time without a namespace: what the agent's own plugin must live with."""
     recorded = runtime.add_recorder()
     runtime.chain({"type": "sn-recorder"})

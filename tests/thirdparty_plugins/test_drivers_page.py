@@ -130,7 +130,7 @@ def test_the_example_of_a_backend_names_a_driver_that_is_there(venv: CleanVenv) 
     assert config["networkType"] != "lanes", "it needs a device, and others do not"
 
 
-def test_a_name_that_nobody_has(venv: CleanVenv) -> None:
+def test_a_name_that_no_one_has(venv: CleanVenv) -> None:
     done = venv.run("secnet", "drivers", "lnaes")
     assert (done.returncode, done.stdout) == (1, "")
     assert "no plugin 'lnaes' is installed (installed: antrea, lanes, " in done.stderr

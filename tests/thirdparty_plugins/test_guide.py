@@ -24,11 +24,11 @@ from typing import Any
 import pytest
 import secnet.contract as contract
 from secnet.linux import events, nodelinks, rtnl, sysctl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.netns import Namespace, run_in
-from secnet_testing.scene import only_one
+from secnet_testing.node_inspection import only_one
 
 from .conftest import CleanVenv
 
@@ -224,7 +224,7 @@ def test_the_sketch_of_node_state_can_be_torn_down(sketch: Any) -> None:
     assert diff(before, _picture()) == []
 
 
-def test_the_sketch_sees_its_bridge_and_is_told_of_its_events(sketch: Any) -> None:
+def test_the_sketch_sees_its_bridge_and_is_reported_its_events(sketch: Any) -> None:
     assert sketch.observe_node(contract.Call()).components == ()
     sketch.host = dataclasses.replace(sketch.host, config={"bridge": "br-mine"})
     (missing,) = sketch.observe_node(contract.Call()).components

@@ -51,7 +51,7 @@ def _straight(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- The mirror ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_mirror_that_cannot_be_reached_is_told_apart(tmp_path: Path) -> None:
+def test_a_mirror_that_cannot_be_reached_is_distinguished(tmp_path: Path) -> None:
     with pytest.raises(MirrorUnreachable, match=r"apt-get .* failed"):
         PrivateApt(tmp_path, NOBODY_LISTENS, ["bookworm"]).update()
 

@@ -52,7 +52,7 @@ def test_one_message_makes_a_finished_link_in_another_namespace(wire: Wire) -> N
     assert "state DOWN" in shown
 
 
-def test_the_lower_link_is_told_even_if_both_have_the_same_index(
+def test_the_lower_link_is_reported_even_if_both_have_the_same_index(
     node_netns: Namespace, netns_factory: NetnsFactory
 ) -> None:
     """The kernel leaves IFLA_LINK out where it equals the link's own index, except across namespaces."""

@@ -13,7 +13,7 @@ from secnet_testing.netns import Namespace, run_in
 pytestmark = pytest.mark.kernel
 
 
-def test_every_change_of_a_link_is_told_by_its_name(node_netns: Namespace) -> None:
+def test_every_change_of_a_link_is_reported_by_its_name(node_netns: Namespace) -> None:
     seen: queue.Queue[str] = queue.Queue()
     cancel, ended = threading.Event(), queue.Queue[BaseException]()
 

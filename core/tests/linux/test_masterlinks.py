@@ -27,8 +27,8 @@ from secnet.contract import (
 from secnet.linux.masterlinks import MasterLinks
 from secnet.linux.names import LINK_GROUP, mac_for
 from secnet.linux.rtnl import Link
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
@@ -215,7 +215,7 @@ def test_a_renamed_link_gets_no_twin_and_is_removed(lab: Lab) -> None:
         ("host", f"link set {MASTER} netns NETNS", [("MasterMissing", False)]),
     ],
 )
-def test_what_somebody_changed_is_found(
+def test_what_someone_changed_is_found(
     lab: Lab, netns_factory: NetnsFactory, where: str, command: str, codes: list[tuple[str, bool]]
 ) -> None:
     plan = lab.plan(mtu=1500)

@@ -28,7 +28,7 @@ def test_a_status_without_capabilities_has_none(status: Path) -> None:
     assert lacking(status.parents[1], "CAP_NET_ADMIN").startswith("CAP_NET_ADMIN missing")
 
 
-def test_a_host_without_proc_is_told(tmp_path: Path) -> None:
+def test_a_host_without_proc_is_reported(tmp_path: Path) -> None:
     assert "mount /proc" in lacking(tmp_path, "CAP_NET_ADMIN")
 
 

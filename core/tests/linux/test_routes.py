@@ -112,7 +112,7 @@ def test_default_routes_by_family(net: Wire) -> None:
     assert set(net.pod.default_routes()) == {four, six}
 
 
-def test_a_route_taken_away_is_put_back_from_its_record(net: Wire) -> None:
+def test_a_route_removed_is_put_back_from_its_record(net: Wire) -> None:
     """What the layer-3 step does with eth0's default route, through the JSON of the journal."""
     before = net.pod.default_routes()
     records = [to_json(route) for route in before]
@@ -126,7 +126,7 @@ def test_a_route_taken_away_is_put_back_from_its_record(net: Wire) -> None:
     assert net.pod.default_routes() == before
 
 
-def test_a_route_with_two_next_hops_is_told_apart(net: Wire) -> None:
+def test_a_route_with_two_next_hops_is_distinguished(net: Wire) -> None:
     hops = ["nexthop", "via", "10.1.0.1", "nexthop", "via", "10.1.0.2"]
     run_in(net.pod_ns, ["ip", "route", "add", "10.9.0.0/16", *hops])
     (route,) = (route for route in net.pod.routes() if route.dst == "10.9.0.0/16")

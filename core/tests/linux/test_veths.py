@@ -23,9 +23,9 @@ from secnet.contract import (
 from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
 from secnet.linux.rtnl import Link, host_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet.linux.veths import VethPairs
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
@@ -195,7 +195,7 @@ def test_the_pair_goes_without_the_pods_namespace(lab: Lab) -> None:
         ("pod", "set eth1 name eth7", "PodLinkMissing"),
     ],
 )
-def test_what_somebody_changed_is_found(lab: Lab, where: str, command: str, code: str) -> None:
+def test_what_someone_changed_is_found(lab: Lab, where: str, command: str, code: str) -> None:
     plan = lab.plan()
     lab.veths.make(plan, Call())
     command = command.format(host=plan.names["host"])

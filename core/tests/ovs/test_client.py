@@ -190,7 +190,7 @@ def test_our_port_that_was_altered_is_put_right(client: OvsClient, switch: Priva
 
 
 @pytest.mark.parametrize("other", [{"owner": "b"}, {"key": "c2/eth1"}])
-def test_a_port_of_somebody_else_stays(
+def test_a_port_of_another_owner_stays(
     client: OvsClient, switch: PrivateOvs, bridge: str, other: dict[str, str]
 ) -> None:
     client.add_port(spec(**other), call())
@@ -422,7 +422,7 @@ def test_a_device_added_again_under_its_name_gets_a_port_of_its_own(
         run_in(node_netns, ["ip", "link", "del", "v0"])
 
 
-def test_a_port_that_was_read_is_read_anew_when_it_changed(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
+def test_a_port_that_was_read_is_read_again_when_it_changed(client: OvsClient, switch: PrivateOvs, bridge: str) -> None:
     client.add_port(spec(), call())
     for tag in (200, 300):
         switch.vsctl("set", "port", "p1", f"tag={tag}")

@@ -23,7 +23,7 @@ from secnet_sriov.card import Card
 from secnet_sriov.netdev import mac_refused
 from secnet_sriov.userspace import device_info
 from secnet_testing.netns import run_in
-from secnet_testing.standin import StandInVfDriver
+from secnet_testing.veth_card import StandInVfDriver
 
 from .conftest import MAC, OTHER_VF, PF, VF
 
@@ -74,7 +74,7 @@ def test_the_order_is_vlan_link_other_attributes_move(lab: Lab) -> None:
     }
 
 
-def test_all_of_it_is_given_back(lab: Lab) -> None:
+def test_all_of_it_is_restored(lab: Lab) -> None:
     before = (lab.kept(), lab.host_link())
     driver, pod = lab.driver(), lab.new_netns()
     attachment, _, _ = lab.attach(driver, pod, ALL, mac=NEW_MAC, mtu=1400)
@@ -133,7 +133,7 @@ def test_the_result_names_the_rdma_device(lab: Lab) -> None:
     [("vlan", "$.vlan"), ("mac", "mac"), ("spoofchk", "$.spoofchk"), ("trust", "$.trust"), ("rate", "$.minTxRate"),
      ("linkState", "$.linkState")],
 )  # fmt: skip
-def test_a_refusal_names_the_attribute_and_everything_is_given_back(lab: Lab, refused: str, path: str) -> None:
+def test_a_refusal_names_the_attribute_and_everything_is_restored(lab: Lab, refused: str, path: str) -> None:
     before = lab.kept()
     lab.card.set(VF, refuses=[refused])
     driver, pod = lab.driver(), lab.new_netns()
@@ -159,7 +159,7 @@ def test_what_does_not_read_back_is_no_success(lab: Lab, monkeypatch: pytest.Mon
         driver.attach(attachment, lab.call())
 
 
-def test_a_driver_that_does_not_follow_begins_anew(lab: Lab) -> None:
+def test_a_driver_that_does_not_follow_restarts(lab: Lab) -> None:
     lab.card.set(VF, reverts=MAC)
     driver, pod = lab.driver(), lab.new_netns()
     attachment, result, steps = lab.attach(driver, pod, {"vlan": 100}, mac=NEW_MAC, mtu=1400)

@@ -11,7 +11,7 @@ from secnet.linux.rtnl import VirtualFunction
 from secnet_conformance.steps import Recorder
 from secnet_sriov.attributes import NO_MAC
 from secnet_sriov.card import ATTRIBUTES
-from secnet_testing.standin import StandInCard
+from secnet_testing.veth_card import StandInCard
 
 from .conftest import MAC, VF
 from .test_attach import ALL, NEW_MAC
@@ -74,7 +74,7 @@ def test_the_warning_has_the_old_value_and_the_present(lab: Lab, caplog: pytest.
     assert "vlan stays 100/5/802.1q instead of 7/2/802.1q" in caplog.text
 
 
-def test_what_lets_a_pod_do_harm_is_given_back_first(lab: Lab) -> None:
+def test_what_lets_a_pod_do_harm_is_restored_first(lab: Lab) -> None:
     driver, steps = lab.driver(), Recorder()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), ALL, mac=NEW_MAC)
     driver.detach(attachment, lab.call(steps))
@@ -148,7 +148,7 @@ def test_what_separates_no_pods_is_warned_of(lab: Lab, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("made", [{"vlan": 0, "qos": 0, "trust": False}, {"vlan": 9, "qos": 0, "trust": False}])
-def test_it_is_over_when_somebody_sets_it_on_the_host(lab: Lab, made: dict[str, Any]) -> None:
+def test_it_is_over_when_someone_sets_it_on_the_host(lab: Lab, made: dict[str, Any]) -> None:
     """Or makes the functions anew. What the device is then is what it is given back as, and not what it was once."""
     leave(lab, "trust", "vlan")
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), **made}, "refuses": []})
@@ -159,7 +159,7 @@ def test_it_is_over_when_somebody_sets_it_on_the_host(lab: Lab, made: dict[str, 
     assert not list((lab.folder / "state").rglob("*.json"))
 
 
-def test_a_pod_that_ended_with_it_leaves_it_to_nobody(lab: Lab) -> None:
+def test_a_pod_that_ended_with_it_leaves_it_to_no_one(lab: Lab) -> None:
     """The next attach gives the device back first, and finds then what the card keeps."""
     before, driver, pod = lab.kept(), lab.driver(), lab.new_netns()
     lab.attach(driver, pod, {"trust": "on"})
@@ -206,7 +206,7 @@ def test_a_card_that_must_have_a_mac_gets_its_own(
 def test_what_is_taken_and_does_not_read_back_keeps_no_device(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The stand-in does what it is told, so it is taught to ignore it."""
+    """The stand-in does what it is set to, so it is made to ignore it."""
     driver = lab.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), {"trust": "on"})
     monkeypatch.setattr(StandInCard, "set_vf", lambda *_: None)
@@ -231,7 +231,7 @@ def test_an_mtu_that_is_refused_keeps_no_device(lab: Lab, caplog: pytest.LogCapt
     assert result.mtu == 1400
 
 
-def test_an_mtu_that_nobody_asked_for_is_planned_anew(lab: Lab) -> None:
+def test_an_mtu_that_no_one_asked_for_is_planned_again(lab: Lab) -> None:
     driver, pod = lab.driver(), lab.new_netns()
     lab.attach(driver, pod, mtu=1400)
     lab.end(pod)
@@ -246,7 +246,7 @@ def test_an_mtu_that_nobody_asked_for_is_planned_anew(lab: Lab) -> None:
     assert result.mtu != 70000
 
 
-def test_a_driver_that_was_just_bound_is_unbound_to_begin_anew(lab: Lab) -> None:
+def test_a_driver_that_was_just_bound_is_unbound_to_restart(lab: Lab) -> None:
     """A multicast address is one that each link refuses."""
     lab.card.set(VF, reverts=MAC)
     driver, steps = lab.driver(), Recorder()

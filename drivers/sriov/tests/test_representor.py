@@ -53,7 +53,7 @@ def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsF
     assert driver.inventory(lab.call()).owned == ()
 
 
-def test_our_own_half_attach_without_a_record_is_given_back(
+def test_our_own_half_attach_without_a_record_is_restored(
     offloading: Lab, ovs: OvsFactory, node_netns: Namespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Planned anew, the same interface finds its own settings, those of the representor too: none is one to restore."""
@@ -75,7 +75,7 @@ def test_our_own_half_attach_without_a_record_is_given_back(
     assert link.alias == ""
 
 
-def test_without_open_vswitch_a_mark_alone_is_given_back(offloading: Lab) -> None:
+def test_without_open_vswitch_a_mark_alone_is_restored(offloading: Lab) -> None:
     lab, device = offloading, DeviceRef(id=SF)
     driver = lab.driver(ovsdb=NOWHERE, config=CONFIG)
     attachment = lab.plan(driver, lab.new_netns(), {}, device=device)
@@ -109,7 +109,7 @@ def test_an_mtu_that_the_representor_refuses_keeps_no_device(
     assert driver.inventory(lab.call()).owned == ()
 
 
-def test_a_half_attach_of_which_only_the_representor_is_known_is_given_back(
+def test_a_half_attach_of_which_only_the_representor_is_known_is_restored(
     offloading: Lab, ovs: OvsFactory, node_netns: Namespace
 ) -> None:
     """The saved state was lost in between, and something on the host brought the link up."""

@@ -32,7 +32,7 @@ def reboot(lab: Lab) -> Path:
     return folder.rename(folder.with_name("0" * 36))
 
 
-def test_a_holding_of_another_boot_is_nobodys(lab: Lab) -> None:
+def test_a_holding_of_another_boot_is_of_no_owner(lab: Lab) -> None:
     driver = lab.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns())
     reboot(lab)
@@ -105,7 +105,7 @@ def test_a_damaged_file_of_one_device_hides_no_other(lab: Lab) -> None:
     assert [item.attachment.key for item in driver.inventory(lab.call()).owned] == [attachment.key]
 
 
-def test_a_marked_link_with_a_damaged_file_is_found_and_given_back(lab: Lab) -> None:
+def test_a_marked_link_with_a_damaged_file_is_found_and_restored(lab: Lab) -> None:
     driver, pod = lab.driver(), lab.new_netns()
     before = lab.kept()
     attachment, _, _ = lab.attach(driver, pod, OPTIONS)

@@ -1,4 +1,4 @@
-"""A device that a program takes: there is no link to move, and what is told is told to the physical function."""
+"""A device that a program takes: there is no link to move; the settings go to the physical function."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bound(lab: Lab) -> Lab:
     return lab
 
 
-def test_the_card_is_told_and_nothing_is_moved(bound: Lab) -> None:
+def test_the_card_is_configured_and_nothing_is_moved(bound: Lab) -> None:
     lab, pod = bound, bound.new_netns()
     before, driver = lab.kept(), lab.driver()
     attachment, result, steps = lab.attach(driver, pod, {"vlan": 100, "trust": "on"}, mac=NEW_MAC)
@@ -85,7 +85,7 @@ def test_what_the_card_does_not_take_back_is_not_for_the_next_program(bound: Lab
         lab.attach(driver, lab.new_netns(), {"vlan": 5})
 
 
-def test_check_sees_what_somebody_tells_the_card(bound: Lab) -> None:
+def test_check_sees_what_someone_sets_on_the_card(bound: Lab) -> None:
     lab, driver = bound, bound.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), {"vlan": 100})
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 5}})
@@ -104,7 +104,7 @@ def test_an_mtu_is_unsupported(bound: Lab) -> None:
     assert raised.value.path == "$.mtu"
 
 
-def test_a_device_that_changed_its_driver_is_planned_anew(bound: Lab) -> None:
+def test_a_device_that_changed_its_driver_is_planned_again(bound: Lab) -> None:
     lab, driver = bound, bound.driver()
     attachment = lab.plan(driver, lab.new_netns())
     lab.tree.bind(VF, "igbvf")

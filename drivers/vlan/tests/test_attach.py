@@ -16,7 +16,7 @@ from secnet.contract import (
 )
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import diff
+from secnet_conformance.snapshot import diff
 from secnet_conformance.steps import Recorder
 from secnet_testing.netns import ping, run_in
 
@@ -135,7 +135,7 @@ def test_check_sees_an_altered_link(lab: Lab, where: str, command: str, code: st
     assert codes(lab, driver, attachment) == [code]
 
 
-def test_a_link_that_vanished_is_seen_and_attaching_again_mends_it(lab: Lab) -> None:
+def test_a_link_that_vanished_is_seen_and_attaching_again_repairs_it(lab: Lab) -> None:
     driver = lab.ready_driver()
     pod, _, attachment = lab.talker(driver, 100)
     _, peer, _ = lab.talker(driver, 100)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from secnet.contract import InvalidConfig, NodeReport, NotReady, Unavailable
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet.ovs import OWNER_ID
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import run_in
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_a_missing_uplink_is_a_finding_until_it_comes(lab: Lab) -> None:
     assert lab.switch.rows()["Bridge"][BRIDGE]["ports"] == [BRIDGE, "up0", "up1"]
 
 
-def test_an_uplink_that_was_down_is_brought_up_and_given_back_down(lab: Lab) -> None:
+def test_an_uplink_that_was_down_is_brought_up_and_restored_down(lab: Lab) -> None:
     wire(lab, "up0", up=False)
     before = lab.snapshot()
     reconcile(lab, bridge(BRIDGE, "up0"))
@@ -112,7 +112,7 @@ def test_an_uplink_that_was_down_is_brought_up_and_given_back_down(lab: Lab) -> 
     until_equal(lab, before)
 
 
-def test_an_uplink_given_back_down_stays_down_behind_a_slow_vswitchd(lab: Lab) -> None:
+def test_an_uplink_restored_down_stays_down_behind_a_slow_vswitchd(lab: Lab) -> None:
     wire(lab, "up0", up=False)
     before = lab.snapshot()
     reconcile(lab, bridge(BRIDGE, "up0"))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from secnet_testing.netns import frames, ping, run_in
 from secnet_testing.node import BRIDGE
+from secnet_testing.node_inspection import addresses, link
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, link
 from secnet_testing.vm.fixtures import VFS, Cards
 from secnet_testing.vm.functions import RESOURCE, device_nad, device_pod, state_of_vf
 from secnet_testing.vm.guestnode import GuestNode
@@ -114,7 +114,7 @@ def test_the_wire_carries_vlan_and_priority(node: GuestNode, cards: Cards, wire:
     assert cards.one.vf_info(0)["vlan_list"] == [{"vlan": 100, "qos": 3}]
 
 
-def test_what_the_card_keeps_is_set_and_given_back(node: GuestNode, cards: Cards) -> None:
+def test_what_the_card_keeps_is_set_and_restored(node: GuestNode, cards: Cards) -> None:
     """The emulated card takes these and enforces none: see README.md."""
     cards.one.set_vf(0, "trust", "on", "spoofchk", "off")
     try:

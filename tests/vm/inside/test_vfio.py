@@ -66,7 +66,7 @@ def test_the_card_is_set_and_no_interface_made(node: GuestNode, cards: Cards, fu
     assert state_of_vf(cards.one, 0) == found
 
 
-def test_a_function_whose_pod_is_gone_is_given_back(node: GuestNode, cards: Cards, function: str) -> None:
+def test_a_function_whose_pod_is_gone_is_restored(node: GuestNode, cards: Cards, function: str) -> None:
     found = state_of_vf(cards.one, 0)
     node.store.apply(device_pod(node, "one", "program", function))
     node.wait_attached("one")

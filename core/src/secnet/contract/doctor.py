@@ -20,7 +20,7 @@ class DoctorLevel(StrEnum):
 class DoctorResult:
     """One line of `secnet doctor`.
 
-    what: the thing looked at, such as `uplink eth1`. finding: how it is. remedy: what to do; empty exactly when all is well.
+    what: what was checked, such as `uplink eth1`. finding: the result. remedy: what to do; empty exactly when all is well.
     """
 
     level: DoctorLevel

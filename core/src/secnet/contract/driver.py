@@ -192,8 +192,8 @@ class NetworkDriver(ABC):
         """This driver's view of its part of the node (`HostContext.config`): each thing that attachments stand on, and how it is.
 
         Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
-        without a section there is none. It mends nothing and is no judgement of readiness: that is `reconcile_node`. What could
-        not be looked at before the deadline raises Timeout, or Cancelled when withdrawn.
+        without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
+        not be read before the deadline raises Timeout, or Cancelled when withdrawn.
         """
         return NodeObservation()
 
@@ -204,7 +204,7 @@ class NetworkDriver(ABC):
         Cancelled; the call has no deadline. `notify` is cheap and takes calls from any thread; several events may be one call.
         It is called once when the source begins, since something may have changed before. A source that breaks raises
         Unavailable, and is begun again with back-off. To return at once, as here, means that there are no events: the core
-        then looks at its intervals.
+        then reads at its intervals.
         """
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:

@@ -1,4 +1,4 @@
-"""Events of links: told by the kernel when they come, instead of being looked for."""
+"""Events of links from the kernel, in place of polling."""
 
 from __future__ import annotations
 

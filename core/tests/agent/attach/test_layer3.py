@@ -114,7 +114,7 @@ def test_check_sees_damage(pod: _Pod, damage: str) -> None:
     assert pod.findings(attachment)
 
 
-def test_the_default_route_of_eth0_is_taken_and_given_back(pod: _Pod) -> None:
+def test_the_default_route_of_eth0_is_taken_and_restored(pod: _Pod) -> None:
     with pod.ns.open() as fd, host_rtnl() as host, netns_rtnl(fd) as inside:
         eth0 = host.create_veth("host1", "eth0", fd)
         host.set_link(eth0.index, up=True)

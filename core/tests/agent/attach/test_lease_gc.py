@@ -78,10 +78,10 @@ class Node:
             clock=lambda: self.now,
         )
 
-    def sweep(self, after: float = 0.0) -> list[str]:
+    def collect(self, after: float = 0.0) -> list[str]:
         """Whose leases are left."""
         self.now += after
-        assert self.stale.sweep(["antrea"], Call())
+        assert self.stale.collect(["antrea"], Call())
         return self.pools.containers
 
 
@@ -95,9 +95,9 @@ def test_a_container_of_this_node_goes_when_the_runtime_says_so_and_not_before(n
     assert node.served is not None
     node.served.add("c1")
     node.pod_here = None  # the object is gone: nobody asks it
-    assert node.sweep() == node.sweep(after=10 * GRACE) == ["c1"]
+    assert node.collect() == node.collect(after=10 * GRACE) == ["c1"]
     node.ended.add("c1")
-    assert node.sweep() == []
+    assert node.collect() == []
 
 
 def test_that_it_was_this_nodes_outlives_the_agent(tmp_path: Path) -> None:
@@ -106,56 +106,56 @@ def test_that_it_was_this_nodes_outlives_the_agent(tmp_path: Path) -> None:
     served.add("c1")
     again = Node(tmp_path, Pools("c1"))
     again.ended.add("c1")
-    assert again.sweep() == []
+    assert again.collect() == []
 
 
 def test_a_stale_table_takes_nothing_from_a_pod_that_is_elsewhere_now(node: Node) -> None:
     node.sandboxes[WEB] = "c0"
     node.pod_here = False
-    assert node.sweep() == node.sweep(after=2 * GRACE) == ["c1"]
+    assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
 
 
 def test_an_earlier_sandbox_that_may_run_on_another_node_has_the_grace_period(node: Node) -> None:
     node.sandboxes[WEB] = "c2"
     node.pod_here = True
     node.ended.add("c1")  # the runtime here does not know it
-    assert node.sweep() == node.sweep(after=GRACE - 1) == ["c1"]
-    assert node.sweep(after=1) == []
+    assert node.collect() == node.collect(after=GRACE - 1) == ["c1"]
+    assert node.collect(after=1) == []
 
 
 def test_one_that_the_runtime_knows_to_live_stays_though_it_is_not_remembered(node: Node) -> None:
     node.sandboxes[WEB] = "c2"
     node.pod_here = True
-    assert node.sweep() == node.sweep(after=2 * GRACE) == ["c1"]
+    assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
 
 
-def test_a_pod_that_is_gone_has_the_grace_period_anew_after_it_was_seen(node: Node) -> None:
+def test_a_pod_that_is_gone_has_the_grace_period_again_after_it_was_seen(node: Node) -> None:
     node.ended.add("c1")
-    assert node.sweep() == ["c1"]
+    assert node.collect() == ["c1"]
     node.pod_here = False
-    assert node.sweep(after=GRACE) == ["c1"]
+    assert node.collect(after=GRACE) == ["c1"]
     node.pod_here = None
-    assert node.sweep() == node.sweep(after=GRACE - 1) == ["c1"]
-    assert node.sweep(after=1) == []
+    assert node.collect() == node.collect(after=GRACE - 1) == ["c1"]
+    assert node.collect(after=1) == []
 
 
 def test_what_still_stands_here_keeps_its_address(node: Node) -> None:
     node.found.add(AttachmentId(container_id="c1", ifname="eth1"))
     node.ended.add("c1")
-    assert node.sweep() == node.sweep(after=2 * GRACE) == ["c1"]
+    assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
 
 
 def test_with_manifests_another_sandbox_of_the_pod_is_proof(tmp_path: Path) -> None:
     node = Node(tmp_path, Pools("c1"), manifests=True)
     node.sandboxes[WEB] = None
-    assert node.sweep() == node.sweep(after=2 * GRACE) == ["c1"]
+    assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
     node.sandboxes[WEB] = "c2"
-    assert node.sweep() == []
+    assert node.collect() == []
 
 
-def test_a_backend_that_is_away_is_told(node: Node) -> None:
+def test_a_backend_that_is_away_is_reported(node: Node) -> None:
     node.pools.away = True
-    assert not node.stale.sweep(["antrea"], Call())
+    assert not node.stale.collect(["antrea"], Call())
 
 
 def test_an_allocation_has_the_way_cleared_of_this_nodes_ended_sandboxes(node: Node) -> None:
@@ -181,7 +181,7 @@ def test_only_containers_that_something_names_are_remembered(node: Node, tmp_pat
     assert node.served is not None
     node.served.add("c1")
     node.served.add("c9")
-    node.sweep()
+    node.collect()
     assert (tmp_path / "sandboxes").read_text() == "c1\n"
     assert "c9" not in node.served
     assert "c1" in SandboxLedger(tmp_path)

@@ -22,8 +22,8 @@ from secnet.contract import (
     NetnsRef,
     NotReady,
 )
-from secnet_testing.builders import request
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
+from secnet_testing.contract_objects import request
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry, toy_work
 
 DEVICE, OTHER = DeviceRef(id="0000:3b:02.1"), DeviceRef(id="0000:3b:02.2")
 
@@ -55,8 +55,8 @@ def elsewhere(device: DeviceRef | None = None) -> AttachRequest:
     )
 
 
-def sweep(orphan_gc: OrphanGarbageCollector) -> None:
-    orphan_gc.sweep(["toy"], Call.within(5))
+def collect(orphan_gc: OrphanGarbageCollector) -> None:
+    orphan_gc.collect(["toy"], Call.within(5))
 
 
 @pytest.mark.parametrize("moment", ["plan", "attach"])
@@ -69,19 +69,19 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(
     answer = {"plan": Attachment(request=work.request), "attach": AttachResult(netdev=False)}[moment]
 
     def meanwhile() -> Any:
-        sweep(orphan_gc)
+        collect(orphan_gc)
         return answer
 
     rig.script.instead[moment] = meanwhile
     record = rig.attach(work)
-    sweep(orphan_gc)
+    collect(orphan_gc)
     assert rig.script.detached == []
     rig.pipeline.detach(record, Call.within(5))
-    sweep(orphan_gc)
+    collect(orphan_gc)
     assert rig.script.detached == [record.key, lost().key]
 
 
-def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
+def test_a_detach_that_takes_long_keeps_no_one_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:
     rig.script.found = (lost(DEVICE),)
     seen: list[int] = []
 
@@ -90,11 +90,11 @@ def test_a_detach_that_takes_long_keeps_nobody_of_its_type_waiting(rig: Rig, orp
         seen.append(len(rig.script.detached))
 
     rig.script.instead["detach"] = meanwhile
-    sweep(orphan_gc)
+    collect(orphan_gc)
     assert seen == [1]
 
 
-def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
+def test_an_orphan_that_cannot_be_removed_is_in_the_way_of_no_other(
     rig: Rig, orphan_gc: OrphanGarbageCollector, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = lost(DEVICE), lost(container="older")
@@ -104,12 +104,12 @@ def test_an_orphan_that_cannot_be_given_back_is_in_nobody_elses_way(
         orphan_gc.before_attach(elsewhere(OTHER), Call.within(5))
     assert rig.script.detached == [first.key, second.key], "each was tried, once"
     assert caplog.text.count("NotReady: no driver is bound; bind it") == 2
-    sweep(orphan_gc)
-    assert rig.script.detached == [first.key, second.key] * 2, "it is tried again at the next sweep"
+    collect(orphan_gc)
+    assert rig.script.detached == [first.key, second.key] * 2, "it is tried again at the next run"
     del rig.script.instead["detach"]
-    sweep(orphan_gc)
+    collect(orphan_gc)
     rig.script.found = ()
-    sweep(orphan_gc)
+    collect(orphan_gc)
     assert rig.script.detached == [first.key, second.key] * 3
 
 

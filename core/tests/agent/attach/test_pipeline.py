@@ -30,8 +30,8 @@ from secnet.contract import (
     VerifyFailed,
     thaw,
 )
-from secnet_testing.builders import request
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
+from secnet_testing.contract_objects import request
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry, toy_work
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_what_no_record_knows_is_not_detached_beside_work_on_the_same_interface(
 
 
 @pytest.mark.parametrize("said", [None, {"type": "pci", "version": "1.1.0", "pci": {"pci-address": "x"}}])
-def test_a_pci_device_is_told_of_where_the_driver_does_not(rig: Rig, said: Any) -> None:
+def test_a_pci_device_is_reported_where_the_driver_does_not(rig: Rig, said: Any) -> None:
     rig.script.instead["attach"] = lambda: AttachResult(netdev=False, device_info=said)
     result = rig.attach(toy_work(device=DeviceRef(id="0000:3b:02.1"))).result
     own = {"type": "pci", "version": "1.1.0", "pci": {"pci-address": "0000:3b:02.1"}}

@@ -15,7 +15,7 @@ def test_each_key_is_due_at_once_and_then_when_its_time_has_passed() -> None:
     assert occasions.is_due("a")
 
 
-def test_a_key_that_was_forgotten_begins_anew() -> None:
+def test_a_key_that_was_forgotten_restarts() -> None:
     occasions = IntervalLimiter(60, clock=lambda: 0.0)
     assert occasions.is_due("a")
     occasions.forget("a")

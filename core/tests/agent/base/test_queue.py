@@ -126,7 +126,7 @@ def test_what_was_due_when_a_key_is_taken_is_done_after_it() -> None:
     assert queue.stop(10)
 
 
-def test_nobody_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
+def test_no_one_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
     started, gate = threading.Event(), threading.Event()
 
     def handle(key: Hashable) -> None:

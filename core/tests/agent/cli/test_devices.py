@@ -14,9 +14,9 @@ from secnet.agent.model.record import Record
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import DeviceRef, NetworkRef, Unavailable
 from secnet.linux.functions import Functions
-from secnet_testing.builders import record
-from secnet_testing.fakesys import FakeSys
-from secnet_testing.toys import Script, fail, toy_registry
+from secnet_testing.contract_objects import record
+from secnet_testing.fake_sysfs import FakeSys
+from secnet_testing.scripted_plugins import Script, fail, toy_registry
 
 PF, VF0, VF1, SF, GONE = "0000:3b:00.0", "0000:3b:02.0", "0000:3b:02.1", "mlx5_core.sf.2", "0000:99:00.1"
 
@@ -64,7 +64,7 @@ def test_the_kubelets_word_counts_for_what_no_record_has(
     assert (data[VF1]["pod"], data[VF1]["resource"]) == ("default/web", "example.com/sriov")
 
 
-def test_a_device_that_is_gone_from_the_bus_is_told_of(
+def test_a_device_that_is_gone_from_the_bus_is_reported(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert show(functions, (holds(GONE, "net1"),), as_json=True) == 1
@@ -90,7 +90,7 @@ def test_what_the_driver_holds_is_not_free_when_its_record_is_lost(
     assert (data[SF]["pod"], data[SF]["network"], data[SF]["before"]) == ("c9", "", "unknown")
 
 
-def test_what_a_driver_holds_is_told_of_when_it_is_gone_from_the_bus(
+def test_what_a_driver_holds_is_reported_when_it_is_gone_from_the_bus(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert show(functions, (), {}, (holds(GONE, "net1").attachment,), as_json=True) == 1
@@ -123,7 +123,7 @@ def test_an_id_that_no_bus_has_is_not_gone(functions: Functions, capsys: pytest.
     assert json.loads(capsys.readouterr().out)[-1]["kind"] == "other"
 
 
-def test_drivers_that_need_devices_are_asked_and_one_that_fails_is_told_of(
+def test_drivers_that_need_devices_are_asked_and_one_that_fails_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = holds(VF0, "net1").attachment

@@ -10,8 +10,8 @@ from secnet.agent.cli import main
 from secnet.agent.cluster.kube import RULES
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.state.reports import Reports
-from secnet_testing.builders import POD
-from secnet_testing.clusternode import nad, pod, pool
+from secnet_testing.cluster_node import nad, pod, pool
+from secnet_testing.contract_objects import POD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 
@@ -74,7 +74,7 @@ def test_get_says_what_is_missing_where_the_api_cannot_be_asked(
 
 
 @pytest.mark.parametrize("command", ["apply", "delete"])
-def test_nothing_is_put_into_a_store_that_nobody_reads(
+def test_nothing_is_put_into_a_store_that_no_one_reads(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", encoding="utf-8")

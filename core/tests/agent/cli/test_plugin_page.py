@@ -93,7 +93,7 @@ def test_a_name_of_another_kind_and_no_name(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(("name", "near"), [("VLAN", "vlan"), ("statik", "static")])
-def test_a_mistyped_name_is_told_the_nearest(
+def test_a_mistyped_name_shows_the_nearest(
     name: str, near: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["drivers", name, "--state-dir", str(tmp_path)]) == 1

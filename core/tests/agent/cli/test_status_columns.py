@@ -9,7 +9,7 @@ from secnet.agent.cli.status import print_reports
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import PodRef, StatusColumn
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 POD = PodReport(
     pod=PodRef(namespace="default", name="a", uid="u"),
@@ -29,7 +29,7 @@ def registry_with(**columns: tuple[StatusColumn, ...]) -> Registry:
     return Registry(drivers=drivers)
 
 
-def test_a_column_shows_the_detail_of_whoever_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_column_shows_the_detail_of_the_network_that_has_it(capsys: pytest.CaptureFixture[str]) -> None:
     lane = StatusColumn(key="lane", title="LANE")
     print_reports((POD,), registry_with(toy=(lane,), other=(lane, StatusColumn(key="speed", title="SPEED"))))
     header, first, second = (line.split() for line in capsys.readouterr().out.splitlines())

@@ -157,7 +157,7 @@ class ObjectRules:
         with pytest.raises(ObjectNotFound):
             world.cluster.update_status(live)
 
-    def test_annotations_are_set_and_taken_away_one_by_one(self, world: World) -> None:
+    def test_annotations_are_set_and_removed_one_by_one(self, world: World) -> None:
         world.create(pod("a", "net1"))
         world.cluster.patch_annotations("Pod", "a", "default", {STATUS: "[]", "x": "1"})
         stored = world.second.patch_annotations("Pod", "a", "default", {"x": None, "y": "2"})

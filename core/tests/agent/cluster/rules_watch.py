@@ -74,7 +74,7 @@ class WatchRules:
         world.cluster.close()
         assert set(threading.enumerate()) <= before
 
-    def test_each_kind_that_is_watched_is_told_of(self, world: World) -> None:
+    def test_each_kind_that_is_watched_is_reported(self, world: World) -> None:
         makers = {"Pod": pod, "NetworkAttachmentDefinition": nad, "IPPool": pool}
         assert {"Pod", "NetworkAttachmentDefinition"} <= set(world.cluster.watched)
         early = [world.create(makers[kind]("early")) for kind in world.cluster.watched]

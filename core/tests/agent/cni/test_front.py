@@ -46,7 +46,7 @@ def front(file: Path, metrics: PrometheusMetrics) -> Iterator[CniFront]:
     assert front.close(0.0)
 
 
-def test_an_entry_that_is_written_again_is_told_and_counted(
+def test_an_entry_that_is_written_again_is_reported_and_counted(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "secnet.agent.cni.front")

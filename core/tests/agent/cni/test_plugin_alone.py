@@ -28,7 +28,7 @@ def refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("leave", [lambda path: None, refused], ids=["no socket", "nobody listens"])
-def test_add_is_told_to_come_again(hasty: Plugin, leave: Callable[[Path], None]) -> None:
+def test_add_is_answered_try_again_later(hasty: Plugin, leave: Callable[[Path], None]) -> None:
     leave(hasty.socket)
     status, error = hasty.call("ADD", conf())
     assert (status, error["code"], error["cniVersion"]) == (1, 11, "1.0.0")
@@ -84,7 +84,7 @@ def test_these_succeed_and_say_nothing(hasty: Plugin, command: str) -> None:
     assert hasty.run(command, conf(), CNI_NETNS="") == (0, "")
 
 
-def test_del_of_one_network_is_told_to_come_again(hasty: Plugin) -> None:
+def test_del_of_one_network_is_answered_try_again_later(hasty: Plugin) -> None:
     """Its caller may end an interface of a Pod that lives on: nobody else would ever know that it is to go."""
     assert hasty.call("DEL", single(), CNI_NETNS="")[1]["code"] == 11
     assert hasty.run("GC", single(), CNI_NETNS="") == (0, "")

@@ -16,7 +16,7 @@ from secnet.agent.networks.desired import diff
 from secnet.agent.networks.requests import is_outdated
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
-from secnet_testing.builders import element, record, work
+from secnet_testing.contract_objects import element, record, work
 
 VF, SF = "example.com/vf", "example.com/sf"
 POD: Mapping[str, Any] = {"metadata": {"name": "web", "namespace": "default", "uid": "uid-web"}}
@@ -89,7 +89,7 @@ def test_a_pod_without_devices_costs_no_question(assign: Any) -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.ATTACHING, Phase.DETACHING])
-def test_what_is_begun_anew_gets_the_device_that_it_had(assign: Any, journal: Journal, phase: Phase) -> None:
+def test_what_is_restarted_gets_the_device_that_it_had(assign: Any, journal: Journal, phase: Phase) -> None:
     """Also where the source is away."""
     journal.write(holding("a", "d2", phase=phase))
     journal.write(holding("b", "d1"))
@@ -110,7 +110,7 @@ def test_two_networks_never_swap(assign: Any, journal: Journal) -> None:
     assert given(assign(source, net("a"), changed)) == {"b": "d1"}
 
 
-def test_a_living_attachment_made_anew_keeps_its_device(assign: Any, journal: Journal) -> None:
+def test_a_living_attachment_recreated_keeps_its_device(assign: Any, journal: Journal) -> None:
     journal.write(holding("a", "d2"))
     ((_, outcome),) = assign(Source({}), net("a")).keep
     assert outcome.request.device == DeviceRef(id="d2", resource=VF)
@@ -121,7 +121,7 @@ def test_a_device_of_another_resource_is_not_kept(assign: Any, journal: Journal)
     assert given(assign(Source({VF: ("d1",), SF: ("s1",)}), net("a"))) == {"a": "d1"}
 
 
-def test_what_another_sandbox_had_is_nobodys(assign: Any, journal: Journal) -> None:
+def test_what_another_sandbox_had_is_of_no_owner(assign: Any, journal: Journal) -> None:
     journal.write(holding("a", "d2", container="old"))
     assert given(assign(Source({VF: ("d1", "d2")}), net("a"), net("b"))) == {"a": "d1", "b": "d2"}
 

@@ -4,7 +4,7 @@ from secnet.agent.model.record import Phase
 from secnet.agent.model.work import Ignored, Rejected
 from secnet.agent.networks.desired import diff
 from secnet.contract import ObjectNotFound
-from secnet_testing.builders import element, record, work
+from secnet_testing.contract_objects import element, record, work
 
 
 def test_what_is_attached_as_asked_stays() -> None:
@@ -21,7 +21,7 @@ def test_a_new_element_is_attached_and_a_missing_one_removed() -> None:
     assert changes.attach == (new,)
 
 
-def test_a_changed_wish_makes_a_new_attachment() -> None:
+def test_a_changed_request_makes_a_new_attachment() -> None:
     old, new = (
         record(attachment_options={"mac": "02:00:00:00:00:01"}),
         work(attachment_options={"mac": "02:00:00:00:00:02"}),
@@ -30,12 +30,12 @@ def test_a_changed_wish_makes_a_new_attachment() -> None:
     assert (changes.remove, changes.attach, changes.keep) == ((old,), (new,), ())
 
 
-def test_a_wish_is_equal_after_a_round_trip_through_the_journal() -> None:
+def test_a_request_is_equal_after_a_round_trip_through_the_journal() -> None:
     wish = {"ips": ("10.0.0.2",), "default_route": ()}
     assert diff([record(attachment_options=wish)], [work(attachment_options=wish)], "c1").keep
 
 
-def test_another_sandbox_and_half_built_attachments_are_removed_and_made_anew() -> None:
+def test_another_sandbox_and_half_built_attachments_are_removed_and_recreated() -> None:
     dead, half = record(container="c0"), record(phase=Phase.ATTACHING, name="red", selection_id=element("red"))
     wanted = [work(), work("eth2", name="red", selection_id=element("red"))]
     changes = diff([dead, half], wanted, "c1")

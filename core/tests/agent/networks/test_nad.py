@@ -72,7 +72,7 @@ def test_left_alone(config: Any) -> None:
 
 
 @pytest.mark.parametrize("spec", [None, {}, {"config": None}])
-def test_a_nad_without_config_is_known_to_somebody_else(spec: Any) -> None:
+def test_a_nad_without_config_is_known_to_another_owner(spec: Any) -> None:
     assert parse_nad(nad(VALID) | {"spec": spec}, REGISTRY) is None
 
 
@@ -160,7 +160,7 @@ def test_a_device_type_without_resource_is_refused(annotations: Any) -> None:
         parse_nad(nad(VALID | {"networkType": "slot"}, annotations=annotations), REGISTRY)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     config = VALID | {"mtu": -1, "vlan": 5000, "vlna": 1, "ipam": {"type": "dhcp"}}
     _, problems = examine_nad(nad(config), REGISTRY)
     assert [problem.path for problem in problems] == ["$.mtu", "$.vlna", "$.vlan", "$.ipam.type"]
@@ -186,7 +186,7 @@ def refuse_seven(driver: NetworkDriver, options: Mapping[str, Any]) -> None:
         raise InvalidConfig("seven is unlucky", hint="take eight", path="$.vlan")
 
 
-def test_what_only_the_driver_can_refuse_is_told_with_its_name_and_path() -> None:
+def test_what_only_the_driver_can_refuse_is_shown_with_its_name_and_path() -> None:
     registry = registry_where(refuse_seven)
     with pytest.raises(InvalidNetwork, match=r"ns/net: \$\.vlan: seven is unlucky \(driver vlan\); take eight"):
         parse_nad(nad(VALID | {"vlan": 7}), registry)

@@ -130,7 +130,7 @@ def test_good_and_foreign_objects_are_no_problem() -> None:
     assert seen.problems() == ()
 
 
-def test_a_problem_goes_with_its_mending_or_its_object() -> None:
+def test_a_problem_goes_with_its_repair_or_its_object() -> None:
     seen = ObjectProblems(REGISTRY)
     seen.update(_bad_nad())
     since = seen.problems()[0].since

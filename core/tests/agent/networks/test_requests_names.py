@@ -65,7 +65,7 @@ def test_living_attachments_keep_their_names() -> None:
     assert [item.ifname for item in named("new,c,a", recorded)] == ["eth2", "eth3", "eth1"]
 
 
-def test_a_living_attachment_wins_over_a_new_explicit_wish() -> None:
+def test_a_living_attachment_wins_over_a_new_explicit_request() -> None:
     found = named("new@eth1,a", {element("a"): "eth1"})
     assert found[1].ifname == "eth1"
     assert found[1].error is None
@@ -117,5 +117,5 @@ def selections(plan: list[tuple[str, str | None]]) -> tuple[Selection, ...]:
 
 
 @pytest.mark.parametrize("count", [1, 5, 100])
-def test_names_without_wishes_are_consecutive(count: int) -> None:
+def test_names_without_requests_are_consecutive(count: int) -> None:
     assert [item.ifname for item in named(",".join(["a"] * count))] == [f"eth{n}" for n in range(1, count + 1)]

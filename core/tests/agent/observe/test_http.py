@@ -13,10 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
-from secnet.agent.base.metrics import Metrics
 from secnet.agent.observe._app import Response, make_app
 from secnet.agent.observe._http import HttpServer, parse_listen
-from secnet.agent.observe.health import Heartbeats, serve_health
 from secnet.contract import InvalidConfig, NotReady
 from secnet_conformance.netns import inside
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
@@ -65,7 +63,7 @@ def test_it_serves_its_routes_and_nothing_else(server: HttpServer) -> None:
 @pytest.mark.parametrize(
     "text", [b"\x00\xff\r\n\r\n", b"GET /ok\r\n", b"GET /ok HTTP/9.9\r\n\r\n", b"GET " + b"x" * 70000 + b"\r\n\r\n"]
 )
-def test_garbage_harms_nobody(server: HttpServer, text: bytes) -> None:
+def test_garbage_harms_no_one(server: HttpServer, text: bytes) -> None:
     with _connect(server) as client, contextlib.suppress(OSError):  # it is closed before all was sent
         client.sendall(text)
         client.shutdown(socket.SHUT_WR)
@@ -138,7 +136,7 @@ def _wait_open(clients: Sequence[socket.socket], wanted: Sequence[bool]) -> None
         time.sleep(0.01)
 
 
-def test_many_clients_that_say_nothing_are_bounded_and_hold_up_nobody() -> None:
+def test_many_clients_that_say_nothing_are_bounded_and_hold_up_no_one() -> None:
     server = HttpServer("127.0.0.1:0", APP, seconds=60)
     clients = []
     try:
@@ -185,7 +183,7 @@ def test_one_connection_may_ask_again_and_a_stop_leaves_no_file() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_clients_that_come_again_and_again_hold_up_nobody() -> None:
+def test_clients_that_come_again_and_again_hold_up_no_one() -> None:
     server, stop = HttpServer("127.0.0.1:0", APP, seconds=60), threading.Event()
 
     def hog() -> None:
@@ -295,19 +293,3 @@ def test_addresses(text: str, value: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidConfig, match="is not ADDRESS:PORT"):
         parse_listen(text)
-
-
-def test_nothing_is_served_without_an_address() -> None:
-    serve_health(None, Metrics(), stuck=list, unready=list)()
-    assert _threads() == []
-
-
-def test_a_thread_that_does_not_come_round_is_named() -> None:
-    now = [0.0]
-    beats = Heartbeats(clock=lambda: now[0])
-    beats.beat("poll_loop", 10)
-    beats.beat("resync_loop", 100)
-    now[0] = 11
-    assert beats.late() == ["poll_loop is stuck or ended, since 1 s"]
-    beats.beat("poll_loop", 10)
-    assert beats.late() == []

@@ -20,8 +20,8 @@ from secnet.agent.observe._pool_usage import PoolUsageCache
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
 from secnet.contract import Busy, Call, ErrorInfo, Metric, PoolUsage, Unavailable
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, Script, fail, make_rig, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, fail, make_rig, toy_registry
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_pools_are_read_at_most_each_half_minute() -> None:
     usage.close()
 
 
-def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
+def test_a_cluster_that_hangs_does_not_hold_a_scrape() -> None:
     def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
         cancel.wait(30)
         return ()

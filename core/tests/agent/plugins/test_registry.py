@@ -274,7 +274,7 @@ def test_a_version_of_5000_digits_is_refused(install: Install, version: str) -> 
     assert len(problem.error.message) < 200
 
 
-def test_a_description_that_raises_when_it_is_looked_at(install: Install) -> None:
+def test_a_description_that_raises_when_it_is_checked(install: Install) -> None:
     vicious = driver("return type('Info', (), {'contract': property(lambda self: 1 / 0)})()")
     assert "ZeroDivisionError" in only_problem(install(vicious)).error.message
 

@@ -15,7 +15,7 @@ from secnet.agent.pods.controller import Controller
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import ObjectNotFound, Unavailable
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 
 def _wait(condition: Callable[[], bool]) -> None:
@@ -124,7 +124,7 @@ class Told:
     ],
     ids=["known", "before the watch tells of it", "its end was dealt with", "a later Pod of the name"],
 )
-def test_a_failure_is_told_of_no_pod_that_is_gone(
+def test_a_failure_is_not_reported_for_a_pod_that_is_gone(
     tmp_path: Path, listed: str | None, there: str | None, told: list[str]
 ) -> None:
     """Its report would stay until the next start."""

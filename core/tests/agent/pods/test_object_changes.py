@@ -34,7 +34,7 @@ def test_what_a_change_means(before: dict[str, Any], after: dict[str, Any], chan
     assert changes.note(after, deleted=False) is change
 
 
-def test_objects_are_told_apart_and_a_deleted_one_is_new_again() -> None:
+def test_objects_are_distinguished_and_a_deleted_one_is_new_again() -> None:
     changes = ObjectChanges()
     assert changes.note(_pool("vlan1", used=2), deleted=False) is ObjectChange.NEW
     assert changes.note(_pool("vlan10", used=1), deleted=False) is ObjectChange.NEW

@@ -7,7 +7,7 @@ import pytest
 from secnet.agent.pods._recovery import Recovery
 
 
-def test_it_is_done_when_each_pod_was_looked_at() -> None:
+def test_it_is_done_when_each_pod_was_checked() -> None:
     recovery = Recovery()
     recovery.begin([("default", "a"), ("default", "b")])
     recovery.note(("default", "other"))

@@ -33,5 +33,5 @@ def test_who_was_kept_waiting_is_named_and_who_kept_them_comes_last() -> None:
     assert [turns.after(B), turns.after(C), turns.after(A)] == [C, A, None]
 
 
-def test_nobody_is_there() -> None:
+def test_no_one_is_there() -> None:
     assert Round().begin(set()) == (None, ())

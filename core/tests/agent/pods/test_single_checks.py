@@ -12,8 +12,8 @@ from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
-from secnet_testing.builders import POD
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_work
+from secnet_testing.contract_objects import POD
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
@@ -50,7 +50,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_what_deviates_is_told_until_it_is_right_again_and_left_alone(scene: Scene) -> None:
+def test_what_deviates_is_shown_until_it_is_right_again_and_left_alone(scene: Scene) -> None:
     assert scene.found() == []
     scene.rig.script.instead["check"] = lambda: DOWN
     ((reason, message, hint),) = scene.found()
@@ -70,19 +70,19 @@ def test_a_lost_lease_is_listed_again(scene: Scene) -> None:
     assert scene.rig.script.asked_for == [("10.0.0.2/24",)]
 
 
-def test_a_lease_that_cannot_be_listed_again_is_told(scene: Scene) -> None:
+def test_a_lease_that_cannot_be_listed_again_is_reported(scene: Scene) -> None:
     scene.rig.script.instead |= {"check_lease": lambda: LOST, "allocate": fail(Unavailable("there is no pool"))}
     ((reason, message, _),) = scene.found()
     assert reason == "LeaseNotListed"
     assert "there is no pool" in message
 
 
-def test_a_check_that_fails_is_told(scene: Scene) -> None:
+def test_a_check_that_fails_is_reported(scene: Scene) -> None:
     scene.rig.script.instead["check"] = fail(Unavailable("the switch does not answer"))
     assert [reason for reason, *_ in scene.found()] == ["Unavailable"]
 
 
-def test_a_pod_that_is_worked_on_is_looked_at_the_next_time(scene: Scene) -> None:
+def test_a_pod_that_is_worked_on_is_checked_the_next_time(scene: Scene) -> None:
     scene.rig.script.instead["check"] = lambda: DOWN
     before = scene.found()
     scene.busy = True
@@ -92,7 +92,7 @@ def test_a_pod_that_is_worked_on_is_looked_at_the_next_time(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "being removed"])
-def test_what_has_ended_is_told_no_longer(scene: Scene, gone: bool) -> None:
+def test_what_has_ended_is_shown_no_longer(scene: Scene, gone: bool) -> None:
     scene.rig.script.instead["check"] = lambda: DOWN
     assert scene.found()
     if gone:

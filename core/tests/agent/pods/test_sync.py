@@ -28,8 +28,8 @@ from secnet.contract import (
     NotReady,
     Unavailable,
 )
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 KEY = (POD.namespace, POD.name)
 
@@ -104,7 +104,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(make_rig(tmp_path / "journal"), replace(old, attachment=replace(old.attachment, request=request)))
 
 
-def test_a_namespace_that_cannot_be_looked_at_stays_and_the_sync_comes_to_its_end(scene: Scene) -> None:
+def test_a_namespace_that_cannot_be_checked_stays_and_the_sync_comes_to_its_end(scene: Scene) -> None:
     result = scene.sync()
     assert result.report is not None
     assert result.report.error is not None
@@ -113,7 +113,7 @@ def test_a_namespace_that_cannot_be_looked_at_stays_and_the_sync_comes_to_its_en
     assert scene.rig.journal.records() == (scene.record,)
 
 
-def test_a_fault_of_ours_is_told_and_tried_again(scene: Scene) -> None:
+def test_a_fault_of_ours_is_reported_and_tried_again(scene: Scene) -> None:
     scene.source.fault = RecursionError("too deep")
     result = scene.sync()
     assert result.report is not None
@@ -134,7 +134,7 @@ def test_what_outlives_its_pod_stays_until_its_sandbox_ends(scene: Scene, uid: s
     assert scene.rig.journal.records() == ()
 
 
-def test_what_outlives_its_pod_is_not_told_of_a_later_pod_of_the_name(scene: Scene) -> None:
+def test_what_outlives_its_pod_is_not_reported_of_a_later_pod_of_the_name(scene: Scene) -> None:
     result = scene.sync("another")
     assert result.records == ()
     assert result.report is not None

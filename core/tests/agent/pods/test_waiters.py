@@ -85,7 +85,7 @@ def index(woken: Woken) -> Waiters:
     return Waiters(SimpleNamespace(watched=("IPPool",)), (POOL,), woken)  # type: ignore[arg-type]
 
 
-def test_a_pool_whose_name_begins_alike_wakes_nobody(index: Waiters, woken: Woken) -> None:
+def test_a_pool_whose_name_begins_alike_wakes_no_one(index: Waiters, woken: Woken) -> None:
     index.note(A, _busy("vlan10", message="IPPool vlan1 and IPPool vlan10 are full"), 1)
     index.changed(_ref("vlan1"), 5)
     assert woken.keys == []

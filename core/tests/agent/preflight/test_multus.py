@@ -42,7 +42,7 @@ def test_it_is_remembered_while_it_is_away_and_by_the_next_agent(conf: Path, mad
     assert made()()
 
 
-def test_what_is_remembered_is_told_with_what_ends_it(tmp_path: Path, conf: Path, made: Callable[..., Multus]) -> None:
+def test_what_is_remembered_is_shown_with_what_ends_it(tmp_path: Path, conf: Path, made: Callable[..., Multus]) -> None:
     conf.write_text(CONF)
     multus = made()
     assert multus()
@@ -89,7 +89,7 @@ def test_what_cannot_be_written_is_known_to_this_process(
     assert made()(), "it is written as soon as that can be done"
 
 
-def test_it_is_remembered_where_its_configuration_cannot_be_looked_at(conf: Path, made: Callable[..., Multus]) -> None:
+def test_it_is_remembered_where_its_configuration_cannot_be_checked(conf: Path, made: Callable[..., Multus]) -> None:
     conf.write_text(CONF)
     assert made()()
     conf.unlink()

@@ -45,7 +45,7 @@ def living(netns_factory: NetnsFactory) -> Sandbox:
     return Sandbox(container_id="new", netns=identify(netns_factory().path))
 
 
-def test_what_was_told_comes_before_what_others_know(living: Sandbox) -> None:
+def test_what_was_registered_comes_before_what_others_know(living: Sandbox) -> None:
     cni_sandboxes = CniSandboxCache(Others("old"))
     assert cni_sandboxes.resolve(pod()).container_id == "old"
     cni_sandboxes.register(pod(), living)
@@ -99,7 +99,7 @@ def test_a_namespace_that_is_gone_counts_no_longer() -> None:
     assert cni_sandboxes.resolve(pod()).container_id == "old"
 
 
-def test_a_sandbox_that_add_told_of_is_awaited_until_its_del(living: Sandbox) -> None:
+def test_a_sandbox_that_add_registered_is_awaited_until_its_del(living: Sandbox) -> None:
     """The runtime lists it only when ADD has returned."""
     cni_sandboxes = CniSandboxCache(Others("ended"))
     assert not cni_sandboxes.is_awaited("new")
@@ -115,7 +115,7 @@ def test_a_sandbox_whose_namespace_is_gone_is_not_awaited() -> None:
     assert not cni_sandboxes.is_awaited("new")
 
 
-def test_a_glance_shows_what_was_told_as_long_as_its_namespace_stands(living: Sandbox) -> None:
+def test_a_glance_shows_what_was_registered_as_long_as_its_namespace_stands(living: Sandbox) -> None:
     cni_sandboxes = CniSandboxCache(Others("old"))
     cni_sandboxes.register(pod(), living)
     assert cni_sandboxes.fingerprint(pod()) == "new"

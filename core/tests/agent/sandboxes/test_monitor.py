@@ -17,7 +17,7 @@ from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import NetnsRef
 from secnet.linux.netns import identify
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 from secnet_testing.netns import NetnsFactory
 
 GONE = NetnsRef(path="/run/netns/none", device=1, inode=2)
@@ -80,7 +80,7 @@ def test_a_namespace_lives_until_it_is_known_to_be_gone(netns_factory: NetnsFact
     assert found == [True, True, False]
 
 
-def test_a_sandbox_outlives_its_pod_as_long_as_nobody_says_that_it_ended(unreadable: NetnsRef) -> None:
+def test_a_sandbox_outlives_its_pod_as_long_as_no_one_says_that_it_ended(unreadable: NetnsRef) -> None:
     source = Source()
     whole, half, gone = (
         at(record("eth1"), unreadable),
@@ -92,7 +92,7 @@ def test_a_sandbox_outlives_its_pod_as_long_as_nobody_says_that_it_ended(unreada
     assert outliving((whole, half, gone), source) == ()
 
 
-def test_only_what_changed_is_looked_at(journal: Journal) -> None:
+def test_only_what_changed_is_checked(journal: Journal) -> None:
     source = Source()
     source.glances = {"a": 1, "b": 1}
     look = lookout(source, journal, "a", "b")
@@ -118,7 +118,7 @@ def test_a_look_that_fails_stops_no_other(journal: Journal, caplog: pytest.LogCa
     look = lookout(source, journal, "a", "b")
     with caplog.at_level(logging.ERROR):
         assert ("default", "b") in look.changed()
-    assert "Pod default/a cannot be looked at" in caplog.text
+    assert "Pod default/a cannot be checked" in caplog.text
     source.glances["b"] = 2
     assert look.changed() == [("default", "b")]
     source.glances["a"] = 1
@@ -162,7 +162,7 @@ def test_nothing_is_settled_while_a_sandbox_outlives_its_pod(journal: Journal, u
     assert not look.is_settled()
 
 
-def test_a_pod_made_anew_has_no_sandbox_yet(journal: Journal) -> None:
+def test_a_pod_recreated_has_no_sandbox_yet(journal: Journal) -> None:
     """As one of a StatefulSet, between two looks."""
     source = Source()
     source.glances = {"a": 1}

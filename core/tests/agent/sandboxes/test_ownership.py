@@ -8,7 +8,7 @@ A, B = ("default", "a"), ("default", "b")
 ONE, TWO = (NetnsRef(path=f"/run/netns/{n}", device=1, inode=n, cookie=n) for n in (1, 2))
 
 
-def test_the_second_pod_is_refused_and_told_when_the_first_lets_go() -> None:
+def test_the_second_pod_is_refused_and_notified_when_the_first_lets_go() -> None:
     claims = NetnsOwnership()
     assert claims.claim(ONE, A) == set()
     with pytest.raises(Conflict, match="already belongs to Pod default/a"):

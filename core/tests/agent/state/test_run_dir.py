@@ -9,7 +9,7 @@ import pytest
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse, RunDirLock, bind_store, require_store
 from secnet.contract import Conflict
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_lock_is_lost_with_its_directory_and_can_be_taken_again(run_dir: Path)
     lock.release()
 
 
-def test_whoever_waits_has_it_after_the_other(run_dir: Path) -> None:
+def test_a_waiter_has_it_after_the_other(run_dir: Path) -> None:
     first, second = RunDirLock(run_dir), RunDirLock(run_dir)
     first.acquire("secnet agent")
     said: list[str] = []
@@ -56,7 +56,7 @@ def test_whoever_waits_has_it_after_the_other(run_dir: Path) -> None:
     second.release()
 
 
-def test_a_lock_is_lost_to_whoever_made_the_file_anew(run_dir: Path) -> None:
+def test_a_lock_is_lost_to_the_one_who_made_the_file_again(run_dir: Path) -> None:
     first, second = RunDirLock(run_dir), RunDirLock(run_dir)
     first.acquire("secnet agent")
     (run_dir / "agent.lock").rename(
@@ -102,7 +102,7 @@ def test_without_records_another_state_directory_is_welcome(run_dir: Path, tmp_p
         require_store(run_dir, tmp_path / "state")
 
 
-def test_a_run_directory_of_nobody_is_anybodys(run_dir: Path, tmp_path: Path) -> None:
+def test_a_run_directory_of_no_owner_is_free(run_dir: Path, tmp_path: Path) -> None:
     require_store(run_dir, tmp_path / "state")
     Journal(run_dir / "journal").write(record())  # as an agent wrote it that did not bind its directory yet
     require_store(run_dir, tmp_path / "state")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from secnet.agent.status._network_status import default_entry, has_ours, merge_status, same_status
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 TAG = "secnet"
 DEFAULT = default_entry(TAG, ["10.244.0.5"], "02:aa:00:00:00:01")
@@ -90,7 +90,7 @@ def test_a_requested_default_route_is_reported_under_the_key_gateway() -> None:
     assert merged[1]["gateway"] == ["10.0.0.1"]
 
 
-def test_an_annotation_of_others_is_told_from_ours() -> None:
+def test_an_annotation_of_others_is_distinguished_from_ours() -> None:
     theirs = '[{"name": "a", "interface": "net1", "default": true},\n{"name": "b"}]'
     assert not has_ours(theirs, "secnet")
     assert not has_ours("no JSON", "secnet")

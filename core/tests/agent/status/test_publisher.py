@@ -20,7 +20,7 @@ from secnet.agent.status._conflict_backoff import StatusConflictBackoff
 from secnet.agent.status._network_status import STATUS_ANNOTATION
 from secnet.agent.status.publisher import Publisher
 from secnet.contract import ErrorInfo, PodRef
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 KEY = ("default", "web")
 TOLD = [{"name": "default/blue", "interface": "eth1", "default": False, "secnet.io/owner": "secnet"}]
@@ -137,7 +137,7 @@ def test_of_a_pod_that_had_a_sandbox_here_it_is(told: Told) -> None:
     assert told.status == []
 
 
-def test_why_a_sandbox_failed_is_told_over_what_stands_there(told: Told) -> None:
+def test_why_a_sandbox_failed_is_reported_over_what_stands_there(told: Told) -> None:
     told.conclude()
     failed = SyncResult(
         report=PodReport(pod=told.ref, error=ErrorInfo(reason="Conflict", message="x", retryable=False))
@@ -146,7 +146,7 @@ def test_why_a_sandbox_failed_is_told_over_what_stands_there(told: Told) -> None
     assert (told.status, told.condition) == ([], "False")
 
 
-def test_a_pod_made_anew_is_not_the_one_that_was_here(told: Told) -> None:
+def test_a_pod_recreated_is_not_the_one_that_was_here(told: Told) -> None:
     told.publish(told.attached())
     told.store.delete("Pod", "web", "default")
     told.store.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}})
@@ -161,7 +161,7 @@ def rival(told: Told) -> list[str]:
     return told.publish(told.attached())
 
 
-def test_whoever_changes_our_entries_again_and_again_is_corrected_ever_more_slowly(
+def test_a_writer_that_changes_our_entries_again_and_again_is_corrected_ever_more_slowly(
     told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     told.publish(told.attached())
@@ -178,7 +178,7 @@ def test_whoever_changes_our_entries_again_and_again_is_corrected_ever_more_slow
     assert [entry["name"] for entry in told.status] == ["other", "default/blue"]
 
 
-def test_news_of_ours_is_told_at_once_and_peace_forgets_the_quarrel(told: Told) -> None:
+def test_news_of_ours_is_reported_at_once_and_peace_forgets_the_quarrel(told: Told) -> None:
     told.publish(told.attached())
     while rival(told) == []:
         pass
@@ -217,7 +217,7 @@ def _settle(told: Told, result: SyncResult) -> None:
     told.publish_as_seen(result)
 
 
-def test_what_was_told_already_is_not_told_again(counted: Told) -> None:
+def test_what_was_published_already_is_not_published_again(counted: Told) -> None:
     result = counted.attached()
     _settle(counted, result)
     before = _written(counted)
@@ -226,7 +226,7 @@ def test_what_was_told_already_is_not_told_again(counted: Told) -> None:
 
 
 @pytest.mark.parametrize("change", ["report", "records", "pod", "file", "waiting"])
-def test_whatever_differs_is_told(counted: Told, tmp_path: Path, change: str) -> None:
+def test_whatever_differs_is_reported(counted: Told, tmp_path: Path, change: str) -> None:
     result = counted.attached()
     _settle(counted, result)
     before = _written(counted)
@@ -256,7 +256,7 @@ def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: Told) 
     assert _written(counted) == before + 1
 
 
-def test_what_somebody_took_out_of_the_pod_is_put_back(counted: Told) -> None:
+def test_what_was_removed_from_the_pod_is_put_back(counted: Told) -> None:
     result = counted.attached()
     _settle(counted, result)
     counted.edit([])
@@ -278,7 +278,7 @@ def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: Told) -> None:
     assert _written(counted) == before + 1
 
 
-def test_a_pod_that_could_not_be_found_is_told_the_next_time(counted: Told) -> None:
+def test_a_pod_that_could_not_be_found_is_reported_the_next_time(counted: Told) -> None:
     result = counted.attached()
     pod = counted.pod
     counted.settle()

@@ -65,7 +65,7 @@ def test_words(schema: dict[str, Any], value: Any, message: str, hint: str) -> N
     assert problems(schema, value) == [Problem(path="$.a", message=f"{message} (driver x)", hint=hint)]
 
 
-def test_each_unknown_key_is_told_with_the_nearest_known() -> None:
+def test_each_unknown_key_is_shown_with_the_nearest_known() -> None:
     schema = {"properties": {"vlan": {}, "bridge": {}}, "additionalProperties": False}
     found = Validator(schema, "driver x").problems({"vlna": 1, "zzz": 2}, prefix=("ipam", 0))
     assert [(item.path, item.hint) for item in found] == [

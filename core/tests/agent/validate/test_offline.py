@@ -166,7 +166,7 @@ def test_notes_are_no_findings(command: Command, text: str, words: list[str]) ->
     assert all(word in output for word in words), output
 
 
-def test_a_bad_nad_is_told_once_and_not_again_by_each_pod(command: Command) -> None:
+def test_a_bad_nad_is_reported_once_and_not_again_by_each_pod(command: Command) -> None:
     code, output = command(nad(more='"vlan": 9999') + "---" + pod())
     assert (code, len(output.splitlines())) == (1, 2)
 

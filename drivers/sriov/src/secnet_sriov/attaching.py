@@ -25,13 +25,13 @@ from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 from . import netdev, rdma, representor
 from .attributes import apply, clear_left, require_known, safe_left, still_left
 from .card import Value
+from .checking import findings
 from .detaching import give_back
-from .looking import findings
 from .planning import function_for, require_free
+from .settings import EARLY, desired_settings, require_bound, require_uplink
 from .store import Holding
 from .tools import Tools, is_kept, is_userspace
 from .userspace import device_info
-from .wishes import EARLY, require_bound, require_told, wishes
 
 __all__ = ["attach"]
 
@@ -103,11 +103,11 @@ def _values(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, ca
     What an earlier Pod left and this one does not ask for is cleared here.
     """
     attachment = holding.attachment
-    require_told(tools.card, kernel, function, attachment.request, attachment.prior, attachment.vlan or 0)
+    require_uplink(tools.card, kernel, function, attachment.request, attachment.prior, attachment.vlan or 0)
     if not is_kept(tools.card, kernel, function, attachment.prior):
         return {}
     now = tools.card.vf(kernel, function)
-    values = wishes(attachment, function, now)
+    values = desired_settings(attachment, function, now)
     require_known(function, attachment, values, now)
     clear_left(tools.card, kernel, function, attachment, holding.left, values, call)
     return values

@@ -15,8 +15,8 @@ from secnet.linux.functions import Function
 from secnet.linux.rtnl import Rtnl, VirtualFunction
 
 from .card import ATTRIBUTES, Card, Value
+from .settings import desired_settings, is_trusted, network_of
 from .store import Left
-from .wishes import is_trusted, network_of, wishes
 
 __all__ = [
     "NO_MAC",
@@ -205,7 +205,7 @@ def clear_left(
 def attribute_findings(card: Card, kernel: Rtnl, function: Function, attachment: Attachment) -> Iterator[Finding]:
     """What the physical function keeps otherwise than asked for. Its MAC follows a trusted Pod's on some cards."""
     now = card.vf(kernel, function)
-    for name, value in wishes(attachment, function, now).items():
+    for name, value in desired_settings(attachment, function, now).items():
         found = ATTRIBUTES[name](now)
         if found != value and not (name == "mac" and is_trusted(attachment, now)):
             message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"

@@ -169,8 +169,8 @@ def _forget_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Fu
     Some cards report the link's own MAC as the administrative one: it comes back with the link's.
     """
     own = attachment.prior.get("mac")
-    told = tools.card.vf(kernel, function).mac
-    if attachment.request.mac is None or told in (NO_MAC, own):
+    configured = tools.card.vf(kernel, function).mac
+    if attachment.request.mac is None or configured in (NO_MAC, own):
         return
     for mac in (NO_MAC, own):
         if not mac:

@@ -27,12 +27,12 @@ from secnet.ovs import OvsClient
 
 from .attaching import attach
 from .card import Card
+from .checking import findings, take_inventory
 from .detaching import detach
-from .looking import findings, take_inventory
 from .planning import make_plan
+from .settings import require_consistent
 from .store import HoldingStore
 from .tools import Tools
-from .wishes import require_consistent
 
 __all__ = ["SriovDriver", "SriovSfDriver", "SriovVfDriver"]
 

@@ -27,7 +27,7 @@ from secnet.linux.rtnl import Link, Rtnl
 
 from .card import Card
 from .mark import mark_of
-from .wishes import network_of
+from .settings import network_of
 
 __all__ = [
     "claim",

@@ -24,9 +24,9 @@ from .hostuse import require_no_port, require_unused
 from .mark import parse_mark
 from .netdev import on_host, require_free_name
 from .rdma import rdma_of
+from .settings import network_of, require_options, require_uplink
 from .store import Holding
 from .tools import Tools, is_known, is_userspace, under_card
-from .wishes import network_of, require_options, require_told
 
 __all__ = ["function_for", "make_plan", "require_free"]
 
@@ -50,7 +50,7 @@ def make_plan(tools: Tools, request: AttachRequest, call: Call) -> Attachment:
         link = None if userspace else _usable(tools, kernel, function, request.key, held)
         require_options(request, function, link)
         prior = _prior(tools, kernel, function, link, held)
-        require_told(tools.card, kernel, function, request, prior, request.options.get("vlan", 0))
+        require_uplink(tools.card, kernel, function, request, prior, request.options.get("vlan", 0))
         if is_known(prior):  # else the representor has our settings too
             prior = {**representor.prior_of(kernel, names), **prior}
     if link is not None:
@@ -171,5 +171,5 @@ def _mac(link: Link | None, prior: dict[str, Any], held: Holding | None) -> str 
     """The device's own address; that of the physical function's word where it has no link."""
     if link is not None:
         return prior.get("mac", link.mac) if held else link.mac
-    told = prior.get("vf", {}).get("mac", [None])[0]
-    return None if told == NO_MAC else told
+    configured = prior.get("vf", {}).get("mac", [None])[0]
+    return None if configured == NO_MAC else configured

@@ -21,7 +21,7 @@ from secnet.linux.rtnl import Link, Rtnl
 from secnet.ovs import OvsClient, PortSpec, PortState, ready
 
 from .card import Card
-from .wishes import network_of
+from .settings import network_of
 
 __all__ = ["plan_port", "plug", "port_findings", "unplug"]
 

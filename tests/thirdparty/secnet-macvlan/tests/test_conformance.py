@@ -131,7 +131,7 @@ def test_a_master_that_was_moved_away_is_reported_and_not_repaired(host: Host) -
     assert [(finding.code, finding.repairable) for finding in findings] == [("MasterMissing", False)]
 
 
-def test_an_interface_is_made_anew_once_its_removed_master_is_back(host: Host) -> None:
+def test_an_interface_is_recreated_once_its_removed_master_is_back(host: Host) -> None:
     driver, attachment = planned(host)
     driver.attach(attachment, Call.within(20))
     host.run(f"ip link del {MASTER}")
@@ -146,7 +146,7 @@ def test_an_interface_is_made_anew_once_its_removed_master_is_back(host: Host) -
     assert driver.check(again, Call.within(20)).clean
 
 
-def test_passthru_shares_its_master_with_nobody(host: Host) -> None:
+def test_passthru_shares_its_master_with_no_one(host: Host) -> None:
     driver, attachment = planned(host, mode="passthru")
     assert driver.lock_keys(attachment.request) == (f"macvlan:{MASTER}",)
     driver.attach(attachment, Call.within(20))

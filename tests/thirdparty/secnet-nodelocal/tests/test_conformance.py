@@ -149,7 +149,7 @@ def test_the_gateway_is_skipped(backend: NodeLocalBackend) -> None:
     assert given == ["10.9.0.1/24", "10.9.0.3/24"]
 
 
-def test_what_somebody_put_there_is_never_given_nor_touched(backend: NodeLocalBackend) -> None:
+def test_what_someone_put_there_is_never_given_nor_touched(backend: NodeLocalBackend) -> None:
     first = backend.allocate(request("a", V4), Call())
     folder = backend.host.run_dir / "ipam-node-local" / "10.9.0.0_24"
     (folder / "10.9.0.11").write_text("")
@@ -226,7 +226,7 @@ def test_a_link_that_nests_too_deep_is_foreign(backend: NodeLocalBackend) -> Non
     assert texts(backend.allocate(request("b", V4), Call())) == ["10.9.0.12/24"]
 
 
-def test_a_lease_that_cannot_be_read_is_not_given_back(
+def test_a_lease_that_cannot_be_read_is_not_released(
     backend: NodeLocalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend.allocate(request("a", V4), Call())

@@ -79,12 +79,12 @@ class LeaseGarbageCollector:
         self._lock = threading.Lock()
         self._doubtful: dict[tuple[str, AttachmentId], float] = {}
 
-    def sweep(self, ipam_types: Iterable[str], call: Call) -> bool:
+    def collect(self, ipam_types: Iterable[str], call: Call) -> bool:
         """Look through all leases of these backends. Returns whether all could be asked; one that fails stops no other."""
         whole, containers = True, set[str]()
         for ipam_type in ipam_types:
             try:
-                containers |= self._sweep_type(ipam_type, call)
+                containers |= self._collect_type(ipam_type, call)
             except SecnetError as exc:
                 whole = False
                 _log.debug("the leases of IPAM type %s cannot be looked through: %s", ipam_type, exc)
@@ -110,7 +110,7 @@ class LeaseGarbageCollector:
                 patience = max(seconds, patience or 0.0)
         return released, patience
 
-    def _sweep_type(self, ipam_type: str, call: Call) -> set[str]:
+    def _collect_type(self, ipam_type: str, call: Call) -> set[str]:
         sandboxes = self._sandboxes()
         leases = self._plugins.backend(ipam_type).inventory(call)
         looked_at = {_key(lease): lease for lease in self._chosen(ipam_type, leases, sandboxes)}

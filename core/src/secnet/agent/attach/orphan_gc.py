@@ -66,7 +66,7 @@ class OrphanGarbageCollector:
                 )
                 self._remove(leftover, call, wait=True)
 
-    def sweep(self, network_types: Iterable[str], call: Call) -> None:
+    def collect(self, network_types: Iterable[str], call: Call) -> None:
         """Collect the garbage of all types; one that fails does not stop the others."""
         for network_type in network_types:
             try:

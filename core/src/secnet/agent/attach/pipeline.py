@@ -54,7 +54,7 @@ class Pipeline:
 
     undo_call: makes the Call for an undo: its own deadline, and not cancelled, whatever ended the attach.
     verify_seconds: how long an attachment may take to read back as written.
-    metrics: told about every operation and its phases; None for nobody.
+    metrics: gets every operation and its phases; None for none.
     clearance: what forbids every new attachment.
     """
 

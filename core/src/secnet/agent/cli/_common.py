@@ -59,10 +59,10 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def load_all(arguments: argparse.Namespace, *, tell: bool = True) -> tuple[Registry, Settings]:
-    """The installed plugins and the settings that the options name. tell: name broken plugins on stderr."""
+def load_all(arguments: argparse.Namespace, *, warn: bool = True) -> tuple[Registry, Settings]:
+    """The installed plugins and the settings that the options name. warn: name broken plugins on stderr."""
     registry = Registry.load()
-    for problem in registry.problems if tell else ():
+    for problem in registry.problems if warn else ():
         print(f"secnet: {problem.error}", file=sys.stderr)
     settings = load_settings(arguments.config, registry)
     if getattr(arguments, "state_dir", None) is not None:

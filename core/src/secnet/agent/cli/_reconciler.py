@@ -33,7 +33,7 @@ class Progress:
         """True when the time is up."""
         return time.monotonic() >= self._deadline
 
-    def tell(self, what: str, detail: str = "") -> None:
+    def show(self, what: str, detail: str = "") -> None:
         """Say what is being waited for, if it is time for a word."""
         if time.monotonic() >= self._next:
             left = max(0, round(self._deadline - time.monotonic()))

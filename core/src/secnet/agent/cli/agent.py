@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
 
 def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = ()) -> int:
     """Run until a signal says stop. `observers` is for tests, which inject faults at the steps."""
-    registry, settings = load_all(arguments, tell=False)
+    registry, settings = load_all(arguments, warn=False)
     set_up_logging(settings.log_level, settings.log_format)
     for problem in registry.problems:
         _log.error("a plugin is not used: %s", problem.error)

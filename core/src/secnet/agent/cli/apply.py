@@ -88,7 +88,7 @@ def _wait(
         waiting = [pod for pod in applied.pods if not _answered(pod, reports, applied.needs)]
         if not waiting or progress.over():
             return reports
-        progress.tell(f"waiting for {len(waiting)} of {len(applied.pods)} Pods", _first_error(waiting, reports))
+        progress.show(f"waiting for {len(waiting)} of {len(applied.pods)} Pods", _first_error(waiting, reports))
         ensure()
         time.sleep(_POLL_SECONDS)
 

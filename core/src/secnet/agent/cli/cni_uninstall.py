@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Take it out; that it is not there is success."""
-    _, settings = load_all(arguments, tell=False)
+    _, settings = load_all(arguments, warn=False)
     if settings.cni is None or settings.cni.conf_dir is None:
         raise InvalidConfig(
             "it does not say where the runtime's configuration lies",

@@ -97,7 +97,7 @@ def _wait(settings: Settings, pods: set[tuple[str, str]], progress: Progress, en
             return [
                 f"Pod {name}: not removed yet{': ' + errors[name] if name in errors else ''}" for name in sorted(left)
             ]
-        progress.tell(f"waiting for {len(left)} Pods to let go", next(iter(errors.values()), ""))
+        progress.show(f"waiting for {len(left)} Pods to let go", next(iter(errors.values()), ""))
         ensure()
         time.sleep(_POLL_SECONDS)
 

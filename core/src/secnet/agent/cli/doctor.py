@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every result as it is found."""
-    registry, settings = load_all(arguments, tell=False)
+    registry, settings = load_all(arguments, warn=False)
     results = []
     with ExitStack() as stack:
         api, rules = open_api(settings)

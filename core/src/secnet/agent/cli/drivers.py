@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.refuse("NAME is empty")
     if arguments.example and arguments.name is None:
         arguments.refuse("--example needs the NAME of a network type or an IPAM type")
-    registry, settings = load_all(arguments, tell=arguments.name is None)
+    registry, settings = load_all(arguments, warn=arguments.name is None)
     with objects_to_look_at(settings, registry) as objects:
         if arguments.name is not None:
             return _show(arguments, registry, settings, objects)

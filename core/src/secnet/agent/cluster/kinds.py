@@ -171,7 +171,7 @@ def check_object_name(name: str) -> None:
 def normalized(document: Any, kinds: Kinds = KINDS) -> Object:
     """A copy of a document as an object of a known kind, with its namespace filled in.
 
-    Raises InvalidConfig with the JSON path at fault. Looks at what makes it an object, and at its spec only by the schema of its
+    Raises InvalidConfig with the JSON path at fault. Checks what makes it an object, and its spec only by the schema of its
     kind.
     """
     if not isinstance(document, Mapping):

@@ -18,12 +18,12 @@ def node_name(given: str | None, subject: str) -> str:
     Raises InvalidConfig where both are given and differ: in a file that all nodes share, the name of one of them would be that of
     all. subject: what to call the configuration.
     """
-    told = os.environ.get(_VARIABLE)
-    if given and told and given != told:
+    exported = os.environ.get(_VARIABLE)
+    if given and exported and given != exported:
         raise InvalidConfig(
-            f"{given!r}, and the environment variable {_VARIABLE} says {told!r}",
+            f"{given!r}, and the environment variable {_VARIABLE} says {exported!r}",
             hint=f"remove nodeName: what {_VARIABLE} says is used then",
             subject=subject,
             path="$.nodeName",
         )
-    return given or told or socket.gethostname()
+    return given or exported or socket.gethostname()

@@ -111,7 +111,7 @@ def _of_backend(plugins: Plugins, name: str, call: Call) -> tuple[Result, ...]:
 
 
 def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Result]:
-    """What a plugin itself looks at."""
+    """What a plugin itself checks."""
     try:
         results = ask(Call.within(_PLUGIN_SECONDS))
     except SecnetError as exc:

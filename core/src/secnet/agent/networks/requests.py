@@ -190,7 +190,7 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
     backend = registry.backends[config.ipam_type].info.capabilities if config.ipam_type else frozenset()
     type_text = f"network type {config.network_type}"
     ipam_text = f"IPAM type {config.ipam_type}" if config.ipam_type else "a network without ipam"
-    wishes = (
+    asked = (
         ("mac", selection.mac, "mac" in driver, type_text),
         ("mtu (of the NAD)", config.mtu, "mtu" in driver, type_text),
         ("bandwidth", selection.bandwidth, "bandwidth" in driver, type_text),
@@ -200,7 +200,7 @@ def _refuse_unsupported(selection: Selection, config: NetworkConfig, registry: R
         ("cni-args", selection.cni_args, False, "secnet"),
         ("ipam-claim-reference", selection.ipam_claim, False, "secnet"),
     )
-    for key, value, honoured, who in wishes:
+    for key, value, honoured, who in asked:
         if value and not honoured:
             raise Unsupported(
                 f"{key} is asked for, but {who} does not support it",

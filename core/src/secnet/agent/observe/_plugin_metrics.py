@@ -1,4 +1,4 @@
-"""The metrics that plugins bring, read when somebody asks."""
+"""The metrics that plugins bring, read at each scrape."""
 
 from __future__ import annotations
 

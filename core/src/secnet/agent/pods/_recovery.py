@@ -1,4 +1,4 @@
-"""Whether what an earlier agent left was looked at: CNI calls are served only then."""
+"""Recovery: whether every Pod that an earlier agent left was reconciled. CNI calls are served only then."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Recovery:
         self._left: set[PodKey] = set()
 
     def begin(self, pods: Iterable[PodKey]) -> None:
-        """These are to be looked at."""
+        """These are to be reconciled."""
         with self._lock:
             self._left = set(pods)
             if not self._left:
                 self.done.set()
 
     def note(self, pod: PodKey) -> None:
-        """This one was looked at, whatever came of it."""
+        """This one was reconciled, with success or not."""
         with self._lock:
             if pod in self._left:
                 self._left.discard(pod)

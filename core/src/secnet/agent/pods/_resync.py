@@ -25,7 +25,8 @@ class Round:
         self._current: PodKey | None = None
 
     def begin(self, keys: Iterable[PodKey]) -> tuple[PodKey | None, tuple[PodKey, ...]]:
-        """A new round. Returns whose turn it is first, and who got none in the last one, as somebody's has not ended yet.
+        """A new round. Returns whose turn it is first, and which Pods got none in the last one, because a check has not ended
+        yet.
 
         Those are to have theirs at once and beside it, and who kept them waiting is last this time.
         """

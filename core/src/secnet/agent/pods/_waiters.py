@@ -22,7 +22,7 @@ __all__ = ["Waiters"]
 
 _log = logging.getLogger(__name__)
 
-_MOST_WATCHES = 64  # each costs a thread and a connection; whoever waits for more objects has the back-off
+_MOST_WATCHES = 64  # each costs a thread and a connection; a Pod that waits for more objects has the back-off
 # Changes that follow closely wake once. A Pod that is woken in vain again and again, also by its own attempts, slows down.
 _WAKE_DELAYS = Backoff(0.2, 1.5)
 

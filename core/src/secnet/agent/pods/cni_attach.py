@@ -108,7 +108,7 @@ class NodeAttacher:
     # Whole Pods
 
     def attach_pod(self, sandbox: SandboxCall, cancel: threading.Event) -> Sequence[Attached]:
-        """See `Attacher.attach_pod`. Costs one GET when the sandbox comes before the watch told of its Pod."""
+        """See `Attacher.attach_pod`. Costs one GET when the sandbox comes before its Pod is in the cache."""
         if sandbox.pod is None:
             return ()
         pod = self._find_pod(sandbox.pod, may_be_unknown=sandbox.may_pass)
@@ -140,7 +140,9 @@ class NodeAttacher:
         waiting: set[PodKey] = set()
         try:
             with self._controller.hold(key, Call.within(_DEL_SECONDS)):
-                self._cni_sandboxes.forget(container_id)  # an ADD that had the Pod until now may have told of it again
+                self._cni_sandboxes.forget(
+                    container_id
+                )  # an ADD that had the Pod until now may have registered it again
                 waiting = self._sandboxes.detach(container_id)
         except Timeout:
             _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
@@ -220,7 +222,7 @@ class NodeAttacher:
     # Pieces
 
     def _end(self, record: Record, still: Callable[[Record], bool] = lambda record: True) -> None:
-        """Detach, if it is `still` so when nobody else works on it. Raises what kept it from being recorded as to be removed."""
+        """Detach, if `still` holds when no other worker has it. Raises what kept it from being recorded as to be removed."""
         try:
             with self._held(record.key.container_id, record.pod, self._worker.call(record)):
                 current = self._journal.get(record.key)

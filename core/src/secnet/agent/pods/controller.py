@@ -1,7 +1,7 @@
 """The heart of the agent: what happens to which Pod, and when.
 
 Events of the cluster, vanishing namespaces, retries and periodic verification all end in one queue of Pods; `PodSync` does the
-work for one Pod, the publisher tells what became of it, and the controller decides about the next attempt.
+work for one Pod, the publisher publishes the result, and the controller decides about the next attempt.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Controller:
 
     @property
     def recovered(self) -> threading.Event:
-        """Set once every Pod that had a record when the agent started was looked at, or that took too long."""
+        """Set once every Pod that had a record when the agent started was reconciled, or that took too long."""
         return self._recovery.done
 
     def stop(self, timeout: float) -> bool:
@@ -168,7 +168,7 @@ class Controller:
 
     @property
     def queue(self) -> WorkQueue:
-        """The queue, to be looked at."""
+        """The queue, to be read."""
         return self._queue
 
     @property
@@ -199,7 +199,7 @@ class Controller:
             self._revision = max(self._revision, version)
 
     def _on_nad(self, nad: Mapping[str, Any], deleted: bool) -> None:
-        """Look at every Pod that names it again, also at one without an error: a NAD may vanish, or turn ours, under it."""
+        """Requeue every Pod that names it, also one without an error: a NAD may vanish, or turn ours, under it."""
         (self._nads.remove if deleted else self._nads.update)(nad)
         for key in self._networks.asking_for(nad_ref(nad), self._pods.all()):
             self._queue.add(key)
@@ -234,13 +234,13 @@ class Controller:
         except Exception as exc:
             _log.exception("Pod %s/%s cannot be handled by a fault of the agent itself, it is tried again", *key)
             self._schedule(key, [internal_error(exc)])
-        finally:  # new Pods wait for no more than a look at it
+        finally:  # new Pods wait for one reconcile of it at most
             if looked_at:
                 self._recovery.note(key)
             self._checks.go_on(key)
 
     def _work_on(self, key: PodKey) -> bool:
-        """False for a Pod that could not be looked at, and comes again."""
+        """False for a Pod that could not be reconciled, and is requeued."""
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
@@ -270,7 +270,7 @@ class Controller:
     def _is_gone(self, key: PodKey) -> bool:
         """Whether the store itself says so: it leaves out objects whose file is damaged (R6).
 
-        One whose file was mended by hand is taken up again here: that is no change which the watch would tell of.
+        One whose file was repaired by hand is taken up again here: the watch reports no change of it.
         """
         try:
             found = self._cluster.get("Pod", key[1], key[0])
@@ -286,7 +286,7 @@ class Controller:
         return False
 
     def publish(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int = 0) -> None:
-        """Tell what became of a Pod, and decide when it is tried again."""
+        """Publish the result for a Pod, and decide when it is requeued."""
         errors = list(result.errors)
         try:
             errors.extend(self._publisher.publish(key, pod, self._failures.shown(key, result), revision))
@@ -299,9 +299,9 @@ class Controller:
             self._queue.add(other)
 
     def report_failure(self, key: PodKey, pod: Mapping[str, Any], error: SecnetError) -> None:
-        """Tell why a Pod's sandbox failed, while the Pod is held. It is not tried again: the kubelet comes with another one.
+        """Publish why a Pod's sandbox failed, while the Pod is held. It is not requeued: the kubelet creates another one.
 
-        Of a Pod whose end was dealt with before nothing is told, for nobody would take that back.
+        Nothing is published of a Pod that has ended before, because nothing would remove it again.
         """
         if self._pods.get(key) is None and not self._is_gone(key):
             self._queue.add(key)  # it is known from now on, and the watch has nothing new to say of it

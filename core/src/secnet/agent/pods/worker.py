@@ -99,7 +99,7 @@ class AttachmentWorker:
         return self._drift.get(key)
 
     def check(self, record: Record, repair: Work | None = None) -> Record:
-        """Compare an attachment with its record, and its lease with the pools; `drift_of` tells the outcome.
+        """Compare an attachment with its record, and its lease with the pools; `drift_of` interprets the result.
 
         repair: what to make again where all that drifted can be repaired; None leaves it as it is. Returns the record, which
         is a new one after a repair.

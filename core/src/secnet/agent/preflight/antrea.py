@@ -64,9 +64,9 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
     except ObjectNotFound:
         return AntreaVerdict(state=AntreaState.OFF, finding="none in this cluster")
     except Retryable as exc:
-        return AntreaVerdict(state=AntreaState.SILENT, finding=f"state unknown: {exc.message}", remedy=_BY_HAND)
+        return AntreaVerdict(state=AntreaState.SILENT, finding=f"cannot be read: {exc.message}", remedy=_BY_HAND)
     except SecnetError as exc:
-        return _hidden(f"state unknown: {exc.message}")
+        return _hidden(f"cannot be read: {exc.message}")
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         return _hidden("has a configuration that cannot be read")
     if not on:
@@ -81,7 +81,7 @@ def look_at_antrea(api: ApiReader) -> AntreaVerdict:
 class AntreaGuard:
     """Whether anything new may be attached, as of the last look. Thread-safe, but for `look`, which one thread calls.
 
-    reader: None where there is no Kubernetes API, and so nobody beside us. on_clear: called when it may be again.
+    reader: None where there is no Kubernetes API, and so no Antrea beside us. on_clear: called when it may be again.
     forbid: gets the verdict of each look, the reason or None.
     """
 
@@ -102,7 +102,7 @@ class AntreaGuard:
         self._refusal = (
             None if reader is None else _refusal("whether it makes secondary networks is not known yet", _SOON)
         )
-        self._tell()
+        self._report()
 
     @property
     def needed(self) -> bool:
@@ -127,12 +127,12 @@ class AntreaGuard:
         self._problems.update(_said(verdict))
         with self._lock:
             before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.remedy) if self._seen_on else None
-        self._tell()
+        self._report()
         if before is not None and not self._seen_on:
             self._on_clear()
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         with self._lock:
             refusal = self._refusal
         self._forbid(None if refusal is None else refusal.info)

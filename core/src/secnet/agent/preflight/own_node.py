@@ -21,9 +21,9 @@ from ..model.problem import Problem
 
 __all__ = ["OwnNode", "boot_of"]
 
-_MEND = "correct nodeName in the node configuration, or NODE_NAME: it is the name of the Node object"
+_REMEDY = "correct nodeName in the node configuration, or NODE_NAME: it is the name of the Node object"
 _BY_HAND = "see by `kubectl get node {}` whether nodeName is right, or allow the agent to get nodes"
-_WAIT = f"wait for two minutes; if it stays, {_MEND}"
+_WAIT = f"wait for two minutes; if it stays, {_REMEDY}"
 _KUBELET_SECONDS = 120.0  # within which a kubelet reports a new boot
 
 
@@ -31,14 +31,14 @@ class _Found(Enum):
     UNKNOWN = auto()  # no answer yet
     OURS = auto()
     ANOTHERS = auto()
-    UNTOLD = auto()  # no boot id, no such Node, no right to see it, or no API: nothing speaks against it
+    UNCONTRADICTED = auto()  # no boot id, no such Node, no right to see it, or no API: nothing speaks against it
 
 
 class OwnNode:
     """What the last look found. Thread-safe, but for `look`, which one thread calls.
 
     reader: None where there is no Kubernetes API. boot_id: the kernel's, of this machine; empty to compare nothing. relisted: how
-    often the watch of the Pods began anew. forbid: gets the verdict of each look, the reason or None.
+    often the informer of the Pods relisted. forbid: gets the verdict of each look, the reason or None.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class OwnNode:
         self._differs_since: float | None = None
         self._problems = ProblemList(clock)
         self._lock = threading.Lock()
-        self._found = _Found.UNTOLD if reader is None else _Found.UNKNOWN
+        self._found = _Found.UNCONTRADICTED if reader is None else _Found.UNKNOWN
         self._missing: NotReady | None = None
 
     def look(self) -> bool:
@@ -73,31 +73,32 @@ class OwnNode:
         try:
             node = self._reader.get(f"/api/v1/nodes/{self._name}")
         except ObjectNotFound:
-            self._tell(
-                _Found.UNTOLD, ProblemText(self._subject, "there is none of this name: no Pod is served here", _MEND)
+            self._report(
+                _Found.UNCONTRADICTED,
+                ProblemText(self._subject, "there is none of this name: no Pod is served here", _REMEDY),
             )
             return False
         except MissingPrivilege as exc:
             hint = _BY_HAND.format(self._name)
-            self._tell(
-                _Found.UNTOLD, ProblemText(self._subject, f"cannot be looked up: {exc.message}", hint, note=True)
+            self._report(
+                _Found.UNCONTRADICTED, ProblemText(self._subject, f"cannot be read: {exc.message}", hint, note=True)
             )
             return True
         except SecnetError:
             return False  # the API does not answer: said by the source of the objects
         boot = boot_of(node)
         if boot and self._boot_id and boot != self._boot_id:
-            self._tell(_Found.ANOTHERS, self._difference(boot))
+            self._report(_Found.ANOTHERS, self._difference(boot))
             return False
         self._found_at = now
         self._differs_since = None
-        self._tell(_Found.OURS if boot and self._boot_id else _Found.UNTOLD, None)
+        self._report(_Found.OURS if boot and self._boot_id else _Found.UNCONTRADICTED, None)
         return True
 
     def may_begin(self) -> bool:
         """Whether Pods may be reconciled: not before an answer came, and not while the Node is another machine's."""
         with self._lock:
-            return self._found in (_Found.OURS, _Found.UNTOLD)
+            return self._found in (_Found.OURS, _Found.UNCONTRADICTED)
 
     def is_another(self) -> bool:
         """Whether the Node is another machine's, as far as is known."""
@@ -137,9 +138,9 @@ class OwnNode:
             )
             return ProblemText(self._subject, text, _WAIT, note=True)
         text = f"is another machine's: its bootID is {boot}, here it is {self._boot_id}: no Pod is served here"
-        return ProblemText(self._subject, text, _MEND)
+        return ProblemText(self._subject, text, _REMEDY)
 
-    def _tell(self, found: _Found, problem: ProblemText | None) -> None:
+    def _report(self, found: _Found, problem: ProblemText | None) -> None:
         self._problems.update([] if problem is None else [problem])
         hinders = problem is not None and (found is _Found.ANOTHERS or not problem.note)
         with self._lock:

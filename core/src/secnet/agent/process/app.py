@@ -309,16 +309,16 @@ class Agent:
             self._guard(lambda: self._components.attacher.tend(beat), default=None)
             beat()
             if not self._components.own_node.is_another():
-                self._sweep(types, backends, leases, interval)
+                self._collect_garbage(types, backends, leases, interval)
             due = max(1.0, interval - (time.monotonic() - started))
 
-    def _sweep(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+    def _collect_garbage(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
-        self._guard(lambda: self._components.orphan_gc.sweep(types, self._call(interval)), default=None)
-        if leases.is_due("sweep") and not self._guard(
-            lambda: self._components.stale.sweep(backends, self._call(interval)), default=False
+        self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
+        if leases.is_due("collect") and not self._guard(
+            lambda: self._components.stale.collect(backends, self._call(interval)), default=False
         ):
-            leases.forget("sweep")  # an API server that is away now must not delay it for long
+            leases.forget("collect")  # an API server that is away now must not delay it for long
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

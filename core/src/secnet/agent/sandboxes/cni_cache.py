@@ -55,7 +55,7 @@ class CniSandboxCache:
         """That sandbox ends, or never came to be."""
         with self._lock:
             self._cni_sandboxes = {
-                pod: told for pod, told in self._cni_sandboxes.items() if told[1].container_id != container_id
+                pod: known for pod, known in self._cni_sandboxes.items() if known[1].container_id != container_id
             }
             self._ended[container_id] = None
             while len(self._ended) > _ENDED_KEPT:
@@ -65,20 +65,20 @@ class CniSandboxCache:
         """Whose sandbox it is, as far as a call registered it."""
         with self._lock:
             return next(
-                (pod for pod, told in self._cni_sandboxes.items() if told[1].container_id == container_id), None
+                (pod for pod, known in self._cni_sandboxes.items() if known[1].container_id == container_id), None
             )
 
     def is_awaited(self, container_id: str) -> bool:
         """Whether ADD registered it, no DEL came, and its namespace is there: the runtime may not list it as ready yet."""
         with self._lock:
-            found = [told for _, told in self._cni_sandboxes.values() if told.container_id == container_id]
-        return any(lives(told.netns) for told in found)
+            found = [known for _, known in self._cni_sandboxes.values() if known.container_id == container_id]
+        return any(lives(known.netns) for known in found)
 
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """See `SandboxSource.resolve`."""
-        told = self._living(pod)
-        if told is not None:
-            return told
+        known = self._living(pod)
+        if known is not None:
+            return known
         found = self._others.resolve(pod, now=now)
         with self._lock:
             ended = found.container_id in self._ended
@@ -90,14 +90,14 @@ class CniSandboxCache:
 
     def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
         """See `SandboxSource.fingerprint`."""
-        told = self._of(pod)
-        return told.container_id if told is not None and stands(told.netns) else self._others.fingerprint(pod)
+        known = self._of(pod)
+        return known.container_id if known is not None and stands(known.netns) else self._others.fingerprint(pod)
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         """See `SandboxSource.container_of`."""
-        told = self._of(pod)
-        if told is not None and stands(told.netns):
-            found: str | None = told.container_id
+        known = self._of(pod)
+        if known is not None and stands(known.netns):
+            found: str | None = known.container_id
         else:
             found = self._others.container_of(pod)
         with self._lock:
@@ -111,11 +111,11 @@ class CniSandboxCache:
         return self._others.has_ended(container_id, now=now)
 
     def _living(self, pod: Mapping[str, Any]) -> Sandbox | None:
-        told = self._of(pod)
-        return told if told is not None and lives(told.netns) else None
+        known = self._of(pod)
+        return known if known is not None and lives(known.netns) else None
 
     def _of(self, pod: Mapping[str, Any]) -> Sandbox | None:
         """What was registered of this Pod, whatever became of it."""
         with self._lock:
-            uid, told = self._cni_sandboxes.get(pod_key(pod), ("", None))
-        return told if uid == pod["metadata"].get("uid", "") else None
+            uid, known = self._cni_sandboxes.get(pod_key(pod), ("", None))
+        return known if uid == pod["metadata"].get("uid", "") else None

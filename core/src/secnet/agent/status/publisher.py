@@ -110,8 +110,8 @@ class Publisher:
         newest = self._pods.get(key)
         if self._is_published(key, newest, result, revision):
             return ()
-        told = tuple(self._tell(key, pod, result))
-        errors = [error for error in told if error is not None and error is not _ABSENT]
+        outcomes = tuple(self._write_all(key, pod, result))
+        errors = [error for error in outcomes if error is not None and error is not _ABSENT]
         with self._lock:
             before = self._last.get(key)
             if result.report is None:
@@ -125,7 +125,7 @@ class Publisher:
                 self._reports.remove(uid)
         if pod is not None:
             self._record_events(pod, before, result)
-        if result.report is not None and result.records and not any(told):
+        if result.report is not None and result.records and not any(outcomes):
             report = dataclasses.replace(result.report, revision=revision)
             with self._lock:
                 self._published[key] = _Published(newest, report, result.records, self._clock() + _COMPARE_SECONDS)
@@ -134,13 +134,13 @@ class Publisher:
     def _is_published(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, revision: int) -> bool:
         """Each check of a living Pod ends here, mostly with nothing new."""
         with self._lock:
-            told = self._published.pop(key, None)
-        if told is None or self._clock() >= told.until or not told.covers(pod, result, revision):
+            published = self._published.pop(key, None)
+        if published is None or self._clock() >= published.until or not published.covers(pod, result, revision):
             return False
-        if not self._reports.has(told.report.pod.uid):
+        if not self._reports.has(published.report.pod.uid):
             return False
         with self._lock:
-            self._published[key] = told
+            self._published[key] = published
         return True
 
     def _note(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult, here: bool) -> None:
@@ -159,7 +159,7 @@ class Publisher:
             ours = self._ours.get(key)
         return ours == pod_ref(pod).uid or self._is_here(pod)
 
-    def _tell(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
+    def _write_all(self, key: PodKey, pod: Mapping[str, Any] | None, result: SyncResult) -> Iterator[ErrorInfo | None]:
         if pod is None:
             return
         newest = self._pods.get(key)  # its resourceVersion saves a GET

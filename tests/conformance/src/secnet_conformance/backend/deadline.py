@@ -45,7 +45,7 @@ class Deadline(BackendTests):
         unchanged(before, lab.picture(), "after release")
 
     @applies(allocating)
-    def test_a_release_whose_call_is_over_gives_back_or_says_that_it_did_not(self, lab: BackendLab) -> None:
+    def test_a_release_whose_call_is_over_releases_or_says_that_it_did_not(self, lab: BackendLab) -> None:
         """The agent forgets what was released."""
         for what, call in (("expired", lab.call(seconds=-1)), ("withdrawn", _withdrawn(lab))):
             before, request, backend = lab.picture(), lab.request(), lab.backend()

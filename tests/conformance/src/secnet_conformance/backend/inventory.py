@@ -40,7 +40,7 @@ class Inventory(BackendTests):
         for request in requests:
             lab.release(request)
 
-    def test_it_does_not_list_what_was_given_back(self, lab: BackendLab) -> None:
+    def test_it_does_not_list_what_was_released(self, lab: BackendLab) -> None:
         kept, gone = lab.request(), lab.request()
         lease = lab.allocate(kept)
         lab.allocate(gone)
@@ -50,7 +50,7 @@ class Inventory(BackendTests):
         assert lease.owner.container_id in owners
         lab.release(kept)
 
-    def test_what_it_lists_can_be_given_back(self, lab: BackendLab) -> None:
+    def test_what_it_lists_can_be_released(self, lab: BackendLab) -> None:
         """The record may be lost: the owner that the inventory names is all that the agent knows then."""
         before = lab.picture()
         lab.allocate()

@@ -83,7 +83,7 @@ class Leases(BackendTests):
         lab.case.inside(lab.host, lab.allocate(request))
         lab.release(request)
 
-    def test_check_finds_what_somebody_broke(self, lab: BackendLab, breakage: Breakage) -> None:
+    def test_check_finds_what_someone_broke(self, lab: BackendLab, breakage: Breakage) -> None:
         request = lab.request()
         lease = lab.allocate(request)
         lab.clean(lease, request, "before anything is broken")
@@ -93,7 +93,7 @@ class Leases(BackendTests):
         assert not breakage.code or breakage.code in codes, f"check says {codes} after: {breakage}"
 
     @applies(allocating)
-    def test_check_misses_what_was_given_back(self, lab: BackendLab) -> None:
+    def test_check_misses_what_was_released(self, lab: BackendLab) -> None:
         """Also when the address has its next owner."""
         config = lab.case.small[0] if lab.case.small else None
         request = lab.request(config)
@@ -135,7 +135,10 @@ class Leases(BackendTests):
         request = lab.request()
         lease = lab.allocate(request)
         renewed = lab.backend().renew(lease, request.config, lab.call())
-        assert (renewed.owner, renewed.addresses) == (lease.owner, lease.addresses)
+        same = (renewed.owner, renewed.addresses, renewed.vlans)
+        assert same == (lease.owner, lease.addresses, lease.vlans), "renew changed what the Pod has"
+        if lease.expires_at is not None:
+            assert (renewed.expires_at or 0.0) >= lease.expires_at, "renew did not prolong the lease"
         lab.clean(renewed, request, "after renew")
         lab.release(request)
 

@@ -24,7 +24,7 @@ class Checks(DriverTests):
 
     group = "checks"
 
-    def test_a_breakage_is_found_and_mended_by_a_new_attach(self, lab: DriverLab, breakage: Breakage) -> None:
+    def test_a_breakage_is_found_and_repaired_by_a_new_attach(self, lab: DriverLab, breakage: Breakage) -> None:
         _break(lab, lambda pod, attachment: breakage.how(lab.host, attachment), breakage.code)
 
     @applies(without_netdev)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from secnet.contract import Attachment, AttachResult, Gone, Retryable, from_json, to_json
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import diff
 
+from ..snapshot import diff
 from ..suite import applies
 from .lab import IFNAME, DriverLab, DriverTests, info_of, unchanged, without_netdev
 from .sandboxes import until_free
@@ -163,7 +163,7 @@ class Life(DriverTests):
         unchanged(before, lab.picture(pod), "after both detached")
 
     @applies(without_netdev)
-    def test_a_declared_wish_is_honoured(self, lab: DriverLab, honoured: str) -> None:
+    def test_a_declared_request_is_honoured(self, lab: DriverLab, honoured: str) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
         attachment = lab.plan(driver, lab.request(pod, **{honoured: _WISHES[honoured]}))

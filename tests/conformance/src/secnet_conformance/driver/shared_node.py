@@ -42,7 +42,7 @@ class SharedNode(DriverTests):
         _reconcile(lab)
         lab.made_anew(pristine, "after another reconcile_node")
 
-    def test_what_somebody_deletes_is_made_again_or_reported(self, lab: DriverLab) -> None:
+    def test_what_someone_deletes_is_made_again_or_reported(self, lab: DriverLab) -> None:
         whole = lab.picture()
         for name in _made(lab):
             if _link(lab, name)["kind"] == _HELD:

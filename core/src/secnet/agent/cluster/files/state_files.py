@@ -151,7 +151,7 @@ class StateFiles:
 
     def read_log(self, since: LogPosition | None) -> tuple[LogPosition, list[tuple[int, ObjectKey]] | None]:
         """Revisions and keys that were written after a position; None in place of them when only comparing everything
-        tells. The caller holds the lock."""
+        shows. The caller holds the lock."""
         with translated(self._log):
             try:
                 data = self._log.read_bytes()

@@ -37,7 +37,13 @@ class Informer(Watch):
         self._closed = False
         self.followers = {
             kind: Reflector(
-                api, kind, field_selector=selector, pace=pace, tell=self._tell, on_synced=self._synced, kinds=table
+                api,
+                kind,
+                field_selector=selector,
+                pace=pace,
+                deliver=self._deliver,
+                on_synced=self._synced,
+                kinds=table,
             )
             for kind, selector in kinds
         }
@@ -70,7 +76,7 @@ class Informer(Watch):
                     thread.join(_JOIN_SECONDS)
         self._on_close(self)
 
-    def _tell(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         with self._telling:  # the kinds have a thread each, the handler is called by one at a time
             if self._closed:
                 return

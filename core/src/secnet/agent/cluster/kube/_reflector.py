@@ -108,7 +108,7 @@ class ObjectCache:
 
 
 class Reflector:
-    """A thread for one kind. tell: called with each event. field_selector: which objects; empty for all.
+    """A thread for one kind. deliver: called with each event. field_selector: which objects; empty for all.
 
     lists: how many lists there were so far.
     """
@@ -120,7 +120,7 @@ class Reflector:
         *,
         field_selector: str,
         pace: Pace,
-        tell: Callable[[Event], None],
+        deliver: Callable[[Event], None],
         on_synced: Callable[[str], None],
         kinds: Kinds = KINDS,
     ) -> None:
@@ -130,7 +130,7 @@ class Reflector:
         self._api = api
         self._selector = {"fieldSelector": field_selector} if field_selector else {}
         self._pace = pace
-        self._tell = tell
+        self._deliver = deliver
         self._on_synced = on_synced
         self._kinds = kinds
         info = resource_info(kind, kinds)
@@ -235,7 +235,7 @@ class Reflector:
         for event in events:
             if self._stop.is_set():
                 return
-            self._tell(event)
+            self._deliver(event)
 
     def _request(self, verb: str, **query: str) -> Request:
         verb_of_rbac: Verb = "watch" if verb == "watch" else "list"

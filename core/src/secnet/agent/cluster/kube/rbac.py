@@ -29,7 +29,7 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # Read when an address is needed. A single pool is watched, and only while a Pod of the node waits for an address of it: a
     # watch of all pools would send every address to every agent.
     {"apiGroups": ["crd.antrea.io"], "resources": ["ippools"], "verbs": ["get", "list", "watch"]},
-    # Addresses are taken and given back in the status, with the resourceVersion that was read.
+    # Addresses are allocated and released in the status, with the resourceVersion that was read.
     {"apiGroups": ["crd.antrea.io"], "resources": ["ippools/status"], "verbs": ["update"]},
     # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},

@@ -24,7 +24,7 @@ UID_LABEL = "io.kubernetes.pod.uid"
 
 _CONFIG_SOURCE = "kubernetes.io/config.source"
 _TELLS_NO_PATH = (
-    "use a runtime that tells the path of the network namespace (containerd, CRI-O), or the CNI plugin of secnet"
+    "use a runtime that reports the path of the network namespace (containerd, CRI-O), or the CNI plugin of secnet"
 )
 _SERVICE = "/runtime.v1.RuntimeService"
 _MESSAGES = f"{__package__}.runtime_pb2"
