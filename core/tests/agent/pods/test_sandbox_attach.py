@@ -35,7 +35,7 @@ class Scene:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         registry = toy_registry(rig.script)
-        nads = NadCache(registry)
+        self.nads = nads = NadCache(registry)
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.ownership = NetnsOwnership()
@@ -131,3 +131,20 @@ def test_an_add_that_comes_again_keeps_what_is_there(scene: Scene) -> None:
     assert result.made == ()
     assert result.report is not None
     assert [each.phase for each in result.report.networks] == ["Attached"]
+
+
+def test_an_add_that_comes_again_reports_why_a_network_could_not_be_attached_now(scene: Scene) -> None:
+    scene.attach("a")
+    scene.nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": "{"}})
+    result, records = scene.attach("a")
+    assert len(records) == 1, "a living attachment stays"
+    assert [error.reason for error in result.errors] == ["InvalidNetwork"]
+
+
+def test_an_annotation_that_asks_for_nothing_any_more_leaves_nothing(scene: Scene) -> None:
+    scene.attach("a")
+    with pytest.raises(Conflict):
+        scene.attach("b")
+    result, records = scene.attach("a", "[]")
+    assert (result.report, records, scene.rig.journal.records()) == (None, (), ())
+    assert result.released == {("default", "b")}
