@@ -180,7 +180,7 @@ def wire(
         controller=controller,
         orphan_gc=orphan_gc,
         stale=stale,
-        lease_renewal=LeaseRenewal(pipeline, journal),
+        lease_renewal=LeaseRenewal(pipeline, journal, observers),
         node=NodeStateReconciler(
             plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
         ),
