@@ -2,7 +2,7 @@
 
 A JSON line on stdin is a list of tasks, which run at once; the line on stdout is the list of their outcomes (`Outcome` of
 `secnet_conformance.children`). A child makes a new instance, as the agent does after a restart, and ends with its one call;
-starting Python anew for each would only be slower. What is not over at its limit is killed.
+a new Python for each would only be slower. What is not over at its limit is killed.
 """
 
 from __future__ import annotations
