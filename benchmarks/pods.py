@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from secnet_testing.clusternode import CONDITION, ClusterNode, nad, play_cluster_node, pod, pool
-from secnet_testing.forkserver import COMMAND
+from secnet_testing.cluster_node import CONDITION, ClusterNode, nad, play_cluster_node, pod, pool
 from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.secnet_command import COMMAND
 from secnet_testing.traffic import traffic
 
 from .machine import facts

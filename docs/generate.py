@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.cli.program import build_parser
+from secnet.agent.cli.program import parser_for
 from secnet.agent.config.settings import node_schema
 from secnet.agent.plugins.plugin import LoadedPlugin
 from secnet.agent.plugins.registry import Registry
@@ -143,7 +143,7 @@ def sentence(text: str) -> str:
 
 def cli_page() -> str:
     """The reference of every command. Written from the parser itself: the text of --help differs between Python versions."""
-    parser = build_parser()
+    parser = parser_for(())
     commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     helps = {action.dest: action.help or "" for action in commands._choices_actions}
     lines = ["# Command line reference", MARK, _plain(parser.description), _fenced(_plain(parser.epilog))]

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import pytest
 import yaml
-from secnet_testing.clusternode import CONDITION, ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import CONDITION, ClusterNode, ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
 

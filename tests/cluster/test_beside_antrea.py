@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from secnet_testing.antrea import antrea_agent
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.documents import ROOT
 
 pytestmark = pytest.mark.runtime

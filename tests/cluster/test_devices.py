@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod
 from secnet_testing.podresources import PodResources
-from secnet_testing.slots import RESOURCE, slot_nad_annotations, slot_program, slots
+from secnet_testing.slot_driver import RESOURCE, slot_nad_annotations, slot_program, slots
 
 pytestmark = pytest.mark.runtime
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from secnet_testing.antrea import antrea_agent
-from secnet_testing.clusternode import ClusterNodeFactory
+from secnet_testing.cluster_node import ClusterNodeFactory
 from secnet_testing.documents import ROOT
-from secnet_testing.forkserver import run_secnet
 from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.secnet_command import run_secnet
 
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
 CRDS = tuple(

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from secnet_testing import entered
-from secnet_testing.clusternode import ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
 

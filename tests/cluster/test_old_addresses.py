@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
 

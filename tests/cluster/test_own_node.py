@@ -7,7 +7,7 @@ import json
 
 import pytest
 from secnet.agent.state.run_dir import current_boot_id
-from secnet_testing.clusternode import STATUS, ClusterNodeFactory, nad, pod, pool, tell_boot
+from secnet_testing.cluster_node import STATUS, ClusterNodeFactory, nad, pod, pool, tell_boot
 
 pytestmark = pytest.mark.runtime
 

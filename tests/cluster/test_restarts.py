@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from secnet_testing.clusternode import STATUS, ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import STATUS, ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.runtime

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet_testing.clusternode import compiled_plugin, pool
+from secnet_testing.cluster_node import compiled_plugin, pool
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest
-from secnet_testing.slots import slot_program, slots
+from secnet_testing.slot_driver import slot_program, slots
 
 pytestmark = pytest.mark.ovs
 

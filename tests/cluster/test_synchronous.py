@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from secnet_conformance.steps import StepPoint
-from secnet_testing.killable import kill_points
+from secnet_testing.killable_agent import kill_points
 
 from .scenarios import Scenario
 from .scene import Scene, play_scene

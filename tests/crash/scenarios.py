@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from secnet.linux.snapshot import HostSnapshot, diff
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import StepPoint
-from secnet_testing import kernelshot
-from secnet_testing.killable import RecordedStep, program, read_steps
+from secnet_testing import node_snapshot
+from secnet_testing.killable_agent import RecordedStep, program, read_steps
 from secnet_testing.netns import run_in
 
 from .scene import Scene, wait_equal
@@ -58,11 +58,11 @@ class Scenario(ABC):
     def dry_run(self) -> None:
         """The clean run: change and change back, recording the steps of the change. It must itself leave all as it was."""
         self.prepare()
-        pristine = kernelshot.take_settled(self.node)
+        pristine = node_snapshot.take_settled(self.node)
         # The second time counts: the first leaves a trace that stays, the emptied status of a pool.
         for name in ("first", "second"):
             record = self.node.folder / f"steps-{self.name}-{name}"
-            self._before = kernelshot.take_settled(self.node)
+            self._before = node_snapshot.take_settled(self.node)
             if self.agent_runs_before:
                 self.node.agent(program=program("record", record))
                 self.change()
@@ -70,7 +70,7 @@ class Scenario(ABC):
                 self.change()
                 self.node.agent(program=program("record", record))
             self.wait_changed()
-            self._after = kernelshot.take_settled(self.node)
+            self._after = node_snapshot.take_settled(self.node)
             self.steps = read_steps(record)
             self.change_back()
             self.node.stop()

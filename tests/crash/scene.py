@@ -10,8 +10,8 @@ from typing import Any
 
 from secnet.agent.cluster.files.state_files import StateFiles
 from secnet.agent.cluster.kinds import ObjectKey
-from secnet.linux.snapshot import HostSnapshot, diff
-from secnet_testing import kernelshot
+from secnet_conformance.snapshot import HostSnapshot, diff
+from secnet_testing import node_snapshot
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import Node, play_node
 from secnet_testing.objects import nad, pod, pool
@@ -113,6 +113,6 @@ def play_scene(folder: Path, **settings: Any) -> Iterator[Scene]:
 def wait_equal(node: Node, expected: HostSnapshot, *, within: float = _EQUAL_SECONDS) -> list[str]:
     """Wait until the node is as expected; returns what still differs when it does not become so."""
     deadline = time.monotonic() + within
-    while (lines := diff(expected, kernelshot.take(node))) and time.monotonic() < deadline:
+    while (lines := diff(expected, node_snapshot.take(node))) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     return lines

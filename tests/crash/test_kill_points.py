@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from secnet_testing.pointcount import CountPoints
+from secnet_testing.kill_point_count import CountPoints
 
 from .points import run_points
 from .scenarios import SCENARIOS, Scenario

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from secnet_conformance.steps import ANY, StepPoint
-from secnet_testing import kernelshot
-from secnet_testing.killable import program, read_steps
+from secnet_testing import node_snapshot
+from secnet_testing.kill_point_count import CountPoints
+from secnet_testing.killable_agent import program, read_steps
 from secnet_testing.netns import run_in
 from secnet_testing.node import Node
-from secnet_testing.pointcount import CountPoints
 
 from .scene import Scene, play_scene, wait_equal
 
@@ -68,7 +68,7 @@ def _clean_run(scene: Scene, record: Path) -> int:
     scene.detach(*PODS)
     node.wait_detached(*PODS)
     node.stop()
-    scene.empty = kernelshot.take_settled(node)
+    scene.empty = node_snapshot.take_settled(node)
     return steps
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.linux.snapshot import HostSnapshot, diff
-from secnet_testing import kernelshot
+from secnet_conformance.snapshot import HostSnapshot, diff
+from secnet_testing import node_snapshot
 from secnet_testing.node import Node
 from secnet_testing.ovs import SCHEMA
 
@@ -34,10 +34,10 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         scene.wait_attached()
         scene.detach()
         scene.wait_detached()
-        scene.empty = kernelshot.take_settled(node)
+        scene.empty = node_snapshot.take_settled(node)
         scene.attach()
         scene.wait_attached()
-        scene.attached = kernelshot.take_settled(node)
+        scene.attached = node_snapshot.take_settled(node)
         node.agents[-1].kill()
         yield scene
         print(node.logs())
@@ -55,7 +55,7 @@ def _wait_equal_without_priors(scene: Scene) -> None:
     wanted = _without_priors(scene.attached)
 
     def lines() -> list[str]:
-        return diff(wanted, _without_priors(kernelshot.take(scene.node)))
+        return diff(wanted, _without_priors(node_snapshot.take(scene.node)))
 
     scene.node.wait_until(lambda: not lines(), "the Pod is attached as before")
 
@@ -68,7 +68,7 @@ def _detach_to_nothing(scene: Scene) -> None:
 
 
 def _lost(scene: Scene) -> list[str]:
-    lines = diff(scene.empty, kernelshot.take(scene.node))
+    lines = diff(scene.empty, node_snapshot.take(scene.node))
     return [line for line in lines if not (line.startswith("- ") and any(route in line for route in DEFAULT_ROUTES))]
 
 
@@ -85,7 +85,7 @@ def test_the_namespace_went_meanwhile(scene: Scene) -> None:
     empty = scene.empty.to_json()
     for section in ("ovs", "pools", "journal", "files", "status"):
         node.wait_until(functools.partial(_is_equal, node, section, empty[section]), f"{section} as before")
-    assert diff(_links(scene.empty), _links(kernelshot.take(node))) == []
+    assert diff(_links(scene.empty), _links(node_snapshot.take(node))) == []
 
 
 def _phases(node: Node) -> list[str]:
@@ -94,7 +94,7 @@ def _phases(node: Node) -> list[str]:
 
 
 def _is_equal(node: Node, section: str, wanted: Any) -> bool:
-    return bool(kernelshot.take(node).to_json()[section] == wanted)
+    return bool(node_snapshot.take(node).to_json()[section] == wanted)
 
 
 def _links(snapshot: HostSnapshot) -> HostSnapshot:

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import pytest
-from secnet_testing.clusternode import ClusterNode, ClusterNodeFactory, nad, pod, pool
-from secnet_testing.contained import contained
+from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
+from secnet_testing.daemonset_container import contained
 from secnet_testing.documents import ROOT
 from secnet_testing.kustomize import build
 

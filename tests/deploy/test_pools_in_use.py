@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from secnet_testing.admission import Policy
-from secnet_testing.clusternode import pool
+from secnet_testing.cluster_node import pool
 
 ENTRY = {"ipAddress": "10.10.0.10", "phase": "Allocated", "owner": {"pod": {"namespace": "default", "name": "a"}}}
 

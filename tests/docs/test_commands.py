@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.cli.program import build_parser
+from secnet.agent.cli.program import parser_for
 
 ROOT = Path(__file__).resolve().parents[2]
 _SHELL = ("sh", "bash", "console")
@@ -47,7 +47,7 @@ def refusal(arguments: list[str]) -> str | None:
     output = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(output):
         try:
-            build_parser().parse_args(arguments)
+            parser_for(arguments[:1]).parse_args(arguments)
         except SystemExit as exc:
             return output.getvalue().strip().splitlines()[-1] if exc.code else None
     return None
@@ -68,7 +68,7 @@ def test_a_wrong_command_line_is_found(line: str) -> None:
 def test_every_command_is_shown_with_its_options(documents: Any) -> None:
     """Each command of the parser stands somewhere outside of the generated reference."""
     used = {line[0] for document in documents if document.name != "docs/cli.md" for _, line in shown(document)}
-    actions = build_parser()._subparsers
+    actions = parser_for(())._subparsers
     assert actions is not None
     commands = {name for action in actions._group_actions for name in action.choices or ()}
     assert commands - used == set()

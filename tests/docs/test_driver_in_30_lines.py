@@ -9,8 +9,8 @@ import pytest
 from secnet.agent.plugins.fragments import driver_faults
 from secnet.contract import AttachRequest, Call, Conflict, HostContext, NetworkRef, PodRef
 from secnet.linux.rtnl import host_rtnl, netns_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import Namespace, NetnsFactory
 
 PAGE = "docs/a-driver-in-30-lines.md"

@@ -13,7 +13,7 @@ from secnet.agent.base.metrics import Sources
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.contract import Busy, ErrorInfo, PoolUsage
-from secnet_testing.builders import POD, record
+from secnet_testing.contract_objects import POD, record
 from secnet_testing.documents import ROOT
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "secnet.json"

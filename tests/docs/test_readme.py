@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from secnet_conformance.needs import requires_link_kind
-from secnet_testing.scene import only_one
+from secnet_testing.node_inspection import only_one
 
 ROOT = Path(__file__).resolve().parents[2]
 PREREQUISITES = "apt-get install -y make git ca-certificates python3"

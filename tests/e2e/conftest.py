@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from secnet_testing.node import Node, play_node
-from secnet_testing.scene import clear
+from secnet_testing.node_inspection import clear
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from secnet.linux.snapshot import diff
-from secnet_testing.forkserver import run_secnet
+from secnet_conformance.snapshot import diff
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import addresses, apply, exists, link, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, apply, exists, link, picture, unchanged, write
+from secnet_testing.secnet_command import run_secnet
 
 pytestmark = pytest.mark.ovs
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from secnet_testing.scene import secnet
+from secnet_testing.node_inspection import secnet
 
 CASES = {
     "unknown-key": ("ovsBridge: []\nnodeName: a\n", "$.ovsBridge", "ovsBridges"),

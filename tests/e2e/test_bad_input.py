@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from secnet_testing.bad_input import CASES, FILES, Case, FileCase
+from secnet_testing.invalid_objects import CASES, FILES, Case, FileCase
 from secnet_testing.node import Node, play_node
+from secnet_testing.node_inspection import addresses, errors_of, link, network, problems, secnet
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, link, network, problems, secnet
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from secnet_testing.agentprocess import AgentProcess
+from secnet_testing.agent_process import AgentProcess
 from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node_inspection import addresses, errors_of, wait_error
 from secnet_testing.objects import nad, pod, pool
 from secnet_testing.plugged import plugged
-from secnet_testing.scene import addresses, errors_of, wait_error
 
 pytestmark = pytest.mark.ovs
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import addresses, errors_of, exists, identity, link, network, port_of, wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, exists, identity, link, network, port_of, wait_error
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

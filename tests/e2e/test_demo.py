@@ -13,7 +13,7 @@ import pytest
 from secnet_conformance.needs import requires_command, requires_link_kind
 from secnet_testing.netns import run_in
 from secnet_testing.node import OVS_COMMANDS
-from secnet_testing.scene import only_one
+from secnet_testing.node_inspection import only_one
 
 pytestmark = pytest.mark.ovs
 

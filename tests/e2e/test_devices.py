@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from secnet_testing.node import Node
-from secnet_testing.slots import RESOURCE, slot_command, slot_nad_annotations, slot_program, slots
+from secnet_testing.slot_driver import RESOURCE, slot_command, slot_nad_annotations, slot_program, slots
 
 pytestmark = pytest.mark.ovs
 
@@ -123,7 +123,7 @@ def test_an_annotation_that_cannot_be_read(slotted: Node) -> None:
 )
 def test_a_killed_agent_gives_the_same_devices(bare: Node, tmp_path: Path, point: str) -> None:
     """Although the annotation names the networks the other way round by then, and the first one is begun anew."""
-    killable = (sys.executable, "-m", "secnet_testing.killable", "kill", point, str(tmp_path / "marker"))
+    killable = (sys.executable, "-m", "secnet_testing.killable_agent", "kill", point, str(tmp_path / "marker"))
     put(bare, "a,b", ["d1", "d2"])
     killed = bare.agent(program=slot_command(tmp_path / "plugin", killable), ready=False)
     killed.wait_end(30)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from secnet.linux.snapshot import HostSnapshot
+from secnet_conformance.snapshot import HostSnapshot
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
+from secnet_testing.node_inspection import addresses, apply, link, network, picture, port_of, unchanged, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, apply, link, network, picture, port_of, unchanged, write
 
 pytestmark = pytest.mark.ovs
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import Node, play_node
+from secnet_testing.node_inspection import addresses, clear, link, port_of
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, clear, link, port_of
 
 pytestmark = pytest.mark.ovs
 

@@ -13,7 +13,7 @@ from secnet.agent.cluster.files.cluster import load_manifests
 from secnet_conformance.needs import requires_root
 from secnet_testing.netns import Namespace, ping, run_in
 from secnet_testing.node import Node, NodeFactory
-from secnet_testing.scene import addresses, link, only_one, port_of, secnet
+from secnet_testing.node_inspection import addresses, link, only_one, port_of, secnet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "demo")

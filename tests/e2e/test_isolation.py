@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import Namespace, frames, ping, run_in
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import addresses, apply, port_of, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, apply, port_of, write
 
 pytestmark = pytest.mark.ovs
 

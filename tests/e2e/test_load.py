@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import apply, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import apply, picture, unchanged, write
 
 pytestmark = pytest.mark.ovs
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from secnet.agent.base.logs import CONTEXT_FIELDS
 from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node_inspection import wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import wait_error
 
 pytestmark = pytest.mark.ovs
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import addresses, link, problems
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, link, problems
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

@@ -14,8 +14,8 @@ import pytest
 from secnet.agent.state.run_dir import RunDirInUse, RunDirLock
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node
+from secnet_testing.node_inspection import addresses, exists, identity, link, picture, unchanged, wait_error, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, exists, identity, link, picture, unchanged, wait_error, write
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

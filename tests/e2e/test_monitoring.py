@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from secnet_conformance.netns import inside
 from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node_inspection import wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import wait_error
 
 pytestmark = pytest.mark.ovs
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node_inspection import addresses, link, picture, port_of, unchanged
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, link, picture, port_of, unchanged
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

@@ -7,8 +7,8 @@ import os
 import pytest
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import Node
+from secnet_testing.node_inspection import addresses, errors_of, exists, identity, link, picture, unchanged, wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import addresses, errors_of, exists, identity, link, picture, unchanged, wait_error
 
 pytestmark = pytest.mark.ovs
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
+from secnet_testing.node_inspection import wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import wait_error
 
 pytestmark = pytest.mark.ovs
 

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 import pytest
 from secnet_testing.netns import ping, run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
-from secnet_testing.objects import as_manifest, nad, pod, pool
-from secnet_testing.scene import (
+from secnet_testing.node_inspection import (
     addresses,
     errors_of,
     identity,
@@ -21,6 +20,7 @@ from secnet_testing.scene import (
     unchanged,
     wait_error,
 )
+from secnet_testing.objects import as_manifest, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs

@@ -12,8 +12,8 @@ import pytest
 from secnet_testing.frames import IPV4, Frame
 from secnet_testing.netns import Namespace, frames, ping, run_in
 from secnet_testing.node import BRIDGE, Node, play_node
+from secnet_testing.node_inspection import addresses, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, picture, unchanged, write
 
 pytestmark = pytest.mark.nodes
 

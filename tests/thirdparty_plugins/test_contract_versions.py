@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.contract import CONTRACT_VERSION
-from secnet_testing.agentprocess import AgentProcess
+from secnet_testing.agent_process import AgentProcess
 from secnet_testing.netns import Namespace, NetnsFactory
 from secnet_testing.objects import as_manifest, nad, pod
 from secnet_testing.thirdparty import CleanVenv, write_project

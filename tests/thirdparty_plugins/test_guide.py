@@ -24,11 +24,11 @@ from typing import Any
 import pytest
 import secnet.contract as contract
 from secnet.linux import events, nodelinks, rtnl, sysctl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.netns import Namespace, run_in
-from secnet_testing.scene import only_one
+from secnet_testing.node_inspection import only_one
 
 from .conftest import CleanVenv
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import Namespace, NetnsFactory, ping, run_in
+from secnet_testing.node_inspection import addresses, link
 from secnet_testing.objects import as_manifest, nad, pod
-from secnet_testing.scene import addresses, link
 from secnet_testing.thirdparty import ROOT, CleanVenv
 
 pytestmark = pytest.mark.thirdparty

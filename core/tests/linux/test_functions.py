@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from secnet.contract import InvalidConfig, NotReady
 from secnet.linux.functions import AUXILIARY, PCI, Function, Functions, bus_of
-from secnet_testing.fakesys import FakeSys
+from secnet_testing.fake_sysfs import FakeSys
 
 PF = "0000:3b:00.0"
 VF = "0000:3b:02.1"

@@ -27,8 +27,8 @@ from secnet.contract import (
 from secnet.linux.masterlinks import MasterLinks
 from secnet.linux.names import LINK_GROUP, mac_for
 from secnet.linux.rtnl import Link
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 

@@ -12,8 +12,8 @@ from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP
 from secnet.linux.nodelinks import NodeLinks
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
 from secnet_testing.netns import Namespace, run_in
 

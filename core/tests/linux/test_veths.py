@@ -23,9 +23,9 @@ from secnet.contract import (
 from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
 from secnet.linux.rtnl import Link, host_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet.linux.veths import VethPairs
 from secnet_conformance.needs import requires_link_kind
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 

@@ -13,9 +13,9 @@ from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 from secnet_conformance.netns import remove_namespace
 from secnet_conformance.steps import Recorder
 from secnet_sriov import SriovDriver
-from secnet_testing.fakesys import FakeSys
+from secnet_testing.fake_sysfs import FakeSys
 from secnet_testing.netns import Namespace, NetnsFactory
-from secnet_testing.standin import StandInCard, StandInDriver, StandIns
+from secnet_testing.veth_card import StandInCard, StandInDriver, StandIns
 
 PF = "0000:3b:00.0"
 VF = "0000:3b:02.0"

@@ -23,7 +23,7 @@ from secnet_sriov.card import Card
 from secnet_sriov.netdev import mac_refused
 from secnet_sriov.userspace import device_info
 from secnet_testing.netns import run_in
-from secnet_testing.standin import StandInVfDriver
+from secnet_testing.veth_card import StandInVfDriver
 
 from .conftest import MAC, OTHER_VF, PF, VF
 

@@ -1,7 +1,7 @@
 """The SR-IOV types under the conformance kit.
 
 The classes themselves run the groups that need no device. The others run on stand-ins, which are subclasses (see
-secnet_testing.standin): there is no card here, and on an emulated one in a virtual machine all of it runs anyway.
+secnet_testing.veth_card): there is no card here, and on an emulated one in a virtual machine all of it runs anyway.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from secnet_conformance.driver.readonly import ReadOnly
 from secnet_conformance.driver.refusals import Declarations, Refusals
 from secnet_conformance.driver.resources import Resources
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
-from secnet_testing.fakesys import FakeSys
+from secnet_testing.fake_sysfs import FakeSys
 from secnet_testing.ovs import PrivateOvs
-from secnet_testing.standin import StandInDriver, StandIns, StandInSfDriver, StandInVfDriver
+from secnet_testing.veth_card import StandInDriver, StandIns, StandInSfDriver, StandInVfDriver
 
 PF = "0000:3b:00.0"
 BRIDGE = "br-one"

@@ -15,7 +15,7 @@ from secnet.contract import (
     SecnetError,
 )
 from secnet_sriov import SriovDriver, SriovSfDriver, SriovVfDriver
-from secnet_testing.fakesys import FakeSys
+from secnet_testing.fake_sysfs import FakeSys
 
 ALL = [SriovDriver, SriovVfDriver, SriovSfDriver]
 

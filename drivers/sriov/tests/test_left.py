@@ -11,7 +11,7 @@ from secnet.linux.rtnl import VirtualFunction
 from secnet_conformance.steps import Recorder
 from secnet_sriov.attributes import NO_MAC
 from secnet_sriov.card import ATTRIBUTES
-from secnet_testing.standin import StandInCard
+from secnet_testing.veth_card import StandInCard
 
 from .conftest import MAC, VF
 from .test_attach import ALL, NEW_MAC

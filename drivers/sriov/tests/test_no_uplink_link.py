@@ -10,7 +10,7 @@ from secnet.contract import DeviceRef, NotReady, Unsupported
 from secnet.linux.functions import Functions
 from secnet.linux.rtnl import host_rtnl
 from secnet_sriov.card import Card
-from secnet_testing.fakesys import FakeSys
+from secnet_testing.fake_sysfs import FakeSys
 
 from .conftest import MAC, PF, VF
 from .test_holding import Interrupt

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from secnet.contract import Attachment, AttachRequest, Call, HostContext, NetworkRef, PodRef
-from secnet.linux.snapshot import HostSnapshot
+from secnet_conformance.snapshot import HostSnapshot
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 from secnet_testing.ovs import OvsFactory, PrivateOvs
 from secnet_vlan import VlanDriver

@@ -16,7 +16,7 @@ from secnet.contract import (
 )
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import diff
+from secnet_conformance.snapshot import diff
 from secnet_conformance.steps import Recorder
 from secnet_testing.netns import ping, run_in
 

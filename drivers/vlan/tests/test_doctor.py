@@ -33,7 +33,6 @@ def results(folder: Path, ovsdb: str, **config: object) -> tuple[DoctorResult, .
     [
         ({"ovsBridges": BRIDGES, "datapathType": "netdev"}, "OVS datapath netdev", DoctorLevel.OK),
         ({"ovsBridges": BRIDGES}, "OVS datapath system", DoctorLevel.FAIL),
-        ({}, "OVS datapath system", DoctorLevel.WARN),
     ],
 )
 def test_a_datapath_that_the_switch_has_or_not(
@@ -46,7 +45,12 @@ def test_a_datapath_that_the_switch_has_or_not(
 
 @pytest.mark.parametrize(("datapath", "module"), [("system", "openvswitch"), ("netdev", "tun")])
 def test_a_switch_that_is_away_leaves_the_module(tmp_path: Path, datapath: str, module: str) -> None:
-    (result,) = results(tmp_path, NOWHERE, datapathType=datapath)
+    config = {"ovsBridges": BRIDGES, "datapathType": datapath}
+    (result,) = results(tmp_path, NOWHERE, **config)
     assert (result.level, f"load the module {module}" in result.remedy) == (DoctorLevel.WARN, True)
     (tmp_path / "module" / module).mkdir(parents=True)
-    assert results(tmp_path, NOWHERE, datapathType=datapath) == ()
+    assert results(tmp_path, NOWHERE, **config) == ()
+
+
+def test_without_bridges_no_datapath_is_needed(tmp_path: Path) -> None:
+    assert results(tmp_path, NOWHERE, datapathType="netdev") == ()

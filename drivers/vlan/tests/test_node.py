@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from secnet.contract import InvalidConfig, NodeReport, NotReady, Unavailable
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 from secnet.ovs import OWNER_ID
+from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import run_in
 
 if TYPE_CHECKING:

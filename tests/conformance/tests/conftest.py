@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from secnet_conformance.needs import requires_command, requires_root
-from secnet_conformance.suite import Suite, group_of
+from secnet_conformance.suite import Suite
+from secnet_testing.veth_pair import wire
+
+__all__ = ["wire"]
+from secnet_conformance.suite import group_of
 from secnet_testing.samplechoice import Choice, choose, seed_of
 
 SAMPLES = Path(__file__).parent / "samples"

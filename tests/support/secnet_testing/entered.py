@@ -18,8 +18,7 @@ from typing import Any
 
 from secnet.agent.cli import agent
 from secnet.agent.cli.program import build_parser
-
-from .forkserver import Entry
+from secnet_conformance.forkserver import Entry
 
 __all__ = ["main", "program"]
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import grpc
 
-from .podapi import ApiRefusal, PodApi
+from .kubeapi.admin import Rejected
+from .pod_client import PodClient
+from .pod_status import pod_status, same_status
 from .podresources import PodResources
-from .podstatus import pod_status, same_status
 from .runtime.runtime import Runtime
 from .runtime.state import PodSandbox
 
@@ -32,7 +33,7 @@ BACK_OFF_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _CONFLICTS = 20
 
-_FAILURES = (grpc.RpcError, ApiRefusal, OSError, http.client.HTTPException)
+_FAILURES = (grpc.RpcError, Rejected, OSError, http.client.HTTPException)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +57,8 @@ class _Pod:
 class Kubelet:
     """Works between `start` and `stop`; sandboxes live on after it, and another kubelet of the same runtime takes them over.
 
-    url, token, context: see `PodApi`. workers: how many Pods it works on at once. devices: gives Pods what their limits ask for,
-    before their sandbox is made, and takes it back when they have ended.
+    url, token, context: see `PodClient`. workers: how many Pods it works on at once. devices: gives Pods what their limits ask
+    for, before their sandbox is made, and takes it back when they have ended.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Kubelet:
         self._runtime = runtime
         self._node = node
         self.devices = devices
-        self._api = PodApi(url, token, context=context)
+        self._api = PodClient(url, token, context=context)
         self._lock = threading.Lock()
         self._pods: dict[str, _Pod] = {}
         self._wake = threading.Event()
@@ -255,8 +256,8 @@ class Kubelet:
         if each.pod is not None and not each.deleted:
             try:
                 self._api.delete(each.pod)
-            except ApiRefusal as exc:
-                if exc.code not in (404, 409):  # gone, or another Pod of that name
+            except Rejected as exc:
+                if exc.status not in (404, 409):  # gone, or another Pod of that name
                     raise
         with self._lock:
             each.sandbox = ""
@@ -277,12 +278,12 @@ class Kubelet:
             try:
                 self._api.patch_status(pod, status)
                 return
-            except ApiRefusal as exc:
-                if exc.code == 404:
+            except Rejected as exc:
+                if exc.status == 404:
                     return
-                if exc.code != 409:
+                if exc.status != 409:
                     raise
             pod = self._api.get(pod["metadata"]["namespace"], pod["metadata"]["name"])
             if pod["metadata"]["uid"] != each.uid:
                 return
-        raise ApiRefusal(409, "the Pod changes all the time")
+        raise Rejected(409, {"message": "the Pod changes all the time"})

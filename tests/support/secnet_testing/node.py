@@ -27,12 +27,13 @@ from secnet.agent.model.report import PodReport
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
+from secnet_conformance.forkserver import Entry
 from secnet_conformance.needs import requires_command, requires_link_kind, requires_root
 
-from .agentprocess import READY_SECONDS, AgentProcess
-from .forkserver import SECNET, Entry, run_secnet
+from .agent_process import READY_SECONDS, AgentProcess
 from .netns import Namespace, run_in
 from .ovs import PrivateOvs
+from .secnet_command import SECNET, run_secnet
 
 __all__ = ["BRIDGE", "Node", "NodeFactory", "is_ours", "node", "node_factory", "play_node"]
 

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .forkserver import SECNET, Entry
+from secnet_conformance.forkserver import Entry
+
+from .secnet_command import SECNET
 
 __all__ = ["main", "plugged"]
 

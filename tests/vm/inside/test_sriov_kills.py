@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from secnet_conformance.steps import StepPoint
-from secnet_testing.killable import kill_points, program, read_steps
-from secnet_testing.scene import link
+from secnet_testing.killable_agent import kill_points, program, read_steps
+from secnet_testing.node_inspection import link
 from secnet_testing.vm.fixtures import Cards
 from secnet_testing.vm.functions import device_nad, device_pod, state_of_vf
 from secnet_testing.vm.guestnode import GuestNode

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from secnet_testing.netns import ping
 from secnet_testing.node import BRIDGE
+from secnet_testing.node_inspection import addresses, link
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, link
 from secnet_testing.vm.functions import device_nad, device_pod
 from secnet_testing.vm.guestnode import GuestNode
 from secnet_testing.vm.sf import Subfunction, Subfunctions

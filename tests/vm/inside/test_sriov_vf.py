@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from secnet_testing.netns import frames, ping, run_in
 from secnet_testing.node import BRIDGE
+from secnet_testing.node_inspection import addresses, link
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, link
 from secnet_testing.vm.fixtures import VFS, Cards
 from secnet_testing.vm.functions import RESOURCE, device_nad, device_pod, state_of_vf
 from secnet_testing.vm.guestnode import GuestNode

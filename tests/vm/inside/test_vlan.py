@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from secnet_testing.netns import Namespace, NetnsFactory, frames, ping
 from secnet_testing.node import BRIDGE
+from secnet_testing.node_inspection import addresses, apply
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.scene import addresses, apply
 from secnet_testing.vm.fixtures import Cards
 from secnet_testing.vm.guestnode import GuestNode
 from secnet_testing.vm.nic import moved

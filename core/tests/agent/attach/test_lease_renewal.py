@@ -13,7 +13,7 @@ from secnet.agent.attach.lease_renewal import LeaseRenewal
 from secnet.agent.model.record import Record
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, IpamLease, LeaseAddress, Unavailable
-from secnet_testing.toys import Rig, fail, make_rig, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_work
 
 LONG, SHORT = 2000.0, 1000.0
 

@@ -11,7 +11,7 @@ from secnet.agent.attach.leases import Leases
 from secnet.agent.model.work import Work
 from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, Unavailable
-from secnet_testing.toys import Rig, fail, make_rig, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_work
 
 LOST = Finding(code="AddressNotListed", message="not listed", repairable=False)
 

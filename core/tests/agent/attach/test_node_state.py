@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from secnet.agent.attach.node_state import NodeStateReconciler
-from secnet.agent.attach.node_watch import NodeWatch
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.report import NodeState
@@ -27,7 +25,7 @@ from secnet.contract import (
     from_json,
     to_json,
 )
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 
 def test_it_is_not_ready_before_its_first_round(tmp_path: Path) -> None:
@@ -94,43 +92,3 @@ def test_a_driver_that_cannot_look_is_not_unready_for_that(tmp_path: Path) -> No
 
     state = reconciled(tmp_path, observe_node=fail)
     assert (state.error, state.report.ready, state.observation) == (None, True, NodeObservation())
-
-
-def test_events_of_a_driver_arrive_and_end_with_the_watch() -> None:
-    changed, ended = threading.Event(), threading.Event()
-
-    def watch(driver: NetworkDriver, notify: Callable[[], None], call: Call) -> None:
-        notify()
-        call.cancel.wait(30)
-        ended.set()
-        call.checkpoint()
-
-    node_watch = NodeWatch(plugins_of(watch_node=watch), changed.set)
-    node_watch.start()
-    assert changed.wait(10)
-    node_watch.close()
-    assert ended.is_set()
-
-
-def test_a_watch_that_breaks_is_begun_again() -> None:
-    begun = threading.Semaphore(0)
-
-    def watch(driver: NetworkDriver, notify: Callable[[], None], call: Call) -> None:
-        begun.release()
-        raise Unavailable("the socket broke")
-
-    node_watch = NodeWatch(plugins_of(watch_node=watch), lambda: None)
-    node_watch.start()
-    try:
-        assert begun.acquire(timeout=10)
-        assert begun.acquire(timeout=10)
-    finally:
-        node_watch.close()
-
-
-def test_a_driver_without_events_costs_no_thread() -> None:
-    before = threading.active_count()
-    node_watch = NodeWatch(plugins_of(), lambda: None)
-    node_watch.start()
-    assert threading.active_count() == before
-    node_watch.close()

@@ -15,7 +15,7 @@ from secnet.agent.model.report import NodeState
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, Finding, NodeReport, Unavailable
-from secnet_testing.toys import Script, fail, make_rig, toy_registry
+from secnet_testing.scripted_plugins import Script, fail, make_rig, toy_registry
 
 
 class Node:

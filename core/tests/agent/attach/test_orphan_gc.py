@@ -22,8 +22,8 @@ from secnet.contract import (
     NetnsRef,
     NotReady,
 )
-from secnet_testing.builders import request
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
+from secnet_testing.contract_objects import request
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry, toy_work
 
 DEVICE, OTHER = DeviceRef(id="0000:3b:02.1"), DeviceRef(id="0000:3b:02.2")
 

@@ -30,8 +30,8 @@ from secnet.contract import (
     VerifyFailed,
     thaw,
 )
-from secnet_testing.builders import request
-from secnet_testing.toys import Rig, fail, make_rig, toy_registry, toy_work
+from secnet_testing.contract_objects import request
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_registry, toy_work
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import ContractViolation, Unsupported, thaw
 from secnet_testing.sample_plugins import sample_entry_points
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 
 @pytest.fixture

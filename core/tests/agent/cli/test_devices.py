@@ -14,9 +14,9 @@ from secnet.agent.model.record import Record
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import DeviceRef, NetworkRef, Unavailable
 from secnet.linux.functions import Functions
-from secnet_testing.builders import record
-from secnet_testing.fakesys import FakeSys
-from secnet_testing.toys import Script, fail, toy_registry
+from secnet_testing.contract_objects import record
+from secnet_testing.fake_sysfs import FakeSys
+from secnet_testing.scripted_plugins import Script, fail, toy_registry
 
 PF, VF0, VF1, SF, GONE = "0000:3b:00.0", "0000:3b:02.0", "0000:3b:02.1", "mlx5_core.sf.2", "0000:99:00.1"
 

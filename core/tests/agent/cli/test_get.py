@@ -10,8 +10,8 @@ from secnet.agent.cli import main
 from secnet.agent.cluster.kube import RULES
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.state.reports import Reports
-from secnet_testing.builders import POD
-from secnet_testing.clusternode import nad, pod, pool
+from secnet_testing.cluster_node import nad, pod, pool
+from secnet_testing.contract_objects import POD
 from secnet_testing.kubeapi.process import KubeApiProcess
 
 

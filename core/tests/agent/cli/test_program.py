@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from secnet.agent.cli.program import main
+from secnet.agent.plugins.commands import PluginCommands
 
 SECNET = Path(sys.executable).with_name("secnet")
 
@@ -35,3 +37,12 @@ def test_a_reader_that_left_is_no_failure() -> None:
 def test_a_closed_output_is_silence() -> None:
     done = _run('"$0" drivers --kind ipam >&-')
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_of_the_conformance_kit_without_it_names_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # No environment of the tests lacks the kit.
+    monkeypatch.setattr(PluginCommands.__init__, "__defaults__", (lambda group: (),))
+    assert main(["new-driver", "my-nic"]) == 1
+    assert "install the package secnet-conformance" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from secnet.agent.cli.status import print_reports
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import PodRef, StatusColumn
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 POD = PodReport(
     pod=PodRef(namespace="default", name="a", uid="u"),

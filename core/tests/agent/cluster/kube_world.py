@@ -10,6 +10,8 @@ from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
 from secnet_testing.kubeapi.admin import Admin, Rejected
 from secnet_testing.kubeapi.process import KubeApiProcess
 
+from .helpers import Recorder, until
+
 NODE = "sn-node"
 TOKEN = "agent-token"
 BRISK = Pace(backoff=(0.05, 0.2))
@@ -63,3 +65,15 @@ class KubeWorld:
         for obj in self._made:
             with suppress(Rejected):
                 self._admin.delete(obj)
+
+
+def lists(api: KubeApiProcess, resource: str) -> int:
+    return sum(1 for item in api.requests(TOKEN) if (item["verb"], item["resource"]) == ("list", resource))
+
+
+def watched(cluster: KubeCluster, api: KubeApiProcess, *kinds: str) -> Recorder:
+    """Told of everything that exists, and being served."""
+    recorder = Recorder()
+    assert cluster.watch(kinds, recorder).synced.wait(20)
+    until(lambda: api.watches == len(kinds), "the watch")
+    return recorder

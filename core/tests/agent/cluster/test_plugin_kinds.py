@@ -13,6 +13,7 @@ from secnet.agent.cluster.files._manifest import load_manifests
 from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import KINDS, with_plugins
+from secnet.agent.cluster.kube import KubeCluster
 from secnet.agent.cluster.kube._requests import Request
 from secnet.agent.config.settings import Settings
 from secnet.agent.plugins.registry import Registry
@@ -27,7 +28,9 @@ from secnet.contract import (
     ObjectRef,
     ObjectStore,
 )
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.kubeapi.definitions import definition
+from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 LANE = ObjectKind(
     kind="Lane",
@@ -134,3 +137,25 @@ def test_a_driver_that_declares_kinds_is_given_the_store(tmp_path: Path) -> None
     assert plugins.driver("toy").objects is store
     plain = Plugins(toy_registry(Script()), Settings(node_name="n"), store)
     assert plain.driver("toy").objects is None
+
+
+def test_it_is_read_and_its_status_written_through_an_api_server(tmp_path: Path) -> None:
+    """With the CRD that the plugin brings and the rules that its kind needs, and no others."""
+    crd = definition(LANE.kind, LANE.plural, LANE.group, LANE.version, namespaced=True, status=True)
+    server = KubeApiProcess(crds=(crd,))
+    try:
+        rules = [
+            {"apiGroups": [LANE.group], "resources": [LANE.plural], "verbs": ["get", "list"]},
+            {"apiGroups": [LANE.group], "resources": [f"{LANE.plural}/status"], "verbs": ["update"]},
+        ]
+        server.add_token("agent", rules)
+        cluster = KubeCluster(server.kubeconfig(tmp_path / "kubeconfig", "agent"), node_name="n", kinds=TABLE)
+        server.create(lane(width=3))
+        stored = cluster.get("Lane", "fast")
+        assert cluster.update_status({**stored, "status": {"used": 1}})["status"] == {"used": 1}
+        assert [(item["kind"], item["spec"], item["status"]) for item in cluster.list("Lane")] == [
+            ("Lane", {"width": 3}, {"used": 1})
+        ]
+        cluster.close()
+    finally:
+        server.stop()

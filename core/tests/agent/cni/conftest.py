@@ -12,6 +12,7 @@ from secnet.agent.cni._server import CniServer
 from secnet.agent.cni._service import CniService
 
 from .helpers import Plugin, ToyAttacher
+from .node_directories import Node
 
 SOURCES = Path(__file__).parents[4] / "deploy/cni"
 SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000"
@@ -67,3 +68,9 @@ def server(plugin: Plugin, service: CniService) -> Iterator[CniServer]:
     server.start()
     yield server
     assert server.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """The directories of a node's runtime."""
+    return Node(tmp_path)

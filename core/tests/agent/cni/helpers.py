@@ -175,3 +175,38 @@ class Plugin:
         """Exit status, and stdout as JSON; None when nothing is printed."""
         status, out = self.run(command, configuration, **changes)
         return status, json.loads(out) if out else None
+
+
+def code(answer: Any) -> int | None:
+    assert answer.failed == (answer.status != 0)
+    return answer.result["code"] if answer.failed else None
+
+
+RECORDS = [
+    RecordedAttachment(container_id="lives", ifname="net1", network="ns/red", chained=True),
+    RecordedAttachment(container_id="dead", ifname="net1", network="ns/red", chained=True),
+    RecordedAttachment(container_id="dead", ifname="net2", network="ns/red", chained=True),
+    RecordedAttachment(container_id="watched", ifname="net1", network="ns/red"),
+    RecordedAttachment(container_id="lives", ifname="net5", network="blue"),
+    RecordedAttachment(container_id="lives", ifname="net6", network="blue"),
+    RecordedAttachment(container_id="dead", ifname="net6", network="blue"),
+    RecordedAttachment(container_id="dead", ifname="net7", network="green"),
+    RecordedAttachment(container_id="dead", ifname="net8", network="blue", chained=True),
+]
+
+
+def valid(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return {"cni.dev/valid-attachments": [{"containerID": cid, "ifname": ifname} for cid, ifname in pairs]}
+
+
+RUNTIME = {
+    "mac": "02-00-00-00-00-AA",
+    "ips": ["10.0.0.5/24", "2001:DB8::1"],
+    "bandwidth": {"ingressRate": 1000, "ingressBurst": 10, "egressRate": 0, "egressBurst": 0},
+    "portMappings": [{"hostPort": 80, "containerPort": 8080, "protocol": "TCP"}],
+    "infinibandGUID": "00:11:22:33:44:55:66:77",
+    "CNIDeviceInfoFile": "/var/run/k8s.cni.cncf.io/devinfo/cni/x",
+    "io.kubernetes.cri.pod-annotations": {"a": "b"},
+}
+
+SYSTEM = "K8S_POD_NAMESPACE=kube-system;K8S_POD_NAME=dns"

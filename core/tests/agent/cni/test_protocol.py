@@ -10,17 +10,7 @@ from secnet.agent.cni._protocol import CniCall, Command, parse_call
 from secnet.agent.cni._wire import RawCall
 from secnet.contract import PodRef
 
-from .helpers import ARGS, PREVIOUS, conf, raw, single
-
-RUNTIME = {
-    "mac": "02-00-00-00-00-AA",
-    "ips": ["10.0.0.5/24", "2001:DB8::1"],
-    "bandwidth": {"ingressRate": 1000, "ingressBurst": 10, "egressRate": 0, "egressBurst": 0},
-    "portMappings": [{"hostPort": 80, "containerPort": 8080, "protocol": "TCP"}],
-    "infinibandGUID": "00:11:22:33:44:55:66:77",
-    "CNIDeviceInfoFile": "/var/run/k8s.cni.cncf.io/devinfo/cni/x",
-    "io.kubernetes.cri.pod-annotations": {"a": "b"},
-}
+from .helpers import ARGS, PREVIOUS, RUNTIME, conf, raw, single
 
 
 def error_of(*call: Any, **changes: str | None) -> InvalidCniCall:
@@ -58,30 +48,6 @@ def test_what_runtimes_add_is_no_part_of_the_networks_own_configuration() -> Non
     added = {"runtimeConfig": RUNTIME, "capabilities": {"ips": True}, "deviceID": "d", "cni.dev/x": 1}
     call = parse_call(raw("ADD", single(prevResult=PREVIOUS, **added)))
     assert dict(call.conf) == {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
-
-
-def test_the_runtimes_requests_are_canonical() -> None:
-    runtime = parse_call(raw("ADD", single(runtimeConfig=RUNTIME))).runtime
-    assert runtime.mac == "02:00:00:00:00:aa"
-    assert runtime.ips == ("10.0.0.5/24", "2001:db8::1")
-    assert runtime.bandwidth == {"ingressRate": 1000, "ingressBurst": 10}
-    assert runtime.port_mappings[0]["hostPort"] == 80
-    assert runtime.infiniband_guid == "00:11:22:33:44:55:66:77"
-    assert runtime.device_info_file == "/var/run/k8s.cni.cncf.io/devinfo/cni/x"
-    assert runtime.device_id is None
-
-
-@pytest.mark.parametrize(
-    "added",
-    [
-        {"deviceID": "0000:3b:00.1"},
-        {"deviceID": "0000:3b:00.1", "pciBusID": "0000:3B:00.1"},
-        {"runtimeConfig": {"deviceID": "0000:3B:00.1"}},
-    ],
-)
-def test_a_device_is_found_where_callers_put_it(added: dict[str, Any]) -> None:
-    """A PCI address has lower case behind this, as in sysfs."""
-    assert parse_call(raw("ADD", single(**added))).runtime.device_id == "0000:3b:00.1"
 
 
 @pytest.mark.parametrize(

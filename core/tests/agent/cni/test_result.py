@@ -8,7 +8,7 @@ import pytest
 from secnet.agent.cni._result import full_result, passed_through
 from secnet.agent.cni.interface import Attached, attached
 from secnet.contract import Dns, HostInterface, LeaseAddress, Route
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 MADE = Attached(
     ifname="net1",

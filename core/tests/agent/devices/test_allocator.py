@@ -16,7 +16,7 @@ from secnet.agent.networks.desired import diff
 from secnet.agent.networks.requests import is_outdated
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
-from secnet_testing.builders import element, record, work
+from secnet_testing.contract_objects import element, record, work
 
 VF, SF = "example.com/vf", "example.com/sf"
 POD: Mapping[str, Any] = {"metadata": {"name": "web", "namespace": "default", "uid": "uid-web"}}

@@ -11,8 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from secnet.agent.devices import KubeletDevices, all_devices
-from secnet.agent.devices._errors import STATUSES
-from secnet.contract import Busy, InvalidConfig, MissingPrivilege, NotReady, Timeout, Unavailable, Unsupported
+from secnet.contract import Busy, InvalidConfig, NotReady, Timeout, Unavailable, Unsupported
 from secnet_testing.podresources import PodDevices, PodResources
 
 VF = "example.com/vf"
@@ -142,20 +141,6 @@ def test_a_kubelet_that_refuses(kubelet: PodResources, client: KubeletDevices) -
     kubelet.faults.refuse = (grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")
     with pytest.raises(Busy, match="rejected by rate limit"):
         client.devices_of(pod())
-
-
-def test_the_table_of_status_codes() -> None:
-    wanted = {
-        "UNAVAILABLE": Unavailable,
-        "DEADLINE_EXCEEDED": Timeout,
-        "RESOURCE_EXHAUSTED": Busy,
-        "UNIMPLEMENTED": Unsupported,
-        "PERMISSION_DENIED": MissingPrivilege,
-    }
-    assert {code: meaning.error for code, meaning in STATUSES.table.items()} == wanted
-    assert set(STATUSES.table) <= {code.name for code in grpc.StatusCode}
-    assert all(meaning.hint for meaning in STATUSES.table.values())
-    assert type(STATUSES.error_of("UNKNOWN", "x", "asking", subject="s")) is Unavailable
 
 
 def test_a_pod_of_a_cluster_cannot_name_its_devices(kubelet: PodResources, client: KubeletDevices) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import Host, Result
 from secnet.agent.plugins.registry import Registry
-from secnet_testing.apidouble import ApiDouble, serve_api
 
 MakeHost = Callable[..., Host]
 Found = dict[str, Result]
@@ -42,12 +42,6 @@ def make_host(registry: Registry, tmp_path: Path) -> MakeHost:
 
 
 @pytest.fixture
-def api() -> Iterator[ApiDouble]:
-    with serve_api() as double:
-        yield double
-
-
-@pytest.fixture
 def put(tmp_path: Path) -> Callable[[str, str], Path]:
     """Write a file below the folder that stands for `/`."""
 
@@ -68,3 +62,10 @@ def found() -> Callable[..., Found]:
         return {result.what: result for result in check(host)}
 
     return run
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short path: the sockets' paths must fit into their 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="sn-") as name:
+        yield Path(name)

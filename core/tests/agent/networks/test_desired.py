@@ -12,8 +12,8 @@ from secnet.agent.networks.desired import DesiredNetworks, selections_of
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.state.journal import Journal
 from secnet.contract import NetnsRef
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Script, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Script, toy_registry
 
 SANDBOX = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))
 

@@ -4,7 +4,7 @@ from secnet.agent.model.record import Phase
 from secnet.agent.model.work import Ignored, Rejected
 from secnet.agent.networks.desired import diff
 from secnet.contract import ObjectNotFound
-from secnet_testing.builders import element, record, work
+from secnet_testing.contract_objects import element, record, work
 
 
 def test_what_is_attached_as_asked_stays() -> None:

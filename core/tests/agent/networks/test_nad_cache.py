@@ -1,12 +1,69 @@
-"""The cache of NADs: what a Pod that names a missing one waits for."""
+"""NADs as the watch last saw them."""
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 import pytest
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import NetworkRef, ObjectNotFound, ObjectRef
+from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, ObjectRef, SecnetError, Unsupported
 from secnet_testing.sample_plugins import sample_entry_points
+from secnet_testing.scripted_plugins import Script, toy_registry
+
+BLUE = NetworkRef(namespace="shop", name="blue")
+
+
+def nad(**config: Any) -> dict[str, Any]:
+    whole = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy"} | config
+    return {"metadata": {"namespace": "shop", "name": "blue"}, "spec": {"config": json.dumps(whole)}}
+
+
+def cache(**options: Any) -> NadCache:
+    made = NadCache(toy_registry(Script()), **options)
+    made.update(nad())
+    return made
+
+
+def test_a_nad_of_ours_until_it_is_deleted() -> None:
+    nads = cache()
+    found = nads.look_up(BLUE)
+    assert found is not None
+    assert found.network_type == "toy"
+    nads.update(nad(type="bridge"))
+    assert nads.look_up(BLUE) is None, "somebody else's"
+    nads.remove(nad())
+    with pytest.raises(ObjectNotFound):
+        nads.look_up(BLUE)
+
+
+def test_a_bad_one_fails_whoever_asks_for_it_each_time() -> None:
+    nads = cache()
+    nads.update(nad(networkType="none"))
+    for _ in range(2):
+        with pytest.raises(SecnetError):
+            nads.look_up(BLUE)
+    nads.update(nad())
+    assert nads.look_up(BLUE) is not None
+
+
+def test_networks_of_other_namespaces_only_where_they_are_shared() -> None:
+    nads = cache(shared_namespaces=frozenset({"lib"}))
+    assert nads.for_pods_of("shop")(BLUE) is not None
+    with pytest.raises(InvalidConfig, match="may not use the networks of namespace shop"):
+        nads.for_pods_of("other")(BLUE)
+    assert cache(shared_namespaces=frozenset({"shop"})).for_pods_of("other")(BLUE) is not None
+    assert cache().for_pods_of("other")(BLUE) is not None
+
+
+def test_where_multus_serves_the_node_a_network_is_its_own_or_impossible() -> None:
+    nads = cache()
+    nads.set_multus(True)
+    assert nads.look_up(BLUE) is None
+    nads.update(nad(type="antrea"))
+    with pytest.raises(Unsupported, match="Multus serves this node"):
+        nads.look_up(BLUE)
 
 
 def test_a_missing_nad_is_what_the_pod_waits_for() -> None:

@@ -13,10 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
-from secnet.agent.base.metrics import Metrics
 from secnet.agent.observe._app import Response, make_app
 from secnet.agent.observe._http import HttpServer, parse_listen
-from secnet.agent.observe.health import Heartbeats, serve_health
 from secnet.contract import InvalidConfig, NotReady
 from secnet_conformance.netns import inside
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
@@ -290,19 +288,3 @@ def test_addresses(text: str, value: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidConfig, match="is not ADDRESS:PORT"):
         parse_listen(text)
-
-
-def test_nothing_is_served_without_an_address() -> None:
-    serve_health(None, Metrics(), stuck=list, unready=list)()
-    assert _threads() == []
-
-
-def test_a_thread_that_does_not_come_round_is_named() -> None:
-    now = [0.0]
-    beats = Heartbeats(clock=lambda: now[0])
-    beats.beat("poll_loop", 10)
-    beats.beat("resync_loop", 100)
-    now[0] = 11
-    assert beats.late() == ["poll_loop is stuck or ended, since 1 s"]
-    beats.beat("poll_loop", 10)
-    assert beats.late() == []

@@ -20,8 +20,8 @@ from secnet.agent.observe._pool_usage import PoolUsageCache
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
 from secnet.contract import Busy, Call, ErrorInfo, Metric, PoolUsage, Unavailable
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, Script, fail, make_rig, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, fail, make_rig, toy_registry
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from secnet.contract import (
     PoolUsage,
     ProbeReport,
 )
-from secnet_testing.builders import request
+from secnet_testing.contract_objects import request
 from secnet_testing.sample_plugins import WireDriver
 
 HOST = HostContext(node_name="n", run_dir=Path("/nonexistent"))

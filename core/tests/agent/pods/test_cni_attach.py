@@ -18,8 +18,8 @@ from secnet.agent.sandboxes.cni_cache import CniSandboxCache
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, NotReady, ObjectNotFound, PodRef, Unavailable
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, Script, make_worker
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, make_worker
 
 SANDBOX = SandboxCall(
     container_id="c1", netns="/none", ifname="eth0", pod=PodRef(namespace="kube-system", name="dns", uid="u1")

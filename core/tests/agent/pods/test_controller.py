@@ -15,7 +15,7 @@ from secnet.agent.pods.controller import Controller
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import ObjectNotFound, Unavailable
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 
 def _wait(condition: Callable[[], bool]) -> None:

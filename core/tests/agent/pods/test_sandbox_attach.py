@@ -19,7 +19,7 @@ from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sandbox_attach import SandboxAttach
 from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import Busy, Conflict, NetnsRef, ObjectNotFound, SecnetError
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_registry
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 USED_AGAIN = NetnsRef(path="/run/netns/none", device=1, inode=2)  # without a cookie, as on kernels before 5.14
 

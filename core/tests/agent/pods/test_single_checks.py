@@ -12,8 +12,8 @@ from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
-from secnet_testing.builders import POD
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_work
+from secnet_testing.contract_objects import POD
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))

@@ -13,8 +13,8 @@ from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.pods.cni_attach import NodeAttacher
 from secnet.agent.state.journal import Journal
 from secnet.contract import Busy, Call, SecnetError, Timeout
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, Script, make_worker
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, Script, make_worker
 
 
 class Detaching:

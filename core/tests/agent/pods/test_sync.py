@@ -28,8 +28,8 @@ from secnet.contract import (
     NotReady,
     Unavailable,
 )
-from secnet_testing.builders import POD, record
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_registry
+from secnet_testing.contract_objects import POD, record
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 KEY = (POD.namespace, POD.name)
 

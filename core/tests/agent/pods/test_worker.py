@@ -11,7 +11,7 @@ import pytest
 from secnet.agent.model.problem import InternalError
 from secnet.agent.pods.worker import AttachmentWorker
 from secnet.contract import Busy, CheckReport, Finding, Unavailable
-from secnet_testing.toys import Rig, fail, make_rig, make_worker, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DRIFTED = CheckReport(findings=(Finding(code="LinkDown", message="eth1 is down", repairable=True),))
 NEVER = threading.Event()

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.attach.admission import Clearance
 from secnet.agent.preflight.antrea import AntreaGuard
 from secnet.contract import Call, NotReady
 from secnet_testing.antrea import antrea_agent
-from secnet_testing.apidouble import ApiDouble, serve_api
-from secnet_testing.toys import make_rig, toy_work
-
-DAEMONSET = "/apis/apps/v1/namespaces/kube-system/daemonsets/antrea-agent"
-CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/antrea-config"
+from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.scripted_plugins import make_rig, toy_work
 
 
 class Watched:
-    """A guard over an API, with what it told."""
+    """A guard over an API, and how often it said that new attachments may be made."""
 
-    def __init__(self, api: ApiDouble) -> None:
-        self.api = api
+    def __init__(self, api: KubeApiProcess, reader: Any) -> None:
+        self._api = api
         self.cleared = 0
         self.clearance = Clearance()
-        self.guard = AntreaGuard(api.reader, on_clear=self._count, forbid=self.clearance.slot("antrea"))
+        self.guard = AntreaGuard(reader, on_clear=self._count, forbid=self.clearance.slot("antrea"))
 
     def feature(self, on: bool | int | None) -> None:
         """On, off, an HTTP status for whoever looks, or None for no Antrea."""
-        config, daemonset = antrea_agent(secondary_network=on is True)
-        self.api.objects = {} if on is None else {DAEMONSET: daemonset, CONFIG_MAP: config}
+        self._api.no_faults()
+        objects = antrea_agent(secondary_network=on is True)
+        for obj in objects:
+            if on is None:
+                self._api.remove(obj)
+            else:
+                self._api.apply(obj)
         if isinstance(on, int) and not isinstance(on, bool):
-            self.api.objects = {DAEMONSET: on}
+            self._api.fail(kind="status", status=on, path="/daemonsets/", count=100)
 
     def look(self) -> bool:
         return self.guard.look()
@@ -48,9 +50,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched() -> Iterator[Watched]:
-    with serve_api() as api:
-        yield Watched(api)
+def watched(kubeapi: KubeApiProcess, open_reader: Any) -> Watched:
+    return Watched(kubeapi, open_reader())
 
 
 def test_without_an_api_there_is_no_one_beside_us() -> None:

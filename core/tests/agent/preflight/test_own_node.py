@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from secnet.agent.attach.admission import Clearance
-from secnet.agent.preflight.own_node import OwnNode
+from secnet.agent.preflight.own_node import OwnNode, boot_of
 from secnet.contract import NotReady
-from secnet_testing.apidouble import ApiDouble, serve_api
+from secnet_testing.kubeapi.process import KubeApiProcess
 
-PATH = "/api/v1/nodes/worker-1"
-THERE = {"metadata": {"name": "worker-1"}}
+THERE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}}
 
 
 def told(boot: object) -> dict[str, object]:
@@ -22,13 +21,13 @@ def told(boot: object) -> dict[str, object]:
 class Watched:
     """The look of an agent that is named worker-1. lists: how often its watch began anew. now: its clock."""
 
-    def __init__(self, api: ApiDouble) -> None:
-        self.api = api
+    def __init__(self, api: KubeApiProcess, reader: Any) -> None:
+        self._api = api
         self.lists = 0
         self.now = 1000.0
         self.clearance = Clearance()
         self.node = OwnNode(
-            api.reader,
+            reader,
             "worker-1",
             boot_id="here",
             relisted=lambda: self.lists,
@@ -36,9 +35,15 @@ class Watched:
             forbid=self.clearance.slot("own Node"),
         )
 
-    def look(self, answer: object) -> bool:
-        """answer: an object or an HTTP status."""
-        self.api.objects = {PATH: answer}
+    def look(self, answer: Any) -> bool:
+        """answer: the Node, or an HTTP status."""
+        self._api.no_faults()
+        if answer == 404:
+            self._api.remove(THERE)
+        elif isinstance(answer, int):
+            self._api.fail(kind="status", status=answer, path="/nodes/worker-1")
+        else:
+            self._api.apply(answer)
         return self.node.look()
 
     @property
@@ -48,9 +53,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched() -> Iterator[Watched]:
-    with serve_api() as api:
-        yield Watched(api)
+def watched(kubeapi: KubeApiProcess, open_reader: Any) -> Watched:
+    return Watched(kubeapi, open_reader())
 
 
 def test_without_an_api_there_is_no_node() -> None:
@@ -112,14 +116,19 @@ def test_a_kubelet_that_tells_of_the_boot_ends_the_wait(watched: Watched) -> Non
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, True)
 
 
-@pytest.mark.parametrize("answer", [THERE, told(""), told(None), THERE | {"status": None}, 403, 404])
+@pytest.mark.parametrize("answer", [THERE, told(""), 403, 404])
 def test_without_a_boot_id_nothing_is_compared_and_nothing_is_sure(watched: Watched, answer: object) -> None:
     watched.look(answer)
     watched.clearance.require()
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, False)
 
 
-def test_a_node_that_turns_another_machines_is_reported(watched: Watched) -> None:
+@pytest.mark.parametrize("node", [told(None), THERE | {"status": None}, THERE | {"status": {"nodeInfo": None}}, {}])
+def test_a_node_without_a_boot_id(node: dict[str, object]) -> None:
+    assert boot_of(node) == ""
+
+
+def test_a_node_that_turns_another_machines_is_told(watched: Watched) -> None:
     watched.look(told("here"))
     watched.lists += 1
     assert not watched.look(told("elsewhere"))

@@ -17,7 +17,7 @@ from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import NetnsRef
 from secnet.linux.netns import identify
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 from secnet_testing.netns import NetnsFactory
 
 GONE = NetnsRef(path="/run/netns/none", device=1, inode=2)

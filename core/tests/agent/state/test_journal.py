@@ -10,7 +10,7 @@ from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirLock
 from secnet.contract import AttachmentId, Busy, PodRef
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 
 def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:

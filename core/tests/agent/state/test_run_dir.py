@@ -9,7 +9,7 @@ import pytest
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse, RunDirLock, bind_store, require_store
 from secnet.contract import Conflict
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from secnet.agent.model.report import NetworkReport, PodReport
 from secnet.agent.status._condition import CONDITION_TYPE, condition_of
 from secnet.contract import ErrorInfo
-from secnet_testing.builders import POD
+from secnet_testing.contract_objects import POD
 
 THERE = NetworkReport(network="default/blue", interface="eth1", phase="Attached")
 AWAY = ErrorInfo(reason="Unavailable", message="the container runtime does not answer", retryable=True)

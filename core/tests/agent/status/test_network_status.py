@@ -4,7 +4,7 @@ import json
 
 import pytest
 from secnet.agent.status._network_status import default_entry, has_ours, merge_status, same_status
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 TAG = "secnet"
 DEFAULT = default_entry(TAG, ["10.244.0.5"], "02:aa:00:00:00:01")

@@ -20,7 +20,7 @@ from secnet.agent.status._conflict_backoff import StatusConflictBackoff
 from secnet.agent.status._network_status import STATUS_ANNOTATION
 from secnet.agent.status.publisher import Publisher
 from secnet.contract import ErrorInfo, PodRef
-from secnet_testing.builders import record
+from secnet_testing.contract_objects import record
 
 KEY = ("default", "web")
 TOLD = [{"name": "default/blue", "interface": "eth1", "default": False, "secnet.io/owner": "secnet"}]

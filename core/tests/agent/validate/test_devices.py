@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.validate._devices import examine_devices
-from secnet_testing.builders import work
+from secnet_testing.contract_objects import work
 
 VF, SF = "example.com/vf", "example.com/sf"
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from secnet.contract import HostContext, to_json
 
+from .forkserver import Entry, ForkedProcess, ForkServer
 from .netns import Namespace
 from .steps import StepPoint
 
@@ -28,10 +29,7 @@ _GRACE_SECONDS = 5.0
 _IMPATIENT_SECONDS = 5.0
 """What each gets in all, once one of a plugin's did not end."""
 
-_START_SECONDS = 60.0
-"""To import the plugin."""
-
-_END_SECONDS = 10.0
+_TASK = Entry(module="secnet_conformance.task")
 _PATHS = ("run_dir", "sysfs_root", "proc_root", "state_dir")
 
 
@@ -61,19 +59,7 @@ class Children:
     def __init__(self, plugin: type) -> None:
         self._plugin = plugin
         self._patient = True
-        self._running: subprocess.Popen[str] | None = None
-
-    def _start(self) -> subprocess.Popen[str]:
-        """The process that forks the others: a new one if there is none, or it died."""
-        if self._running is None or self._running.poll() is not None:
-            self.close()
-            name = f"{self._plugin.__module__}:{self._plugin.__qualname__}"
-            argv = [sys.executable, "-m", "secnet_conformance.zygote", name]
-            environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            self._running = subprocess.Popen(
-                argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        return self._running
+        self._server: ForkServer | None = None
 
     def call(self, host: HostContext, method: str, *arguments: Any, **how: Any) -> Outcome:
         """Call a method with contract objects, then `plain` JSON values, then a Call. `how`: see `call_each`."""
@@ -98,61 +84,80 @@ class Children:
         """
         limit = max(seconds, 0.0) + _GRACE_SECONDS if self._patient else _IMPATIENT_SECONDS
         common = {
+            "plugin": f"{self._plugin.__module__}:{self._plugin.__qualname__}",
             "host": _host_json(host),
-            "netns": namespace.path if namespace else "",
             "method": method,
             "plain": plain,
             "objects": str(objects) if objects else "",
             "kill": str(kill) if kill else "",
             "seconds": seconds,
-            "limit": limit,
         }
-        tasks = [
-            {**common, "arguments": [(type(item).__name__, to_json(item)) for item in arguments]} for arguments in calls
-        ]
-        answers = json.loads(self._ask(json.dumps(tasks), limit + _START_SECONDS))
+        server = self._running()
+        netns = namespace.path if namespace else ""
+        with tempfile.TemporaryDirectory(prefix="secnet-kit-") as folder:
+            # All are started before the first is waited for: they run at once.
+            begun = [
+                _Child(
+                    server,
+                    {**common, "arguments": [(type(item).__name__, to_json(item)) for item in arguments]},
+                    Path(folder, str(number)),
+                    netns,
+                    limit,
+                )
+                for number, arguments in enumerate(calls)
+            ]
+            answers = [child.answer() for child in begun]
+        for answer in answers:
+            if loaded := answer.pop("loaded", ()):
+                server.preload(loaded)  # what a plugin imports only when it needs it: the next process has it
         self._patient = self._patient and not any(answer.pop("late", False) for answer in answers)
-        return [_outcome(answer) for answer in answers]
-
-    def _ask(self, line: str, seconds: float) -> str:
-        """Send a line and wait for the answer. Without one the process is ended, so that the next call has a new one."""
-        running = self._start()
-        assert running.stdin is not None
-        assert running.stdout is not None
-        with suppress(BrokenPipeError):
-            running.stdin.write(line + "\n")
-            running.stdin.flush()
-        ready, _, _ = select.select([running.stdout], [], [], seconds)
-        answer = running.stdout.readline() if ready else ""
-        if answer:
-            return answer
-        self.close()
-        how = f"ended (status {running.returncode})" if ready else f"gave no answer in {seconds:.0f} s"
-        raise AssertionError(f"the process that imports the plugin {how}; its messages are above")
+        return [Outcome(**{**answer, "steps": tuple(answer.get("steps", ()))}) for answer in answers]
 
     def close(self) -> None:
         """End the process that forks the others."""
-        running, self._running = self._running, None
-        if running is None:
-            return
-        with suppress(BrokenPipeError):
-            if running.stdin is not None:
-                running.stdin.close()
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def _running(self) -> ForkServer:
+        """The process that forks the others: a new one if there is none, or it died."""
+        if self._server is None or not self._server.running:
+            self.close()
+            self._server = ForkServer.spawn([_TASK.module, self._plugin.__module__])
+        return self._server
+
+
+class _Child:
+    """A process that does one task; its answer is a file, which a process that the plugin leaves behind cannot hold open."""
+
+    def __init__(self, server: ForkServer, task: dict[str, Any], path: Path, netns: str, limit: float) -> None:
+        self._limit = limit
+        self._answer = path.with_suffix(".answer")
+        path.write_text(json.dumps(task), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        # What a plugin prints is for people: it goes where messages go.
+        self._process: ForkedProcess = server.start(
+            _TASK, [str(path), str(self._answer)], stdout=2, stderr=2, netns=netns, environment=environment
+        )
+        self._end = time.monotonic() + limit
+
+    def answer(self) -> dict[str, Any]:
+        """The fields of its Outcome, and `late` for one that did not end by itself; waits for its end."""
         try:
-            running.wait(_END_SECONDS)
+            code = self._process.wait(max(self._end - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
-        if running.stdout is not None:
-            running.stdout.close()
+            self._process.kill()
+            self._process.wait()
+            return {"late": True, "reason": "did not end", "message": f"it did not end in {self._limit:.0f} s"}
+        if code < 0:
+            assert code == -signal.SIGKILL, f"the child ended by signal {-code}"
+            return {"killed": True}
+        if not self._answer.exists():
+            return {"reason": "crash", "message": f"its process ended with status {code} and no answer"}
+        found: dict[str, Any] = json.loads(self._answer.read_text(encoding="utf-8"))
+        return found
 
 
 def _host_json(host: HostContext) -> dict[str, Any]:
     fields = {field.name: getattr(host, field.name) for field in dataclasses.fields(host)}
     return to_json({key: str(value) if key in _PATHS and value is not None else value for key, value in fields.items()})  # type: ignore[no-any-return]
-
-
-def _outcome(answer: dict[str, Any]) -> Outcome:
-    killed = answer.pop("signal")
-    assert killed in (0, signal.SIGKILL), f"the child ended by signal {killed}"
-    return Outcome(**{**answer, "steps": tuple(answer.get("steps", ()))}, killed=bool(killed))

@@ -13,9 +13,9 @@ from typing import Any
 from secnet.agent.cluster.files.store import FileStore
 from secnet.agent.cluster.kinds import with_plugins
 from secnet.contract import HostContext, NetnsRef, ObjectKind, freeze
-from secnet.linux.snapshot import HostSnapshot
 
 from .netns import Namespace, new_namespace, remove_namespace, run_in
+from .snapshot import HostSnapshot
 
 __all__ = ["Host"]
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import pytest
 from secnet.contract import DriverInfo, IPAMBackend, NetworkDriver, ObjectKind
-from secnet.linux.snapshot import HostSnapshot, diff
 
 from .children import Children
 from .host import Host
 from .netns import entered
+from .snapshot import HostSnapshot, diff
 
 __all__ = ["NOT_HERE", "Keeper", "Parameters", "Suite", "applies", "group_of", "not_applicable", "not_here"]
 

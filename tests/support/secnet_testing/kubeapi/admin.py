@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 from .answers import Object
@@ -43,6 +44,23 @@ class Admin(ABC):
     def delete(self, obj: Object, *, grace: int = 0) -> Object:
         """Delete it; at once unless `grace` says otherwise."""
         return self._object("DELETE", self._path(obj), {"gracePeriodSeconds": grace})
+
+    def apply(self, obj: Object) -> Object:
+        """Make it, or put it in the place of the one that is there, its status included."""
+        try:
+            live = self.get(obj)
+        except Rejected:
+            live = self.create(obj)
+        meta = {**obj["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+        live = self._object("PUT", self._path(obj), obj | {"metadata": meta})
+        if "status" not in obj:
+            return live
+        return self._object("PUT", f"{self._path(obj)}/status", live | {"status": obj["status"]})
+
+    def remove(self, obj: Object) -> None:
+        """Delete it if it is there."""
+        with suppress(Rejected):
+            self.delete(obj)
 
     def items(self, path: str) -> list[Object]:
         """All objects under a path such as `/api/v1/events`."""

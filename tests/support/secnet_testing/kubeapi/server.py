@@ -165,7 +165,7 @@ class Server:
         if fault is None:
             return
         if fault.kind == "status":
-            reasons = {410: "Expired", 429: "TooManyRequests", 504: "Timeout"}
+            reasons = {403: "Forbidden", 410: "Expired", 429: "TooManyRequests", 504: "Timeout"}
             raise ApiError(fault.status, reasons.get(fault.status, "InternalError"), "a fault that the test asked for")
         if fault.kind == "hang":
             await asyncio.get_running_loop().create_future()  # ends when the client leaves

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ..netns import netns_factory, run_in
-from ..scene import clear
+from ..node_inspection import clear
 from .guestnode import GuestNode, first_namespace, play_guest_node
 from .nic import PhysicalFunction, load, wire_link
 from .qmp import Monitor

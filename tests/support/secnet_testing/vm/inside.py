@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet_conformance.forkserver import ForkServer
 
-from ..forkserver import ForkServer, share
+from ..secnet_command import share
 
 __all__ = ["PRELOAD", "Reporter", "main"]
 
@@ -30,8 +31,8 @@ PRELOAD = (
     "secnet_vlan",
     "secnet_sriov",
     "secnet_ipam",
-    "secnet_testing.killable",
-    "secnet_testing.scene",
+    "secnet_testing.killable_agent",
+    "secnet_testing.node_inspection",
 )
 PLUGINS = ("secnet_testing.vm.fixtures", "secnet_conformance.plugin")
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from secnet.contract import Command, ContractViolation, SecnetError
+from secnet.contract import Command, ContractViolation, SecnetError, Unsupported
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main", "parser_for"]
 
 _DESCRIPTION = """\
 Secondary network interfaces for Kubernetes Pods.
@@ -25,7 +25,6 @@ _EPILOG = """\
 a first look:
   secnet drivers                    which network types are installed, and whether they can work here
   secnet drivers vlan               the options of one type, and a NAD to start from
-  secnet new-driver NAME            a project to begin a network type of your own from
   secnet validate DIR               check manifests and node configuration, offline
   secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
   secnet status                     what is attached where, and what is wrong
@@ -47,11 +46,14 @@ _COMMANDS = (
     "doctor",
     "validate",
     "drivers",
-    "new-driver",
     "agent",
     "cni-uninstall",
     "node",
 )
+
+
+_ELSEWHERE = {"new-driver": "secnet-conformance"}
+"""Commands that distributions of ours bring which no node needs."""
 
 
 def build_parser(
@@ -77,8 +79,11 @@ def build_parser(
     return parser
 
 
-def _parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for a command line: of one command where it is known which, and else of all."""
+def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for a command line: of one command where it is known which, and else of all, those of plugins too.
+
+    Raises Unsupported for a command of a distribution of ours that is not installed.
+    """
     if words and words[0] in _COMMANDS:
         return build_parser(words[:1])
     from ..plugins.commands import PluginCommands  # the search of all distributions takes its time
@@ -86,6 +91,11 @@ def _parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
     found = PluginCommands(_COMMANDS)
     if words and words[0] in found.names:
         return build_parser((), {words[0]: found.load(words[0])})
+    if words and words[0] in _ELSEWHERE:
+        raise Unsupported(
+            f"the command {words[0]} is not installed",
+            hint=f"install the package {_ELSEWHERE[words[0]]}, which brings it",
+        )
     usable: dict[str, Command] = {}
     for line in found.ignored:
         print(f"secnet: {line}", file=sys.stderr)
@@ -120,7 +130,7 @@ def _run(argv: Sequence[str] | None) -> int:
     """The exit status, once all output is written."""
     try:
         words = sys.argv[1:] if argv is None else argv
-        arguments = _parser_for(words).parse_args(words)
+        arguments = parser_for(words).parse_args(words)
     except SystemExit:  # after --help and --version too
         _flush()
         raise

@@ -100,9 +100,10 @@ def check_documents(documents: Iterable[Document], registry: Registry) -> list[F
     """Findings and notes about all documents together, in the order of files and lines."""
     findings: list[Finding] = []
     items: list[_Item] = []
+    kinds = with_plugins(registry.kinds)
     for document in documents:
         try:
-            items.extend(_items(document, registry, findings))
+            items.extend(_items(document, registry, kinds, findings))
         except InvalidConfig as exc:
             findings.append(_of_document(document, exc.path, exc.message, exc.hint))
     findings.extend(_duplicates(items))
@@ -127,9 +128,9 @@ def _loose_name(data: Any) -> str:
     return " ".join(str(part) for part in (data.get("kind"), name) if part)
 
 
-def _items(document: Document, registry: Registry, findings: list[Finding]) -> Iterator[_Item]:
+def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[Finding]) -> Iterator[_Item]:
     """The objects of known kinds in a document; whatever else it is is checked right here."""
-    data, kinds = document.data, with_plugins(registry.kinds)
+    data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if isinstance(data, Mapping) and "kind" not in data and settings_keys(registry) & set(data):
         findings.extend(_check_settings(document, registry))

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from secnet.contract import IpamLease, IpamRequest, SecnetError, from_json
-from secnet.linux.snapshot import HostSnapshot, diff
 
+from ..snapshot import HostSnapshot, diff
 from ..steps import At, Recorder, StepPoint, fail, points_around
 from ..suite import applies
 from .lab import BackendLab, BackendTests, addresses_of, info_of, recording, unchanged

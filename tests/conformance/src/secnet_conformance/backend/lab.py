@@ -24,11 +24,11 @@ from secnet.contract import (
     PodRef,
     StepObserver,
 )
-from secnet.linux.snapshot import HostSnapshot, diff
 
 from ..cases import BackendCase
 from ..children import Outcome
 from ..host import Host
+from ..snapshot import HostSnapshot, diff
 from ..steps import StepPoint
 from ..suite import Keeper, Parameters, Suite
 from .golden import golden_files

@@ -135,7 +135,10 @@ class Leases(BackendTests):
         request = lab.request()
         lease = lab.allocate(request)
         renewed = lab.backend().renew(lease, request.config, lab.call())
-        assert (renewed.owner, renewed.addresses) == (lease.owner, lease.addresses)
+        same = (renewed.owner, renewed.addresses, renewed.vlans)
+        assert same == (lease.owner, lease.addresses, lease.vlans), "renew changed what the Pod has"
+        if lease.expires_at is not None:
+            assert (renewed.expires_at or 0.0) >= lease.expires_at, "renew did not prolong the lease"
         lab.clean(renewed, request, "after renew")
         lab.release(request)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from secnet.linux.snapshot import HostSnapshot
-
+from ..snapshot import HostSnapshot
 from ..steps import Recorder
 from ..suite import applies
 from .addresses import must_differ

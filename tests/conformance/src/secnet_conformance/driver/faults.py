@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from secnet.contract import Attachment, NetworkDriver
-from secnet.linux.snapshot import diff
 
 from ..netns import Namespace
+from ..snapshot import diff
 from ..steps import At, Recorder, StepPoint, fail, points_around
 from .halves import files_of, inventory_trouble
 from .lab import DriverLab, DriverTests

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from secnet.contract import Attachment, AttachmentId, Conflict, NetworkDriver
 from secnet.linux.names import LINK_GROUP, alias_for
-from secnet.linux.snapshot import HostSnapshot
 
 from ..cases import Foreign
 from ..netns import Namespace
+from ..snapshot import HostSnapshot
 from ..suite import applies, not_here
 from .lab import IFNAME, DriverLab, DriverTests, unchanged, without_netdev
 

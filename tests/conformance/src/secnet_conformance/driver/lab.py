@@ -27,12 +27,12 @@ from secnet.contract import (
     StepObserver,
 )
 from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
-from secnet.linux.snapshot import HostSnapshot, diff
 
 from ..cases import Bad, DriverCase
 from ..children import Outcome
 from ..host import Host
 from ..netns import Namespace, remove_namespace
+from ..snapshot import HostSnapshot, diff
 from ..suite import Keeper, Parameters, Suite
 from .records import golden_files
 

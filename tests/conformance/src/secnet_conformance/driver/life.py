@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from secnet.contract import Attachment, AttachResult, Gone, Retryable, from_json, to_json
 from secnet.linux.rtnl import host_rtnl
-from secnet.linux.snapshot import diff
 
+from ..snapshot import diff
 from ..suite import applies
 from .lab import IFNAME, DriverLab, DriverTests, info_of, unchanged, without_netdev
 from .sandboxes import until_free

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from secnet.linux.snapshot import HostSnapshot, diff
+from ..snapshot import HostSnapshot, diff
 
 __all__ = ["Watch"]
 

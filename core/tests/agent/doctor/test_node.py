@@ -1,0 +1,59 @@
+"""Privileges, Open vSwitch and drivers, on a private switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secnet.agent.doctor._node import check_drivers, check_ovs, check_privileges
+from secnet_testing.netns import Namespace
+from secnet_testing.ovs import OvsFactory, PrivateOvs
+
+NOWHERE = "unix:/nonexistent/db.sock"
+
+
+@pytest.fixture
+def switch(ovs: OvsFactory, node_netns: Namespace) -> PrivateOvs:
+    return ovs(node_netns)
+
+
+@pytest.mark.ovs
+def test_a_switch_that_answers(make_host: Any, found: Any, switch: PrivateOvs) -> None:
+    results = found(check_ovs, make_host(ovsdb=switch.target))
+    assert results["Open vSwitch"].finding == f"of unknown version, answers at {switch.target}"
+    switch.vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0")
+    assert found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding.startswith("3.1.0, ")
+    assert found(check_drivers, make_host(root=Path("/"), ovsdb=switch.target))["network type vlan"].level == "ok"
+
+
+@pytest.mark.ovs
+def test_a_database_without_a_switch(make_host: Any, found: Any, node_netns: Namespace, place: Path) -> None:
+    bare = PrivateOvs(node_netns, place)
+    bare.start_server()
+    try:
+        bare.vsctl("--no-wait", "init")
+        assert "never ran" in found(check_ovs, make_host(ovsdb=bare.target))["Open vSwitch"].finding
+    finally:
+        bare.stop()
+
+
+@pytest.mark.ovs
+def test_a_switch_that_hangs(make_host: Any, found: Any, switch: PrivateOvs) -> None:
+    switch.pause_server()
+    try:
+        assert "does not answer" in found(check_ovs, make_host(ovsdb=switch.target))["Open vSwitch"].finding
+    finally:
+        switch.resume_server()
+
+
+def test_no_switch(make_host: Any, found: Any) -> None:
+    assert found(check_ovs, make_host(ovsdb=NOWHERE))["Open vSwitch"].level == "FAIL"
+    assert found(check_ovs, make_host(ovsdb=NOWHERE, drivers={}))["Open vSwitch"].level == "warn"
+    for drivers, level in (({}, "FAIL"), ({"drivers": {}}, "warn")):
+        results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE, **drivers))
+        assert results["network type vlan"].level == level, "what nobody configured is no failure"
+
+
+def test_a_status_that_cannot_be_read(make_host: Any, found: Any) -> None:
+    assert found(check_privileges, make_host())["CAP_SYS_ADMIN"].level == "FAIL"

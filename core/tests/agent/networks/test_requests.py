@@ -1,0 +1,77 @@
+"""From a selection and its NAD to an attach request."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from secnet.agent.model.network import NetworkConfig
+from secnet.agent.model.sandbox import Sandbox
+from secnet.agent.model.selection import Named, Selection
+from secnet.agent.model.work import Ignored, Rejected, Work
+from secnet.agent.networks.requests import attachment_options_of, build_work, is_outdated
+from secnet.contract import Conflict, NetnsRef, ObjectNotFound
+from secnet_testing.contract_objects import POD, element, network, record
+from secnet_testing.scripted_plugins import Script, toy_registry
+
+SANDBOX = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))
+CONFIG = NetworkConfig(network=network(), network_type="toy", generation=3)
+
+
+def build(config: Any = CONFIG, *, error: Any = None, **selection: Any) -> Work | Rejected | Ignored:
+    named = Named(
+        selection=Selection(index=0, network=network(), **selection),
+        selection_id=element(),
+        ifname="net1",
+        error=error,
+    )
+
+    def look_up(ref: Any) -> Any:
+        if isinstance(config, Exception):
+            raise config
+        return config
+
+    return build_work(named, POD, SANDBOX, look_up, toy_registry(Script()))
+
+
+def test_a_request_has_what_the_nad_and_the_selection_say() -> None:
+    made = build(NetworkConfig(network=network(), network_type="toy", ipam_type="pool"), ips=("10.0.0.5/24",))
+    assert isinstance(made, Work)
+    assert (made.request.ifname, made.request.container_id, made.request.pod) == ("net1", "c1", POD)
+    assert made.ipam is not None
+    assert made.ipam.ips == ("10.0.0.5/24",)
+
+
+def test_a_network_of_somebody_else_is_ignored() -> None:
+    assert isinstance(build(None), Ignored)
+
+
+def test_what_nobody_honours_is_rejected_and_not_dropped() -> None:
+    for asked in ({"mac": "02:00:00:00:00:01"}, {"ips": ("10.0.0.5",)}, {"cni_args": {"a": 1}}):
+        rejected = build(**asked)
+        assert isinstance(rejected, Rejected)
+        assert rejected.error.reason == "Unsupported"
+        assert (rejected.network_type, rejected.nad_generation) == ("toy", 3)
+
+
+def test_a_missing_nad_and_a_name_that_is_taken_are_rejected() -> None:
+    for rejected in (build(ObjectNotFound("there is none")), build(error=Conflict("net1 is taken"))):
+        assert isinstance(rejected, Rejected)
+        assert rejected.ifname == "net1"
+
+
+def test_attachment_options_leave_out_what_was_not_asked_for() -> None:
+    assert attachment_options_of(Selection(index=0, network=network())) == {}
+    asked = Selection(index=0, network=network(), mac="02:00:00:00:00:01", default_route=())
+    assert attachment_options_of(asked) == {"mac": "02:00:00:00:00:01", "default_route": ()}
+
+
+def test_an_edited_nad_makes_a_living_attachment_outdated() -> None:
+    same = build()
+    assert isinstance(same, Work)
+    assert not is_outdated(record(), same)
+    edited = dataclasses.replace(same, request=dataclasses.replace(same.request, mtu=1400))
+    assert is_outdated(record(), edited)
+    with_addresses = build(NetworkConfig(network=network(), network_type="toy", ipam_type="pool"))
+    assert isinstance(with_addresses, Work)
+    assert is_outdated(record(), with_addresses)

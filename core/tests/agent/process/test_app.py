@@ -1,0 +1,58 @@
+"""The agent as a whole, over scripted plugins: alone on its run directory, and gone without a trace."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from secnet.agent.attach.lease_renewal import LeaseRenewal
+from secnet.agent.cluster.files.cluster import ManifestCluster
+from secnet.agent.config.settings import Settings
+from secnet.agent.process.app import Agent
+from secnet.agent.state.journal import Journal
+from secnet.agent.state.run_dir import RunDirInUse
+from secnet.contract import Call, Conflict
+from secnet_testing.contract_objects import record
+from secnet_testing.scripted_plugins import Script, toy_registry
+
+
+def agent(folder: Path, *, state: str = "state") -> Agent:
+    settings = Settings(node_name="n", run_dir=folder / "run", state_dir=folder / state)
+    return Agent(settings, toy_registry(Script()), ManifestCluster(folder / state, None), role="secnet agent")
+
+
+def test_it_is_alone_and_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with agent(tmp_path) as running:
+        assert running.network_types() == "toy"
+        with pytest.raises(RunDirInUse), agent(tmp_path):
+            raise AssertionError("two agents on one run directory")
+    assert threading.active_count() == before
+    with agent(tmp_path):
+        pass
+
+
+def test_records_of_one_state_directory_are_not_taken_by_an_agent_of_another(tmp_path: Path) -> None:
+    with agent(tmp_path):
+        pass
+    Journal(tmp_path / "run/journal").write(record())
+    with pytest.raises(Conflict), agent(tmp_path, state="another"):
+        raise AssertionError("records of another store")
+
+
+def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched: a lease that expires takes a Pod, and what is renewed is the subject of test_lease_renewal."""
+    renewed = threading.Event()
+
+    def renew_due(renewal: LeaseRenewal, call: Call) -> None:
+        renewed.set()
+
+    monkeypatch.setattr(LeaseRenewal, "renew_due", renew_due)
+    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
+    cluster = ManifestCluster(settings.state_dir)
+    try:
+        with Agent(settings, toy_registry(Script()), cluster, role="test"):
+            assert renewed.wait(30)
+    finally:
+        cluster.close()

@@ -1,0 +1,75 @@
+"""What a container of the DaemonSet takes from its process, for an agent of a test that runs on the machine's own files.
+
+A mount namespace in which everything is read-only but what the manifest mounts writable, /proc/sys as a runtime leaves it, the
+manifest's command, and of the root user's capabilities only the manifest's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from secnet_conformance.needs import requires_command
+
+from .cluster_node import ClusterNode
+from .secnet_command import COMMAND
+
+__all__ = ["contained"]
+
+# $1: the directories that stay writable, one a line. $2: one that does not. What follows is the program.
+# Kinds of file systems that a container has of its own, or that hold no files, are left alone.
+_SCRIPT = """
+writable=$1 closed=$2; shift 2
+mount --make-rslave /
+awk '$0 !~ / - (proc|sysfs|cgroup2?|devpts|mqueue|nsfs|devtmpfs|securityfs|debugfs|tracefs|bpf|overlay) / { print $5 }' \\
+  /proc/self/mountinfo | while read -r place; do
+  mount -o remount,ro,bind "$place" || ! mountpoint -q "$place"  # another test's may be gone by now
+done
+printf '%s' "$writable" | while read -r place; do
+  mount --bind "$place" "$place"
+  mount -o remount,rw,bind "$place"
+done
+mount --bind /proc/sys /proc/sys
+mount -o remount,ro,bind /proc/sys
+if touch "$closed/sn-written" 2>/dev/null; then echo 'not contained: files can be written' >&2; exit 1; fi
+exec setpriv "$@"
+"""
+
+
+def contained(node: ClusterNode, daemonset: Mapping[str, Any]) -> list[str]:
+    """The words that stand before `agent` on a command line, for `Node.agent`. The node has no sandbox yet.
+
+    daemonset: as it is applied. A directory of the node is writable if the manifest mounts what it plays, and not read-only.
+    """
+    requires_command("unshare", "setpriv", "awk", "mountpoint")
+    (container,) = daemonset["spec"]["template"]["spec"]["containers"]
+    played = {
+        "/run/secnet": node.node.run_dir,
+        "/var/lib/secnet": node.node.state_dir,
+        "/host/etc/cni/net.d": node.runtime.cni_conf,
+        "/host/opt/cni/bin": node.runtime.cni_bin,
+    }
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly", False)}
+    writable = [place for path, place in played.items() if path in mounted]
+    for place in writable:
+        place.mkdir(exist_ok=True)
+    _share(node.runtime.folder / "state")
+    bounding = ",".join(f"+{name.lower()}" for name in container["securityContext"]["capabilities"]["add"])
+    enter = ["unshare", "--mount", "--propagation=unchanged", "sh", "-ec", _SCRIPT, "contain"]
+    lists = ["".join(f"{place}\n" for place in writable), str(node.node.folder)]
+    rights = [f"--bounding-set=-all,{bounding}", "--inh-caps=-all", "--"]
+    *shell, script = container["command"]
+    before, agent, _ = script.partition("exec secnet agent")
+    assert agent
+    return [*enter, *lists, *rights, *shell, f'{before}exec "$0" "$@"', *COMMAND]
+
+
+def _share(folder: Path) -> None:
+    """As the root of a node is: the Pods' namespaces, mounts of the runtime, then come into the container.
+
+    The runtime takes every mount below its folder away at its end.
+    """
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True, timeout=30)
+    subprocess.run(["mount", "--make-shared", str(folder)], check=True, timeout=30)
