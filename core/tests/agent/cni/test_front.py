@@ -51,12 +51,12 @@ def test_an_entry_that_is_written_again_is_reported_and_counted(
 ) -> None:
     caplog.set_level(logging.INFO, "secnet.agent.cni.front")
     for _ in range(2):
-        front.tend()
+        front.reconcile()
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert metrics.registry.get_sample_value(WRITES) == 1
     file.write_text(json.dumps(NETWORK), encoding="utf-8")
     for _ in range(2):
-        front.tend()
+        front.reconcile()
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
     assert str(file) in caplog.records[-1].getMessage()
     assert metrics.registry.get_sample_value(WRITES) == 2
@@ -68,6 +68,6 @@ def test_an_entry_that_stands_there_from_before_is_no_event(
     entry = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
     file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
     caplog.set_level(logging.INFO, "secnet.agent.cni.front")
-    front.tend()
+    front.reconcile()
     assert caplog.records == []
     assert metrics.registry.get_sample_value(WRITES) == 0

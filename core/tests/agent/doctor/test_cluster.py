@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.doctor import run_checks
 from secnet.agent.doctor._antrea import check_antrea
 from secnet.agent.doctor._cluster import FIELDS, check_access, check_api, check_kinds
+from secnet.agent.plugins.registry import Registry
+from secnet.contract import ObjectKind
 from secnet_testing.kubeapi.definitions import IPPOOL, NAD, definition
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -182,3 +185,21 @@ def test_a_check_that_fails_itself_stops_no_other(make_host: Any) -> None:
     results = list(run_checks(make_host(), (check_broken, check_access)))
     assert [(result.level, result.what) for result in results] == [("warn", "check broken")]
     assert str(results[0]).startswith("warn  check broken: could not be done")
+
+
+def test_the_kind_that_a_plugin_brings(make_host: Any, found: Any, api: KubeApiProcess, open_reader: Any) -> None:
+    lane = ObjectKind(kind="Lane", group="roads.example.com", version="v1", plural="lanes")
+    plugin = Registry.load().drivers["vlan"]
+    plugin = dataclasses.replace(plugin, info=dataclasses.replace(plugin.info, kinds=(lane,)))
+    reads = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+    made = make_host(api=open_reader([reads]), rules=RULES)
+    host = dataclasses.replace(made, registry=Registry(drivers={"vlan": plugin}))
+    crd = "lanes.roads.example.com"
+    assert found(check_kinds, host)[f"CRD {crd}"].finding == "is not installed"
+    lanes = definition("Lane", "lanes", "roads.example.com", "v1", namespaced=False, status=True)
+    api.create(lanes)
+    assert found(check_kinds, host)[f"CRD {crd}"].level == "ok"
+    results = found(check_access, host)
+    assert results["access to lanes.roads.example.com"].level == "ok"
+    assert results["access to lanes/status.roads.example.com"].finding == "update is not allowed"
+    api.delete(lanes)

@@ -56,15 +56,22 @@ def test_what_plugins_measure_has_their_name_in_front(metrics: PrometheusMetrics
 
 
 def test_a_metric_that_is_none_takes_no_other_away(metrics: PrometheusMetrics) -> None:
-    wrong: Any = 7
     plugins = measuring(
         Metric(name="Bad name", help="", value=1),
         Metric(name="odd", help="", value=1, kind="histogram"),
-        wrong,
         Metric(name="good", help="Good", value=2, labels={"a": "1"}),
         Metric(name="good", help="Good", value=3, labels={"b": "1"}),
     )
     metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
     lines = metrics.page().decode().splitlines()
     assert [line for line in lines if line.startswith("secnet_toy_x")] == ['secnet_toy_x_good{a="1"} 2.0']
+    assert "secnet_queue_length 3.0" in lines
+
+
+def test_a_plugin_that_measures_something_else_loses_its_own_values_only(metrics: PrometheusMetrics) -> None:
+    wrong: Any = 7
+    plugins = measuring(wrong)
+    metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
+    lines = metrics.page().decode().splitlines()
+    assert not [line for line in lines if line.startswith("secnet_toy_x")]
     assert "secnet_queue_length 3.0" in lines

@@ -1,73 +1,56 @@
-"""The use of IPPools: how often it is read, and what stands while it cannot be."""
+"""The use of pools: how often it is read, and what stands while it cannot be."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
 
-import pytest
 from secnet.agent.base.metrics import Sources
-from secnet.agent.observe._pool_usage import PoolUsage, Usage, usage_of
-from secnet.contract import ObjectNotFound, Unavailable
+from secnet.agent.observe._pool_usage import PoolUsageCache
+from secnet.contract import PoolUsage, Unavailable
+
+
+def used(number: int) -> tuple[PoolUsage, ...]:
+    return (PoolUsage(pool="p", used=number),)
 
 
 def test_pools_are_read_at_most_each_half_minute() -> None:
     now, asked = [0.0], []
 
-    def read(name: str) -> dict[str, Any]:
-        asked.append(name)
-        return {"status": {"ipAddresses": [{}] * len(asked)}}
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
+        asked.append(ipam_type)
+        return used(len(asked))
 
-    usage = PoolUsage(Sources(pools=lambda: ["p", "p"], read_pool=read), patience=30, clock=lambda: now[0])
-    assert usage.look() == {"p": Usage(used=1, total=None)}
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
+    assert usage.look() == {"a": used(1)}
     now[0] = 29
-    assert usage.look()["p"].used == 1
+    assert usage.look() == {"a": used(1)}
     now[0] = 30
-    assert usage.look()["p"].used == 2
-    assert asked == ["p", "p"]
+    assert usage.look() == {"a": used(2)}
+    assert asked == ["a", "a"]
     usage.close()
 
 
 def test_a_cluster_that_hangs_does_not_hold_whoever_looks() -> None:
-    gate = threading.Event()
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
+        cancel.wait(30)
+        return ()
 
-    def read(name: str) -> dict[str, Any]:
-        gate.wait(30)
-        return {}
-
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=0.01)
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=0.01)
     assert usage.look() == {}, "it does not wait for the answer"
-    gate.set()
     usage.close()
 
 
-def test_a_pool_keeps_its_last_value_while_the_cluster_is_away_and_goes_with_it() -> None:
-    now, answers = [0.0], iter([{}, Unavailable("x"), ObjectNotFound("x")])
+def test_a_backend_keeps_its_last_values_while_the_cluster_is_away() -> None:
+    now, answers = [0.0], iter([used(3), Unavailable("x"), ()])
 
-    def read(name: str) -> dict[str, Any]:
+    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    usage = PoolUsage(Sources(pools=lambda: ["p"], read_pool=read), patience=30, clock=lambda: now[0])
-    known = {"p": Usage(used=0, total=None)}
-    assert usage.look() == known
-    now[0] = 40
-    assert usage.look() == known
-    now[0] = 80
-    assert usage.look() == {}
+    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
+    for at, expected in ((0, used(3)), (40, used(3)), (80, ())):
+        now[0] = at
+        assert usage.look() == {"a": expected}
     usage.close()
-
-
-@pytest.mark.parametrize(
-    ("ranges", "total"),
-    [
-        ([{"start": "10.0.0.1", "end": "10.0.0.9"}, {"cidr": "10.0.1.0/30"}], 13),
-        ([{"start": "10.0.0.1"}], None),
-        ([], None),
-    ],
-)
-def test_the_size_of_a_pool_without_counters(ranges: list[dict[str, str]], total: int | None) -> None:
-    pool = {"spec": {"ipRanges": ranges}, "status": {"ipAddresses": [{}, {}]}}
-    assert usage_of(pool) == Usage(used=2, total=total)

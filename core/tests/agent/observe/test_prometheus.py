@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.base.metrics import Metrics, Sources
-from secnet.agent.config.settings import Settings
 from secnet.agent.model.record import Phase
 from secnet.agent.model.report import NetworkReport, PodReport
-from secnet.agent.observe._plugin_metrics import plugin_metrics
-from secnet.agent.observe._pool_usage import PoolUsageCache
 from secnet.agent.observe.prometheus import PrometheusMetrics
 from secnet.agent.process.metrics import make_metrics
-from secnet.contract import Busy, Call, ErrorInfo, Metric, PoolUsage, Unavailable
+from secnet.contract import Busy, Call, ErrorInfo, PoolUsage
 from secnet_testing.contract_objects import POD, record
-from secnet_testing.scripted_plugins import Rig, Script, fail, make_rig, toy_registry
+from secnet_testing.scripted_plugins import Rig, fail, make_rig
 
 
 @pytest.fixture
@@ -136,104 +130,3 @@ def test_without_a_server_nothing_is_counted_and_nothing_is_swallowed() -> None:
     metrics.observe(Sources())
     assert metrics.page() == b""
     metrics.close()
-
-
-def used(number: int) -> tuple[PoolUsage, ...]:
-    return (PoolUsage(pool="p", used=number),)
-
-
-def test_pools_are_read_at_most_each_half_minute() -> None:
-    now, asked = [0.0], []
-
-    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
-        asked.append(ipam_type)
-        return used(len(asked))
-
-    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
-    assert usage.look() == {"a": used(1)}
-    now[0] = 29
-    assert usage.look() == {"a": used(1)}
-    now[0] = 30
-    assert usage.look() == {"a": used(2)}
-    assert asked == ["a", "a"]
-    usage.close()
-
-
-def test_a_cluster_that_hangs_does_not_hold_a_scrape() -> None:
-    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
-        cancel.wait(30)
-        return ()
-
-    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=0.01)
-    assert usage.look() == {}, "it does not wait for the answer"
-    usage.close()
-
-
-def test_a_backend_keeps_its_last_values_while_the_cluster_is_away() -> None:
-    now, answers = [0.0], iter([used(3), Unavailable("x"), ()])
-
-    def read(ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    usage = PoolUsageCache(Sources(ipam_types=lambda: {"a"}, pool_usage=read), patience=30, clock=lambda: now[0])
-    for at, expected in ((0, used(3)), (40, used(3)), (80, ())):
-        now[0] = at
-        assert usage.look() == {"a": expected}
-    usage.close()
-
-
-def measuring(*metrics: Metric) -> Plugins:
-    """Toys whose driver and backend measure this."""
-    toys = toy_registry(Script())
-    driver, backend = toys.drivers["toy"], toys.backends["pool"]
-    methods: dict[str, Any] = {"metrics": lambda plugin, call: metrics}
-    registry = dataclasses.replace(
-        toys,
-        drivers={"toy-x": dataclasses.replace(driver, name="toy-x", cls=type("Toy", (driver.cls,), methods))},
-        backends={"pool": dataclasses.replace(backend, cls=type("Pool", (backend.cls,), methods))},
-    )
-    return Plugins(registry, Settings(node_name="n"), objects=None)  # type: ignore[arg-type]  # no toy asks for objects
-
-
-def test_what_plugins_measure_has_their_name_in_front(metrics: PrometheusMetrics) -> None:
-    plugins = measuring(
-        Metric(name="uplink_up", help="Whether it is up", value=1, labels={"uplink": "eth1"}),
-        Metric(name="uplink_up", help="Whether it is up", value=0, labels={"uplink": "eth2"}),
-        Metric(name="drops", help="Drops", value=7, kind="counter"),
-    )
-    metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins)))
-    page = metrics.page().decode()
-    for line in (
-        "# TYPE secnet_toy_x_uplink_up gauge",
-        'secnet_toy_x_uplink_up{uplink="eth1"} 1.0',
-        'secnet_toy_x_uplink_up{uplink="eth2"} 0.0',
-        "# TYPE secnet_toy_x_drops_total counter",
-        "secnet_toy_x_drops_total 7.0",
-        "secnet_ipam_pool_drops_total 7.0",
-    ):
-        assert line in page.splitlines(), page
-
-
-def test_a_metric_that_is_none_takes_no_other_away(metrics: PrometheusMetrics) -> None:
-    plugins = measuring(
-        Metric(name="Bad name", help="", value=1),
-        Metric(name="odd", help="", value=1, kind="histogram"),
-        Metric(name="good", help="Good", value=2, labels={"a": "1"}),
-        Metric(name="good", help="Good", value=3, labels={"b": "1"}),
-    )
-    metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
-    lines = metrics.page().decode().splitlines()
-    assert [line for line in lines if line.startswith("secnet_toy_x")] == ['secnet_toy_x_good{a="1"} 2.0']
-    assert "secnet_queue_length 3.0" in lines
-
-
-def test_a_plugin_that_measures_something_else_loses_its_own_values_only(metrics: PrometheusMetrics) -> None:
-    wrong: Any = 7
-    plugins = measuring(wrong)
-    metrics.observe(Sources(plugins=lambda: plugin_metrics(plugins), queue_length=lambda: 3))
-    lines = metrics.page().decode().splitlines()
-    assert not [line for line in lines if line.startswith("secnet_toy_x")]
-    assert "secnet_queue_length 3.0" in lines

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from secnet.agent.plugins._discovery import NOBODY, Unreadable, identity, installed, require_class, who
+from secnet.agent.plugins._discovery import UNKNOWN_DISTRIBUTION, Unreadable, identity, installed, require_class, who
 from secnet.contract import ContractViolation
 
 GROUP = "secnet.test_group"
@@ -43,8 +43,8 @@ def test_of_two_of_one_name_the_first_on_the_path_counts(tmp_path: Path, monkeyp
 
 
 def test_a_distribution_without_metadata_is_nobody() -> None:
-    assert identity(None) == (NOBODY, "?")
-    assert who(None) == NOBODY
+    assert identity(None) == (UNKNOWN_DISTRIBUTION, "?")
+    assert who(None) == UNKNOWN_DISTRIBUTION
 
 
 @pytest.mark.parametrize("value", ["module", "module:", "a b:C", "module:Class()"])

@@ -93,7 +93,7 @@ def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) 
     for ifname in ("net1", "net2"):
         Journal(tmp_path).write(record(ifname, phase=Phase.PLANNED, origin=Origin.CNI))
     attacher = _attacher(tmp_path, ended=lambda: seen.append("end"))
-    attacher.tend(lambda: seen.append("beat"))
+    attacher.resync(lambda: seen.append("beat"))
     assert seen == ["beat", "end"] * 2
 
 

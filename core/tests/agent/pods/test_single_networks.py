@@ -106,7 +106,7 @@ def test_what_is_recorded_as_to_be_removed_is_the_agents_task(
     end(attacher, journal)
     assert [item.phase for item in journal.records()] == [Phase.DETACHING]
     pipeline.failure = None
-    attacher.tend()
+    attacher.resync()
     assert journal.records() == ()
 
 
@@ -120,5 +120,5 @@ def test_the_agents_own_round_goes_on_after_an_error(
     attacher: NodeAttacher, journal: Journal, pipeline: Detaching
 ) -> None:
     pipeline.failure, pipeline.recorded_first = Busy("an exclusive resource is held"), False
-    attacher.tend()  # its namespace is no real one, so it is left
+    attacher.resync()  # its namespace is no real one, so it is left
     assert len(journal.records()) == 1

@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "apply",
-        help="make the Pods of a directory of manifests so, and wait",
+        help="reconcile the Pods of a directory of manifests, and wait",
         description="Hand Pods, NADs and IPPools to the node's reconciler and wait until every network of these Pods is "
         "attached. Beside a running `secnet agent` of the same runDir it does the work; otherwise this command does, and "
         "leaves the interfaces in place when it ends.",

@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "delete",
-        help="take the objects of a directory of manifests away, and wait",
+        help="delete the objects of a directory of manifests, and wait",
         description="Delete the Pods, NADs and IPPools that the manifests name, Pods first, and wait until their interfaces, "
         "ports and addresses are gone. An IPPool that other Pods still use stays until the last address is released.",
         epilog="exit status: 0 nothing is left; 1 something is, and is named.",

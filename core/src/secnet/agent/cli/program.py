@@ -26,14 +26,14 @@ a first look:
   secnet drivers                    which network types are installed, and whether they can work here
   secnet drivers vlan               the options of one type, and a NAD to start from
   secnet validate DIR               check manifests and node configuration, offline
-  secnet apply DIR --config FILE    make the Pods of a directory of manifests so, and wait
+  secnet apply DIR --config FILE    reconcile the Pods of a directory of manifests, and wait
   secnet status                     what is attached where, and what is wrong
   secnet topology                   the same as a drawing, in text or as SVG
   secnet devices                    functions of network cards, and which Pod has which
   secnet doctor                     what would keep the agent from working on this node
   secnet delete DIR --config FILE   undo it
 
-exit status: 0 done; 1 something is wrong and said so; 2 the command line is wrong."""
+exit status: 0 done; 1 something is wrong, and the output says what; 2 the command line is wrong."""
 
 
 _COMMANDS = (

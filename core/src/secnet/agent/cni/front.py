@@ -63,7 +63,7 @@ class CniFront:
             self._switch.turn_on()
         self._server.start()
 
-    def tend(self) -> None:
+    def reconcile(self) -> None:
         """Install the plugin once the agent is ready, and again when the configuration was rewritten. Never raises."""
         self._keep_socket()
         if self._ends_only or not self._attacher.ready:

@@ -15,9 +15,9 @@ from secnet.contract import ContractViolation
 
 from .guarded import line_of
 
-__all__ = ["NOBODY", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
+__all__ = ["UNKNOWN_DISTRIBUTION", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
 
-NOBODY = "an unknown distribution"
+UNKNOWN_DISTRIBUTION = "an unknown distribution"
 _VALUE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
 
 
@@ -36,7 +36,7 @@ def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
         name = re.sub(r"[-_.]+", "-", identity(dist)[0]).lower()
         if name in seen:
             continue
-        if name != NOBODY:
+        if name != UNKNOWN_DISTRIBUTION:
             seen.add(name)
         try:
             found = list(dist.entry_points)
@@ -49,12 +49,12 @@ def installed(group: str) -> Iterator[EntryPoint | Unreadable]:
 
 
 def identity(dist: Distribution | None) -> tuple[str, str]:
-    """Name and version. Without METADATA they are NOBODY and `?`."""
+    """Name and version. Without METADATA they are UNKNOWN_DISTRIBUTION and `?`."""
     try:
         headers = _headers(dist) if dist is not None else {}
     except Exception:  # what is raised for a file that cannot be read or decoded depends on the Python
         headers = {}
-    return headers.get("Name") or NOBODY, headers.get("Version") or "?"
+    return headers.get("Name") or UNKNOWN_DISTRIBUTION, headers.get("Version") or "?"
 
 
 def _headers(dist: Distribution) -> Mapping[str, str]:
@@ -66,7 +66,7 @@ def _headers(dist: Distribution) -> Mapping[str, str]:
 def who(dist: Distribution | None) -> str:
     """Name and version in one, for messages."""
     name, version = identity(dist)
-    return name if name == NOBODY else f"{name} {version}"
+    return name if name == UNKNOWN_DISTRIBUTION else f"{name} {version}"
 
 
 def require_class(entry_point: EntryPoint) -> None:

@@ -26,7 +26,7 @@ from secnet.contract import (
     freeze,
 )
 
-from ._discovery import NOBODY, Unreadable, installed
+from ._discovery import UNKNOWN_DISTRIBUTION, Unreadable, installed
 from ._manager import BACKENDS, DRIVERS, PluginManager
 from .guarded import GuardedBackend, GuardedDriver
 from .plugin import BACKENDS_GROUP, DRIVERS_GROUP, LoadedPlugin, PluginProblem
@@ -66,7 +66,11 @@ class Registry:
         broken = self.problem(group, name)
         if broken is None:
             return None
-        by = broken.distribution if broken.distribution == NOBODY else f"{broken.distribution} {broken.version}"
+        by = (
+            broken.distribution
+            if broken.distribution == UNKNOWN_DISTRIBUTION
+            else f"{broken.distribution} {broken.version}"
+        )
         message = broken.error.message if by in broken.error.message else f"{by}: {broken.error.message}"
         return Unsupported(
             f"{what} {name} is installed but not usable: {message}", hint=broken.error.hint, subject=subject, path=path

@@ -207,7 +207,7 @@ class NodeAttacher:
             for record in self._journal.records()
         ]
 
-    def tend(self, beat: Callable[[], None] = lambda: None) -> None:
+    def resync(self, beat: Callable[[], None] = lambda: None) -> None:
         """Check single networks, and remove those that are half-built or whose namespace is gone: their caller may never say DEL.
 
         beat: called before each of them, which may take as long as an attach.

@@ -34,17 +34,17 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOOK_SECONDS = 0.5
-_LOOK_AT_RUNTIME_SECONDS = 1.0
-_LOOK_WHEN_TOLD_SECONDS = 2.0  # CNI calls register new sandboxes; what is left are those that die
-_LOOK_WHEN_SETTLED_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_POLL_RUNTIME_SECONDS = 1.0
+_POLL_WHEN_CHAINED_SECONDS = 2.0  # CNI calls register new sandboxes; what is left are those that die
+_POLL_WHEN_SETTLED_SECONDS = 5.0
 _NODE_RETRY_SECONDS = (1.0, 15.0)
 _NODE_TIMEOUT_SECONDS = 20.0
 _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
-_LEASE_SWEEP_SECONDS = 900.0  # where it costs requests to an API server
+_LEASE_GC_SECONDS = 900.0  # where it costs requests to an API server
 
 
 class Agent:
@@ -239,22 +239,22 @@ class Agent:
     def _poll_loop(self) -> None:
         """What no event reports: namespaces that come and go, and trouble with the source of the objects."""
         due = 0.0
-        while not self._stop.wait(self._look_seconds()):
+        while not self._stop.wait(self._poll_seconds()):
             self._beats.beat("poll_loop", 300)
             if time.monotonic() >= due or not self._may_rest():
                 self._guard(self._components.controller.poll_sandboxes, default=None)
-                due = time.monotonic() + _LOOK_WHEN_SETTLED_SECONDS
+                due = time.monotonic() + _POLL_WHEN_SETTLED_SECONDS
             self._guard(self._note_problems, default=None)
             self._guard(self._keep_run_dir, default=None)
             if self._front is not None:
-                self._guard(self._front.tend, default=None)
+                self._guard(self._front.reconcile, default=None)
 
-    def _look_seconds(self) -> float:
+    def _poll_seconds(self) -> float:
         """A list of the runtime costs more than a stat of a few files, and 110 idle Pods shall cost next to nothing."""
         if self._cluster.traits.trusts_annotations:  # which names the namespaces: no runtime is asked
-            return _LOOK_SECONDS
+            return _POLL_SECONDS
         chained = self._settings.cni is not None and self._settings.cni.conf_dir is not None
-        return _LOOK_WHEN_TOLD_SECONDS if chained else _LOOK_AT_RUNTIME_SECONDS
+        return _POLL_WHEN_CHAINED_SECONDS if chained else _POLL_RUNTIME_SECONDS
 
     def _may_rest(self) -> bool:
         return not self._cluster.traits.trusts_annotations and self._guard(
@@ -296,7 +296,7 @@ class Agent:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
         types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_SWEEP_SECONDS)
+        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_GC_SECONDS)
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
@@ -306,7 +306,7 @@ class Agent:
             started = time.monotonic()
             if due:
                 self._guard(self._components.controller.resync_in_turn, default=None)
-            self._guard(lambda: self._components.attacher.tend(beat), default=None)
+            self._guard(lambda: self._components.attacher.resync(beat), default=None)
             beat()
             if not self._components.own_node.is_another():
                 self._collect_garbage(types, backends, leases, interval)
