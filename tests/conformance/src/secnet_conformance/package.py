@@ -103,7 +103,10 @@ class Package(Suite):
 
     def test_no_other_entry_point_has_its_name(self) -> None:
         """Of two plugins for one type the core takes none."""
-        found = [f"{item.value} of {item.dist.name if item.dist else 'nobody'}" for item in self._entry_points()]
+        found = [
+            f"{item.value} of {item.dist.name if item.dist else 'an unknown distribution'}"
+            for item in self._entry_points()
+        ]
         assert len(found) <= 1, f"the type {type_name(self.plugin())} is provided more than once: {', '.join(found)}"
 
     def test_the_core_accepts_it(self) -> None:

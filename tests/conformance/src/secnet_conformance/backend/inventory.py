@@ -54,9 +54,9 @@ class Inventory(BackendTests):
         """The record may be lost: the owner that the inventory names is all that the agent knows then."""
         before = lab.picture()
         lab.allocate()
-        nobody = NetworkRef(namespace="", name="")
+        unknown = NetworkRef(namespace="", name="")
         for lease in lab.backend().inventory(lab.call()):
-            lab.release(lab.request({}, owner=lease.owner, network=nobody))
+            lab.release(lab.request({}, owner=lease.owner, network=unknown))
         unchanged(before, lab.picture(), "after the release of what the inventory lists")
 
     def test_it_names_owners_as_they_asked(self, lab: BackendLab) -> None:
