@@ -21,9 +21,10 @@ _SECONDS = 10.0  # for one lease
 
 
 class LeaseRenewal:
-    """Renews what is due. A lease that cannot be renewed stops no other, and is tried again at the next resync. One thread calls it.
+    """Renews what is due. A lease that cannot be renewed stops no other, and is tried again at the next resync.
 
-    observers: see every step, for tests. clock: seconds of Unix time, for a lease outlives the agent and the boot.
+    One thread calls it. observers: see every step, for tests. clock: seconds of Unix time, for a lease outlives the agent
+    and the boot.
     """
 
     def __init__(
