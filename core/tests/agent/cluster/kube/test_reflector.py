@@ -18,17 +18,17 @@ from ..kube_world import BRISK, TOKEN, agent, lists, on_node, watched
 
 
 def test_one_object_is_watched_before_it_exists_and_no_other_is(cluster: KubeCluster, api: KubeApiProcess) -> None:
-    """The server selects it: nothing of other objects is sent."""
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
+    """The server selects it: nothing of other objects is sent. The namespace is its own, for one stays until the server ends."""
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "watched"}})
     recorder = Recorder()
-    watch = cluster.watch_object("NetworkAttachmentDefinition", "a", "other", recorder)
+    watch = cluster.watch_object("NetworkAttachmentDefinition", "a", "watched", recorder)
     assert watch.synced.wait(20)
     until(lambda: api.watches == 1, "the watch")
     api.create(nad("a"))
-    api.create(nad("ab", namespace="other"))
-    api.create(nad("a", namespace="other"))
+    api.create(nad("ab", namespace="watched"))
+    api.create(nad("a", namespace="watched"))
     recorder.wait_for("ADDED", "a")
-    api.delete(nad("a", namespace="other"))
+    api.delete(nad("a", namespace="watched"))
     recorder.wait_for("DELETED", "a")
     assert recorder.seen == [("ADDED", "a"), ("DELETED", "a")]
     watch.close()
