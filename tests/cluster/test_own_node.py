@@ -7,7 +7,7 @@ import json
 
 import pytest
 from secnet.agent.state.run_dir import current_boot_id
-from secnet_testing.cluster_node import STATUS, ClusterNodeFactory, nad, pod, pool, tell_boot
+from secnet_testing.cluster_node import STATUS, ClusterNodeFactory, nad, pod, pool, set_boot_id
 
 pytestmark = pytest.mark.runtime
 
@@ -35,7 +35,7 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     node.api.create(nad("blue"))
     node.api.create(pool("blue"))
     mine = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}
-    tell_boot(node.api, mine, "of-another-machine")
+    set_boot_id(node.api, mine, "of-another-machine")
     told = {"secnet.io/owner": "secnet", "name": "default/blue", "interface": "eth1", "default": False}
     node.api.create(pod("theirs", "blue"))
     node.api.patch(pod("theirs", None), {"metadata": {"annotations": {STATUS: json.dumps([told])}}})
@@ -48,7 +48,7 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     node.wait(lambda: node.is_running("theirs"), "its sandbox is there")
     assert node.network_status("theirs") == [told], "nobody wrote it"
     assert (node.node.records(), node.used("blue")) == ((), 0)
-    tell_boot(node.api, mine, current_boot_id())
+    set_boot_id(node.api, mine, current_boot_id())
     node.wait_attached("theirs")
     assert node.readyz(PORT)[0] == 200
 
@@ -56,7 +56,7 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
 def test_two_agents_of_one_name_do_not_undo_each_other(cluster_node_factory: ClusterNodeFactory) -> None:
     """Where the Node has no boot id, nothing tells the second one that it is wrong."""
     node = cluster_node_factory(**LISTEN)
-    tell_boot(node.api, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}, None)
+    set_boot_id(node.api, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}, None)
     other = cluster_node_factory(nodeName=node.name, token="other-token", workers={"checkInterval": 1})
     node.api.create(nad("blue"))
     node.api.create(pool("blue"))

@@ -96,10 +96,13 @@ def test_add_check_and_del_of_one_network(caller: Caller) -> None:
 
 def test_what_the_caller_adds_is_honoured_or_refused(caller: Caller) -> None:
     netns = caller.node.pod("a")
-    wish = {"mac": "02:00:00:00:00:07", "ips": ["10.10.0.99/24"]}
-    result = caller("ADD", netns, runtimeConfig=wish)
+    runtime_config = {"mac": "02:00:00:00:00:07", "ips": ["10.10.0.99/24"]}
+    result = caller("ADD", netns, runtimeConfig=runtime_config)
     assert result["ips"][0]["address"] == "10.10.0.99/24"
-    assert result["interfaces"][-1]["mac"] == wish["mac"] or result["interfaces"][0]["mac"] == wish["mac"]
+    assert (
+        result["interfaces"][-1]["mac"] == runtime_config["mac"]
+        or result["interfaces"][0]["mac"] == runtime_config["mac"]
+    )
     again = caller("ADD", netns)
     assert "already" in again["msg"] + again.get("details", "")
     other = caller("ADD", netns, ifname="net2", runtimeConfig={"bandwidth": {"ingressRate": 1000}})

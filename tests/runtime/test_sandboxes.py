@@ -51,14 +51,14 @@ def test_the_namespace_is_that_of_the_sandbox(runtime: Runtime, source: CriSandb
     seen = os.stat(f"/proc/{runtime.state(sandbox).pid}/ns/net")
     assert (found.netns.device, found.netns.inode) == (seen.st_dev, seen.st_ino)
     assert found.netns.path == runtime.state(sandbox).netns
-    assert source.glance(web) != source.glance(other)
-    assert source.glance(web) == source.glance(web)
+    assert source.fingerprint(web) != source.fingerprint(other)
+    assert source.fingerprint(web) == source.fingerprint(web)
 
 
 def test_a_pod_without_a_sandbox_is_not_ready(runtime: Runtime, source: CriSandboxes) -> None:
     run(runtime, pod("web-1"))
     web = pod()
-    assert source.glance(web) is None
+    assert source.fingerprint(web) is None
     with pytest.raises(NotReady, match="Pod default/web-0"):
         source.resolve(web)
 
@@ -67,26 +67,26 @@ def test_a_sandbox_whose_process_was_killed_is_none(runtime: Runtime, source: Cr
     """Its namespace is still there: only the state tells."""
     web = pod()
     sandbox = run(runtime, web)
-    before = source.glance(web)
+    before = source.fingerprint(web)
     path = source.resolve(web).netns.path
     runtime.kill_pause(sandbox)
     assert Path(path).exists()
     with pytest.raises(NotReady):
         source.resolve(web)
-    assert source.glance(web) != before
+    assert source.fingerprint(web) != before
     assert source.living() == frozenset()
 
 
 def test_a_sandbox_made_again_under_the_same_uid(runtime: Runtime, source: CriSandboxes) -> None:
     web = pod()
     old = run(runtime, web)
-    first, before = source.resolve(web), source.glance(web)
+    first, before = source.resolve(web), source.fingerprint(web)
     runtime.kill_pause(old)
     new = run(runtime, web, attempt=1)
     second = source.resolve(web)
     assert (first.container_id, second.container_id) == (old, new)
     assert (first.netns.cookie, first.netns.path) != (second.netns.cookie, second.netns.path)
-    assert source.glance(web) != before
+    assert source.fingerprint(web) != before
     assert source.living() == {new}
     runtime.remove_pod(old)
     assert source.resolve(web) == second
@@ -125,7 +125,7 @@ def test_a_static_pod_is_found_by_the_hash_of_its_configuration(runtime: Runtime
     sandbox = runtime.run_pod("default", "web-0", uid=hashed, source="file")
     mirror = pod(**{"kubernetes.io/config.hash": hashed, "kubernetes.io/config.mirror": hashed})
     assert source.resolve(mirror).container_id == sandbox
-    assert source.glance(mirror) is not None
+    assert source.fingerprint(mirror) is not None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_pod_cannot_pose_as_the_mirror_of_another(runtime: Runtime, source: Cr
     intruder = pod(**{"kubernetes.io/config.hash": uid, "kubernetes.io/config.mirror": uid})
     with pytest.raises(NotReady):
         source.resolve(intruder)
-    assert source.glance(intruder) is None
+    assert source.fingerprint(intruder) is None
 
 
 def test_a_pod_cannot_pose_as_the_mirror_of_a_static_one(runtime: Runtime, source: CriSandboxes) -> None:
@@ -168,12 +168,12 @@ def test_a_pod_cannot_name_its_namespace(runtime: Runtime, source: CriSandboxes)
 def test_a_namespace_that_vanished_under_its_sandbox(runtime: Runtime, source: CriSandboxes) -> None:
     web = pod()
     sandbox = run(runtime, web)
-    before = source.glance(web)
+    before = source.fingerprint(web)
     path = source.resolve(web).netns.path
-    assert source.glance(web) == before
+    assert source.fingerprint(web) == before
     runtime.unmount(path)
     assert runtime.sandboxes() == {sandbox: True}
-    assert source.glance(web) != before
+    assert source.fingerprint(web) != before
     with pytest.raises(NotReady, match=r"not a namespace|does not exist"):
         source.resolve(web)
 
@@ -181,9 +181,9 @@ def test_a_namespace_that_vanished_under_its_sandbox(runtime: Runtime, source: C
 def test_a_runtime_that_is_killed_and_comes_back(runtime: Runtime, source: CriSandboxes) -> None:
     web = pod()
     run(runtime, web)
-    before, glance = source.resolve(web), source.glance(web)
+    before, fingerprint = source.resolve(web), source.fingerprint(web)
     runtime.kill()
-    assert source.glance(web) == glance
+    assert source.fingerprint(web) == fingerprint
     assert not source.refresh()
     assert source.living() is None
     with pytest.raises(Unavailable, match="look whether the container runtime runs"):
@@ -191,14 +191,14 @@ def test_a_runtime_that_is_killed_and_comes_back(runtime: Runtime, source: CriSa
     runtime.start()
     until(source.refresh, "the connection to the runtime is back")
     assert source.resolve(web) == before
-    assert source.glance(web) == glance
+    assert source.fingerprint(web) == fingerprint
     assert source.living() == {before.container_id}
 
 
 def test_a_runtime_that_was_never_there(tmp_path: Path) -> None:
     with RuntimeClient(tmp_path / "no.sock") as client:
         source = CriSandboxes(client)
-        assert source.glance(pod()) is None
+        assert source.fingerprint(pod()) is None
         assert source.living() is None
         with pytest.raises(Unavailable, match=r"cri\.socket"):
             source.resolve(pod())

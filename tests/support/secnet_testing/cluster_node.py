@@ -36,7 +36,7 @@ __all__ = [
     "play_cluster_node",
     "pod",
     "pool",
-    "tell_boot",
+    "set_boot_id",
 ]
 
 CONDITION = "secnet.io/SecondaryNetworksReady"
@@ -242,7 +242,7 @@ def _end(path: str) -> str:
     return "/".join(parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts)
 
 
-def tell_boot(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
+def set_boot_id(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
     """Write the boot id of its machine into a Node, as a kubelet does. Nodes of tests that share a machine share it."""
     api.patch(node, {"status": {"nodeInfo": {"bootID": boot_id}}}, "/status")
 
@@ -296,7 +296,9 @@ def play_cluster_node(
                 **settings,
             }
         )
-        tell_boot(api, api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), current_boot_id())
+        set_boot_id(
+            api, api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), current_boot_id()
+        )
         kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token", devices=given))
         yield ClusterNode(name, node, runtime, kubelet, api)
 

@@ -185,11 +185,11 @@ class StandInCard(Card):
     def device_of(self, link: Link) -> str:
         return next((device for device in self._standins.devices() if self.is_of(link, device)), "")
 
-    def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
+    def can_configure(self, kernel: Rtnl, function: Function) -> bool:
         return not self._standins.load(function.id)["unlinked"]
 
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
-        if not self.can_be_told(kernel, function):
+        if not self.can_configure(kernel, function):
             raise no_uplink(function)
         return VirtualFunction(**self._standins.load(function.id)["vf"])
 

@@ -51,5 +51,5 @@ def test_progress_is_over_at_its_time_and_says_nothing_at_first(capsys: pytest.C
     assert Progress(0).over()
     patient = Progress(600)
     assert not patient.over()
-    patient.tell("waiting for 1 Pod")
+    patient.show("waiting for 1 Pod")
     assert capsys.readouterr().err == ""

@@ -17,7 +17,7 @@ def named(text: str, recorded: dict[SelectionId, str] | None = None) -> tuple[Na
     return assign_names(parse_networks(text, "d"), recorded or {})
 
 
-def element(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
+def selection_id(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
     return SelectionId(network=NetworkRef(namespace="d", name=name), interface=interface, ordinal=ordinal)
 
 
@@ -28,10 +28,10 @@ def test_names_by_position_with_explicit_ones_reserved_first() -> None:
 def test_the_same_network_twice_is_two_attachments() -> None:
     found = named("a,a,a@net1,a")
     assert [item.selection_id for item in found] == [
-        element("a"),
-        element("a", "", 1),
-        element("a", "net1"),
-        element("a", "", 2),
+        selection_id("a"),
+        selection_id("a", "", 1),
+        selection_id("a", "net1"),
+        selection_id("a", "", 2),
     ]
     assert [item.ifname for item in found] == ["eth1", "eth2", "net1", "eth3"]
 
@@ -61,12 +61,12 @@ def test_duplicate_macs_fail_the_later_element_whatever_their_case() -> None:
 
 
 def test_living_attachments_keep_their_names() -> None:
-    recorded = {element("a"): "eth1", element("c"): "eth3"}
+    recorded = {selection_id("a"): "eth1", selection_id("c"): "eth3"}
     assert [item.ifname for item in named("new,c,a", recorded)] == ["eth2", "eth3", "eth1"]
 
 
 def test_a_living_attachment_wins_over_a_new_explicit_request() -> None:
-    found = named("new@eth1,a", {element("a"): "eth1"})
+    found = named("new@eth1,a", {selection_id("a"): "eth1"})
     assert found[1].ifname == "eth1"
     assert found[1].error is None
     assert isinstance(found[0].error, Conflict)
@@ -74,7 +74,7 @@ def test_a_living_attachment_wins_over_a_new_explicit_request() -> None:
 
 def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_element() -> None:
     elements = [{"name": "new", "mac": "0a:00:00:00:00:01"}, {"name": "a", "mac": "0a:00:00:00:00:01"}]
-    found = named(json.dumps(elements), {element("a"): "eth1"})
+    found = named(json.dumps(elements), {selection_id("a"): "eth1"})
     assert [type(item.error) for item in found] == [Conflict, type(None)]
 
 
@@ -85,7 +85,7 @@ def test_the_hundred_and_first_has_no_name_left() -> None:
 
 
 def test_an_element_survives_the_journal() -> None:
-    assert from_json(SelectionId, to_json(element("a", "net1", 3))) == element("a", "net1", 3)
+    assert from_json(SelectionId, to_json(selection_id("a", "net1", 3))) == selection_id("a", "net1", 3)
 
 
 PLAN = st.lists(
