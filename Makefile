@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs site deploy protos clean clean-packages
 
-# Tests start hundreds of Python processes: each would compile anew all that it imports.
+# Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 ARGS ?=

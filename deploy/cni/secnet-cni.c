@@ -3,7 +3,7 @@
  * All rules of CNI live in the agent. What is decided here is what must be decided when no agent answers:
  *   VERSION  answered here, always                 STATUS  0 in a chain: a node is never NotReady because of us
  *   ADD      error 11; in a chain, Pods of the namespaces in `failOpenNamespaces` get what the plugin before us answered
- *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network nobody but the caller knows that
+ *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network only the caller knows that
  *            it ended, so error 11, unless no agent ever ran here: then there is nothing
  *   GC       0: it comes again                     CHECK   error 11
  * No agent means: no connection within 2 s, or no keepalive for 10 s, or no answer within 120 s.

@@ -136,7 +136,7 @@ def test_it_outlives_the_agent_and_goes_with_its_namespace(caller: Caller) -> No
     caller.node.stop()
     caller.node.delete_pod_namespace("a")
     caller.node.agent()
-    caller.node.wait_until(lambda: caller.node.records() == (), "what nobody will ever ask to remove is removed")
+    caller.node.wait_until(lambda: caller.node.records() == (), "what no one will ever ask to remove is removed")
 
 
 def test_a_del_without_an_agent_is_made_up_for_by_its_caller(caller: Caller) -> None:
@@ -173,7 +173,7 @@ def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: C
     node.agent()
     caller("ADD", netns)
     run_in(netns, ["ip", "link", "set", "net1", "down"])
-    node.wait_until(lambda: phases(node) == ["Degraded"], "the deviation is told")
+    node.wait_until(lambda: phases(node) == ["Degraded"], "the drift is told")
     shown = node.cli("status")
     assert (shown.returncode, "delete the Pod" in shown.stdout) == (1, True), shown.stdout
     assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])

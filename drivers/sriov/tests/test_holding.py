@@ -108,7 +108,7 @@ def test_what_a_card_cannot_do_keeps_no_device_without_a_record(lab: Lab, caplog
 
 
 def test_our_own_half_attach_without_a_record_is_no_prior_state(lab: Lab) -> None:
-    """The same interface is planned anew: what it finds is its own."""
+    """The same interface is planned again: what it finds is its own."""
     driver, pod = lab.driver(), lab.new_netns()
     attachment = lab.plan(driver, pod, OPTIONS)
     with pytest.raises(Interrupt):

@@ -199,7 +199,7 @@ class ClusterNode:
         return self.node.ovs.vsctl("list-ports", BRIDGE).split()
 
     def calls(self, token: str) -> list[tuple[str, str]]:
-        """What was asked with a token since the log was begun anew: method and the end of the path, watches left out."""
+        """What was asked with a token since the log was begun again: method and the end of the path, watches left out."""
         asked = self.api.requests(token)
         return [(each["method"], _end(each["path"])) for each in asked if "watch=true" not in each["path"]]
 

@@ -94,7 +94,7 @@ def node(tmp_path: Path) -> Node:
 def test_a_container_of_this_node_goes_when_the_runtime_says_so_and_not_before(node: Node) -> None:
     assert node.served is not None
     node.served.add("c1")
-    node.pod_here = None  # the object is gone: nobody asks it
+    node.pod_here = None  # the object is gone: no one asks it
     assert node.collect() == node.collect(after=10 * GRACE) == ["c1"]
     node.ended.add("c1")
     assert node.collect() == []

@@ -1,4 +1,4 @@
-"""Addresses and the journal: what a record holds is nobody else's, whatever the pools say."""
+"""Addresses and the journal: what a record holds is no one else's, whatever the pools say."""
 
 from __future__ import annotations
 

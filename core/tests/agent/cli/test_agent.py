@@ -37,6 +37,6 @@ def test_it_gives_up_in_the_end(in_use: RunDirInUse, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("secnet.agent.cli.agent._END_SECONDS", 0.0)  # or the test would take that long
     turn = _Turn(stopped, drain_seconds=0.0)
     assert not turn.wait(in_use)
-    assert not turn.is_over, "nobody said stop"
+    assert not turn.is_over, "no one said stop"
     os.close(stopped)
     os.close(wake)

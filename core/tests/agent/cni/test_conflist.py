@@ -23,7 +23,7 @@ def test_the_entry_is_appended_to_the_first_network_once(node: Node) -> None:
     assert node.picture() == before
 
 
-def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) -> None:
+def test_a_network_that_its_owner_wrote_again_gets_the_entry_again(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
     assert node.installation.ensure() == node.conf / "10-net.conflist"
     assert node.installation.ensure() is None

@@ -101,7 +101,7 @@ def test_what_is_restarted_gets_the_device_that_it_had(assign: Any, journal: Jou
 
 
 def test_two_networks_never_swap(assign: Any, journal: Journal) -> None:
-    """The second one failed at first; then the first one is asked for anew with another MAC."""
+    """The second one failed at first; then the first one is asked for again with another MAC."""
     source = Source({VF: ("d1", "d2")})
     journal.write(holding("b", "d1", selection_id=selection_id("b")))
     assert given(assign(source, net("a"), net("b"))) == {"a": "d2"}

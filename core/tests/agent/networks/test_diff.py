@@ -14,7 +14,7 @@ def test_what_is_attached_as_asked_stays() -> None:
     assert (changes.remove, changes.attach) == ((), ())
 
 
-def test_a_new_element_is_attached_and_a_missing_one_removed() -> None:
+def test_a_new_selection_is_attached_and_a_missing_one_removed() -> None:
     old, new = (
         record(name="red", selection_id=selection_id("red")),
         work(name="green", selection_id=selection_id("green")),
@@ -56,7 +56,7 @@ def test_a_living_attachment_survives_the_loss_or_retyping_of_its_nad() -> None:
     assert diff([old], [foreign], "c1").keep == ((old, foreign),)
 
 
-def test_a_refused_element_without_record_is_reported_only() -> None:
+def test_a_rejected_selection_without_record_is_reported_only() -> None:
     gone = Rejected(selection_id=selection_id(), ifname="eth1", error=ObjectNotFound("no NAD"))
     changes = diff([], [gone], "c1")
     assert (changes.rejected, changes.attach, changes.remove) == ((gone,), (), ())

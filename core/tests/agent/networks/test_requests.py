@@ -46,7 +46,7 @@ def test_a_network_of_somebody_else_is_ignored() -> None:
     assert isinstance(build(None), Ignored)
 
 
-def test_what_nobody_honours_is_rejected_and_not_dropped() -> None:
+def test_what_no_one_honours_is_rejected_and_not_dropped() -> None:
     for asked in ({"mac": "02:00:00:00:00:01"}, {"ips": ("10.0.0.5",)}, {"cni_args": {"a": 1}}):
         rejected = build(**asked)
         assert isinstance(rejected, Rejected)

@@ -217,10 +217,10 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
     assert f"does not say for which contract version it was made, and this secnet has version {CONTRACT_VERSION}" in (
         silent.error.hint
     )
-    told = install(source, "told", dist="told", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "told")
-    assert told is not None
-    assert "does not say" not in told.error.hint
-    assert told.error.message == silent.error.message.replace("thirdparty", "told")
+    explicit = install(source, "explicit", dist="explicit", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "explicit")
+    assert explicit is not None
+    assert "does not say" not in explicit.error.hint
+    assert explicit.error.message == silent.error.message.replace("thirdparty", "explicit")
 
 
 @pytest.mark.parametrize(

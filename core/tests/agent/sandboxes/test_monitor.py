@@ -1,4 +1,4 @@
-"""Which sandboxes live: a path that cannot be looked at is no sign of death, and keeps nobody from looking at others."""
+"""Which sandboxes live: a path that cannot be looked at is no sign of death, and keeps no one from looking at others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-def lookout(source: Source, journal: Journal, *names: str) -> SandboxMonitor:
+def monitor(source: Source, journal: Journal, *names: str) -> SandboxMonitor:
     pods = PodTable("n")
     for name in names:
         pods.update(pod(name))
@@ -95,7 +95,7 @@ def test_a_sandbox_outlives_its_pod_as_long_as_no_one_says_that_it_ended(unreada
 def test_only_what_changed_is_checked(journal: Journal) -> None:
     source = Source()
     source.fingerprints = {"a": 1, "b": 1}
-    look = lookout(source, journal, "a", "b")
+    look = monitor(source, journal, "a", "b")
     assert sorted(look.changed()) == [("default", "a"), ("default", "b")]
     assert look.changed() == []
     source.fingerprints["b"] = 2
@@ -105,7 +105,7 @@ def test_only_what_changed_is_checked(journal: Journal) -> None:
 def test_the_end_of_a_sandbox_whose_pod_is_gone_is_seen(journal: Journal, unreadable: NetnsRef) -> None:
     journal.write(at(record(), unreadable))
     source = Source()
-    look = lookout(source, journal)
+    look = monitor(source, journal)
     assert look.changed() == [("default", "web")]
     assert look.changed() == []
     source.ended.add("c1")
@@ -115,7 +115,7 @@ def test_the_end_of_a_sandbox_whose_pod_is_gone_is_seen(journal: Journal, unread
 def test_a_look_that_fails_stops_no_other(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
     source.fingerprints = {"b": 1}  # the look at a raises
-    look = lookout(source, journal, "a", "b")
+    look = monitor(source, journal, "a", "b")
     with caplog.at_level(logging.ERROR):
         assert ("default", "b") in look.changed()
     assert "Pod default/a cannot be checked" in caplog.text
@@ -157,7 +157,7 @@ def test_a_pod_that_has_finished_waits_for_no_sandbox(journal: Journal) -> None:
 
 def test_nothing_is_settled_while_a_sandbox_outlives_its_pod(journal: Journal, unreadable: NetnsRef) -> None:
     journal.write(at(record(), unreadable))
-    look = lookout(Source(), journal)
+    look = monitor(Source(), journal)
     look.changed()
     assert not look.is_settled()
 

@@ -18,8 +18,8 @@ def must_be_results(results: Any) -> None:
     for item in results:
         assert isinstance(item, DoctorResult), f"doctor gave {item!r}"
         assert item.what, f"it does not say what was looked at: {item}"
-        told = bool(item.remedy) == (item.level is not DoctorLevel.OK)
-        assert told, f"remedy says what to do about what is not ok: {item}"
+        consistent = bool(item.remedy) == (item.level is not DoctorLevel.OK)
+        assert consistent, f"remedy says what to do about what is not ok: {item}"
 
 
 def must_be_metrics(found: Any) -> None:

@@ -9,7 +9,7 @@
             def prepare(self, host):
                 host.run("ip link add up0 type bridge")
 
-A case is made anew for each host. What `prepare` made and others need (a breakage, a stall) it puts into `host.kept`.
+A case is made again for each host. What `prepare` made and others need (a breakage, a stall) it puts into `host.kept`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class DriverCase(_Case):
     """
 
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
-        """For a driver that `needs_device`: that many devices that nobody uses."""
+        """For a driver that `needs_device`: that many devices that no one uses."""
         raise NotImplementedError("the driver needs devices: the case must give them")
 
     def lose_device(self, host: Host, device: DeviceRef) -> None:

@@ -1,4 +1,4 @@
-"""What a plugin does when nobody asked it for anything: `python -P inspection.py MODULE:CLASS` prints it as JSON.
+"""What a plugin does when no one asked it for anything: `python -P inspection.py MODULE:CLASS` prints it as JSON.
 
 A program of its own, because only a process that has imported nothing of secnet but the contract can tell what an import brings.
 It is run by its path: the kit's own package imports more than that. The outcome is described at `Inspection` of `package`.
@@ -66,7 +66,7 @@ def _is_import() -> bool:
 
 
 class NoStore:
-    """An object store that nobody may touch yet."""
+    """An object store that no one may touch yet."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the constructor asked the object store ({name})")

@@ -99,7 +99,7 @@ class Package(Suite):
             f"no installed distribution has an entry point {type_name(plugin)!r} in the group {group!r} that is "
             f"{plugin.__module__}:{plugin.__qualname__}; is the project installed?"
         )
-        assert ours[0].dist is not None, "its distribution is unknown, so nobody could be told whose fault a fault is"
+        assert ours[0].dist is not None, "its distribution is unknown, so no one could be told whose fault a fault is"
 
     def test_no_other_entry_point_has_its_name(self) -> None:
         """Of two plugins for one type the core takes none."""

@@ -25,7 +25,7 @@ class Inventory(BackendTests):
         return recording(case)
 
     def test_it_lists_the_leases_of_the_living_with_all_addresses(self, lab: BackendLab) -> None:
-        """Many of them, of which two are of one sandbox, and nobody else."""
+        """Many of them, of which two are of one sandbox, and no one else."""
         known = {item.owner for item in lab.backend().inventory(lab.call())}
         requests = [lab.request() for _ in range(_MANY)]
         first = requests[0].owner

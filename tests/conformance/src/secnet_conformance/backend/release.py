@@ -78,7 +78,7 @@ class Release(BackendTests):
 
     @applies(allocating)
     def test_it_leaves_what_a_new_sandbox_of_the_pod_has(self, lab: BackendLab) -> None:
-        """A Pod keeps its name when its sandbox is made anew, and the old one may be given back later than the new one begins."""
+        """A Pod keeps its name when its sandbox is replaced, and the old one may be given back after the new one begins."""
         before, old, new = lab.picture(), lab.request(), lab.request()
         new = dataclasses.replace(new, owner=dataclasses.replace(new.owner, pod=old.owner.pod))
         leases = [lab.allocate(old), lab.allocate(new)]
@@ -110,7 +110,7 @@ class Release(BackendTests):
 
     @applies(allocating)
     def test_by_the_owner_alone(self, lab: BackendLab) -> None:
-        """The network may have been edited since, or nobody may know its configuration any more."""
+        """The network may have been edited since, or no one may know its configuration any more."""
         before, request = lab.picture(), lab.request()
         lab.allocate(request)
         lab.release(lab.request({}, owner=request.owner))

@@ -77,7 +77,7 @@ class Deaf(Asked):
 
 
 class Refusing(Asked):
-    """Serves nobody, as a store that cannot be reached; or reads only. `asked` says whether anybody met a refusal."""
+    """Serves no one, as a store that cannot be reached; or reads only. `asked` says whether anybody met a refusal."""
 
     def __init__(self, store: FileStore, *, reads: bool) -> None:
         super().__init__(store)

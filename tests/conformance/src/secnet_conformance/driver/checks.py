@@ -1,4 +1,4 @@
-"""What somebody breaks, `check` finds; making the attachment anew mends it."""
+"""What somebody breaks, `check` finds; making the attachment again mends it."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def _break(lab: DriverLab, how: Callable[[Namespace, Attachment], object], code:
     attachment = lab.plan(driver, lab.request(pod))
     result = driver.attach(attachment, lab.call())
     lab.up(attachment, result)
-    lab.clean_check(driver, attachment, "check of what nobody broke")
+    lab.clean_check(driver, attachment, "check of what no one broke")
     how(pod, attachment)
     findings = driver.check(attachment, lab.call()).findings
     _require_findings(findings, code)
     driver.detach(attachment, lab.call())
     if not all(finding.repairable for finding in findings):
-        return  # the driver says that making it anew would not help
+        return  # the driver says that making it again would not help
     anew = lab.plan(driver, attachment.request)
     driver.attach(anew, lab.call())
     lab.up(anew, result)
