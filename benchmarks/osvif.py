@@ -40,7 +40,7 @@ def missing(python: Path) -> str:
 
 @contextmanager
 def device(pod: Pod, name: str) -> Iterator[Link]:
-    """A veth pair between the node and the Pod, up on the node's side; removed at the end if somebody has not yet."""
+    """A veth pair between the node and the Pod, up on the node's side; removed at the end if it still exists."""
     with open_netns(identify(pod.path)) as fd, host_rtnl() as node:
         link = node.create_veth(name, "bench0", fd, _MAC, MTU)
         node.set_link(link.index, up=True)

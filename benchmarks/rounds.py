@@ -92,7 +92,7 @@ class _Burst:
 def one_by_one(world: World, ours: Ours, cni: CniPlugins | None, rounds: int) -> dict[str, Any]:
     """Attach and detach of one Pod, ours and the plugins' in turns; and what then stood in the Pod.
 
-    After our removal the switch is given time to act on it, outside of what is measured: no one waits for that, but the work
+    After our removal the switch is given time to act on it, outside of what is measured: no caller waits for that, but the work
     would otherwise fall into the rival's time.
     """
     pod, mine, theirs = world.pods[0], _Samples(), _Samples()

@@ -29,7 +29,7 @@ class Switch:
         return _run("ovs-vsctl", f"--db={self.target}", "--timeout=60", *words)
 
     def settle(self) -> None:
-        """Wait until ovs-vswitchd has acted on everything written so far, such as ports whose removal no one waited for."""
+        """Wait until ovs-vswitchd has acted on everything written so far, such as ports whose removal no caller waited for."""
         self.vsctl("set", "Open_vSwitch", ".", f"external_ids:bench-settled={time.monotonic_ns()}")
 
 

@@ -96,7 +96,7 @@ def _inside(path: str) -> Iterator[None]:
 
 
 def _without_dad(path: str) -> None:
-    """Nobody waits for duplicate address detection: secnet adds its addresses without it, the bridge plugin would wait."""
+    """No duplicate address detection: secnet adds its addresses without it, the bridge plugin would wait."""
     with open_netns(identify(path)) as fd:
         sysctl.write_all_in(fd, {"ipv6/conf/all/accept_dad": "0", "ipv6/conf/default/accept_dad": "0"})
 

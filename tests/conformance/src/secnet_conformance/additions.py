@@ -17,9 +17,9 @@ def must_be_results(results: Any) -> None:
     assert isinstance(results, tuple), f"doctor returned {results!r}"
     for item in results:
         assert isinstance(item, DoctorResult), f"doctor gave {item!r}"
-        assert item.what, f"it does not say what was looked at: {item}"
-        consistent = bool(item.remedy) == (item.level is not DoctorLevel.OK)
-        assert consistent, f"remedy says what to do about what is not ok: {item}"
+        assert item.what, f"it does not say what was checked: {item}"
+        fits = bool(item.remedy) == (item.level is not DoctorLevel.OK)
+        assert fits, f"remedy says what to do about what is not ok: {item}"
 
 
 def must_be_metrics(found: Any) -> None:

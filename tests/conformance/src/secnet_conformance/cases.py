@@ -9,7 +9,7 @@
             def prepare(self, host):
                 host.run("ip link add up0 type bridge")
 
-A case is made again for each host. What `prepare` made and others need (a breakage, a stall) it puts into `host.kept`.
+A new case is made for each host. What `prepare` made and others need (a breakage, a stall) it puts into `host.kept`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """A way in which somebody breaks what `attach` made (or, for a backend, what `allocate` noted); `check` must see it.
+    """A way to break what `attach` made (or, for a backend, what `allocate` noted); `check` must see it.
 
     how: gets the host and the Attachment (for a backend the IpamLease). code: the finding's code; empty accepts any.
     """
@@ -74,7 +74,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Something of somebody else under a name that the plan chose. `attach` must be refused, and it must survive.
+    """An object of another owner under a name that the plan chose. `attach` must be rejected, and it must survive.
 
     Links are tried by the kit itself; name here what else the driver makes, such as an OVS port.
     """
@@ -140,7 +140,7 @@ class DriverCase(_Case):
     """
 
     def devices(self, host: Host, count: int) -> Sequence[DeviceRef]:
-        """For a driver that `needs_device`: that many devices that no one uses."""
+        """For a driver that `needs_device`: that many unused devices."""
         raise NotImplementedError("the driver needs devices: the case must give them")
 
     def lose_device(self, host: Host, device: DeviceRef) -> None:
@@ -148,7 +148,7 @@ class DriverCase(_Case):
         raise NotImplementedError("the driver needs devices: the case must be able to take one away")
 
     def inside(self, host: Host, pod: Namespace, attachment: Attachment) -> None:
-        """Look at a finished attachment, with the Pod's link up: raise AssertionError if the options had not their effect."""
+        """Check a finished attachment, with the Pod's link up: raise AssertionError if the options had not their effect."""
 
 
 class BackendCase(_Case):
@@ -169,4 +169,4 @@ class BackendCase(_Case):
     """For the capability `ips`: two addresses, as an annotation names them, that the first `good` can give."""
 
     def inside(self, host: Host, lease: IpamLease) -> None:
-        """Look at a lease of the first `good`: raise AssertionError if it is not what the configuration says."""
+        """Check a lease of the first `good`: raise AssertionError if it is not what the configuration says."""

@@ -40,7 +40,7 @@ class Host:
         self.namespace: Namespace | None = None
         if namespaced:
             try:
-                # One that is there already belongs to somebody else, and stays.
+                # An existing one has another owner, and stays.
                 self.namespace = Namespace(name=node_netns) if node_netns else self._new()
             except BaseException:
                 self.close()

@@ -1,6 +1,6 @@
-"""What a plugin does when no one asked it for anything: `python -P inspection.py MODULE:CLASS` prints it as JSON.
+"""What a plugin does on import and on describe: `python -P inspection.py MODULE:CLASS` prints it as JSON.
 
-A program of its own, because only a process that has imported nothing of secnet but the contract can tell what an import brings.
+A program of its own, because only a process that has imported nothing of secnet but the contract can show what an import brings.
 It is run by its path: the kit's own package imports more than that. The outcome is described at `Inspection` of `package`.
 """
 
@@ -27,7 +27,7 @@ _NOWHERE = Path("/nonexistent/secnet-conformance")
 
 
 class Watch:
-    """An audit hook, which can never be taken away: it notes only while it is told to."""
+    """An audit hook, which can never be removed: it records only while it is switched on."""
 
     def __init__(self) -> None:
         self._noting: list[str] | None = None
@@ -66,7 +66,7 @@ def _is_import() -> bool:
 
 
 class NoStore:
-    """An object store that no one may touch yet."""
+    """An object store that must not be touched yet."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the constructor asked the object store ({name})")

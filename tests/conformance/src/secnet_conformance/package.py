@@ -99,11 +99,14 @@ class Package(Suite):
             f"no installed distribution has an entry point {type_name(plugin)!r} in the group {group!r} that is "
             f"{plugin.__module__}:{plugin.__qualname__}; is the project installed?"
         )
-        assert ours[0].dist is not None, "its distribution is unknown, so no one could be told whose fault a fault is"
+        assert ours[0].dist is not None, "its distribution is unknown, so an error could not name it"
 
     def test_no_other_entry_point_has_its_name(self) -> None:
         """Of two plugins for one type the core takes none."""
-        found = [f"{item.value} of {item.dist.name if item.dist else 'nobody'}" for item in self._entry_points()]
+        found = [
+            f"{item.value} of {item.dist.name if item.dist else 'an unknown distribution'}"
+            for item in self._entry_points()
+        ]
         assert len(found) <= 1, f"the type {type_name(self.plugin())} is provided more than once: {', '.join(found)}"
 
     def test_the_core_accepts_it(self) -> None:

@@ -109,7 +109,7 @@ class Conformance:
             items[:] = [item for item in items if item not in rows or not rows[item].note]
             config.hook.pytest_deselected(items=left_out)
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # before anybody else counts a skip
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before another plugin counts a skip
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A test of a suite that skips has failed, if nothing may be left out; one that does not apply is no skip."""
         report = yield

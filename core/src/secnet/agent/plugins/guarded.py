@@ -200,7 +200,7 @@ class GuardedBackend(IPAMBackend):
         return _tuple_of(self._plugin, "pool_usage", PoolUsage, lambda: self._backend.pool_usage(requests, call), call)
 
     def metrics(self, call: Call) -> tuple[Metric, ...]:
-        """See IPAMBackend. As with GuardedDriver, its elements are not looked at."""
+        """See IPAMBackend. As with GuardedDriver, its elements are not checked."""
         return _checked(self._plugin, "metrics", tuple, lambda: self._backend.metrics(call), call)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ def test_what_is_there_is_added_before_it_is_synced_and_changes_follow(tmp_path:
     watch = store.watch(("Pod",), recorder)
     until(watch.synced.is_set)
     assert recorder.seen == [("ADDED", "old")]
-    store.apply(pool("pool-a"))
+    store.apply(pool("p"))
     store.apply(pod("new"))
     store.delete("Pod", "old")
     until(lambda: len(recorder.seen) == 3)

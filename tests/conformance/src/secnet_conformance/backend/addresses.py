@@ -14,7 +14,7 @@ _NO_ENDS = 31
 
 
 def must_be_usable(leases: Sequence[IpamLease]) -> None:
-    """Each address can be a Pod's: it has a prefix length, is a host of its subnet, and is nobody's gateway."""
+    """Each address can be a Pod's: it has a prefix length, is a host of its subnet, and is no gateway."""
     items = [item for lease in leases for item in lease.addresses]
     gateways = {ipaddress.ip_address(item.gateway) for item in items if item.gateway is not None}
     for item in items:

@@ -149,7 +149,7 @@ class Crash(BackendTests):
 
     @applies(lambda case: "" if info_of(case).kinds else "it declares no kinds")
     def test_a_release_whose_answer_was_lost_is_completed_by_the_next(self, lab: BackendLab) -> None:
-        """Each write in turn; success must mean that all was given back."""
+        """Each write in turn; success must mean that all was released."""
         before = lab.picture()
         for number in itertools.count(1):
             request, store = lab.request(), Deaf(lab.host.objects, number)
@@ -168,7 +168,7 @@ class Crash(BackendTests):
 
 
 class Faults:
-    """Collects what went wrong at which point, so that one run tells of all; raises at its end."""
+    """Collects what went wrong at which point, so that one run reports all; raises at its end."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

@@ -26,7 +26,7 @@ def _with_store(case: Any) -> str:
 
 
 class Deadline(BackendTests):
-    """Nobody waits for ever."""
+    """No call waits forever."""
 
     group = "deadlines"
 

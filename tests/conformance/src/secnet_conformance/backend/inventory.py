@@ -25,7 +25,7 @@ class Inventory(BackendTests):
         return recording(case)
 
     def test_it_lists_the_leases_of_the_living_with_all_addresses(self, lab: BackendLab) -> None:
-        """Many of them, of which two are of one sandbox, and no one else."""
+        """Many of them, of which two are of one sandbox, and no others."""
         known = {item.owner for item in lab.backend().inventory(lab.call())}
         requests = [lab.request() for _ in range(_MANY)]
         first = requests[0].owner
@@ -36,7 +36,7 @@ class Inventory(BackendTests):
             wanted = sorted(item.address for item in lease.addresses)
             assert addresses_of(found, lease.owner) == wanted, f"the inventory misses addresses of {lease.owner}"
         names = {(item.owner.container_id, item.owner.ifname) for item in found if item.owner not in known}
-        assert names == {(item.owner.container_id, item.owner.ifname) for item in leases}, "it lists somebody else"
+        assert names == {(item.owner.container_id, item.owner.ifname) for item in leases}, "it lists another owner"
         for request in requests:
             lab.release(request)
 
@@ -46,7 +46,7 @@ class Inventory(BackendTests):
         lab.allocate(gone)
         lab.release(gone)
         owners = {item.owner.container_id for item in lab.backend().inventory(lab.call())}
-        assert gone.owner.container_id not in owners, "it lists a lease that was given back"
+        assert gone.owner.container_id not in owners, "it lists a lease that was released"
         assert lease.owner.container_id in owners
         lab.release(kept)
 
@@ -54,13 +54,13 @@ class Inventory(BackendTests):
         """The record may be lost: the owner that the inventory names is all that the agent knows then."""
         before = lab.picture()
         lab.allocate()
-        nobody = NetworkRef(namespace="", name="")
+        unknown = NetworkRef(namespace="", name="")
         for lease in lab.backend().inventory(lab.call()):
-            lab.release(lab.request({}, owner=lease.owner, network=nobody))
+            lab.release(lab.request({}, owner=lease.owner, network=unknown))
         unchanged(before, lab.picture(), "after the release of what the inventory lists")
 
     def test_it_names_owners_as_they_asked(self, lab: BackendLab) -> None:
-        """By the Pod the agent tells whether a lease is stale: one without Pod stays for ever, one of a wrong Pod is lost."""
+        """By the Pod the agent decides whether a lease is stale: one without Pod stays for ever, one of a wrong Pod is lost."""
         mine, elsewhere = lab.request(), lab.request()
         assert elsewhere.owner.pod is not None
         pod = dataclasses.replace(elsewhere.owner.pod, namespace="other", node="another-node")

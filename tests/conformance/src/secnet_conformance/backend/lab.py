@@ -124,7 +124,7 @@ class BackendLab:
         return Call.within(seconds, observers=observers, **rest)
 
     def request(self, config: Mapping[str, Any] | None = None, **fields: Any) -> IpamRequest:
-        """What the core asks for when a new sandbox comes; the first `good` unless told otherwise."""
+        """What the core asks for when a new sandbox comes; the first `good` by default."""
         container = f"sandbox{next(self._numbers):04d}"
         pod = PodRef(namespace="default", name=f"pod-{container}", uid=f"uid-{container}", node=self.context.node_name)
         usual = {
@@ -173,14 +173,14 @@ class BackendLab:
     def close(self) -> None:
         """Close the instances."""
         for backend in self._backends:
-            # The tests of resources look at close itself.
+            # The tests of resources check close itself.
             with suppress(Exception):
                 backend.close()
 
 
 @contextmanager
 def next_owners(lab: BackendLab) -> Iterator[list[IpamRequest]]:
-    """Others have all that `small` gives: whatever was given back there has its next owner. One other without `small`."""
+    """Others have all that `small` gives: whatever was released there has its next owner. One other without `small`."""
     config, count = lab.case.small or (None, 1)
     requests = [lab.request(config) for _ in range(count)]
     try:

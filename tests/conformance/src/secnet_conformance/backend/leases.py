@@ -106,7 +106,7 @@ class Leases(BackendTests):
 
     @applies(lambda case: allocating(case) or ("" if case.small else "none in the case"))
     def test_an_address_of_another_has_the_code_that_the_core_knows(self, lab: BackendLab) -> None:
-        """By it alone the core tells an address in use twice from a record that is missing."""
+        """It alone lets the core distinguish an address in use twice from a record that is missing."""
         assert lab.case.small is not None
         request = lab.request(lab.case.small[0])
         lease = lab.allocate(request)

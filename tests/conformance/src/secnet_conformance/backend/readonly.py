@@ -1,4 +1,4 @@
-"""Whoever only looks changes nothing."""
+"""What only reads changes nothing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ReadOnly(BackendTests):
         with looking(lab, "check of a lease that is held") as call:
             assert isinstance(backend.check(lease, request.config, call), CheckReport)
         lab.release(request)
-        with looking(lab, "check of a lease that was given back") as call:
+        with looking(lab, "check of a lease that was released") as call:
             assert isinstance(backend.check(lease, request.config, call), CheckReport)
 
     def test_its_own_checks_are_results_and_change_nothing(self, lab: BackendLab) -> None:

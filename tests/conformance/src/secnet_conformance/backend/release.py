@@ -78,7 +78,7 @@ class Release(BackendTests):
 
     @applies(allocating)
     def test_it_leaves_what_a_new_sandbox_of_the_pod_has(self, lab: BackendLab) -> None:
-        """A Pod keeps its name when its sandbox is replaced, and the old one may be given back after the new one begins."""
+        """A Pod keeps its name when its sandbox is recreated, and the old one may be released later than the new one begins."""
         before, old, new = lab.picture(), lab.request(), lab.request()
         new = dataclasses.replace(new, owner=dataclasses.replace(new.owner, pod=old.owner.pod))
         leases = [lab.allocate(old), lab.allocate(new)]
@@ -110,14 +110,14 @@ class Release(BackendTests):
 
     @applies(allocating)
     def test_by_the_owner_alone(self, lab: BackendLab) -> None:
-        """The network may have been edited since, or no one may know its configuration any more."""
+        """The network may have been edited since, or its configuration may be unknown by now."""
         before, request = lab.picture(), lab.request()
         lab.allocate(request)
         lab.release(lab.request({}, owner=request.owner))
         unchanged(before, lab.picture(), "after a release with an empty configuration")
 
     def test_after_its_object_was_deleted(self, lab: BackendLab, gone: str) -> None:
-        """A pool in use may stay, marked as going, until the last lease is given back."""
+        """A pool in use may stay, marked as going, until the last lease is released."""
         kind, namespace, name = _parts(gone)
         before, request = lab.picture(), lab.request()
         lab.allocate(request)

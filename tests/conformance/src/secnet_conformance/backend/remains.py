@@ -78,7 +78,7 @@ def _reaches(lab: BackendLab, bad: Bad) -> bool:
 
 
 def _refuse(lab: BackendLab, backend: IPAMBackend, requests: Sequence[IpamRequest]) -> None:
-    """Ask for what cannot be had, and with a call that is over: for a lease, and to give back."""
+    """Ask for what cannot be had, and with a call that is over: for a lease, and for a release."""
     ended, usual = lab.request(), lab.request()
     backend.allocate(usual, lab.call())
     for request in requests:
@@ -116,7 +116,7 @@ class Golden(BackendTests):
             missing += [] if path.exists() else [path.name]
         assert not missing, (
             f"contract version {CONTRACT_VERSION} has no {', '.join(missing)}: "
-            "write them with --secnet-golden, look at them, and keep them for ever"
+            "write them with --secnet-golden, inspect them, and keep them forever"
         )
 
     @applies(lambda case: "" if golden_files(case, info_of(case).ipam_type) else "none in the case")

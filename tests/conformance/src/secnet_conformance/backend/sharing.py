@@ -22,7 +22,7 @@ _THREADS = 8
 _PROCESSES = 12
 _EACH = 3
 _PATIENCE = 0.5
-"""Seconds that a competitor waits for somebody who will not move: a backend may lock."""
+"""Seconds that a competitor waits for a competitor that will not move: a backend may lock."""
 
 
 def at_once(work: Callable[[int], T], workers: int) -> list[T]:
@@ -48,7 +48,7 @@ def must_all_hold(lab: BackendLab, leases: Sequence[IpamLease], requests: Sequen
 
 
 class Waiting:
-    """An observer that stands still before the first step of a call until it is told to go on."""
+    """An observer that stands still before the first step of a call until it may go on."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -183,8 +183,8 @@ class Exhaustion(BackendTests):
         requests = self._fill(lab, spare=0)
         lab.release(requests[1 % len(requests)])
         late = self._next(lab)
-        assert self._refused(lab, late) is None, "an address was given back, and the next owner is refused"
-        assert self._refused(lab, self._next(lab)) is not None, "one address was given back, and two were given"
+        assert self._refused(lab, late) is None, "an address was released, and the next owner is refused"
+        assert self._refused(lab, self._next(lab)) is not None, "one address was released, and two were given"
         for request in (late, *requests):
             lab.release(request)
 

@@ -34,7 +34,7 @@ class Asked:
 
 
 class Ahead(Asked):
-    """Somebody else changes the object before each write, so that the real store refuses every one."""
+    """Another writer changes the object before each write, so that the real store refuses every one."""
 
     def __init__(self, store: FileStore) -> None:
         super().__init__(store)
@@ -52,14 +52,14 @@ class Ahead(Asked):
         return super().update_status(obj)
 
     def tidy(self) -> None:
-        """Take the changes away, and let whoever still tries come through."""
+        """Stop the changes, and let the next write succeed."""
         self._over = True
         for kind, name, namespace in self._touched:
             self.store.patch_annotations(kind, name, namespace, {_MARK: None})
 
 
 class Deaf(Asked):
-    """Does what it is told, but the `number`th write has no answer: the caller cannot know whether it was done."""
+    """Writes, but the `number`th write has no answer: the caller cannot know whether it was done."""
 
     def __init__(self, store: FileStore, number: int = 1, error: Callable[[str], SecnetError] = Unavailable) -> None:
         super().__init__(store)
@@ -77,7 +77,7 @@ class Deaf(Asked):
 
 
 class Refusing(Asked):
-    """Serves no one, as a store that cannot be reached; or reads only. `asked` says whether anybody met a refusal."""
+    """Serves no call, as a store that cannot be reached; or reads only. `asked` says whether a call was refused."""
 
     def __init__(self, store: FileStore, *, reads: bool) -> None:
         super().__init__(store)
@@ -113,7 +113,7 @@ class Counted(Asked):
 
     def update_status(self, obj: dict[str, Any]) -> dict[str, Any]:
         stored = super().update_status(obj)
-        # Whoever writes what stands there already changes nothing, and the version stays.
+        # A write of the same content changes nothing, and the version stays.
         self._changes += stored["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]
         return stored
 

@@ -1,4 +1,4 @@
-"""What somebody breaks, `check` finds; making the attachment again mends it."""
+"""`check` finds drift, and a new attach repairs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Checks(DriverTests):
 
     @applies(without_netdev)
     def test_a_deleted_link_is_found(self, lab: DriverLab) -> None:
-        """A link of hardware cannot be deleted: somebody moves it out of the Pod."""
+        """A link of hardware cannot be deleted: it is moved out of the Pod."""
 
         def take(pod: Namespace, attachment: Attachment) -> None:
             lab.host.run_in(pod, f"ip link del {IFNAME}", check=False)
@@ -80,18 +80,18 @@ def _break(lab: DriverLab, how: Callable[[Namespace, Attachment], object], code:
     attachment = lab.plan(driver, lab.request(pod))
     result = driver.attach(attachment, lab.call())
     lab.up(attachment, result)
-    lab.clean_check(driver, attachment, "check of what no one broke")
+    lab.clean_check(driver, attachment, "check of what is unbroken")
     how(pod, attachment)
     findings = driver.check(attachment, lab.call()).findings
     _require_findings(findings, code)
     driver.detach(attachment, lab.call())
     if not all(finding.repairable for finding in findings):
-        return  # the driver says that making it again would not help
-    anew = lab.plan(driver, attachment.request)
-    driver.attach(anew, lab.call())
-    lab.up(anew, result)
-    lab.clean_check(driver, anew, "check after a breakage that is repairable was mended by detach and a new attach")
-    driver.detach(anew, lab.call())
+        return  # the driver says that a new attach would not help
+    again = lab.plan(driver, attachment.request)
+    driver.attach(again, lab.call())
+    lab.up(again, result)
+    lab.clean_check(driver, again, "check after a breakage that is repairable was repaired by detach and a new attach")
+    driver.detach(again, lab.call())
 
 
 def _require_findings(findings: Sequence[Finding], code: str) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Deadlines"]
 _DEADLINE_SECONDS = 1.0
 _CANCEL_AFTER_SECONDS = 0.3
 _GRACE_SECONDS = 10.0
-"""How much later than asked a call may end; generous, as it only tells an end from a hang."""
+"""How much later than asked a call may end; generous, as it only separates an end from a hang."""
 
 
 class Deadlines(DriverTests):

@@ -1,4 +1,4 @@
-"""Something of somebody else stands where ours must go: it is a Conflict, and it survives."""
+"""An object of another owner has the place of ours: it is a Conflict, and it survives."""
 
 from __future__ import annotations
 

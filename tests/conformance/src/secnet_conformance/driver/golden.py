@@ -42,7 +42,7 @@ class Golden(DriverTests):
             return
         assert not missing, (
             f"contract version {CONTRACT_VERSION} has no {', '.join(path.name for path in missing.values())}: "
-            "write them with --secnet-golden, look at them, and keep them for ever"
+            "write them with --secnet-golden, inspect them, and keep them forever"
         )
 
 

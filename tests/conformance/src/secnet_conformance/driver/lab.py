@@ -127,7 +127,7 @@ class DriverLab:
         return Call.within(seconds, observers=observers, **rest)
 
     def request(self, pod: Namespace, options: Mapping[str, Any] | None = None, **fields: Any) -> AttachRequest:
-        """What the core would ask for; the first `good` unless told otherwise, with a device if the driver needs one."""
+        """What the core would ask for; the first `good` by default, with a device if the driver needs one."""
         usual: dict[str, Any] = {
             "container_id": pod.name,
             "ifname": IFNAME,

@@ -116,7 +116,7 @@ class Life(DriverTests):
 
     @applies(lambda case: "" if info_of(case).needs_device else "the driver needs no device")
     def test_detach_without_the_device(self, lab: DriverLab) -> None:
-        """A card may be pulled out, or its functions taken away: what else was made goes all the same."""
+        """A card may be pulled out, or its functions removed: what else was made goes all the same."""
         driver, pod = lab.driver(), lab.pod()
         device = lab.devices(1)[0]
         assert device is not None

@@ -1,6 +1,6 @@
-"""Per-node state: made as configured, repeated without effect, taken away without a trace.
+"""Per-node state: made as configured, repeated without effect, removed without a trace.
 
-A service may take the links of a bridge away a little after it was told to, so the pictures may need a moment to settle.
+A service may remove the links of a bridge a little later, so the snapshots may need a moment to settle.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from .lab import DriverLab, DriverTests, unchanged
 __all__ = ["Observing"]
 
 _END_SECONDS = 10.0
-"""How long after its end a watch may go on; generous, as it only tells an end from a hang."""
+"""How long after its end a watch may go on; generous, as it only separates an end from a hang."""
 
 
 def _without_events(case: object) -> str:

@@ -1,4 +1,4 @@
-"""The section of the node configuration is taken away or changed: what it had made does not stay for ever."""
+"""The section of the node configuration is removed or changed: what it had made does not stay forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Per-node state beside what others do there: Pods that use it, somebody who deletes it, something that has its name."""
+"""Per-node state beside what others do there: Pods that use it, a deletion by hand, an object that has its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HELD = "tun"
 
 
 class SharedNode(DriverTests):
-    """What reconcile_node made is used, deleted, or in somebody's way."""
+    """What reconcile_node made is used, deleted, or in conflict."""
 
     group = "node"
 
