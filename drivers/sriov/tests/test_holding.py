@@ -71,7 +71,9 @@ def test_on_the_bus_and_not_back_yet_is_busy_and_the_holding_stays(lab: Lab) -> 
     assert driver.inventory(lab.call()).owned == ()
 
 
-def test_without_any_record_it_is_restored_safe_and_that_is_said(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_any_record_it_is_restored_safe_and_that_is_reported(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is left is the mark on the link, which the inventory finds."""
     driver, pod = lab.driver(), lab.new_netns()
     attachment = lab.plan(driver, pod, OPTIONS)

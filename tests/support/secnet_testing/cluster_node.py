@@ -166,7 +166,7 @@ class ClusterNode:
     def wait_reported(self, *names: str) -> None:
         """Wait until the agent that runs now has looked at these Pods."""
         for name in names:
-            self.wait(lambda name=name: self.node.is_reported_anew(name), f"Pod {name} is looked at")  # type: ignore[misc]
+            self.wait(lambda name=name: self.node.is_reported_again(name), f"Pod {name} is looked at")  # type: ignore[misc]
 
     def readyz(self, port: int) -> tuple[int, str]:
         """Status and text of `/readyz` of the agent, which listens on 127.0.0.1 of the node."""

@@ -136,7 +136,7 @@ def test_where_nothing_is_stale_the_error_stays(rig: Rig, tmp_path: Path) -> Non
         allocate(rig, Way(False, None), tmp_path, Conflict("eth1 of Pod x holds it"))
 
 
-def test_a_doubtful_lease_of_the_same_pod_is_waited_for_and_said(rig: Rig, tmp_path: Path) -> None:
+def test_a_doubtful_lease_of_the_same_pod_is_waited_for_and_reported(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(Busy, match="it holds it") as caught:
         allocate(rig, Way(False, 240.0), tmp_path, Busy("it holds it"))
     assert "released in 240 s" in caught.value.info.hint

@@ -20,7 +20,7 @@ def in_use(tmp_path: Path) -> RunDirInUse:
     return caught.value
 
 
-def test_it_waits_until_somebody_says_stop(in_use: RunDirInUse) -> None:
+def test_it_waits_until_it_is_stopped(in_use: RunDirInUse) -> None:
     stopped, wake = os.pipe()
     turn = _Turn(stopped, drain_seconds=10.0)
     assert turn.wait(in_use)

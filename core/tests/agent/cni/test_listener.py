@@ -48,7 +48,7 @@ def test_a_directory_that_others_may_write_is_refused(directory: Path, mode: int
         bind_listener(directory / "cni.sock")
 
 
-def test_a_directory_of_somebody_else_is_refused(directory: Path) -> None:
+def test_a_directory_of_another_owner_is_refused(directory: Path) -> None:
     os.chown(directory, 12345, 0)
     with pytest.raises(MissingPrivilege):
         bind_listener(directory / "cni.sock")

@@ -188,7 +188,7 @@ def test_a_part_of_what_is_asked_for_is_an_answer(assign: Any) -> None:
     assert source.asked == 1
 
 
-def test_the_wait_ends_with_what_the_source_said(assign: Any) -> None:
+def test_the_wait_ends_with_the_error_of_the_source(assign: Any) -> None:
     """Well before the call does: it is to say why."""
     (refused,) = assign(Source({}), net("a"), wait=Call.within(0.35)).rejected
     assert "was given none" in refused.error.message

@@ -42,7 +42,7 @@ def test_a_request_has_what_the_nad_and_the_selection_say() -> None:
     assert made.ipam.ips == ("10.0.0.5/24",)
 
 
-def test_a_network_of_somebody_else_is_ignored() -> None:
+def test_a_network_of_another_owner_is_ignored() -> None:
     assert isinstance(build(None), Ignored)
 
 

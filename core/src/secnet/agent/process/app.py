@@ -129,19 +129,19 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        parts = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
-        self._components = parts
+        components = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        self._components = components
         watched = Monitoring(
             self._cluster,
-            parts.journal,
-            parts.reports,
-            parts.controller,
-            parts.node,
+            components.journal,
+            components.reports,
+            components.controller,
+            components.node,
             self._beats,
-            parts.antrea,
-            parts.own_node,
+            components.antrea,
+            components.own_node,
             settings,
-            parts.plugins,
+            components.plugins,
         )
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None

@@ -128,7 +128,7 @@ def test_errors_name_file_line_path_and_remedy(
     assert hint in error.hint
 
 
-def test_the_name_of_the_object_is_said_where_it_has_one(tmp_path: Path) -> None:
+def test_the_name_of_the_object_is_given_where_it_has_one(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("kind: Pod\nmetadata: {name: web}\n")
     with pytest.raises(InvalidConfig) as caught:
         load_manifests(tmp_path)

@@ -211,7 +211,7 @@ class DriverLab:
         self._wait(lambda: not diff(before, self.picture(*pods)), _SETTLE_SECONDS)
         unchanged(before, self.picture(*pods), what)
 
-    def made_anew(self, before: HostSnapshot, what: str) -> None:
+    def made_again(self, before: HostSnapshot, what: str) -> None:
         """Like `settled` for what `reconcile_node` made again: links that were not prepared may have other MACs."""
 
         def look() -> HostSnapshot:
