@@ -118,8 +118,8 @@ def allocate(rig: Rig, way: Way, folder: Path, *outcomes: Exception | None) -> N
     rig.script.instead["allocate"] = once
     plugins = rig.pipeline._plugins
     served = SandboxLedger(folder)
-    stale: Any = way
-    Leases(plugins, rig.journal, served=served, stale=stale).allocate(work.ipam, work.ipam_type, Call.within(5))
+    lease_gc: Any = way
+    Leases(plugins, rig.journal, served=served, lease_gc=lease_gc).allocate(work.ipam, work.ipam_type, Call.within(5))
     assert work.request.container_id in SandboxLedger(folder)
     assert left == []
 

@@ -316,7 +316,7 @@ class Agent:
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
         if leases.is_due("collect") and not self._guard(
-            lambda: self._components.stale.collect(backends, self._call(interval)), default=False
+            lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False
         ):
             leases.forget("collect")  # an API server that is away now must not delay it for long
 
