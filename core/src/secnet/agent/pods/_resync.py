@@ -47,7 +47,7 @@ class Round:
 
 
 class ResyncScheduler:
-    """Queues Pods to be verified. Thread-safe. due: those that are to be verified when their turn comes; a worker removes them."""
+    """Queues Pods to be verified. Thread-safe. due: the Pods that a worker verifies when their turn comes, and then removes."""
 
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
