@@ -1,4 +1,4 @@
-"""The modules made of .proto files are committed: nobody needs the compiler to use them."""
+"""The modules made of .proto files are committed: no one needs the compiler to use them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def give(store: MemoryStore, container: str, *ippools: str, **rest: Any) -> list
 
 def test_a_lease_has_one_address_of_each_pool_and_what_the_nad_says() -> None:
     store = MemoryStore(V4, V6, pool("v4b", "10.1.0.10-10.1.0.20", "10.1.0.1", 16, vlan=200))
-    wish = request(
+    ipam_request = request(
         "c1",
         "v4",
         "v6",
@@ -30,14 +30,14 @@ def test_a_lease_has_one_address_of_each_pool_and_what_the_nad_says() -> None:
         routes=[{"dst": "192.168.0.0/16", "gw": "10.0.0.1", "priority": 5}],
         dns={"nameservers": ["10.0.0.53"], "search": ["example.com"]},
     )
-    lease = backend(store).allocate(wish, call())
+    lease = backend(store).allocate(ipam_request, call())
     assert lease.addresses == (
         LeaseAddress(address="10.0.0.2/29", gateway="10.0.0.1", pool="v4"),
         LeaseAddress(address="2001:db8::2/64", gateway="2001:db8::1", pool="v6"),
         LeaseAddress(address="10.1.0.10/16", gateway="10.1.0.1", pool="v4b"),
         LeaseAddress(address="172.16.0.5/24", gateway="172.16.0.1"),
     )
-    assert lease.owner == wish.owner
+    assert lease.owner == ipam_request.owner
     assert lease.vlans == (100, 200)
     assert [(route.dst, route.gw, route.priority) for route in lease.routes] == [("192.168.0.0/16", "10.0.0.1", 5)]
     assert lease.dns.nameservers == ("10.0.0.53",)
@@ -254,10 +254,10 @@ def test_probe_counts_the_pools() -> None:
     assert backend(MemoryStore(V4, V6)).probe().message == "2 IPPools"
 
 
-def awaited(store: MemoryStore, wish: IpamRequest) -> tuple[ObjectRef, ...]:
+def awaited(store: MemoryStore, ipam_request: IpamRequest) -> tuple[ObjectRef, ...]:
     """What a refused allocation waits for."""
     with pytest.raises(SecnetError) as raised:
-        backend(store).allocate(wish, call())
+        backend(store).allocate(ipam_request, call())
     return raised.value.waits_for
 
 

@@ -15,7 +15,7 @@ class Fault(Exception):
     """A failure of whatever kind, which is undone."""
 
 
-WISH = request("c1", "v4", "v6", "more")
+IPAM_REQUEST = request("c1", "v4", "v6", "more")
 
 
 def fresh() -> MemoryStore:
@@ -58,7 +58,7 @@ def test_a_failed_allocation_takes_back_what_it_wrote(number: int, when: str) ->
     store = fresh()
     before, observer = snapshot(store), FailAt(number, when)
     with pytest.raises(Fault):
-        backend(store).allocate(WISH, call(observers=(observer,)))
+        backend(store).allocate(IPAM_REQUEST, call(observers=(observer,)))
     assert observer.reached
     assert snapshot(store) == before
 

@@ -101,19 +101,19 @@ def test_the_inventory_still_tells_the_owners_of_an_unusable_pool() -> None:
 def test_check_compares_the_lease_with_the_pools() -> None:
     store = MemoryStore(V4, V6)
     agent = backend(store)
-    wish = request("a", "v4", "v6", addresses=[{"address": "172.16.0.5/24"}])
-    lease = agent.allocate(wish, call())
-    assert agent.check(lease, wish.config, call()).clean
+    ipam_request = request("a", "v4", "v6", addresses=[{"address": "172.16.0.5/24"}])
+    lease = agent.allocate(ipam_request, call())
+    assert agent.check(lease, ipam_request.config, call()).clean
 
     store.put(V4 | {"status": {"ipAddresses": [entry("10.0.0.2", "thief")]}})
-    (finding,) = agent.check(lease, wish.config, call()).findings
+    (finding,) = agent.check(lease, ipam_request.config, call()).findings
     assert (finding.code, finding.message) == (
         ADDRESS_OF_ANOTHER,
         "10.0.0.2/24 of IPPool v4 is listed for Pod default/pod-thief interface eth1",
     )
     store.put(V4)
     store.delete("IPPool", "v6")
-    assert [found.code for found in agent.check(lease, wish.config, call()).findings] == [
+    assert [found.code for found in agent.check(lease, ipam_request.config, call()).findings] == [
         "AddressNotListed",
         "PoolGone",
     ]

@@ -178,7 +178,7 @@ def test_networks_come_and_go_with_the_annotation(cluster_node_factory: ClusterN
     node.wait(lambda: len(node.network_status("a")) == 3, "the second network is there")
     assert first[0] in node.node.records()
     node.annotate("a", json.dumps([{"name": "blue", "mac": "02:00:00:00:00:42"}]))
-    node.wait(lambda: "02:00:00:00:00:42" in json.dumps(node.network_status("a")), "made anew with the MAC")
+    node.wait(lambda: "02:00:00:00:00:42" in json.dumps(node.network_status("a")), "made again with the MAC")
     assert "red" not in json.dumps(node.network_status("a"))
     node.annotate("a", None)
     node.wait(lambda: node.network_status("a") == [] and node.node.records() == (), "all networks are gone")

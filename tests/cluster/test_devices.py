@@ -68,8 +68,8 @@ def test_each_network_keeps_its_device(start: Start, tmp_path: Path) -> None:
     assert sorted(slots(node.node.run_dir)) == given
 
     before = node.node.records()
-    told = {record.result.details["awaited"] for record in before if record.result is not None}
-    assert told == {node.is_chained}, "a driver is told whether containers wait"
+    declared = {record.result.details["awaited"] for record in before if record.result is not None}
+    assert declared == {node.is_chained}, "a driver is told whether containers wait"
     node.node.agents[-1].kill()
     node.node.agent(program=slot_program(tmp_path / "plugin"))
     node.wait_reported("one", "two")

@@ -43,7 +43,7 @@ def runs(node: ClusterNode, name: str, uid: str) -> bool:
 def test_after_a_reboot_a_pod_has_its_address_again(
     cluster_node_factory: ClusterNodeFactory, sync: bool, ips: list[str] | None, limits: dict[str, Any]
 ) -> None:
-    """Its own entry is in the way, and nobody is left who would give it back."""
+    """Its own entry is in the way, and no one is left who would give it back."""
     node = cluster_node_factory(sync=sync)
     node.api.create(nad("blue"))
     node.api.create(pool("blue", **limits))
@@ -65,7 +65,7 @@ def test_after_a_reboot_a_pod_has_its_address_again(
 def test_a_pod_made_again_on_another_node_waits_for_the_address_of_the_first(
     cluster_node_factory: ClusterNodeFactory,
 ) -> None:
-    """Deleted by force: whether its container still runs on the first node, nobody on the second one can know."""
+    """Deleted by force: whether its container still runs on the first node, no one on the second one can know."""
     first, second = cluster_node_factory(), cluster_node_factory()
     first.api.create(nad("blue"))
     first.api.create(pool("blue"))

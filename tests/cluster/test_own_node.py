@@ -7,7 +7,7 @@ import json
 
 import pytest
 from secnet.agent.state.run_dir import current_boot_id
-from secnet_testing.cluster_node import STATUS, ClusterNodeFactory, nad, pod, pool, tell_boot
+from secnet_testing.cluster_node import STATUS, ClusterNodeFactory, nad, pod, pool, set_boot_id
 
 pytestmark = pytest.mark.runtime
 
@@ -35,10 +35,10 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     node.api.create(nad("blue"))
     node.api.create(pool("blue"))
     mine = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}
-    tell_boot(node.api, mine, "of-another-machine")
-    told = {"secnet.io/owner": "secnet", "name": "default/blue", "interface": "eth1", "default": False}
+    set_boot_id(node.api, mine, "of-another-machine")
+    entry = {"secnet.io/owner": "secnet", "name": "default/blue", "interface": "eth1", "default": False}
     node.api.create(pod("theirs", "blue"))
-    node.api.patch(pod("theirs", None), {"metadata": {"annotations": {STATUS: json.dumps([told])}}})
+    node.api.patch(pod("theirs", None), {"metadata": {"annotations": {STATUS: json.dumps([entry])}}})
     agent = node.node.agent()
     text = "Node node-1: is another machine's"
     node.wait(lambda: node.readyz(PORT)[0] == 503 and text in node.readyz(PORT)[1], "not ready, with the reason")
@@ -46,9 +46,9 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     assert text in node.node.cli("status").stdout
     assert "its bootID is of-another-machine" in node.node.cli("doctor").stdout
     node.wait(lambda: node.is_running("theirs"), "its sandbox is there")
-    assert node.network_status("theirs") == [told], "nobody wrote it"
+    assert node.network_status("theirs") == [entry], "no one wrote it"
     assert (node.node.records(), node.used("blue")) == ((), 0)
-    tell_boot(node.api, mine, current_boot_id())
+    set_boot_id(node.api, mine, current_boot_id())
     node.wait_attached("theirs")
     assert node.readyz(PORT)[0] == 200
 
@@ -56,21 +56,21 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
 def test_two_agents_of_one_name_do_not_undo_each_other(cluster_node_factory: ClusterNodeFactory) -> None:
     """Where the Node has no boot id, nothing tells the second one that it is wrong."""
     node = cluster_node_factory(**LISTEN)
-    tell_boot(node.api, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}, None)
+    set_boot_id(node.api, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}, None)
     other = cluster_node_factory(nodeName=node.name, token="other-token", workers={"checkInterval": 1})
     node.api.create(nad("blue"))
     node.api.create(pool("blue"))
     node.node.agent()
     node.api.create(pod("a", "blue"))
     node.wait_attached("a")
-    told = node.network_status("a")
+    entry = node.network_status("a")
     other.node.agent()
     other.wait_reported("a")
     node.annotate("a", "blue, blue")
-    node.wait(lambda: len(node.network_status("a")) == len(told) + 1, "the one that has the sandbox tells it")
+    node.wait(lambda: len(node.network_status("a")) == len(entry) + 1, "the one that has the sandbox tells it")
     other.wait(lambda: len(getattr(other.node.report("a"), "networks", ())) == 2, "the other one saw it")
     assert [each for each in other.calls("other-token") if each[0] == "PATCH"] == []
-    assert (len(node.network_status("a")), node.is_attached("a")) == (len(told) + 1, True)
+    assert (len(node.network_status("a")), node.is_attached("a")) == (len(entry) + 1, True)
 
 
 def test_the_node_is_read_once_and_after_each_new_list(cluster_node_factory: ClusterNodeFactory) -> None:

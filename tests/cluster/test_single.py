@@ -96,10 +96,13 @@ def test_add_check_and_del_of_one_network(caller: Caller) -> None:
 
 def test_what_the_caller_adds_is_honoured_or_refused(caller: Caller) -> None:
     netns = caller.node.pod("a")
-    wish = {"mac": "02:00:00:00:00:07", "ips": ["10.10.0.99/24"]}
-    result = caller("ADD", netns, runtimeConfig=wish)
+    runtime_config = {"mac": "02:00:00:00:00:07", "ips": ["10.10.0.99/24"]}
+    result = caller("ADD", netns, runtimeConfig=runtime_config)
     assert result["ips"][0]["address"] == "10.10.0.99/24"
-    assert result["interfaces"][-1]["mac"] == wish["mac"] or result["interfaces"][0]["mac"] == wish["mac"]
+    assert (
+        result["interfaces"][-1]["mac"] == runtime_config["mac"]
+        or result["interfaces"][0]["mac"] == runtime_config["mac"]
+    )
     again = caller("ADD", netns)
     assert "already" in again["msg"] + again.get("details", "")
     other = caller("ADD", netns, ifname="net2", runtimeConfig={"bandwidth": {"ingressRate": 1000}})
@@ -133,7 +136,7 @@ def test_it_outlives_the_agent_and_goes_with_its_namespace(caller: Caller) -> No
     caller.node.stop()
     caller.node.delete_pod_namespace("a")
     caller.node.agent()
-    caller.node.wait_until(lambda: caller.node.records() == (), "what nobody will ever ask to remove is removed")
+    caller.node.wait_until(lambda: caller.node.records() == (), "what no one will ever ask to remove is removed")
 
 
 def test_a_del_without_an_agent_is_made_up_for_by_its_caller(caller: Caller) -> None:
@@ -170,7 +173,7 @@ def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: C
     node.agent()
     caller("ADD", netns)
     run_in(netns, ["ip", "link", "set", "net1", "down"])
-    node.wait_until(lambda: phases(node) == ["Degraded"], "the deviation is told")
+    node.wait_until(lambda: phases(node) == ["Degraded"], "the drift is told")
     shown = node.cli("status")
     assert (shown.returncode, "delete the Pod" in shown.stdout) == (1, True), shown.stdout
     assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])

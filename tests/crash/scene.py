@@ -76,7 +76,7 @@ class Scene:
         return put_back
 
     def configure(self, **settings: Any) -> None:
-        """Write the node configuration anew, for the next agent."""
+        """Write the node configuration again, for the next agent."""
         self.node.configure(manifests=None, **settings)
 
     def wait_attached(self) -> None:

@@ -1,4 +1,4 @@
-"""The policy that keeps IPPools with addresses in use from being deleted, and made anew without them."""
+"""The policy that keeps IPPools with addresses in use from being deleted, and made again without them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -53,3 +54,16 @@ def test_the_map_says_what_the_import_contracts_say() -> None:
             assert columns[name] == set(re.findall(r"`(\w+)`", allowed))
         else:
             assert columns.get(name, set()) == below - set(re.findall(r"`(\w+)`", allowed)), name
+
+
+def test_a_private_module_is_imported_in_its_own_package_only() -> None:
+    found = []
+    for file in AGENT.rglob("*.py"):
+        package = file.relative_to(AGENT).parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.level > 1 or "secnet.agent" in (node.module or "")):
+                names = (node.module or "").removeprefix("secnet.agent.").split(".")
+                outside = node.level == 0 or node.level > len(file.relative_to(AGENT).parts) - 1
+                if outside and names[0] != package and any(name.startswith("_") for name in names):
+                    found.append(f"{file.relative_to(AGENT)}: {node.module}")
+    assert found == []

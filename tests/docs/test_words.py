@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from secnet_testing.documents import ROOT
@@ -40,4 +41,50 @@ def test_documents_use_the_words_of_the_field(documents: Any) -> None:
         for document in documents
         for hit in _DIALECT.finditer(re.sub(r"`[^`\n]*`", lambda code: " " * len(code[0]), document.prose))
     ]
+    assert found == []
+
+
+# In names of functions and classes, of tests too: whoever looks for a field's term finds the code.
+_NOT_IN_NAMES = frozenset(
+    [
+        "told",
+        "anew",
+        "glance",
+        "lookout",
+        "wish",
+        "wishes",
+        "stranger",
+        "strangers",
+        "trouble",
+        "troubles",
+        "follower",
+        "followers",
+        "nobody",
+        "somebody",
+        "element",
+        "elements",
+        "deviation",
+        "deviations",
+        "restorations",
+        "occasionally",
+        "said",
+        "heard",
+        "mend",
+        "mends",
+        "mended",
+        "sweep",
+        "sweeps",
+    ]
+)
+
+
+def test_names_in_the_code_use_the_words_of_the_field() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    found = []
+    for file in filter(Path.is_file, (ROOT / name for name in listed.split("\0") if name)):
+        for name in re.findall(r"\b(?:def|class) (\w+)", file.read_text(encoding="utf-8")):
+            words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)}
+            found += [f"{file.relative_to(ROOT)}: {name}"] if words & _NOT_IN_NAMES else []
     assert found == []

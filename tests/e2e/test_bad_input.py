@@ -1,4 +1,4 @@
-"""Bad input of every class, all at once beside a healthy Pod: each is shown with object and path, and harms nobody else."""
+"""Bad input of every class, all at once beside a healthy Pod: each is shown with object and path, and harms no one else."""
 
 from __future__ import annotations
 

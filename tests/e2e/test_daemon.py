@@ -51,7 +51,7 @@ def test_a_network_added_and_removed_leaves_the_others_alone(live: Node) -> None
     assert [entry["name"] for entry in live.network_status("web")] == ["default", "default/red"]
 
 
-def test_a_changed_element_is_recreated_under_its_name(live: Node) -> None:
+def test_a_changed_selection_is_recreated_under_its_name(live: Node) -> None:
     _start(live, web=[{"name": "red"}, {"name": "blue", "interface": "eth7"}], db="red")
     with traffic(live.pod("db"), _address(live, "web")) as flow:
         _put(live, "web", [{"name": "red"}, {"name": "blue", "interface": "eth7", "mac": "02:00:00:00:00:77"}])

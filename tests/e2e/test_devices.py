@@ -122,7 +122,7 @@ def test_an_annotation_that_cannot_be_read(slotted: Node) -> None:
     "point", ["journal.plan#1:after", "slot.take#1:after", "journal.plan#2:after", "slot.take#2:after"]
 )
 def test_a_killed_agent_gives_the_same_devices(bare: Node, tmp_path: Path, point: str) -> None:
-    """Although the annotation names the networks the other way round by then, and the first one is begun anew."""
+    """Although the annotation names the networks the other way round by then, and the first one is begun again."""
     killable = (sys.executable, "-m", "secnet_testing.killable_agent", "kill", point, str(tmp_path / "marker"))
     put(bare, "a,b", ["d1", "d2"])
     killed = bare.agent(program=slot_command(tmp_path / "plugin", killable), ready=False)

@@ -50,7 +50,7 @@ def _drift(node: Node) -> dict[str, tuple[Callable[[], object], str]]:
 
 
 @pytest.mark.parametrize("kind", ["tag", "port", "address", "down", "mtu", "link", "bridge"])
-def test_drift_is_said_and_repaired(watched: Node, kind: str) -> None:
+def test_drift_is_reported_and_repaired(watched: Node, kind: str) -> None:
     pods = {name: watched.pod(name) for name in ("web", "db")}
     before = {name: _state(watched, name) for name in pods}
     seen = len(watched.agents[-1].text)

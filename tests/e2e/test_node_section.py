@@ -38,7 +38,7 @@ def test_a_bridge_goes_when_the_switch_is_back(node: Node) -> None:
     _without_section(node)
     node.ovs.stop_server()
     node.agent()
-    node.wait_until(lambda: "network type vlan: node not ready" in node.agents[-1].text, "the trouble is said")
+    node.wait_until(lambda: "network type vlan: node not ready" in node.agents[-1].text, "the problem is reported")
     node.ovs.start_server()
     node.wait_until(lambda: not _has_bridge(node), "the bridge is gone")
 

@@ -88,7 +88,7 @@ def test_a_missing_pool_that_comes_later(live: Node) -> None:
     live.wait_attached("web")
 
 
-def test_ovsdb_away_is_said_and_what_waited_is_attached(live: Node) -> None:
+def test_ovsdb_away_is_reported_and_what_waited_is_attached(live: Node) -> None:
     live.put("shared.yaml", _shared())
     _put(live, "web", "db")
     live.wait_attached("web", "db")

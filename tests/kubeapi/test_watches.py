@@ -121,8 +121,8 @@ def test_no_change_is_lost_between_bookmarks() -> None:
         for name in names:
             api.create(pod(name))
         api.create(pod("last"))
-        told = list(iter(lines.named, ("ADDED", "last")))
+        delivered = list(iter(lines.named, ("ADDED", "last")))
         lines.answer.close()
     finally:
         api.stop()
-    assert told == [("ADDED", name) for name in names]
+    assert delivered == [("ADDED", name) for name in names]

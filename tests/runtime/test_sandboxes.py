@@ -110,10 +110,10 @@ def test_a_pod_of_the_same_name_made_again(runtime: Runtime, source: CriSandboxe
     assert source.resolve(new).container_id == second
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["as the Pod says", "as the runtime says"])
-def test_a_pod_on_the_network_of_the_host(runtime: Runtime, source: CriSandboxes, told: bool) -> None:
+@pytest.mark.parametrize("declared", [True, False], ids=["as the Pod says", "as the runtime says"])
+def test_a_pod_on_the_network_of_the_host(runtime: Runtime, source: CriSandboxes, declared: bool) -> None:
     web = pod()
-    web["spec"]["hostNetwork"] = told
+    web["spec"]["hostNetwork"] = declared
     run(runtime, web, host_network=True)
     with pytest.raises(Unsupported, match="remove hostNetwork"):
         source.resolve(web)
@@ -220,8 +220,8 @@ def test_a_plugin_is_called_twice_to_remove_a_sandbox(runtime: Runtime) -> None:
         netns = runtime.state(sandbox).netns
         runtime.remove_pod(sandbox)
         calls = [json.loads(line) for line in recorded.read_text().splitlines()]
-        told = [(call["CNI_COMMAND"], call.get("CNI_NETNS") or None) for call in calls]
-        assert [each for each in told if each[0] != "VERSION"] == [("ADD", netns), ("DEL", netns), ("DEL", None)]
+        declared = [(call["CNI_COMMAND"], call.get("CNI_NETNS") or None) for call in calls]
+        assert [each for each in declared if each[0] != "VERSION"] == [("ADD", netns), ("DEL", netns), ("DEL", None)]
         assert {call["CNI_CONTAINERID"] for call in calls if call["CNI_COMMAND"] != "VERSION"} == {sandbox}
         arguments = dict(part.split("=", 1) for part in calls[-1]["CNI_ARGS"].split(";"))
         assert arguments["K8S_POD_UID"] == web["metadata"]["uid"]

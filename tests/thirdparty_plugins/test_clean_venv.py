@@ -48,7 +48,7 @@ def test_a_project_is_installed_as_it_is_now(clean_venv: CleanVenv, tmp_path: Pa
     assert clean_venv.run("python", "-c", "import secnet_again").returncode == 1
 
 
-def test_what_a_project_lacks_is_said_and_not_fetched(clean_venv: CleanVenv, tmp_path: Path) -> None:
+def test_what_a_project_lacks_is_reported_and_not_fetched(clean_venv: CleanVenv, tmp_path: Path) -> None:
     project = write_project(tmp_path, "needy")
     file = project / "pyproject.toml"
     file.write_text(file.read_text().replace('["secnet"]', '["secnet", "secnet-that-nobody-has"]'))

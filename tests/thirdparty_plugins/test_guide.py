@@ -229,19 +229,19 @@ def test_the_sketch_sees_its_bridge_and_is_reported_its_events(sketch: Any) -> N
     sketch.host = dataclasses.replace(sketch.host, config={"bridge": "br-mine"})
     (missing,) = sketch.observe_node(contract.Call()).components
     assert missing.state is contract.ComponentState.DOWN
-    told: queue.Queue[None] = queue.Queue()
+    notified: queue.Queue[None] = queue.Queue()
     cancel = threading.Event()
 
     def watch() -> None:
         with suppress(contract.Cancelled):
-            sketch.watch_node(lambda: told.put(None), contract.Call(cancel=cancel))
+            sketch.watch_node(lambda: notified.put(None), contract.Call(cancel=cancel))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        told.get(timeout=10)  # it has begun
+        notified.get(timeout=10)  # it has begun
         assert sketch.reconcile_node({"bridge": "br-mine"}, contract.Call()).ready
-        told.get(timeout=10)
+        notified.get(timeout=10)
     finally:
         cancel.set()
         thread.join(10)

@@ -141,7 +141,7 @@ NO_NAMES = ("", ".", "..", "rv2%d", "a/b", "a:b", "a b", "a\n", "a\0b", "x" * 16
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_can_be_no_name_is_refused_before_anything_is_made(wire: Wire, name: str) -> None:
-    """The kernel would make `rv20` of `rv2%d`, and nobody would find it again."""
+    """The kernel would make `rv20` of `rv2%d`, and no one would find it again."""
     requires_link_kind("bridge")
     before = (wire.host.links(), wire.pod.links())
     for make in (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from secnet.contract import Conflict, Gone, InvalidConfig, MissingPrivilege, NotReady
 from secnet.linux import rtnl, sysctl
-from secnet.linux.connection import Connection, Fault
+from secnet.linux.connection import Connection, NetlinkError
 from secnet.linux.names import ALIAS_MAX, LINK_GROUP
 from secnet.linux.netns import in_netns
 from secnet.linux.rtnl import host_rtnl, netns_rtnl, pod_rtnl, reading_together
@@ -199,7 +199,7 @@ def test_a_handle_is_closed_when_the_work_fails(node_netns: Namespace) -> None:
 
 def test_a_missing_capability_is_named(wire: Wire) -> None:
     with pytest.raises(MissingPrivilege) as caught:
-        raise wire.host._error(Fault(errno.EPERM, "Operation not permitted"), "creating the link sn0")
+        raise wire.host._error(NetlinkError(errno.EPERM, "Operation not permitted"), "creating the link sn0")
     assert "CAP_NET_ADMIN" in caught.value.hint
 
 

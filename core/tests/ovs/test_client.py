@@ -307,7 +307,7 @@ def _require_stalled_connect_ends(target: str) -> None:
 
 
 def test_a_first_connect_that_stalls_ends_with_each_call(switch: PrivateOvs) -> None:
-    switch.pause_server()  # the kernel accepts, nobody answers
+    switch.pause_server()  # the kernel accepts, no one answers
     try:
         _require_stalled_connect_ends(switch.target)
     finally:
@@ -368,7 +368,7 @@ def test_a_wait_ends_when_the_call_is_withdrawn(client: OvsClient, switch: Priva
 def test_eight_threads_share_a_client_without_waiting_for_each_other(
     client: OvsClient, switch: PrivateOvs, bridge: str
 ) -> None:
-    """With ovs-vswitchd paused no port can become ready, yet all eight are in the database: nobody waits his turn."""
+    """With ovs-vswitchd paused no port can become ready, yet all eight are in the database: no one waits his turn."""
     switch.pause_switch()
     try:
         with ThreadPoolExecutor(8) as pool:

@@ -274,7 +274,7 @@ def test_a_subfunction_that_refuses_a_mac_says_where_it_is_set(lab: Lab) -> None
     assert "hw_addr" in mac_refused(attachment, Unsupported("no", hint="none")).hint
 
 
-def test_a_link_of_another_under_the_name_that_sysfs_said_is_not_the_devices(
+def test_a_link_of_another_under_the_name_that_sysfs_gave_is_not_the_devices(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names may be exchanged between the two questions."""

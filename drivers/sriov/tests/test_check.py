@@ -1,4 +1,4 @@
-"""What a check takes for a deviation, and which link it takes for the device's."""
+"""What a check takes for drift, and which link it takes for the device's."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def test_a_trusted_pod_keeps_a_mac_of_its_own(lab: Lab, kept: bool, options: Map
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "mac": admin}})
     assert driver.check(attachment, lab.call()).findings == ()
     assert [item.complete for item in driver.inventory(lab.call()).owned] == [True]
-    assert driver.attach(attachment, lab.call()).mac == OF_THE_POD, "an attach that is repeated makes nothing anew"
+    assert driver.attach(attachment, lab.call()).mac == OF_THE_POD, "an attach that is repeated makes nothing again"
     driver.detach(attachment, lab.call())
     link = lab.host_link()
     assert link is not None
     assert (link.mac, lab.kept()) == (MAC, before)
 
 
-def test_the_mac_of_a_pod_that_is_not_trusted_is_a_deviation(lab: Lab) -> None:
+def test_the_mac_of_a_pod_that_is_not_trusted_is_drift(lab: Lab) -> None:
     driver, pod = lab.driver(), lab.new_netns()
     attachment, _, _ = lab.attach(driver, pod, {"trust": "off"}, mac=NEW_MAC)
     run_in(pod, ["ip", "link", "set", "net1", "address", OF_THE_POD])

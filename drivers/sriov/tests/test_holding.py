@@ -71,7 +71,9 @@ def test_on_the_bus_and_not_back_yet_is_busy_and_the_holding_stays(lab: Lab) -> 
     assert driver.inventory(lab.call()).owned == ()
 
 
-def test_without_any_record_it_is_restored_safe_and_that_is_said(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_any_record_it_is_restored_safe_and_that_is_reported(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is left is the mark on the link, which the inventory finds."""
     driver, pod = lab.driver(), lab.new_netns()
     attachment = lab.plan(driver, pod, OPTIONS)
@@ -108,7 +110,7 @@ def test_what_a_card_cannot_do_keeps_no_device_without_a_record(lab: Lab, caplog
 
 
 def test_our_own_half_attach_without_a_record_is_no_prior_state(lab: Lab) -> None:
-    """The same interface is planned anew: what it finds is its own."""
+    """The same interface is planned again: what it finds is its own."""
     driver, pod = lab.driver(), lab.new_netns()
     attachment = lab.plan(driver, pod, OPTIONS)
     with pytest.raises(Interrupt):

@@ -149,7 +149,7 @@ def test_what_separates_no_pods_is_warned_of(lab: Lab, caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("made", [{"vlan": 0, "qos": 0, "trust": False}, {"vlan": 9, "qos": 0, "trust": False}])
 def test_it_is_over_when_someone_sets_it_on_the_host(lab: Lab, made: dict[str, Any]) -> None:
-    """Or makes the functions anew. What the device is then is what it is given back as, and not what it was once."""
+    """Or makes the functions again. What the device is then is what it is given back as, and not what it was once."""
     leave(lab, "trust", "vlan")
     lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), **made}, "refuses": []})
     before, driver = lab.kept(), lab.driver()

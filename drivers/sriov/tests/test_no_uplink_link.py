@@ -38,11 +38,11 @@ def test_a_card_takes_settings_where_its_physical_function_has_a_link(lab: Lab) 
     assert function is not None
     card = Card(tree.root)
     with host_rtnl() as kernel:
-        assert not card.can_be_told(kernel, function)
+        assert not card.can_configure(kernel, function)
         with pytest.raises(NotReady, match="no link on the host"):
             card.vf(kernel, function)
         tree.netdev(PF, "vf1")
-        assert card.can_be_told(kernel, function)
+        assert card.can_configure(kernel, function)
 
 
 def test_where_nothing_is_asked_of_it_it_is_as_if_there_were_none(unlinked: Lab) -> None:

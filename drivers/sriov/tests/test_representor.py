@@ -56,7 +56,7 @@ def test_a_port_without_any_record_goes_with_the_mark(offloading: Lab, ovs: OvsF
 def test_our_own_half_attach_without_a_record_is_restored(
     offloading: Lab, ovs: OvsFactory, node_netns: Namespace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Planned anew, the same interface finds its own settings, those of the representor too: none is one to restore."""
+    """Planned again, the same interface finds its own settings, those of the representor too: none is one to restore."""
     lab, switch, device = offloading, ovs(node_netns), DeviceRef(id=SF)
     switch.vsctl("add-br", "br-off", "--", "set", "bridge", "br-off", "datapath_type=netdev")
     driver, pod = lab.driver(ovsdb=switch.target, config=CONFIG), lab.new_netns()

@@ -81,7 +81,7 @@ def test_file_and_name_are_on_disk_before_the_first_change(lab: Lab, monkeypatch
 
 @pytest.mark.parametrize("text", DAMAGES)
 def test_a_damaged_file_takes_safe_values_for_what_was(lab: Lab, caplog: pytest.LogCaptureFixture, text: str) -> None:
-    """The Pod is gone, and so is its record: nobody knows what the device was."""
+    """The Pod is gone, and so is its record: no one knows what the device was."""
     driver, pod = lab.driver(), lab.new_netns()
     attachment, _, _ = lab.attach(driver, pod, OPTIONS)
     driver.detach(attachment, lab.call())

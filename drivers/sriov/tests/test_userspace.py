@@ -57,7 +57,9 @@ def test_a_lost_holding_leaves_what_the_record_says(bound: Lab) -> None:
     assert lab.kept() == before
 
 
-def test_a_lost_holding_and_nothing_known_is_made_safe_and_said(bound: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_holding_and_nothing_known_is_made_safe_and_reported(
+    bound: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
     lab, driver = bound, bound.driver()
     attachment, _, _ = lab.attach(driver, lab.new_netns(), OPTIONS)
     shutil.rmtree(lab.folder / "state")

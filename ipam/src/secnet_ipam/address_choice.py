@@ -36,15 +36,15 @@ class AddressesInUse:
 class AddressChoice:
     """Takes one address for one owner; made for one `PoolStore.change`.
 
-    wanted: the address that the Pod insists on, or None for the lowest free one.
-    neighbours: names of the pools that `elsewhere` was read from.
+    requested_address: the address that the Pod insists on, or None for the lowest free one.
+    neighbours: names of the pools that `addresses_in_use` was read from.
     address, why_not: what was decided on the last object seen; without an address, why the pool has none to give.
     wrote: whether a change was asked for, so that undoing must look.
     """
 
     owner: IpamOwner
-    wanted: int | None
-    elsewhere: AddressesInUse
+    requested_address: int | None
+    addresses_in_use: AddressesInUse
     call: Call
     neighbours: tuple[str, ...] = ()
     address: int | None = None
@@ -57,7 +57,7 @@ class AddressChoice:
         pool = read_pool(obj)
         entries = read_entries(obj, pool)
         self._report(obj, entries)
-        held = [address for address in entries.held_by(self.owner) if self.wanted in (None, address)]
+        held = [address for address in entries.held_by(self.owner) if self.requested_address in (None, address)]
         if held:
             self.address = held[0]
             return None
@@ -71,13 +71,13 @@ class AddressChoice:
 
     def _free(self, entries: Entries) -> int | None:
         pool = entries.pool
-        if self.wanted is not None:
-            return self._requested(entries, self.wanted)
+        if self.requested_address is not None:
+            return self._requested(entries, self.requested_address)
         if pool.deleting:
             self.why_not = "is being deleted"
             return None
-        free = pool.usable.without(entries.holders).without(self.elsewhere.certain)
-        lowest = free.without(self.elsewhere.possible).lowest
+        free = pool.usable.without(entries.holders).without(self.addresses_in_use.certain)
+        lowest = free.without(self.addresses_in_use.possible).lowest
         if lowest is None and free.lowest is not None:
             self.call.log.warning(
                 "%s has only addresses left that another pool without VLAN has given away too; if the two are one network,"
@@ -88,9 +88,9 @@ class AddressChoice:
             self.why_not = f"has none of its {pool.usable.size} addresses free"
         return free.lowest if lowest is None else lowest
 
-    def _requested(self, entries: Entries, wanted: int) -> int:
+    def _requested(self, entries: Entries, requested_address: int) -> int:
         pool = entries.pool
-        text = format_address(pool.family, wanted)
+        text = format_address(pool.family, requested_address)
         if pool.deleting:
             hint = "it gives no new addresses; use another pool, or create it again once it is gone"
             raise Busy(
@@ -99,9 +99,9 @@ class AddressChoice:
                 subject=pool_subject(pool.name),
                 waits_for=(pool_ref(pool.name),),
             )
-        if wanted in entries.holders:
-            raise self._taken(text, entries, wanted)
-        if wanted in self.elsewhere.certain:
+        if requested_address in entries.holders:
+            raise self._taken(text, entries, requested_address)
+        if requested_address in self.addresses_in_use.certain:
             message = f"{text} was requested, but it is in use in another pool of the same network"
             raise Conflict(
                 message,
@@ -109,13 +109,13 @@ class AddressChoice:
                 subject=pool_subject(pool.name),
                 waits_for=tuple(pool_ref(name) for name in (pool.name, *self.neighbours)),
             )
-        return wanted
+        return requested_address
 
-    def _taken(self, text: str, entries: Entries, wanted: int) -> Busy | Conflict:
+    def _taken(self, text: str, entries: Entries, requested_address: int) -> Busy | Conflict:
         """Conflict, unless the holder is an earlier sandbox of the same Pod: that one is on its way out."""
-        message = f"{text} was requested, but {entries.holder_text(wanted)} holds it"
+        message = f"{text} was requested, but {entries.holder_text(requested_address)} holds it"
         name, awaited = pool_subject(entries.pool.name), (pool_ref(entries.pool.name),)
-        holder, own = read_owner(entries.holders[wanted]), self.owner.pod
+        holder, own = read_owner(entries.holders[requested_address]), self.owner.pod
         if holder and holder.pod and own and (holder.pod.namespace, holder.pod.name) == (own.namespace, own.name):
             hint = "it comes free when the earlier sandbox or interface of this Pod is removed"
             return Busy(message, hint=hint, subject=name, waits_for=awaited)

@@ -8,7 +8,7 @@ from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, Ob
 
 from .address_choice import AddressChoice
 from .config import IpamConfig
-from .overlap import Neighbour, elsewhere, neighbours
+from .overlap import Neighbour, addresses_in_use, neighbours
 from .pool import Pool, pool_name, pool_ref, read_pool, read_spec
 from .requested import assign
 from .store import PoolStore, owner_facts
@@ -34,9 +34,9 @@ class Allocation:
         """Take the addresses. On an error whatever this call wrote is taken back before it is raised."""
         pools, others = self._read_pools()
         with blaming(owner_subject(self._request.owner)):
-            wanted = assign(self._request.ips, pools, self._config.addresses)
+            requested_addresses = assign(self._request.ips, pools, self._config.addresses)
         try:
-            given = self._take_all(pools, others, wanted)
+            given = self._take_all(pools, others, requested_addresses)
         except Exception:
             self._undo()
             raise
@@ -81,7 +81,9 @@ class Allocation:
         )
         return listed, [*listed, *(pool for pool in read if pool is not None)]
 
-    def _take_all(self, pools: Sequence[Pool], others: Sequence[Pool], wanted: Mapping[str, int]) -> dict[str, int]:
+    def _take_all(
+        self, pools: Sequence[Pool], others: Sequence[Pool], requested_addresses: Mapping[str, int]
+    ) -> dict[str, int]:
         given: dict[str, int] = {}
         refused: dict[int, list[str]] = {}
         awaited: dict[int, list[str]] = {}
@@ -89,7 +91,7 @@ class Allocation:
         for pool in pools:
             own = {item.value for item in self._config.addresses if item.family == pool.family}
             around = neighbours(pool, others, names)
-            choice = self._take(pool, wanted.get(pool.name), around, own)
+            choice = self._take(pool, requested_addresses.get(pool.name), around, own)
             if choice.address is None:
                 refused.setdefault(pool.family, []).append(f"IPPool {pool.name} {choice.why_not}")
                 awaited.setdefault(pool.family, []).extend((pool.name, *(item.name for item in around)))
@@ -107,14 +109,16 @@ class Allocation:
                 )
         return given
 
-    def _take(self, pool: Pool, wanted: int | None, around: Sequence[Neighbour], own: set[int]) -> AddressChoice:
+    def _take(
+        self, pool: Pool, requested_address: int | None, around: Sequence[Neighbour], own: set[int]
+    ) -> AddressChoice:
         attempt = 0
         while True:
-            known = elsewhere(self._store, around, own)
+            known = addresses_in_use(self._store, around, own)
             choice = AddressChoice(
                 owner=self._request.owner,
-                wanted=wanted,
-                elsewhere=known,
+                requested_address=requested_address,
+                addresses_in_use=known,
                 neighbours=tuple(item.name for item in around),
                 call=self._call,
             )
@@ -123,7 +127,7 @@ class Allocation:
                 return choice
             # Two pools have no write in common, so two agents may give one address at once. Each looks again after its
             # write: the later one at least sees the other's, and gives way.
-            now = elsewhere(self._store, around, own)
+            now = addresses_in_use(self._store, around, own)
             if choice.address not in now.known - known.known:
                 return choice
             self._store.drop(pool.name, self._request.owner, self._call)

@@ -12,7 +12,7 @@ from .entries import read_entries
 from .pool import Pool, read_pool
 from .store import PoolStore
 
-__all__ = ["Neighbour", "elsewhere", "neighbours", "share_network"]
+__all__ = ["Neighbour", "addresses_in_use", "neighbours", "share_network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def neighbours(pool: Pool, others: Iterable[Pool], listed: Set[str]) -> tuple[Ne
     return tuple(found)
 
 
-def elsewhere(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> AddressesInUse:
+def addresses_in_use(store: PoolStore, around: Iterable[Neighbour], own: Set[int]) -> AddressesInUse:
     """What the neighbours have given away, read now. `own`: addresses that this lease holds otherwise."""
     certain, possible = set(own), set[int]()
     for neighbour in around:

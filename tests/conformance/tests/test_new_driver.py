@@ -266,20 +266,20 @@ def test_nothing_is_written_over(there: str, tmp_path: Path, capsys: pytest.Capt
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
 
 
-def test_a_folder_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-driver", "my-nic", "--directory", "/proc/new"]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("below", ["sub", "sub/deeper"])
-def test_a_folder_below_a_file_is_said(below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_below_a_file_is_reported(below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("mine")
     assert main(["new-driver", "my-nic", "--directory", str(tmp_path / "file" / below)]) == 1
     assert f"{tmp_path}/file is not a folder, so there can be no {tmp_path}/file/{below}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["", "new"])
-def test_a_folder_that_no_one_may_read_is_said(where: str, tmp_path: Path) -> None:
+def test_a_folder_that_no_one_may_read_is_reported(where: str, tmp_path: Path) -> None:
     """As a user who is not root, who may not even look; root may."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

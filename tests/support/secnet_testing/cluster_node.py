@@ -36,7 +36,7 @@ __all__ = [
     "play_cluster_node",
     "pod",
     "pool",
-    "tell_boot",
+    "set_boot_id",
 ]
 
 CONDITION = "secnet.io/SecondaryNetworksReady"
@@ -166,7 +166,7 @@ class ClusterNode:
     def wait_reported(self, *names: str) -> None:
         """Wait until the agent that runs now has looked at these Pods."""
         for name in names:
-            self.wait(lambda name=name: self.node.is_reported_anew(name), f"Pod {name} is looked at")  # type: ignore[misc]
+            self.wait(lambda name=name: self.node.is_reported_again(name), f"Pod {name} is looked at")  # type: ignore[misc]
 
     def readyz(self, port: int) -> tuple[int, str]:
         """Status and text of `/readyz` of the agent, which listens on 127.0.0.1 of the node."""
@@ -199,7 +199,7 @@ class ClusterNode:
         return self.node.ovs.vsctl("list-ports", BRIDGE).split()
 
     def calls(self, token: str) -> list[tuple[str, str]]:
-        """What was asked with a token since the log was begun anew: method and the end of the path, watches left out."""
+        """What was asked with a token since the log was begun again: method and the end of the path, watches left out."""
         asked = self.api.requests(token)
         return [(each["method"], _end(each["path"])) for each in asked if "watch=true" not in each["path"]]
 
@@ -242,7 +242,7 @@ def _end(path: str) -> str:
     return "/".join(parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts)
 
 
-def tell_boot(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
+def set_boot_id(api: KubeApiProcess, node: Any, boot_id: str | None) -> None:
     """Write the boot id of its machine into a Node, as a kubelet does. Nodes of tests that share a machine share it."""
     api.patch(node, {"status": {"nodeInfo": {"bootID": boot_id}}}, "/status")
 
@@ -296,7 +296,9 @@ def play_cluster_node(
                 **settings,
             }
         )
-        tell_boot(api, api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), current_boot_id())
+        set_boot_id(
+            api, api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), current_boot_id()
+        )
         kubelet = stack.enter_context(Kubelet(runtime, name, api.url, "admin-token", devices=given))
         yield ClusterNode(name, node, runtime, kubelet, api)
 

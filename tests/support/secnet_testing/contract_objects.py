@@ -24,7 +24,7 @@ def network(name: str = "blue") -> NetworkRef:
     return NetworkRef(namespace="default", name=name)
 
 
-def element(name: str = "blue", ordinal: int = 0, interface: str = "") -> SelectionId:
+def selection_id(name: str = "blue", ordinal: int = 0, interface: str = "") -> SelectionId:
     return SelectionId(network=network(name), interface=interface, ordinal=ordinal)
 
 
@@ -66,7 +66,7 @@ def record(
         phase=phase,
         boot_id="boot",
         attachment=attachment,
-        selection_id=rest.pop("selection_id", element(name)),
+        selection_id=rest.pop("selection_id", selection_id(name)),
         result=AttachResult(mac="02:00:00:00:00:01", mtu=1500),
         **rest,
     )
@@ -76,7 +76,7 @@ def work(
     ifname: str = "eth1", *, name: str = "blue", attachment_options: dict[str, Any] | None = None, **rest: Any
 ) -> Work:
     return Work(
-        selection_id=rest.pop("selection_id", element(name)),
+        selection_id=rest.pop("selection_id", selection_id(name)),
         request=request(ifname, name=name, **rest),
         attachment_options=attachment_options or {},
     )

@@ -198,7 +198,7 @@ class Node:
         except ObjectNotFound:
             return False
 
-    def is_reported_anew(self, pod: str) -> bool:
+    def is_reported_again(self, pod: str) -> bool:
         """Whether the agent that runs now has reported about the Pod."""
         report = self.report(pod)
         return report is not None and self._is_fresh(report)

@@ -48,7 +48,7 @@ class _Faults:
 
 
 class PodResources(grpc.GenericRpcHandler):
-    """See the module. Serves between `start` and `stop`; what was allocated stays, as with a kubelet that is started anew.
+    """See the module. Serves between `start` and `stop`; what was allocated stays, as with a kubelet that is started again.
 
     devices: ids by resource that this node has. pods: by uid. calls: names of the calls it got. faults: for tests to set.
     """

@@ -1,6 +1,6 @@
 """A third-party driver that needs a device and makes no interface: network type `slot`. It finds out who gets a device twice.
 
-A device is taken by a file of its name, which nobody else may have made. `slot_program` puts it before an agent as an installed
+A device is taken by a file of its name, which no one else may have made. `slot_program` puts it before an agent as an installed
 distribution would be.
 """
 

@@ -127,7 +127,7 @@ class CleanVenv:
             self.uninstall(*(project.name for project in projects))
 
     def make(self) -> None:
-        """Make it, or make it anew."""
+        """Make it, or make it again."""
         self._tool(self.folder)
 
     def _tool(self, *args: str | Path) -> None:

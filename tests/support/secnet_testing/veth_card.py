@@ -129,7 +129,7 @@ class StandIns:
 
 
 class _StandInFunctions(Functions):
-    """A driver that begins anew takes its MAC from the physical function, as igbvf does."""
+    """A driver that begins again takes its MAC from the physical function, as igbvf does."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -165,9 +165,9 @@ class StandInCard(Card):
         return link if link and self.is_of(link, device) else None
 
     def _come_back(self, device: str) -> None:
-        told = self._standins.load(device)["vf"].get("mac", "00:00:00:00:00:00")
+        mac_set = self._standins.load(device)["vf"].get("mac", "00:00:00:00:00:00")
         number = self._standins.devices().index(device)
-        mac = f"02:ba:cc:00:00:{number:02x}" if told == "00:00:00:00:00:00" else told
+        mac = f"02:ba:cc:00:00:{number:02x}" if mac_set == "00:00:00:00:00:00" else mac_set
         self._standins.create(device, f"back{number}", mac, _BACK_MTU)
 
     def is_of(self, link: Link, device: str) -> bool:
@@ -185,11 +185,11 @@ class StandInCard(Card):
     def device_of(self, link: Link) -> str:
         return next((device for device in self._standins.devices() if self.is_of(link, device)), "")
 
-    def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
+    def can_configure(self, kernel: Rtnl, function: Function) -> bool:
         return not self._standins.load(function.id)["unlinked"]
 
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
-        if not self.can_be_told(kernel, function):
+        if not self.can_configure(kernel, function):
             raise no_uplink(function)
         return VirtualFunction(**self._standins.load(function.id)["vf"])
 

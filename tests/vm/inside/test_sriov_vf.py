@@ -84,15 +84,15 @@ def test_a_pod_has_the_function_and_the_host_has_it_back(node: GuestNode, cards:
     assert netdevs(vf) == []
     assert inside["address"] == cards.one.vf_info(0)["address"]
     assert ping(node.pod("one"), _ip(node, "two"), within=10)
-    (told,) = [each for each in node.network_status("one") if not each["default"]]
-    assert told["device-info"]["pci"]["pci-address"] == vf
+    (entry,) = [each for each in node.network_status("one") if not each["default"]]
+    assert entry["device-info"]["pci"]["pci-address"] == vf
     node.store.delete("Pod", "one", "default")
     node.wait_detached("one")
     assert state_of_vf(cards.one, 0) == found
 
 
 def test_the_mac_of_the_annotation_is_that_of_the_function(node: GuestNode, cards: Cards) -> None:
-    """igbvf takes the address that the card keeps for it only when it is bound anew."""
+    """igbvf takes the address that the card keeps for it only when it is bound again."""
     found = state_of_vf(cards.one, 0)
     _attach(node, "one", [{"name": "plain", "mac": MAC}], cards.one.vf(0))
     _attach(node, "two", "plain", cards.one.vf(1))

@@ -57,9 +57,9 @@ def test_the_card_is_set_and_no_interface_made(node: GuestNode, cards: Cards, fu
     info: dict[str, Any] = cards.one.vf_info(0)
     assert (info["address"], info["vlan_list"]) == (MAC, [{"vlan": 100, "qos": 3}])
     assert (info["spoofchk"], info["trust"]) == (False, True)
-    (told,) = [each for each in node.network_status("one") if not each["default"]]
-    assert told["device-info"]["pci"] == {"pci-address": function, "pf-pci-address": cards.one.address}
-    assert told["mac"] == MAC
+    (entry,) = [each for each in node.network_status("one") if not each["default"]]
+    assert entry["device-info"]["pci"] == {"pci-address": function, "pf-pci-address": cards.one.address}
+    assert entry["mac"] == MAC
     assert [line.split()[0] for line in run_in(node.pod("one"), ["ip", "-br", "link"]).splitlines()] == ["lo"]
     node.store.delete("Pod", "one", "default")
     node.wait_detached("one")

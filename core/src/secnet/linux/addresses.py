@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from secnet.contract import InvalidConfig, Unsupported
 
-from .connection import Connection, Fault, given
+from .connection import Connection, NetlinkError, given
 from .replies import address, attributes, fields, number
 
 __all__ = ["Address", "AddressRequests"]
@@ -91,7 +91,7 @@ class AddressRequests(Connection):
         doing = f"adding the address {cidr} to the link with index {index}"
         try:
             self._try("addr", "replace", attrs=attrs, header=header)
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code == errno.EACCES and interface.version == 6:
                 raise Unsupported(
                     f"{doing}: IPv6 is switched off on the link",

@@ -27,7 +27,7 @@ from .errors import from_errno, translated
 from .netns import SO_NETNS_COOKIE
 from .replies import messages, refusal
 
-__all__ = ["ANSWER_SECONDS", "Connection", "Fault", "given", "open_socket"]
+__all__ = ["ANSWER_SECONDS", "Connection", "NetlinkError", "given", "open_socket"]
 
 SOL_NETLINK = 270
 NETLINK_EXT_ACK = 11
@@ -84,7 +84,7 @@ Header = Mapping[str, int]
 NO_FIELDS: Header = MappingProxyType({})
 
 
-class Fault(Exception):
+class NetlinkError(Exception):
     """A refusal by the kernel, before it is translated: internal to this package. detail: the kernel's words, if any."""
 
     def __init__(self, code: int, detail: str) -> None:
@@ -154,9 +154,9 @@ class Connection:
             self._sock.send(request)
             return self._answer(_THINGS[thing].new, size)
         except BlockingIOError as exc:
-            raise Fault(errno.ETIMEDOUT, f"no answer within {ANSWER_SECONDS} seconds") from exc
+            raise NetlinkError(errno.ETIMEDOUT, f"no answer within {ANSWER_SECONDS} seconds") from exc
         except OSError as exc:
-            raise Fault(exc.errno or 0, "") from exc
+            raise NetlinkError(exc.errno or 0, "") from exc
 
     def _answer(self, new: int, size: int) -> tuple[bytes, ...]:
         found: list[bytes] = []
@@ -174,7 +174,7 @@ class Connection:
                 elif kind in (_NLMSG_ERROR, _NLMSG_DONE):
                     code, detail = refusal(flags, body, done=kind == _NLMSG_DONE)
                     if code:
-                        raise Fault(code, detail)
+                        raise NetlinkError(code, detail)
                     if interrupted:
                         raise _Interrupted
                     return tuple(found)
@@ -194,7 +194,7 @@ class Connection:
         """One request whose refusal is an error in any case. Raises the contract's errors."""
         try:
             self._try(thing, verb, attrs=attrs, header=header, tail=tail)
-        except Fault as fault:
+        except NetlinkError as fault:
             raise self._error(fault, doing, subject, hint) from fault
 
     def _dump(self, thing: str, doing: str, attrs: Attributes = (), header: Header = NO_FIELDS) -> tuple[bytes, ...]:
@@ -207,14 +207,14 @@ class Connection:
                 return self._try(thing, "dump", attrs=attrs, header=header)
             except _Interrupted as exc:
                 interrupted = exc
-            except Fault as fault:
+            except NetlinkError as fault:
                 if fault.code == errno.ENODEV:
                     return ()
                 raise self._error(fault, doing) from fault
         raise Busy(f"{doing}: the list kept changing", hint="it is tried again") from interrupted
 
     @staticmethod
-    def _error(fault: Fault, doing: str, subject: str = "", hint: str = "") -> Exception:
+    def _error(fault: NetlinkError, doing: str, subject: str = "", hint: str = "") -> Exception:
         return from_errno(fault.code, doing, detail=fault.detail, subject=subject, hint=hint)
 
 
@@ -246,6 +246,6 @@ def _encoded(thing: str, verb: str, more_flags: int, attrs: Attributes, header: 
     try:
         message.encode()
     except _UNENCODABLE as exc:
-        raise Fault(errno.EINVAL, f"a value fits no message: {exc}") from exc
+        raise NetlinkError(errno.EINVAL, f"a value fits no message: {exc}") from exc
     data: bytearray = message.data
     return data

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from secnet.contract import Conflict, NotReady
 
-from .connection import NO_FIELDS, Connection, Fault, Header, given, open_socket
+from .connection import NO_FIELDS, Connection, Header, NetlinkError, given, open_socket
 from .link import IFF_UP, Link, parse_link
 from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
@@ -38,7 +38,7 @@ class LinkRequests(Connection):
     def _get(self, doing: str, attrs: list[tuple[str, Any]], header: Header = NO_FIELDS) -> Link | None:
         try:
             bodies = self._try("link", "get", attrs=attrs + _SKIP_STATS, header=header)
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code in (errno.ENODEV, errno.ENXIO):
                 return None
             raise self._error(fault, doing) from fault
@@ -84,7 +84,7 @@ class LinkRequests(Connection):
                 # The kernel sends the echo to the socket with our port number in the link's namespace, which may be another
                 # process's.
                 echoed = self._try("link", "add", attrs=attrs, echo=netns_fd is None)
-            except Fault as fault:
+            except NetlinkError as fault:
                 if fault.code == errno.EEXIST and place.link(name) is not None:
                     raise _taken(name, "" if place is self else "in the other namespace") from fault
                 raise self._error(fault, f"creating the {kind} {name}", name) from fault
@@ -118,7 +118,7 @@ class LinkRequests(Connection):
         attrs = given(IFLA_IFNAME=checked_ifname(host_name), IFLA_MTU=mtu, IFLA_GROUP=group, IFLA_LINKINFO=info)
         try:
             echoed = self._try("link", "add", attrs=attrs, echo=True)
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code == errno.EEXIST:
                 raise self._name_taken(host_name, peer_name) from fault
             raise self._error(fault, f"creating the veth pair {host_name} and {peer_name}", host_name) from fault
@@ -179,7 +179,7 @@ class LinkRequests(Connection):
         """Remove a link, and with it its veth peer. A link that is gone is success."""
         try:
             self._try("link", "del", header={"index": index})
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
                 raise self._error(fault, f"removing the link with index {index}") from fault
 

@@ -225,9 +225,9 @@ class MasterLinks:
                 )
             except InvalidConfig as exc:
                 # The plan has checked every value: the master changed since, or is in use, which only the kernel knows.
-                wanted = "".join(f" {name} {value} and" for name, value in facts.items())
+                desired = "".join(f" {name} {value} and" for name, value in facts.items())
                 raise Busy(
-                    f"{master} takes no {self._kind} of{wanted} MTU {attachment.mtu} now: {exc.message}",
+                    f"{master} takes no {self._kind} of{desired} MTU {attachment.mtu} now: {exc.message}",
                     hint="it is tried again; if it stays so, another link has the master alone, as a macvlan in mode passthru",
                     subject=f"link {master}",
                 ) from exc

@@ -11,7 +11,7 @@ from typing import Any
 
 from secnet.contract import Conflict, InvalidConfig
 
-from .connection import Connection, Fault, given
+from .connection import Connection, NetlinkError, given
 from .replies import address, attributes, fields, number
 
 __all__ = ["MAIN_TABLE", "KernelRoute", "RouteRequests"]
@@ -181,7 +181,7 @@ class RouteRequests(Connection):
         doing = f"adding the route {dst}" + (f" via {gw}" if gw else "") + f" to the link with index {index}"
         try:
             self._try("route", "add", attrs=attrs, header=header)
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code != errno.EEXIST:
                 raise self._error(fault, doing, dst) from fault
             self._refuse_theft(index, identity, doing)
@@ -206,7 +206,7 @@ class RouteRequests(Connection):
         attrs = identity.attrs(index) + _gateway(gw, identity.family == socket.AF_INET)
         try:
             self._try("route", "del", attrs=attrs, header=identity.header() | {"scope": _NOWHERE})
-        except Fault as fault:
+        except NetlinkError as fault:
             if fault.code not in (errno.ESRCH, errno.ENODEV):
                 raise self._error(fault, f"removing the route {dst}", dst) from fault
 

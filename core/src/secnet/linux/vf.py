@@ -14,7 +14,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NotReady
 
-from .connection import Connection, Fault
+from .connection import Connection, NetlinkError
 from .replies import attributes, each, mac, number
 
 __all__ = ["LINK_STATES", "VLAN_PROTOCOLS", "VfRequests", "VirtualFunction"]
@@ -68,12 +68,12 @@ class VfRequests(Connection):
         doing = f"reading the virtual functions of the link with index {index}"
         try:
             bodies = self._try("link", "get", attrs=_WITH_VFS, header={"index": index}, size=_ANSWER)
-        except Fault as fault:
+        except NetlinkError as fault:
             raise self._error(fault, doing) from fault
         found = attributes(bodies[0], _LINK_HEADER, (_VFINFO_LIST, _NUM_VF))
         functions = [_parse(info) for info in each(found.get(_VFINFO_LIST, b""), _VF_INFO)]
         if len(functions) < number(found.get(_NUM_VF)):
-            raise self._error(Fault(errno.EMSGSIZE, "the kernel left some out"), doing)
+            raise self._error(NetlinkError(errno.EMSGSIZE, "the kernel left some out"), doing)
         return tuple(sorted(functions, key=lambda item: item.number))
 
     def virtual_function(self, index: int, vf: int) -> VirtualFunction:

@@ -204,8 +204,8 @@ def _settled(session: Session, port: str, subject: str, changed: Callable[[], bo
 
 
 def _require_equal(spec: PortSpec, port: PortState) -> None:
-    wanted = {"bridge": spec.bridge, "tag": spec.tag, "vlan_mode": spec.vlan_mode, "trunks": ()}
-    wrong = {name: value for name, value in wanted.items() if getattr(port, name) != value}
+    desired = {"bridge": spec.bridge, "tag": spec.tag, "vlan_mode": spec.vlan_mode, "trunks": ()}
+    wrong = {name: value for name, value in desired.items() if getattr(port, name) != value}
     ids = {name: value for name, value in spec.all_ids.items() if port.external_ids.get(name) != value}
     if wrong or ids:
         found = {name: getattr(port, name) for name in wrong}

@@ -66,7 +66,7 @@ class Node:
         self.found: set[AttachmentId] = set()
         self.now = 0.0
         self.served = None if manifests else SandboxLedger(folder)
-        self.stale = LeaseGarbageCollector(
+        self.lease_gc = LeaseGarbageCollector(
             plugins=pools,  # type: ignore[arg-type]
             journal=Journal(folder / "journal"),
             has_found=lambda key: key in self.found,
@@ -81,7 +81,7 @@ class Node:
     def collect(self, after: float = 0.0) -> list[str]:
         """Whose leases are left."""
         self.now += after
-        assert self.stale.collect(["antrea"], Call())
+        assert self.lease_gc.collect(["antrea"], Call())
         return self.pools.containers
 
 
@@ -94,7 +94,7 @@ def node(tmp_path: Path) -> Node:
 def test_a_container_of_this_node_goes_when_the_runtime_says_so_and_not_before(node: Node) -> None:
     assert node.served is not None
     node.served.add("c1")
-    node.pod_here = None  # the object is gone: nobody asks it
+    node.pod_here = None  # the object is gone: no one asks it
     assert node.collect() == node.collect(after=10 * GRACE) == ["c1"]
     node.ended.add("c1")
     assert node.collect() == []
@@ -155,7 +155,7 @@ def test_with_manifests_another_sandbox_of_the_pod_is_proof(tmp_path: Path) -> N
 
 def test_a_backend_that_is_away_is_reported(node: Node) -> None:
     node.pools.away = True
-    assert not node.stale.collect(["antrea"], Call())
+    assert not node.lease_gc.collect(["antrea"], Call())
 
 
 def test_an_allocation_has_the_way_cleared_of_this_nodes_ended_sandboxes(node: Node) -> None:
@@ -166,10 +166,10 @@ def test_an_allocation_has_the_way_cleared_of_this_nodes_ended_sandboxes(node: N
     node.ended |= {"c0", "c2", "elsewhere"}
     node.sandboxes[WEB] = None
     node.pod_here = True
-    assert node.stale.reclaim(request("c2"), "antrea", Call()) == (True, GRACE)
+    assert node.lease_gc.reclaim(request("c2"), "antrea", Call()) == (True, GRACE)
     assert node.pools.containers == ["c1", "c2", "elsewhere"]
     node.now += GRACE
-    assert node.stale.reclaim(request("c2"), "antrea", Call()) == (True, None)
+    assert node.lease_gc.reclaim(request("c2"), "antrea", Call()) == (True, None)
     assert node.pools.containers == ["c1", "c2"]
 
 

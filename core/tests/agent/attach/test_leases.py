@@ -1,4 +1,4 @@
-"""Addresses and the journal: what a record holds is nobody else's, whatever the pools say."""
+"""Addresses and the journal: what a record holds is no one else's, whatever the pools say."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def allocate(rig: Rig, way: Way, folder: Path, *outcomes: Exception | None) -> N
     rig.script.instead["allocate"] = once
     plugins = rig.pipeline._plugins
     served = SandboxLedger(folder)
-    stale: Any = way
-    Leases(plugins, rig.journal, served=served, stale=stale).allocate(work.ipam, work.ipam_type, Call.within(5))
+    lease_gc: Any = way
+    Leases(plugins, rig.journal, served=served, lease_gc=lease_gc).allocate(work.ipam, work.ipam_type, Call.within(5))
     assert work.request.container_id in SandboxLedger(folder)
     assert left == []
 
@@ -136,7 +136,7 @@ def test_where_nothing_is_stale_the_error_stays(rig: Rig, tmp_path: Path) -> Non
         allocate(rig, Way(False, None), tmp_path, Conflict("eth1 of Pod x holds it"))
 
 
-def test_a_doubtful_lease_of_the_same_pod_is_waited_for_and_said(rig: Rig, tmp_path: Path) -> None:
+def test_a_doubtful_lease_of_the_same_pod_is_waited_for_and_reported(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(Busy, match="it holds it") as caught:
         allocate(rig, Way(False, 240.0), tmp_path, Busy("it holds it"))
     assert "released in 240 s" in caught.value.info.hint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 from secnet.agent.base.metrics import Metrics, Sources
 from secnet.contract import Busy
@@ -24,4 +26,4 @@ def test_it_forgets_all_and_swallows_nothing() -> None:
 def test_sources_that_are_not_given_are_empty() -> None:
     sources = Sources()
     assert [*sources.records(), *sources.reports(), *sources.ipam_types()] == []
-    assert (sources.queue_length(), sources.queue_age()) == (0, 0.0)
+    assert (sources.queue_length(), sources.queue_age(), sources.pool_usage("x", Event())) == (0, 0.0, ())

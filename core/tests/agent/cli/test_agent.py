@@ -20,7 +20,7 @@ def in_use(tmp_path: Path) -> RunDirInUse:
     return caught.value
 
 
-def test_it_waits_until_somebody_says_stop(in_use: RunDirInUse) -> None:
+def test_it_waits_until_it_is_stopped(in_use: RunDirInUse) -> None:
     stopped, wake = os.pipe()
     turn = _Turn(stopped, drain_seconds=10.0)
     assert turn.wait(in_use)
@@ -37,6 +37,6 @@ def test_it_gives_up_in_the_end(in_use: RunDirInUse, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("secnet.agent.cli.agent._END_SECONDS", 0.0)  # or the test would take that long
     turn = _Turn(stopped, drain_seconds=0.0)
     assert not turn.wait(in_use)
-    assert not turn.is_over, "nobody said stop"
+    assert not turn.is_over, "no one said stop"
     os.close(stopped)
     os.close(wake)

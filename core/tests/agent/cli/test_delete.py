@@ -43,7 +43,7 @@ def run(folder: Path, command: str) -> int:
     return main([command, str(folder / "objects"), "--config", str(folder / "node.yaml"), "--timeout", "30"])
 
 
-def test_pods_go_first_and_what_is_not_there_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pods_go_first_and_what_is_not_there_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = FileStore(folder / "state")
     store.apply(POOL)
     store.apply(POD)

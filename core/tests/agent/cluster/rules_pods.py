@@ -37,7 +37,7 @@ class PodRules:
         assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
         assert last["example.com/Other"] == first["example.com/Other"]
 
-    def test_an_empty_text_is_not_kept_and_takes_away_what_was_said(self, world: World) -> None:
+    def test_an_empty_text_is_not_kept_and_takes_away_what_was_there(self, world: World) -> None:
         live = world.create(pod("a"))
         uid, name = live["metadata"]["uid"], ("a", "default")
         versions = []

@@ -82,11 +82,11 @@ class WatchRules:
         assert world.cluster.watch(world.cluster.watched, recorder).synced.wait(20)
         late = [world.create(makers[kind]("late")) for kind in world.cluster.watched]
         until(lambda: len(recorder.events) >= len(early + late), "all of them")
-        told = {
+        delivered = {
             (event.object["apiVersion"], event.object["kind"], event.object["metadata"]["uid"])
             for event in recorder.events
         }
-        assert told == {(obj["apiVersion"], obj["kind"], obj["metadata"]["uid"]) for obj in early + late}
+        assert delivered == {(obj["apiVersion"], obj["kind"], obj["metadata"]["uid"]) for obj in early + late}
 
     def test_what_is_not_watched_is_refused(self, world: World) -> None:
         for kind in {"Pod", "NetworkAttachmentDefinition", "IPPool"} - set(world.cluster.watched):

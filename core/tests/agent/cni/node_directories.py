@@ -57,7 +57,7 @@ class Node:
         return json.loads((self.conf / name).read_text())
 
     def picture(self) -> dict[str, tuple[str, int, int]]:
-        """Content, inode and time of every file: what was written anew differs."""
+        """Content, inode and time of every file: what was written again differs."""
         return {
             str(path): (path.read_text(errors="replace"), path.stat().st_ino, path.stat().st_mtime_ns)
             for folder in (self.conf, self.bin)

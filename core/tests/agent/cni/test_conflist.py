@@ -23,7 +23,7 @@ def test_the_entry_is_appended_to_the_first_network_once(node: Node) -> None:
     assert node.picture() == before
 
 
-def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) -> None:
+def test_a_network_that_its_owner_wrote_again_gets_the_entry_again(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
     assert node.installation.ensure() == node.conf / "10-net.conflist"
     assert node.installation.ensure() is None
@@ -32,7 +32,7 @@ def test_a_network_that_its_owner_wrote_anew_gets_the_entry_again(node: Node) ->
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, mtu=9000)
 
 
-def test_an_old_entry_is_mended_where_it_stands(node: Node) -> None:
+def test_an_old_entry_is_repaired_in_place(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE, {"type": "secnet-cni"}, PORTMAP, {"type": "secnet-cni", "x": 1}))
     node.installation.ensure()
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, PORTMAP)
@@ -168,7 +168,7 @@ def test_the_list_goes_when_another_network_comes_first(node: Node) -> None:
     assert sorted(os.listdir(node.conf)) == ["05-net.conflist", "10-net.conf"]
 
 
-def test_a_network_of_somebody_else_is_never_deleted_whatever_its_name(node: Node) -> None:
+def test_a_network_of_another_owner_is_never_deleted_whatever_its_name(node: Node) -> None:
     node.write("10-secnet.conflist", network(BRIDGE))
     node.write("20-secnet.conflist", network(PORTMAP, {"type": "secnet-cni"}))
     node.write("30-secnet.conflist", "{")

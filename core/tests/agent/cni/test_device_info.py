@@ -1,4 +1,4 @@
-"""The device information file, and paths at which nobody may have it written."""
+"""The device information file, and paths at which no one may have it written."""
 
 from __future__ import annotations
 

@@ -147,14 +147,14 @@ def test_files_that_no_one_changed_are_not_read_again(settled: Node, monkeypatch
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600], ids=["long ago", "just now"])
-@pytest.mark.parametrize("what", ["in place", "anew", "first", "program", "gone", "entry", "target", "multus"])
+@pytest.mark.parametrize("what", ["in place", "again", "first", "program", "gone", "entry", "target", "multus"])
 def test_whatever_changed_is_seen(settled: Node, monkeypatch: pytest.MonkeyPatch, what: str, seconds: int) -> None:
     monkeypatch.setattr(install, "_UNSURE_SECONDS", seconds)
     settled.installation.ensure()
     path = settled.conf / "10-net.conflist"
     if what == "in place":
         path.write_text(json.dumps(network(BRIDGE)))
-    elif what == "anew":
+    elif what == "again":
         settled.write("new", network(BRIDGE)).rename(path)
     elif what == "first":
         settled.write("05-net.conflist", network(PORTMAP))

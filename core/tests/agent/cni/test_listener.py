@@ -29,7 +29,7 @@ def test_a_socket_of_mode_0600_in_a_directory_that_is_made(directory: Path) -> N
     assert list(path.parent.iterdir()) == []
 
 
-def test_one_that_nobody_serves_is_replaced_and_one_that_is_served_is_not(directory: Path) -> None:
+def test_one_that_no_one_serves_is_replaced_and_one_that_is_served_is_not(directory: Path) -> None:
     path = directory / "cni.sock"
     first, identity = bind_listener(path)
     with pytest.raises(Conflict, match="another process serves"):
@@ -48,7 +48,7 @@ def test_a_directory_that_others_may_write_is_refused(directory: Path, mode: int
         bind_listener(directory / "cni.sock")
 
 
-def test_a_directory_of_somebody_else_is_refused(directory: Path) -> None:
+def test_a_directory_of_another_owner_is_refused(directory: Path) -> None:
     os.chown(directory, 12345, 0)
     with pytest.raises(MissingPrivilege):
         bind_listener(directory / "cni.sock")

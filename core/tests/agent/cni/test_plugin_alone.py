@@ -22,12 +22,12 @@ SYSTEM = "IgnoreUnknown=1;K8S_POD_NAME=dns;K8S_POD_NAMESPACE=kube-system"
 
 
 def refused(path: Path) -> None:
-    """A socket that nobody listens at any more."""
+    """A socket that no one listens at any more."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(path))
 
 
-@pytest.mark.parametrize("leave", [lambda path: None, refused], ids=["no socket", "nobody listens"])
+@pytest.mark.parametrize("leave", [lambda path: None, refused], ids=["no socket", "no one listens"])
 def test_add_is_answered_try_again_later(hasty: Plugin, leave: Callable[[Path], None]) -> None:
     leave(hasty.socket)
     status, error = hasty.call("ADD", conf())
@@ -85,7 +85,7 @@ def test_these_succeed_and_say_nothing(hasty: Plugin, command: str) -> None:
 
 
 def test_del_of_one_network_is_answered_try_again_later(hasty: Plugin) -> None:
-    """Its caller may end an interface of a Pod that lives on: nobody else would ever know that it is to go."""
+    """Its caller may end an interface of a Pod that lives on: no one else would ever know that it is to go."""
     assert hasty.call("DEL", single(), CNI_NETNS="")[1]["code"] == 11
     assert hasty.run("GC", single(), CNI_NETNS="") == (0, "")
 

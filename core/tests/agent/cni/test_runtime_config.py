@@ -10,7 +10,7 @@ from secnet.agent.cni._protocol import parse_call
 from .helpers import RUNTIME, raw, single
 
 
-def test_the_runtimes_wishes_are_canonical() -> None:
+def test_the_runtimes_options_are_canonical() -> None:
     runtime = parse_call(raw("ADD", single(runtimeConfig=RUNTIME))).runtime
     assert runtime.mac == "02:00:00:00:00:aa"
     assert runtime.ips == ("10.0.0.5/24", "2001:db8::1")

@@ -19,7 +19,7 @@ def test_one_network_needs_no_pod(service: CniService, attacher: ToyAttacher) ->
     assert attacher.asked[0][0].pod is None
 
 
-def test_one_network_gets_its_configuration_and_the_callers_wishes(service: CniService, attacher: ToyAttacher) -> None:
+def test_one_network_gets_its_configuration_and_the_callers_options(service: CniService, attacher: ToyAttacher) -> None:
     ask(service, "ADD", single(runtimeConfig={"mac": "02:00:00:00:00:07"}, deviceID="d1"), CNI_IFNAME="net1")
     ((sandbox, configuration, ifname, runtime),) = attacher.asked
     assert (sandbox.container_id, ifname, configuration["networkType"]) == ("c1", "net1", "toy")

@@ -16,7 +16,7 @@ from secnet.agent.networks.desired import diff
 from secnet.agent.networks.requests import is_outdated
 from secnet.agent.state.journal import Journal
 from secnet.contract import Call, Cancelled, DeviceRef, InvalidConfig, SecnetError, Timeout, Unavailable
-from secnet_testing.contract_objects import element, record, work
+from secnet_testing.contract_objects import record, selection_id, work
 
 VF, SF = "example.com/vf", "example.com/sf"
 POD: Mapping[str, Any] = {"metadata": {"name": "web", "namespace": "default", "uid": "uid-web"}}
@@ -101,11 +101,11 @@ def test_what_is_restarted_gets_the_device_that_it_had(assign: Any, journal: Jou
 
 
 def test_two_networks_never_swap(assign: Any, journal: Journal) -> None:
-    """The second one failed at first; then the first one is asked for anew with another MAC."""
+    """The second one failed at first; then the first one is asked for again with another MAC."""
     source = Source({VF: ("d1", "d2")})
-    journal.write(holding("b", "d1", selection_id=element("b")))
+    journal.write(holding("b", "d1", selection_id=selection_id("b")))
     assert given(assign(source, net("a"), net("b"))) == {"a": "d2"}
-    journal.write(holding("a", "d2", selection_id=element("a")))
+    journal.write(holding("a", "d2", selection_id=selection_id("a")))
     changed = replace(net("b"), attachment_options={"mac": "02:00:00:00:00:09"})
     assert given(assign(source, net("a"), changed)) == {"b": "d1"}
 
@@ -188,7 +188,7 @@ def test_a_part_of_what_is_asked_for_is_an_answer(assign: Any) -> None:
     assert source.asked == 1
 
 
-def test_the_wait_ends_with_what_the_source_said(assign: Any) -> None:
+def test_the_wait_ends_with_the_error_of_the_source(assign: Any) -> None:
     """Well before the call does: it is to say why."""
     (refused,) = assign(Source({}), net("a"), wait=Call.within(0.35)).rejected
     assert "was given none" in refused.error.message

@@ -41,7 +41,7 @@ def test_a_kind_that_is_missing(make_host: Any, put: Any, found: Any) -> None:
     assert found(check_link_kinds, make_host(drivers={}))["link kind veth"].level == "warn", "installed, not configured"
 
 
-def test_symbols_that_nobody_may_read(make_host: Any, found: Any) -> None:
+def test_symbols_that_no_one_may_read(make_host: Any, found: Any) -> None:
     assert found(check_link_kinds, make_host())["link kind veth"].level == "warn"
 
 

@@ -52,7 +52,7 @@ def test_no_switch(make_host: Any, found: Any) -> None:
     assert found(check_ovs, make_host(ovsdb=NOWHERE, drivers={}))["Open vSwitch"].level == "warn"
     for drivers, level in (({}, "FAIL"), ({"drivers": {}}, "warn")):
         results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE, **drivers))
-        assert results["network type vlan"].level == level, "what nobody configured is no failure"
+        assert results["network type vlan"].level == level, "what no one configured is no failure"
 
 
 def test_a_status_that_cannot_be_read(make_host: Any, found: Any) -> None:

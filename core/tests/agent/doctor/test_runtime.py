@@ -65,7 +65,7 @@ def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, plac
     _conflist(put, "10-first.conflist", "bridge", "secnet-cni")
     assert found(check_cni, make_host(cni=cni))["CNI chain"].level == "ok"
     left = found(check_cni, make_host())
-    assert left["CNI chain"].level == "FAIL", "nobody answers the plugin that an agent of before left there"
+    assert left["CNI chain"].level == "FAIL", "no one answers the plugin that an agent of before left there"
     _conflist(put, "10-first.conflist", "bridge")
     _conflist(put, "20-other.conflist", "bridge")
     assert found(check_cni, make_host()) == {}, "not configured"

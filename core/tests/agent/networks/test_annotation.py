@@ -149,7 +149,7 @@ def test_every_valid_list_is_read_in_full(elements: list[dict[str, Any]]) -> Non
 
 @pytest.mark.parametrize("key", sorted(INVALID))
 @given(elements=ELEMENTS, data=st.data())
-def test_one_broken_rule_refuses_all_and_names_element_and_key(
+def test_one_broken_rule_refuses_all_and_names_selection_and_key(
     key: str, elements: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(elements) - 1))

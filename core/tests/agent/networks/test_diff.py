@@ -4,7 +4,7 @@ from secnet.agent.model.record import Phase
 from secnet.agent.model.work import Ignored, Rejected
 from secnet.agent.networks.desired import diff
 from secnet.contract import ObjectNotFound
-from secnet_testing.contract_objects import element, record, work
+from secnet_testing.contract_objects import record, selection_id, work
 
 
 def test_what_is_attached_as_asked_stays() -> None:
@@ -14,8 +14,11 @@ def test_what_is_attached_as_asked_stays() -> None:
     assert (changes.remove, changes.attach) == ((), ())
 
 
-def test_a_new_element_is_attached_and_a_missing_one_removed() -> None:
-    old, new = record(name="red", selection_id=element("red")), work(name="green", selection_id=element("green"))
+def test_a_new_selection_is_attached_and_a_missing_one_removed() -> None:
+    old, new = (
+        record(name="red", selection_id=selection_id("red")),
+        work(name="green", selection_id=selection_id("green")),
+    )
     changes = diff([old], [new], "c1")
     assert changes.remove == (old,)
     assert changes.attach == (new,)
@@ -31,13 +34,15 @@ def test_a_changed_request_makes_a_new_attachment() -> None:
 
 
 def test_a_request_is_equal_after_a_round_trip_through_the_journal() -> None:
-    wish = {"ips": ("10.0.0.2",), "default_route": ()}
-    assert diff([record(attachment_options=wish)], [work(attachment_options=wish)], "c1").keep
+    attachment_options = {"ips": ("10.0.0.2",), "default_route": ()}
+    assert diff(
+        [record(attachment_options=attachment_options)], [work(attachment_options=attachment_options)], "c1"
+    ).keep
 
 
 def test_another_sandbox_and_half_built_attachments_are_removed_and_recreated() -> None:
-    dead, half = record(container="c0"), record(phase=Phase.ATTACHING, name="red", selection_id=element("red"))
-    wanted = [work(), work("eth2", name="red", selection_id=element("red"))]
+    dead, half = record(container="c0"), record(phase=Phase.ATTACHING, name="red", selection_id=selection_id("red"))
+    wanted = [work(), work("eth2", name="red", selection_id=selection_id("red"))]
     changes = diff([dead, half], wanted, "c1")
     assert set(map(id, changes.remove)) == {id(dead), id(half)}
     assert changes.attach == tuple(wanted)
@@ -51,14 +56,17 @@ def test_a_living_attachment_survives_the_loss_or_retyping_of_its_nad() -> None:
     assert diff([old], [foreign], "c1").keep == ((old, foreign),)
 
 
-def test_a_refused_element_without_record_is_reported_only() -> None:
-    gone = Rejected(selection_id=element(), ifname="eth1", error=ObjectNotFound("no NAD"))
+def test_a_rejected_selection_without_record_is_reported_only() -> None:
+    gone = Rejected(selection_id=selection_id(), ifname="eth1", error=ObjectNotFound("no NAD"))
     changes = diff([], [gone], "c1")
     assert (changes.rejected, changes.attach, changes.remove) == ((gone,), (), ())
 
 
 def test_the_same_nad_twice_is_two_attachments() -> None:
-    first, second = work("eth1", selection_id=element(ordinal=0)), work("eth2", selection_id=element(ordinal=1))
-    old = record("eth1", selection_id=element(ordinal=0))
+    first, second = (
+        work("eth1", selection_id=selection_id(ordinal=0)),
+        work("eth2", selection_id=selection_id(ordinal=1)),
+    )
+    old = record("eth1", selection_id=selection_id(ordinal=0))
     changes = diff([old], [first, second], "c1")
     assert changes.attach == (second,)

@@ -67,7 +67,7 @@ def test_where_multus_serves_the_node_a_network_is_its_own_or_impossible() -> No
 
 
 def test_a_missing_nad_is_what_the_pod_waits_for() -> None:
-    """By reference: one whose name begins alike wakes nobody."""
+    """By reference: one whose name begins alike wakes no one."""
     nads = NadCache(Registry.load(sample_entry_points))
     with pytest.raises(ObjectNotFound) as raised:
         nads.look_up(NetworkRef(namespace="web", name="lan1"))

@@ -1,4 +1,4 @@
-"""Bad NADs and IPPools are shown although nobody uses them."""
+"""Bad NADs and IPPools are shown although no one uses them."""
 
 import json
 from typing import Any

@@ -11,7 +11,7 @@ from secnet.agent.model.selection import Named, Selection
 from secnet.agent.model.work import Ignored, Rejected, Work
 from secnet.agent.networks.requests import attachment_options_of, build_work, is_outdated
 from secnet.contract import Conflict, NetnsRef, ObjectNotFound
-from secnet_testing.contract_objects import POD, element, network, record
+from secnet_testing.contract_objects import POD, network, record, selection_id
 from secnet_testing.scripted_plugins import Script, toy_registry
 
 SANDBOX = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))
@@ -21,7 +21,7 @@ CONFIG = NetworkConfig(network=network(), network_type="toy", generation=3)
 def build(config: Any = CONFIG, *, error: Any = None, **selection: Any) -> Work | Rejected | Ignored:
     named = Named(
         selection=Selection(index=0, network=network(), **selection),
-        selection_id=element(),
+        selection_id=selection_id(),
         ifname="net1",
         error=error,
     )
@@ -42,11 +42,11 @@ def test_a_request_has_what_the_nad_and_the_selection_say() -> None:
     assert made.ipam.ips == ("10.0.0.5/24",)
 
 
-def test_a_network_of_somebody_else_is_ignored() -> None:
+def test_a_network_of_another_owner_is_ignored() -> None:
     assert isinstance(build(None), Ignored)
 
 
-def test_what_nobody_honours_is_rejected_and_not_dropped() -> None:
+def test_what_no_one_honours_is_rejected_and_not_dropped() -> None:
     for asked in ({"mac": "02:00:00:00:00:01"}, {"ips": ("10.0.0.5",)}, {"cni_args": {"a": 1}}):
         rejected = build(**asked)
         assert isinstance(rejected, Rejected)

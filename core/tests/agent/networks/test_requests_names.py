@@ -17,7 +17,7 @@ def named(text: str, recorded: dict[SelectionId, str] | None = None) -> tuple[Na
     return assign_names(parse_networks(text, "d"), recorded or {})
 
 
-def element(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
+def selection_id(name: str, interface: str = "", ordinal: int = 0) -> SelectionId:
     return SelectionId(network=NetworkRef(namespace="d", name=name), interface=interface, ordinal=ordinal)
 
 
@@ -28,15 +28,15 @@ def test_names_by_position_with_explicit_ones_reserved_first() -> None:
 def test_the_same_network_twice_is_two_attachments() -> None:
     found = named("a,a,a@net1,a")
     assert [item.selection_id for item in found] == [
-        element("a"),
-        element("a", "", 1),
-        element("a", "net1"),
-        element("a", "", 2),
+        selection_id("a"),
+        selection_id("a", "", 1),
+        selection_id("a", "net1"),
+        selection_id("a", "", 2),
     ]
     assert [item.ifname for item in found] == ["eth1", "eth2", "net1", "eth3"]
 
 
-def test_an_interface_used_twice_fails_only_the_later_element() -> None:
+def test_an_interface_used_twice_fails_only_the_later_selection() -> None:
     found = named("a@net1,b,c@net1")
     assert [item.error is None for item in found] == [True, True, False]
     assert isinstance(found[2].error, Conflict)
@@ -45,13 +45,13 @@ def test_an_interface_used_twice_fails_only_the_later_element() -> None:
     assert "$[0]" in found[2].error.message
 
 
-def test_two_elements_alike_in_all_still_have_their_own_identity() -> None:
+def test_two_selections_alike_in_all_still_have_their_own_identity() -> None:
     found = named("a@net1,a@net1")
     assert found[0].selection_id != found[1].selection_id
     assert found[1].error is not None
 
 
-def test_duplicate_macs_fail_the_later_element_whatever_their_case() -> None:
+def test_duplicate_macs_fail_the_later_selection_whatever_their_case() -> None:
     elements = [{"name": "a", "mac": "0A:00:00:00:00:01"}, {"name": "b"}, {"name": "c", "mac": "0a-00-00-00-00-01"}]
     found = named(json.dumps(elements))
     assert [item.error is None for item in found] == [True, True, False]
@@ -61,20 +61,20 @@ def test_duplicate_macs_fail_the_later_element_whatever_their_case() -> None:
 
 
 def test_living_attachments_keep_their_names() -> None:
-    recorded = {element("a"): "eth1", element("c"): "eth3"}
+    recorded = {selection_id("a"): "eth1", selection_id("c"): "eth3"}
     assert [item.ifname for item in named("new,c,a", recorded)] == ["eth2", "eth3", "eth1"]
 
 
 def test_a_living_attachment_wins_over_a_new_explicit_request() -> None:
-    found = named("new@eth1,a", {element("a"): "eth1"})
+    found = named("new@eth1,a", {selection_id("a"): "eth1"})
     assert found[1].ifname == "eth1"
     assert found[1].error is None
     assert isinstance(found[0].error, Conflict)
 
 
-def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_element() -> None:
+def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_selection() -> None:
     elements = [{"name": "new", "mac": "0a:00:00:00:00:01"}, {"name": "a", "mac": "0a:00:00:00:00:01"}]
-    found = named(json.dumps(elements), {element("a"): "eth1"})
+    found = named(json.dumps(elements), {selection_id("a"): "eth1"})
     assert [type(item.error) for item in found] == [Conflict, type(None)]
 
 
@@ -84,8 +84,8 @@ def test_the_hundred_and_first_has_no_name_left() -> None:
     assert (found[100].ifname, type(found[100].error)) == ("", Conflict)
 
 
-def test_an_element_survives_the_journal() -> None:
-    assert from_json(SelectionId, to_json(element("a", "net1", 3))) == element("a", "net1", 3)
+def test_a_selection_id_survives_the_journal() -> None:
+    assert from_json(SelectionId, to_json(selection_id("a", "net1", 3))) == selection_id("a", "net1", 3)
 
 
 PLAN = st.lists(

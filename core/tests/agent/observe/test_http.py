@@ -1,4 +1,4 @@
-"""The HTTP server over real sockets: what it serves, what it refuses, and that nobody can hold it."""
+"""The HTTP server over real sockets: what it serves, what it refuses, and that no one can hold it."""
 
 from __future__ import annotations
 

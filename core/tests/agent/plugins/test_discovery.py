@@ -42,7 +42,7 @@ def test_of_two_of_one_name_the_first_on_the_path_counts(tmp_path: Path, monkeyp
     assert [item.name for item in installed(GROUP) if isinstance(item, EntryPoint)] == ["a"]
 
 
-def test_a_distribution_without_metadata_is_nobody() -> None:
+def test_a_distribution_without_metadata_has_no_name() -> None:
     assert identity(None) == (UNKNOWN_DISTRIBUTION, "?")
     assert who(None) == UNKNOWN_DISTRIBUTION
 

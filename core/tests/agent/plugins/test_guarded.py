@@ -353,7 +353,7 @@ def test_a_plan_for_another_request_is_refused() -> None:
         doing(lambda: Attachment(request=request("eth2"))).plan(ASKED, Call())
 
 
-def test_an_element_of_another_type_is_refused() -> None:
+def test_an_item_of_another_type_is_refused() -> None:
     guarded, _ = backend(leases=(LEASE, "10.0.0.1"))
     with pytest.raises(ContractViolation, match=r"returned '10\.0\.0\.1' from inventory where a tuple of IpamLease"):
         guarded.inventory(Call())

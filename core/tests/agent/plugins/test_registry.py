@@ -217,10 +217,10 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
     assert f"does not say for which contract version it was made, and this secnet has version {CONTRACT_VERSION}" in (
         silent.error.hint
     )
-    told = install(source, "told", dist="told", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "told")
-    assert told is not None
-    assert "does not say" not in told.error.hint
-    assert told.error.message == silent.error.message.replace("thirdparty", "told")
+    explicit = install(source, "explicit", dist="explicit", versions=(CONTRACT_VERSION,)).problem(DRIVERS, "explicit")
+    assert explicit is not None
+    assert "does not say" not in explicit.error.hint
+    assert explicit.error.message == silent.error.message.replace("thirdparty", "explicit")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_plugin_that_is_silent_and_fails_may_be_of_another_version(install: In
         (driver("return no_such_name"), 7),
     ],
 )
-def test_where_it_fails_is_said(install: Install, source: str, line: int) -> None:
+def test_where_it_fails_is_named(install: Install, source: str, line: int) -> None:
     message = only_problem(install(source)).error.message
     assert message.endswith(f"/thirdparty/plugin_of_thirdparty.py, line {line})"), message
 
@@ -280,7 +280,7 @@ def test_a_description_that_raises_when_it_is_checked(install: Install) -> None:
 
 
 @pytest.mark.parametrize("cls", ["", "A B"])
-def test_an_entry_point_that_names_no_class_is_said_to(install: Install, cls: str) -> None:
+def test_an_entry_point_that_names_no_class_is_reported(install: Install, cls: str) -> None:
     problem = only_problem(install(GOOD, cls=cls))
     assert problem.error.message.endswith("which does not name a class as MODULE:CLASS")
     assert 'slot = "MODULE:CLASS"' in problem.error.hint

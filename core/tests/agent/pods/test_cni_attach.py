@@ -1,4 +1,4 @@
-"""The agent as CNI calls see it: Pods that cannot be looked up, and single networks that nobody ends."""
+"""The agent as CNI calls see it: Pods that cannot be looked up, and single networks that no one ends."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_it_says_that_it_lives_before_each_network_that_it_ends(tmp_path: Path) 
 
 def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path) -> None:
     """It had the Pod until the DEL gets it, and told of the sandbox once more."""
-    journal, told = Journal(tmp_path), CniSandboxCache(None)  # type: ignore[arg-type]  # nobody else is asked
+    journal, sandboxes = Journal(tmp_path), CniSandboxCache(None)  # type: ignore[arg-type]  # no one else is asked
     journal.write(record())
     pod = {"metadata": {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid}}
     sandbox = Sandbox(container_id="c1", netns=record().attachment.request.netns)
@@ -107,12 +107,12 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
 
     @contextmanager
     def hold(key: Any, call: Call) -> Iterator[None]:
-        told.register(pod, sandbox)
+        sandboxes.register(pod, sandbox)
         yield
 
     def detach(container_id: str) -> set[Any]:
         calls.append(container_id)
-        assert told.pod_of(container_id) is None
+        assert sandboxes.pod_of(container_id) is None
         return set()
 
     parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "worker", "registry", "checks"))
@@ -121,10 +121,10 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
         **parts,
         controller=controller,  # type: ignore[arg-type]
         sandboxes=SimpleNamespace(detach=detach),  # type: ignore[arg-type]
-        cni_sandboxes=told,
+        cni_sandboxes=sandboxes,
         journal=journal,
         deadline=5.0,
     )
     attacher.detach_sandbox("c1")
     assert calls == ["c1"]
-    assert told.pod_of("c1") is None
+    assert sandboxes.pod_of("c1") is None

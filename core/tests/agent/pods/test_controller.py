@@ -26,7 +26,7 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 
 class Faulty:
-    """Work for a Pod that fails once, in a way that nobody thought of: no known input makes the real one do so."""
+    """Work for a Pod that fails once, in a way that no one thought of: no known input makes the real one do so."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -103,7 +103,7 @@ def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: s
         assert controller.stop(10)
 
 
-class Told:
+class RecordingPublisher:
     """A publisher that keeps what it is told."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Told:
 
 
 @pytest.mark.parametrize(
-    ("listed", "there", "told"),
+    ("listed", "there", "reported"),
     [
         ("u1", "u1", ["u1"]),
         (None, "u1", ["u1"]),
@@ -125,7 +125,7 @@ class Told:
     ids=["known", "before the watch tells of it", "its end was dealt with", "a later Pod of the name"],
 )
 def test_a_failure_is_not_reported_for_a_pod_that_is_gone(
-    tmp_path: Path, listed: str | None, there: str | None, told: list[str]
+    tmp_path: Path, listed: str | None, there: str | None, reported: list[str]
 ) -> None:
     """Its report would stay until the next start."""
 
@@ -137,7 +137,7 @@ def test_a_failure_is_not_reported_for_a_pod_that_is_gone(
             raise ObjectNotFound("no such Pod")
         return pod(there)
 
-    pods, publisher = PodTable("node-1"), Told()
+    pods, publisher = PodTable("node-1"), RecordingPublisher()
     if listed is not None:
         pods.update(pod(listed))
     nothing: Any = SimpleNamespace()
@@ -153,7 +153,7 @@ def test_a_failure_is_not_reported_for_a_pod_that_is_gone(
         workers=1,
     )
     controller.report_failure(("default", "web"), pod("u1"), Unavailable("no bridge"))
-    assert [report.pod.uid for report in publisher.reports if report is not None] == told
+    assert [report.pod.uid for report in publisher.reports if report is not None] == reported
     assert len(controller.queue) == (1 if listed is None and there is not None else 0)
 
 

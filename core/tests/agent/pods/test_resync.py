@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from secnet.agent.base.queue import WorkQueue
-from secnet.agent.model.pod import PodKey
 from secnet.agent.pods._resync import ResyncScheduler, Round
 
 A, B, C = (("default", name) for name in "abc")
@@ -39,26 +38,12 @@ def test_no_one_is_there() -> None:
     assert Round().begin(set()) == (None, ())
 
 
-def test_a_pod_is_verified_once_for_each_time_that_it_is_added() -> None:
+def test_a_pod_that_is_added_is_due_until_a_worker_takes_it() -> None:
     scheduler = ResyncScheduler(WorkQueue(lambda key: None, 0))
     scheduler.all([A, A])
-    assert [scheduler.take(A), scheduler.take(A), scheduler.take(B)] == [True, False, False]
-
-
-class _Raced(set[PodKey]):
-    """A thread adds the Pod right after a look whether it is there: no test can hit that moment with a real thread."""
-
-    raced = False
-
-    def __contains__(self, key: object) -> bool:
-        found = super().__contains__(key)
-        self.add(A)
-        self.raced = True
-        return found
-
-
-def test_a_pod_that_is_added_while_its_turn_comes_is_verified_the_next_time() -> None:
-    scheduler = ResyncScheduler(WorkQueue(lambda key: None, 0))
-    scheduler._due = due = _Raced()
-    assert not scheduler.take(A)
-    assert scheduler.take(A) == due.raced
+    assert scheduler.due == {A}
+    scheduler.due.remove(A)
+    scheduler.resync_in_turn([A, B])
+    assert scheduler.due == {A}, "the others come after it"
+    scheduler.go_on(A)
+    assert scheduler.due == {A, B}

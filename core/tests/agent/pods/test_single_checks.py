@@ -1,4 +1,4 @@
-"""What callers of the CNI plugin made is checked like everything else, but never made anew."""
+"""What callers of the CNI plugin made is checked like everything else, but never made again."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_deviates_is_shown_until_it_is_right_again_and_left_alone(scene: Sc
     assert not {"detach", "attach"} & set(scene.rig.script.log)
     del scene.rig.script.instead["check"]
     assert scene.found() == []
-    assert set(scene.held) == {(POD.namespace, POD.name)}, "nobody else works on the Pod meanwhile"
+    assert set(scene.held) == {(POD.namespace, POD.name)}, "no one else works on the Pod meanwhile"
 
 
 def test_a_lost_lease_is_listed_again(scene: Scene) -> None:

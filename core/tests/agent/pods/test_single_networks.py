@@ -78,7 +78,7 @@ def test_what_is_there_is_ended(attacher: NodeAttacher, journal: Journal) -> Non
 def test_a_pod_that_is_worked_on_for_too_long_is_an_error(
     attacher: NodeAttacher, journal: Journal, queue: WorkQueue
 ) -> None:
-    """The record stays Attached, so nobody but the caller would ever try again."""
+    """The record stays Attached, so no one but the caller would ever try again."""
     held, done = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -184,7 +184,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
         assert attached.rig.script.log.count("check_lease") == looks
     lost(attached, "AddressNotListed")
     attached.sync(None, verify=True)
-    assert attached.rig.journal.records() == (attached.record,), "nobody else has it"
+    assert attached.rig.journal.records() == (attached.record,), "no one else has it"
     attached.rig.script.instead["check_lease"] = fail(Unavailable("no pools"))
     attached.sync(None, verify=True)
     assert attached.rig.journal.records() == (attached.record,), "nothing is known"
@@ -195,7 +195,7 @@ def test_what_outlives_its_pod_has_its_addresses_listed_again_at_each_look(attac
     assert attached.rig.journal.records() == ()
 
 
-def test_an_address_that_is_given_to_another_is_a_deviation(attached: Scene) -> None:
+def test_an_address_that_is_given_to_another_is_drift(attached: Scene) -> None:
     lost(attached, ADDRESS_OF_ANOTHER)
     error = attached.error()
     assert error is not None

@@ -171,7 +171,7 @@ def test_an_object_is_watched_while_a_pod_waits_for_it_and_no_other_is(
     assert set(woken.keys) == {A, B}
     _until(lambda: woken.versions[-1:] == [released], "the next attempt is known to be later than this change")
     waiters.note(A, _busy("vlan10"), released)
-    assert len(woken.keys) == 2, "so the same change wakes nobody twice"
+    assert len(woken.keys) == 2, "so the same change wakes no one twice"
     asked = api.requests(TOKEN)
     assert [(item["verb"], item["resource"]) for item in asked] == [("list", "ippools"), ("watch", "ippools")]
     assert all("?fieldSelector=metadata.name%3Dvlan10&" in item["path"] for item in asked)
@@ -179,7 +179,7 @@ def test_an_object_is_watched_while_a_pod_waits_for_it_and_no_other_is(
     assert waiters.watched() == {_ref("vlan10")}
     waiters.note(B, [], 0)
     assert waiters.watched() == frozenset()
-    _until(lambda: api.watches == 0, "nobody waits, nothing is watched")
+    _until(lambda: api.watches == 0, "no one waits, nothing is watched")
     assert not [thread.name for thread in threading.enumerate() if thread.name == "watch-IPPool"]
 
 

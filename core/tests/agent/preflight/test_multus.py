@@ -23,7 +23,7 @@ def conf(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(tmp_path: Path, conf: Path) -> Callable[..., Multus]:
-    """An agent's view, which looks anew at every call."""
+    """An agent's view, which looks again at every call."""
 
     def make(**settings: object) -> Multus:
         given = Settings(node_name="n1", state_dir=tmp_path / "state", cni_conf_dir=conf.parent, **settings)  # type: ignore[arg-type]

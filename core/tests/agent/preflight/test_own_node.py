@@ -13,13 +13,13 @@ from secnet_testing.kubeapi.process import KubeApiProcess
 THERE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}}
 
 
-def told(boot: object) -> dict[str, object]:
+def node_with_boot_id(boot: object) -> dict[str, object]:
     """The Node as a kubelet keeps it."""
     return THERE | {"status": {"nodeInfo": {"bootID": boot}}}
 
 
 class Watched:
-    """The look of an agent that is named worker-1. lists: how often its watch began anew. now: its clock."""
+    """The look of an agent that is named worker-1. lists: how often its watch began again. now: its clock."""
 
     def __init__(self, api: KubeApiProcess, reader: Any) -> None:
         self._api = api
@@ -83,25 +83,25 @@ def test_a_node_that_was_found_is_looked_up_again_only_with_a_new_list(watched: 
 @pytest.mark.parametrize("before", [THERE, 404])
 def test_an_api_that_does_not_answer_changes_nothing(watched: Watched, before: object) -> None:
     watched.look(before)
-    told = watched.node.missing()
+    problem = watched.node.missing()
     watched.lists += 1
     assert not watched.look(503)
-    assert watched.node.missing() == told
+    assert watched.node.missing() == problem
 
 
 def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
-    assert not watched.node.may_begin(), "nobody knows yet"
-    assert not watched.look(told("elsewhere"))
+    assert not watched.node.may_begin(), "no one knows yet"
+    assert not watched.look(node_with_boot_id("elsewhere"))
     assert (watched.node.may_begin(), watched.node.is_another(), watched.node.is_sure()) == (False, True, False)
     assert "has not reported this boot yet" in watched.node.missing()
     assert watched.notes == [True], "just after a boot that is no error"
     with pytest.raises(NotReady, match="another machine's"):
         watched.clearance.require()
     watched.now += 119
-    assert not watched.look(told("elsewhere"))
+    assert not watched.look(node_with_boot_id("elsewhere"))
     assert watched.notes == [True]
     watched.now += 1
-    assert not watched.look(told("elsewhere"))
+    assert not watched.look(node_with_boot_id("elsewhere"))
     assert watched.notes == [False]
     for part in ("its bootID is elsewhere, here it is here", "correct nodeName", "NODE_NAME"):
         assert part in watched.node.missing()
@@ -109,29 +109,31 @@ def test_the_node_of_another_machine_is_not_ours(watched: Watched) -> None:
 
 
 def test_a_kubelet_that_tells_of_the_boot_ends_the_wait(watched: Watched) -> None:
-    watched.look(told("before"))
-    assert watched.look(told("here"))
+    watched.look(node_with_boot_id("before"))
+    assert watched.look(node_with_boot_id("here"))
     watched.clearance.require()
     assert (watched.node.missing(), watched.notes) == ("", [])
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, True)
 
 
-@pytest.mark.parametrize("answer", [THERE, told(""), 403, 404])
+@pytest.mark.parametrize("answer", [THERE, node_with_boot_id(""), 403, 404])
 def test_without_a_boot_id_nothing_is_compared_and_nothing_is_sure(watched: Watched, answer: object) -> None:
     watched.look(answer)
     watched.clearance.require()
     assert (watched.node.may_begin(), watched.node.is_sure()) == (True, False)
 
 
-@pytest.mark.parametrize("node", [told(None), THERE | {"status": None}, THERE | {"status": {"nodeInfo": None}}, {}])
+@pytest.mark.parametrize(
+    "node", [node_with_boot_id(None), THERE | {"status": None}, THERE | {"status": {"nodeInfo": None}}, {}]
+)
 def test_a_node_without_a_boot_id(node: dict[str, object]) -> None:
     assert boot_of(node) == ""
 
 
-def test_a_node_that_turns_another_machines_is_told(watched: Watched) -> None:
-    watched.look(told("here"))
+def test_a_node_that_turns_another_machines_is_reported(watched: Watched) -> None:
+    watched.look(node_with_boot_id("here"))
     watched.lists += 1
-    assert not watched.look(told("elsewhere"))
+    assert not watched.look(node_with_boot_id("elsewhere"))
     assert watched.node.is_another()
 
 

@@ -115,7 +115,7 @@ def test_a_sandbox_whose_namespace_is_gone_is_not_awaited() -> None:
     assert not cni_sandboxes.is_awaited("new")
 
 
-def test_a_glance_shows_what_was_registered_as_long_as_its_namespace_stands(living: Sandbox) -> None:
+def test_a_fingerprint_shows_what_was_registered_as_long_as_its_namespace_stands(living: Sandbox) -> None:
     cni_sandboxes = CniSandboxCache(Others("old"))
     cni_sandboxes.register(pod(), living)
     assert cni_sandboxes.fingerprint(pod()) == "new"

@@ -1,4 +1,4 @@
-"""Which sandboxes live: a path that cannot be looked at is no sign of death, and keeps nobody from looking at others."""
+"""Which sandboxes live: a path that cannot be looked at is no sign of death, and keeps no one from looking at others."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Source:
 
     def __init__(self) -> None:
         self.ended: set[str] = set()
-        self.glances: dict[str, Hashable] = {}
+        self.fingerprints: dict[str, Hashable] = {}
 
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         raise NotImplementedError
 
     def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
-        return self.glances[pod["metadata"]["name"]]
+        return self.fingerprints[pod["metadata"]["name"]]
 
     def container_of(self, pod: Mapping[str, Any]) -> str | None:
         return None
@@ -67,7 +67,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-def lookout(source: Source, journal: Journal, *names: str) -> SandboxMonitor:
+def monitor(source: Source, journal: Journal, *names: str) -> SandboxMonitor:
     pods = PodTable("n")
     for name in names:
         pods.update(pod(name))
@@ -94,18 +94,18 @@ def test_a_sandbox_outlives_its_pod_as_long_as_no_one_says_that_it_ended(unreada
 
 def test_only_what_changed_is_checked(journal: Journal) -> None:
     source = Source()
-    source.glances = {"a": 1, "b": 1}
-    look = lookout(source, journal, "a", "b")
+    source.fingerprints = {"a": 1, "b": 1}
+    look = monitor(source, journal, "a", "b")
     assert sorted(look.changed()) == [("default", "a"), ("default", "b")]
     assert look.changed() == []
-    source.glances["b"] = 2
+    source.fingerprints["b"] = 2
     assert look.changed() == [("default", "b")]
 
 
 def test_the_end_of_a_sandbox_whose_pod_is_gone_is_seen(journal: Journal, unreadable: NetnsRef) -> None:
     journal.write(at(record(), unreadable))
     source = Source()
-    look = lookout(source, journal)
+    look = monitor(source, journal)
     assert look.changed() == [("default", "web")]
     assert look.changed() == []
     source.ended.add("c1")
@@ -114,20 +114,20 @@ def test_the_end_of_a_sandbox_whose_pod_is_gone_is_seen(journal: Journal, unread
 
 def test_a_look_that_fails_stops_no_other(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
-    source.glances = {"b": 1}  # the look at a raises
-    look = lookout(source, journal, "a", "b")
+    source.fingerprints = {"b": 1}  # the look at a raises
+    look = monitor(source, journal, "a", "b")
     with caplog.at_level(logging.ERROR):
         assert ("default", "b") in look.changed()
     assert "Pod default/a cannot be checked" in caplog.text
-    source.glances["b"] = 2
+    source.fingerprints["b"] = 2
     assert look.changed() == [("default", "b")]
-    source.glances["a"] = 1
+    source.fingerprints["a"] = 1
     assert look.changed() == [("default", "a")]
 
 
 def test_all_is_settled_once_each_pod_has_its_sandbox(journal: Journal) -> None:
     source = Source()
-    source.glances = {"a": 1, "b": None}
+    source.fingerprints = {"a": 1, "b": None}
     pods = PodTable("n")
     look = SandboxMonitor(source, journal, pods, asks_for_networks)
     for name in "ab":
@@ -135,10 +135,10 @@ def test_all_is_settled_once_each_pod_has_its_sandbox(journal: Journal) -> None:
     assert not look.is_settled()
     look.changed()
     assert not look.is_settled()
-    source.glances["b"] = 1
+    source.fingerprints["b"] = 1
     look.changed()
     assert look.is_settled()
-    source.glances["c"] = 1
+    source.fingerprints["c"] = 1
     pods.update(pod("c"))
     assert not look.is_settled()
     look.changed()
@@ -147,7 +147,7 @@ def test_all_is_settled_once_each_pod_has_its_sandbox(journal: Journal) -> None:
 
 def test_a_pod_that_has_finished_waits_for_no_sandbox(journal: Journal) -> None:
     source = Source()
-    source.glances = {"a": None}
+    source.fingerprints = {"a": None}
     pods = PodTable("n")
     look = SandboxMonitor(source, journal, pods, asks_for_networks)
     pods.update(pod("a") | {"status": {"phase": "Succeeded"}})
@@ -157,7 +157,7 @@ def test_a_pod_that_has_finished_waits_for_no_sandbox(journal: Journal) -> None:
 
 def test_nothing_is_settled_while_a_sandbox_outlives_its_pod(journal: Journal, unreadable: NetnsRef) -> None:
     journal.write(at(record(), unreadable))
-    look = lookout(Source(), journal)
+    look = monitor(Source(), journal)
     look.changed()
     assert not look.is_settled()
 
@@ -165,7 +165,7 @@ def test_nothing_is_settled_while_a_sandbox_outlives_its_pod(journal: Journal, u
 def test_a_pod_recreated_has_no_sandbox_yet(journal: Journal) -> None:
     """As one of a StatefulSet, between two looks."""
     source = Source()
-    source.glances = {"a": 1}
+    source.fingerprints = {"a": 1}
     pods = PodTable("n")
     look = SandboxMonitor(source, journal, pods, asks_for_networks)
     pods.update(pod("a"))

@@ -25,7 +25,7 @@ def pod(**changes: Any) -> dict[str, Any]:
         (pod(status={"phase": "Succeeded"}), True),
         (pod(status={"phase": "Running", "podIPs": [{"ip": "192.0.2.7"}]}), True),
     ],
-    ids=["nothing", "condition", "label", "annotation", "another Pod", "it ended", "a sandbox made anew"],
+    ids=["nothing", "condition", "label", "annotation", "another Pod", "it ended", "a sandbox made again"],
 )
 def test_only_what_may_change_its_networks_matters(changed: dict[str, Any], matters: bool) -> None:
     table = PodTable("node-1")

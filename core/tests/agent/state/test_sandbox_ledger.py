@@ -8,7 +8,7 @@ import pytest
 from secnet.agent.state.sandbox_ledger import SandboxLedger
 
 
-def test_it_is_remembered_by_the_next_process_until_nobody_names_it(tmp_path: Path) -> None:
+def test_it_is_remembered_by_the_next_process_until_no_one_names_it(tmp_path: Path) -> None:
     ledger = SandboxLedger(tmp_path)
     for each in ("c1", "c2", "c1"):
         ledger.add(each)

@@ -73,7 +73,7 @@ def test_a_sandbox_that_is_not_there_yet_needs_no_condition() -> None:
     assert condition_of(pod(), report(waiting, error=error)) is None
 
 
-def test_an_edited_nad_or_a_deleted_pool_takes_no_living_pod_out_of_service_but_a_deviation_does() -> None:
+def test_an_edited_nad_or_a_deleted_pool_takes_no_living_pod_out_of_service_but_drift_does() -> None:
     def degraded(reason: str) -> NetworkReport:
         error = ErrorInfo(reason=reason, message="x")
         return NetworkReport(network="default/blue", interface="eth1", phase="Degraded", error=error)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from secnet.agent.model.report import FAILED, PENDING
 from secnet.agent.model.work import Rejected
-from secnet.agent.status.failures import failed_report, fault_report, gone_report, outlived_error, rejected_report
+from secnet.agent.status.failures import (
+    failed_report,
+    gone_report,
+    internal_error_report,
+    outlived_error,
+    rejected_report,
+)
 from secnet.contract import Cancelled, Gone, NotReady, SecnetError, Unsupported
-from secnet_testing.contract_objects import POD, element, record, work
+from secnet_testing.contract_objects import POD, record, selection_id, work
 
 
 @pytest.mark.parametrize(
@@ -20,7 +26,7 @@ def test_a_failed_attach_is_tried_again_unless_only_a_new_input_helps(error: Sec
 
 
 def test_a_rejected_network() -> None:
-    report = rejected_report(Rejected(selection_id=element(), ifname="net1", error=Unsupported("no mac")))
+    report = rejected_report(Rejected(selection_id=selection_id(), ifname="net1", error=Unsupported("no mac")))
     assert (report.phase, report.network, report.interface) == (FAILED, "default/blue", "net1")
     assert report.error is not None
     assert report.error.reason == "Unsupported"
@@ -32,7 +38,7 @@ def test_an_attachment_that_went() -> None:
 
 
 def test_a_fault_of_the_agent_leaves_the_networks_as_they_were() -> None:
-    report = fault_report(POD, [record("eth1"), record("eth2")], ValueError("odd"))
+    report = internal_error_report(POD, [record("eth1"), record("eth2")], ValueError("odd"))
     assert report.error is not None
     assert "ValueError: odd" in report.error.message
     assert [network.phase for network in report.networks] == ["Attached", "Attached"]

@@ -23,11 +23,11 @@ from secnet.contract import ErrorInfo, PodRef
 from secnet_testing.contract_objects import record
 
 KEY = ("default", "web")
-TOLD = [{"name": "default/blue", "interface": "eth1", "default": False, "secnet.io/owner": "secnet"}]
+REPORTED = [{"name": "default/blue", "interface": "eth1", "default": False, "secnet.io/owner": "secnet"}]
 NO_SANDBOX = ErrorInfo(reason="NotReady", message="no living sandbox", retryable=True)
 
 
-class Told:
+class World:
     """A Pod, and one publisher. what: `Publisher`'s further arguments."""
 
     def __init__(self, folder: Path, **what: Any) -> None:
@@ -61,7 +61,7 @@ class Told:
 
     def conclude(self) -> None:
         """Another agent told that all is attached."""
-        self.edit(TOLD)
+        self.edit(REPORTED)
         condition = {"type": CONDITION_TYPE, "status": "True", "reason": "Attached"}
         self.cluster.set_condition("web", "default", self.ref.uid, condition)
 
@@ -101,93 +101,95 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    return Told(tmp_path)
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
 
 
-@pytest.mark.parametrize("result", [Told.waiting, lambda told: SyncResult(report=None)])
-def test_of_a_pod_that_never_was_here_nothing_is_taken_back(told: Told, result: Callable[[Told], SyncResult]) -> None:
-    told.conclude()
-    told.publish(result(told))
-    assert (told.status, told.condition) == (TOLD, "True")
+@pytest.mark.parametrize("result", [World.waiting, lambda world: SyncResult(report=None)])
+def test_of_a_pod_that_never_was_here_nothing_is_taken_back(
+    world: World, result: Callable[[World], SyncResult]
+) -> None:
+    world.conclude()
+    world.publish(result(world))
+    assert (world.status, world.condition) == (REPORTED, "True")
 
 
 def test_of_a_pod_that_surely_is_here_it_is(tmp_path: Path) -> None:
     """As after a boot: the records are gone, and what was told before is not true any more."""
-    told = Told(tmp_path, is_here=lambda pod: True)
-    told.conclude()
-    told.publish(told.waiting())
-    assert (told.status, told.condition) == ([], "False")
+    world = World(tmp_path, is_here=lambda pod: True)
+    world.conclude()
+    world.publish(world.waiting())
+    assert (world.status, world.condition) == ([], "False")
 
 
 def test_of_a_pod_with_a_record_of_an_earlier_agent_it_is(tmp_path: Path) -> None:
     recorded: list[PodRef] = []
-    first = Told(tmp_path)
+    first = World(tmp_path)
     recorded.append(first.ref)
     first.conclude()
-    second = Told(tmp_path, recorded=recorded)
+    second = World(tmp_path, recorded=recorded)
     second.publish(second.waiting())
     assert (second.status, second.condition) == ([], "False")
 
 
-def test_of_a_pod_that_had_a_sandbox_here_it_is(told: Told) -> None:
-    told.publish(told.attached())
-    assert (len(told.status), told.condition) == (2, "True")
-    told.publish(told.waiting())
-    assert told.status == []
+def test_of_a_pod_that_had_a_sandbox_here_it_is(world: World) -> None:
+    world.publish(world.attached())
+    assert (len(world.status), world.condition) == (2, "True")
+    world.publish(world.waiting())
+    assert world.status == []
 
 
-def test_why_a_sandbox_failed_is_reported_over_what_stands_there(told: Told) -> None:
-    told.conclude()
+def test_why_a_sandbox_failed_is_reported_over_what_stands_there(world: World) -> None:
+    world.conclude()
     failed = SyncResult(
-        report=PodReport(pod=told.ref, error=ErrorInfo(reason="Conflict", message="x", retryable=False))
+        report=PodReport(pod=world.ref, error=ErrorInfo(reason="Conflict", message="x", retryable=False))
     )
-    told.publish(failed, here=True)
-    assert (told.status, told.condition) == ([], "False")
+    world.publish(failed, here=True)
+    assert (world.status, world.condition) == ([], "False")
 
 
-def test_a_pod_recreated_is_not_the_one_that_was_here(told: Told) -> None:
-    told.publish(told.attached())
-    told.store.delete("Pod", "web", "default")
-    told.store.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}})
-    told.conclude()
-    told.publish(told.waiting())
-    assert (told.status, told.condition) == (TOLD, "True")
+def test_a_pod_recreated_is_not_the_one_that_was_here(world: World) -> None:
+    world.publish(world.attached())
+    world.store.delete("Pod", "web", "default")
+    world.store.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}})
+    world.conclude()
+    world.publish(world.waiting())
+    assert (world.status, world.condition) == (REPORTED, "True")
 
 
-def rival(told: Told) -> list[str]:
+def rival(world: World) -> list[str]:
     """Somebody takes our entries away, and we hear of it."""
-    told.edit([{"name": "other", "default": True}])
-    return told.publish(told.attached())
+    world.edit([{"name": "other", "default": True}])
+    return world.publish(world.attached())
 
 
 def test_a_writer_that_changes_our_entries_again_and_again_is_corrected_ever_more_slowly(
-    told: Told, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told.publish(told.attached())
-    assert [rival(told) for _ in range(5)] == [[]] * 5, "five times at once"
+    world.publish(world.attached())
+    assert [rival(world) for _ in range(5)] == [[]] * 5, "five times at once"
     corrected = []
     for second in range(600):
-        told.now = float(second)
-        if rival(told) == []:
+        world.now = float(second)
+        if rival(world) == []:
             corrected.append(second)
     assert corrected == [1, 3, 7, 15, 31, 63, 127, 255, 511]
     assert len([line for line in caplog.messages if "keeps changing" in line]) == 1
-    told.now = 511.0 + 300
-    assert told.publish(told.attached()) == [], "the last one is put right as well"
-    assert [entry["name"] for entry in told.status] == ["other", "default/blue"]
+    world.now = 511.0 + 300
+    assert world.publish(world.attached()) == [], "the last one is put right as well"
+    assert [entry["name"] for entry in world.status] == ["other", "default/blue"]
 
 
-def test_news_of_ours_is_reported_at_once_and_peace_forgets_the_quarrel(told: Told) -> None:
-    told.publish(told.attached())
-    while rival(told) == []:
+def test_news_of_ours_is_reported_at_once_and_peace_forgets_the_quarrel(world: World) -> None:
+    world.publish(world.attached())
+    while rival(world) == []:
         pass
-    news = SyncResult(report=PodReport(pod=told.ref, container_id="c1"), records=(record("eth2", pod=told.ref),))
-    assert told.publish(news) == []
-    while rival(told) == []:
+    news = SyncResult(report=PodReport(pod=world.ref, container_id="c1"), records=(record("eth2", pod=world.ref),))
+    assert world.publish(news) == []
+    while rival(world) == []:
         pass
-    told.now = 601.0
-    assert [rival(told) for _ in range(5)] == [[]] * 5
+    world.now = 601.0
+    assert [rival(world) for _ in range(5)] == [[]] * 5
 
 
 class Counted(Reports):
@@ -201,23 +203,23 @@ class Counted(Reports):
 
 
 @pytest.fixture
-def counted(tmp_path: Path) -> Told:
-    return Told(tmp_path, reports=Counted(tmp_path / "run"))
+def counted(tmp_path: Path) -> World:
+    return World(tmp_path, reports=Counted(tmp_path / "run"))
 
 
-def _written(told: Told) -> int:
-    assert isinstance(told.publisher._reports, Counted)
-    return told.publisher._reports.written
+def _written(world: World) -> int:
+    assert isinstance(world.publisher._reports, Counted)
+    return world.publisher._reports.written
 
 
-def _settle(told: Told, result: SyncResult) -> None:
+def _settle(world: World, result: SyncResult) -> None:
     """Told, and seen again with what was told."""
-    told.publish(result)
-    told.settle()
-    told.publish_as_seen(result)
+    world.publish(result)
+    world.settle()
+    world.publish_as_seen(result)
 
 
-def test_what_was_published_already_is_not_published_again(counted: Told) -> None:
+def test_what_was_published_already_is_not_published_again(counted: World) -> None:
     result = counted.attached()
     _settle(counted, result)
     before = _written(counted)
@@ -226,7 +228,7 @@ def test_what_was_published_already_is_not_published_again(counted: Told) -> Non
 
 
 @pytest.mark.parametrize("change", ["report", "records", "pod", "file", "waiting"])
-def test_whatever_differs_is_reported(counted: Told, tmp_path: Path, change: str) -> None:
+def test_whatever_differs_is_reported(counted: World, tmp_path: Path, change: str) -> None:
     result = counted.attached()
     _settle(counted, result)
     before = _written(counted)
@@ -245,7 +247,7 @@ def test_whatever_differs_is_reported(counted: Told, tmp_path: Path, change: str
     assert _written(counted) == before + 1
 
 
-def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: Told) -> None:
+def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: World) -> None:
     result = counted.attached()
     _settle(counted, result)
     before = _written(counted)
@@ -256,7 +258,7 @@ def test_now_and_then_it_is_compared_with_what_stands_in_the_pod(counted: Told) 
     assert _written(counted) == before + 1
 
 
-def test_what_was_removed_from_the_pod_is_put_back(counted: Told) -> None:
+def test_what_was_removed_from_the_pod_is_put_back(counted: World) -> None:
     result = counted.attached()
     _settle(counted, result)
     counted.edit([])
@@ -265,7 +267,7 @@ def test_what_was_removed_from_the_pod_is_put_back(counted: Told) -> None:
     assert json.loads(counted.pod["metadata"]["annotations"][STATUS_ANNOTATION])[-1]["interface"] == "eth1"
 
 
-def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: Told) -> None:
+def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: World) -> None:
     made = record(pod=counted.ref)
     error = ErrorInfo(reason="Degraded", message="down", retryable=False)
     report = PodReport(pod=counted.ref, container_id="c1", networks=(network_report(made, error),))
@@ -278,7 +280,7 @@ def test_who_waits_for_a_newer_look_at_a_failure_gets_it(counted: Told) -> None:
     assert _written(counted) == before + 1
 
 
-def test_a_pod_that_could_not_be_found_is_reported_the_next_time(counted: Told) -> None:
+def test_a_pod_that_could_not_be_found_is_reported_the_next_time(counted: World) -> None:
     result = counted.attached()
     pod = counted.pod
     counted.settle()

@@ -161,7 +161,7 @@ _JSON = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), _JSON, min_size=1), min_size=1, max_size=3))
-def test_what_json_can_say_is_read_as_said(values: list[Any]) -> None:
+def test_what_json_can_say_is_read_as_written(values: list[Any]) -> None:
     assert [d.value for d in parse_json("\n".join(json.dumps(value) for value in values))] == values
     assert [d.value for d in parse_yaml(yaml.safe_dump_all(values))] == values
 

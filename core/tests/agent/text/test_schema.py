@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.text.schema import Problem, SchemaFault, Validator
+from secnet.agent.text.schema import InvalidSchema, Problem, Validator
 from secnet.contract import freeze
 
 
@@ -88,10 +88,10 @@ def test_frozen_data_is_data() -> None:
 
 @pytest.mark.parametrize("schema", [{"type": "objekt"}, {"minimum": "1"}, {"properties": 5}])
 def test_a_schema_that_is_none(schema: dict[str, Any]) -> None:
-    with pytest.raises(SchemaFault, match="draft 2020-12"):
+    with pytest.raises(InvalidSchema, match="draft 2020-12"):
         Validator(schema, "x")
 
 
 def test_a_reference_that_leads_nowhere() -> None:
-    with pytest.raises(SchemaFault, match="none"):
+    with pytest.raises(InvalidSchema, match="none"):
         problems({"$ref": "#/$defs/none"}, 1)

@@ -49,17 +49,17 @@ class Card:
         """The device under a link of the host; empty if it is none of a card."""
         return link.parent_device if link.parent_bus in ("pci", "auxiliary") else ""
 
-    def can_be_told(self, kernel: Rtnl, function: Function) -> bool:
+    def can_configure(self, kernel: Rtnl, function: Function) -> bool:
         """Whether the physical function has a link on the host: one that a program took (vfio, DPDK) has none."""
         return self._uplink(kernel, function) is not None
 
     def vf(self, kernel: Rtnl, function: Function) -> VirtualFunction:
         """What the physical function keeps for this one."""
-        return kernel.virtual_function(self._told(kernel, function), function.number or 0)
+        return kernel.virtual_function(self._pf_index(kernel, function), function.number or 0)
 
     def set_vf(self, kernel: Rtnl, function: Function, attribute: str, value: Value) -> None:
         """Set one of ATTRIBUTES. What the card refuses is raised as the kernel's words say."""
-        index, number = self._told(kernel, function), function.number or 0
+        index, number = self._pf_index(kernel, function), function.number or 0
         setters: dict[str, Callable[..., None]] = {
             "vlan": kernel.set_vf_vlan,
             "mac": kernel.set_vf_mac,
@@ -74,7 +74,7 @@ class Card:
         name = self.functions.uplink(function.parent)
         return kernel.link(name) if name else None
 
-    def _told(self, kernel: Rtnl, function: Function) -> int:
+    def _pf_index(self, kernel: Rtnl, function: Function) -> int:
         link = self._uplink(kernel, function)
         if link is None:
             raise no_uplink(function)

@@ -72,8 +72,8 @@ class SriovDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with privileges and a sysfs to look into. Whether there are functions is a matter of each request."""
-        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
-            return ProbeReport(ready=False, message=trouble)
+        if problem := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=problem)
         devices = self.host.sysfs_root / "bus" / "pci" / "devices"
         if not devices.is_dir():
             return ProbeReport(ready=False, message=f"{devices} does not exist; mount sysfs, on a host with a PCI bus")

@@ -162,7 +162,7 @@ def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) 
     prior: dict[str, Any] = {"driver": function.driver}
     if link is not None:
         prior |= {"name": link.name, "alias": link.alias, "mac": link.mac, "mtu": link.mtu, "up": link.up}
-    if under_card(function) and tools.card.can_be_told(kernel, function):
+    if under_card(function) and tools.card.can_configure(kernel, function):
         prior["vf"] = prior_of(tools.card.vf(kernel, function))
     return prior
 

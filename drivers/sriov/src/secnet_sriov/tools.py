@@ -56,4 +56,4 @@ def is_kept(card: Card, kernel: Rtnl, function: Function, prior: Mapping[str, An
 
     It does not while it has no link on the host: then nothing of it is set, and nothing restored.
     """
-    return under_card(function) and ("vf" in prior if is_known(prior) else card.can_be_told(kernel, function))
+    return under_card(function) and ("vf" in prior if is_known(prior) else card.can_configure(kernel, function))

@@ -83,8 +83,8 @@ class VlanDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with privileges, a configured bridge and an OVSDB server that answers."""
-        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
-            return ProbeReport(ready=False, message=trouble)
+        if problem := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=problem)
         if not self._config.bridges:
             return ProbeReport(ready=False, message="no bridge is configured; add ovsBridges to the node configuration")
         try:

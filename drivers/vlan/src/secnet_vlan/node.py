@@ -46,22 +46,22 @@ class NodeWork:
         self._call = call
         self._findings: list[Finding] = []
 
-    def reconcile(self, wanted: NodeConfig) -> NodeReport:
+    def reconcile(self, desired: NodeConfig) -> NodeReport:
         """Make the node as wanted. Raises Unavailable while Open vSwitch is away."""
-        self._retire_uplinks(wanted)
-        self._retire_bridges(wanted)
+        self._retire_uplinks(desired)
+        self._retire_bridges(desired)
         adopted = []
-        for bridge in wanted.bridges:
+        for bridge in desired.bridges:
             with self._reported():
-                state = self._bridge(bridge, wanted.datapath_type)
+                state = self._bridge(bridge, desired.datapath_type)
                 if state.owner != self._owner:
                     adopted.append(bridge.name)
                 for name in bridge.uplinks:
                     with self._reported():
                         self._uplink(bridge, name)
         details = {
-            "bridges": [bridge.name for bridge in wanted.bridges],
-            "uplinks": {bridge.name: list(bridge.uplinks) for bridge in wanted.bridges},
+            "bridges": [bridge.name for bridge in desired.bridges],
+            "uplinks": {bridge.name: list(bridge.uplinks) for bridge in desired.bridges},
             "adopted": adopted,
         }
         return NodeReport(findings=tuple(self._findings), details=details)
@@ -76,10 +76,10 @@ class NodeWork:
             message = f"{exc.subject}: {exc.message}; {exc.hint}"
             self._findings.append(Finding(code=exc.reason, message=message, repairable=exc.retryable))
 
-    def _retire_uplinks(self, wanted: NodeConfig) -> None:
-        places = {name: bridge.name for bridge in wanted.bridges for name in bridge.uplinks}
+    def _retire_uplinks(self, desired: NodeConfig) -> None:
+        places = {name: bridge.name for bridge in desired.bridges for name in bridge.uplinks}
         ports = self._ovs.ports(self._owner, self._call)
-        kept = {bridge.name for bridge in wanted.bridges}
+        kept = {bridge.name for bridge in desired.bridges}
         draining = {port.bridge for port in ports if not _is_uplink(port)} - kept
         for port in ports:
             if not _is_uplink(port) or places.get(port.name) == port.bridge:
@@ -113,8 +113,8 @@ class NodeWork:
             self._call.sleep(_POLL_SECONDS)
             waited += _POLL_SECONDS
 
-    def _retire_bridges(self, wanted: NodeConfig) -> None:
-        kept = {bridge.name for bridge in wanted.bridges}
+    def _retire_bridges(self, desired: NodeConfig) -> None:
+        kept = {bridge.name for bridge in desired.bridges}
         for state in self._ovs.bridges(self._owner, self._call):
             if state.name in kept:
                 continue
@@ -136,7 +136,7 @@ class NodeWork:
             datapath_type=datapath_type,
             mcast_snooping=bridge.mcast_snooping,
         )
-        if state is None or (state.owner == self._owner and not _as_wanted(state, spec)):
+        if state is None or (state.owner == self._owner and not _matches(state, spec)):
             with self._call.step("bridge.ensure", bridge=bridge.name):
                 state = self._ovs.ensure_bridge(spec, self._call)
         if state.owner != self._owner and state.mcast_snooping != bridge.mcast_snooping:
@@ -187,9 +187,9 @@ def _is_uplink(port: PortState) -> bool:
     return port.external_ids.get(ROLE_ID) == ROLE_UPLINK
 
 
-def _as_wanted(state: BridgeState, spec: BridgeSpec) -> bool:
-    wanted = (spec.datapath_type, spec.mcast_snooping, spec.fail_mode, 0)
-    return (state.datapath_type, state.mcast_snooping, state.fail_mode, state.local_tag) == wanted
+def _matches(state: BridgeState, spec: BridgeSpec) -> bool:
+    desired = (spec.datapath_type, spec.mcast_snooping, spec.fail_mode, 0)
+    return (state.datapath_type, state.mcast_snooping, state.fail_mode, state.local_tag) == desired
 
 
 def _is_global(address: Address) -> bool:

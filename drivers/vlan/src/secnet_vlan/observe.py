@@ -49,13 +49,13 @@ def _bridge(bridge: Bridge, state: BridgeState | None, owner: str) -> NodeCompon
 
 
 def _uplink(bridge: Bridge, name: str, link: Link | None, port: PortState | None) -> NodeComponent:
-    message = next(_troubles(bridge, link, port), "")
+    message = next(_problems(bridge, link, port), "")
     facts = {"bridge": bridge.name} | ({"mtu": link.mtu, "mac": link.mac} if link is not None else {})
     state = ComponentState.DOWN if message else ComponentState.UP
     return NodeComponent(kind="uplink", name=name, state=state, message=message, facts=facts)
 
 
-def _troubles(bridge: Bridge, link: Link | None, port: PortState | None) -> Iterator[str]:
+def _problems(bridge: Bridge, link: Link | None, port: PortState | None) -> Iterator[str]:
     """Why an uplink carries nothing, the most telling first."""
     if link is None:
         yield "the node has no such interface"

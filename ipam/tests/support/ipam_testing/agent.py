@@ -15,9 +15,9 @@ def churn(store: ObjectStore, worker: int, rounds: int) -> list[str]:
     """Take and give `rounds` times, and end with one lease held. The addresses of that lease."""
     agent, rng = backend(store), random.Random(worker)
     for step in range(rounds):
-        wish = request(f"w{worker}-{step}", "v4", "v6")
-        first = agent.allocate(wish, call(60))
+        ipam_request = request(f"w{worker}-{step}", "v4", "v6")
+        first = agent.allocate(ipam_request, call(60))
         if rng.random() < 0.3:
-            assert agent.allocate(wish, call(60)) == first
-        agent.release(wish, call(60))
+            assert agent.allocate(ipam_request, call(60)) == first
+        agent.release(ipam_request, call(60))
     return [item.address for item in agent.allocate(request(f"w{worker}", "v4", "v6"), call(60)).addresses]

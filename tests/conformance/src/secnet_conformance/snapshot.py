@@ -101,11 +101,11 @@ def diff(before: HostSnapshot, after: HostSnapshot) -> list[str]:
     The sysctls of a link that is itself added or removed come and go with it, and are not reported one by one.
     """
     lines: list[str] = []
-    _compare("", *_without_followers(before.data, after.data), lines)
+    _compare("", *_without_consequences(before.data, after.data), lines)
     return lines
 
 
-def _without_followers(
+def _without_consequences(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Both without the sysctls of links that only one of them has."""
@@ -113,12 +113,12 @@ def _without_followers(
     places, others = old.get("namespaces", {}), new.get("namespaces", {})
     for label in {*places} & {*others}:
         one, other = places[label], others[label]
-        followers = {
+        consequences = {
             key.format(link) for link in {*one.get("links", ())} ^ {*other.get("links", ())} for key in LINK_SYSCTLS
         }
         for place in (one, other):
             if "sysctls" in place:
-                place["sysctls"] = {key: value for key, value in place["sysctls"].items() if key not in followers}
+                place["sysctls"] = {key: value for key, value in place["sysctls"].items() if key not in consequences}
     return old, new
 
 

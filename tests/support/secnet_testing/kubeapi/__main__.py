@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument(
         "--crd", type=Path, action="append", default=[], metavar="FILE", help="definitions at the start"
     )
-    parser.add_argument("--admin-token", default="", metavar="TOKEN", help="without any token nobody is asked for one")
+    parser.add_argument("--admin-token", default="", metavar="TOKEN", help="without any token no one is asked for one")
     parser.add_argument(
         "--role", action="append", default=[], metavar="TOKEN=FILE", help="may do what the ClusterRoles in FILE allow"
     )

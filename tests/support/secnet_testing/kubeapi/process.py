@@ -130,7 +130,7 @@ class KubeApiProcess(Admin):
         return [item for item in found if not token or item["token"] == token]
 
     def forget_requests(self) -> None:
-        """Begin the log anew."""
+        """Begin the log again."""
         _http("DELETE", f"{self._control}/requests")
 
     @property

@@ -41,7 +41,7 @@ class _Target:
 
 
 class Server:
-    """Answers requests. tokens: the rules of each bearer token, None for one that may do all; empty: nobody is asked."""
+    """Answers requests. tokens: the rules of each bearer token, None for one that may do all; empty: no one is asked."""
 
     def __init__(self, *, bookmarks: float) -> None:
         self.store = Store()

@@ -38,7 +38,7 @@ FIRST = 88
 CARDS = (PhysicalFunction(number=1), PhysicalFunction(number=2))
 
 
-def told(*words: str) -> Callable[[Host, Attachment], object]:
+def set_on_card(*words: str) -> Callable[[Host, Attachment], object]:
     """Somebody tells the physical function something else."""
 
     def how(host: Host, attachment: Attachment) -> None:
@@ -118,8 +118,8 @@ class VfCase(GuestCase):
         Bad({}, reason="Unsupported", request={"device": DeviceRef(id=CARDS[0].address)}, match="physical function"),
     )
     breakages: ClassVar[tuple[Breakage, ...]] = (
-        Breakage("another VLAN", told("vlan", "5"), "WrongVlan"),
-        Breakage("spoof check off", told("spoofchk", "off"), "WrongAttribute"),
+        Breakage("another VLAN", set_on_card("vlan", "5"), "WrongVlan"),
+        Breakage("spoof check off", set_on_card("spoofchk", "off"), "WrongAttribute"),
     )
 
     def prepare(self, host: Host) -> None:

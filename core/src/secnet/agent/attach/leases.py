@@ -27,7 +27,7 @@ __all__ = ["Leases"]
 class Leases:
     """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
 
-    served: learns of each sandbox before it gets an address. stale: releases what blocks an allocation.
+    served: learns of each sandbox before it gets an address. lease_gc: releases what blocks an allocation.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Leases:
         journal: Journal,
         *,
         served: SandboxLedger | None = None,
-        stale: LeaseGarbageCollector | None = None,
+        lease_gc: LeaseGarbageCollector | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
         self._served = served
-        self._stale = stale
+        self._lease_gc = lease_gc
 
     def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
         """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
@@ -97,9 +97,9 @@ class Leases:
 
     def _make_way(self, request: IpamRequest, ipam_type: str, error: SecnetError, call: Call) -> None:
         """Release what is stale, or raise the error that an allocation met."""
-        if self._stale is None:
+        if self._lease_gc is None:
             raise error
-        released, patience = self._stale.reclaim(request, ipam_type, call)
+        released, patience = self._lease_gc.reclaim(request, ipam_type, call)
         if released:
             return
         if patience is None:

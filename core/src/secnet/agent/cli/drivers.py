@@ -116,7 +116,7 @@ def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings,
     found = [tables[group][arguments.name] for group in groups if arguments.name in tables[group]]
     refused = [item for item in registry.problems if item.name == arguments.name and item.group in groups]
     if not found and not refused:
-        raise _nobody(arguments.name, groups, registry)
+        raise _not_installed(arguments.name, groups, registry)
     if arguments.example and not found:
         raise Unsupported(f"{arguments.name} is installed but not usable: {refused[0].error}")
     plugins = Plugins(registry, settings, objects)
@@ -137,7 +137,7 @@ def _show(arguments: argparse.Namespace, registry: Registry, settings: Settings,
     return 1 if refused else 0
 
 
-def _nobody(name: str, groups: Sequence[str], registry: Registry) -> Unsupported:
+def _not_installed(name: str, groups: Sequence[str], registry: Registry) -> Unsupported:
     """The error for a name that no plugin of these groups has; one of the other kind may have it."""
     tables = _tables(registry)
     for word, group in _GROUPS.items():

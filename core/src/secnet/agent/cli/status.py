@@ -112,13 +112,13 @@ def _with_unreported(
     """
     shown = {(pod.pod.uid, network.interface) for pod in pods for network in pod.networks}
     extra = [
-        PodReport(pod=record.pod or _nobody(record), networks=(network_report(record, found.get(record.key)),))
+        PodReport(pod=record.pod or _unknown_pod(record), networks=(network_report(record, found.get(record.key)),))
         for record in records
         if record.pod is None or (record.pod.uid, record.key.ifname) not in shown
     ]
     return tuple(sorted([*pods, *extra], key=lambda pod: (pod.pod.namespace, pod.pod.name)))
 
 
-def _nobody(record: Record) -> PodRef:
+def _unknown_pod(record: Record) -> PodRef:
     """In the place of the Pod where a caller named none."""
     return PodRef(namespace="sandbox", name=record.key.container_id[:13], uid="")

@@ -18,14 +18,14 @@ def condition_of(pod: Mapping[str, Any], condition_type: str) -> Object | None:
     return next((item for item in conditions if item.get("type") == condition_type), None)
 
 
-def next_condition(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], now: str) -> Object | None:
+def next_condition(current: Mapping[str, Any] | None, desired: Mapping[str, Any], now: str) -> Object | None:
     """The condition to write, None if `current` says the same already.
 
     lastTransitionTime is `now` when the status changes, and stays when only the reason or the message does. Reason and message
     are in it even when empty: a merged patch that left them out would leave what an earlier condition said. In what is stored
     an empty one is left out, as an API server does.
     """
-    said = _EMPTY | {key: value for key, value in wanted.items() if key not in ("lastTransitionTime", "lastProbeTime")}
+    said = _EMPTY | {key: value for key, value in desired.items() if key not in ("lastTransitionTime", "lastProbeTime")}
     if current is not None and all((current.get(key) or "") == value for key, value in said.items()):
         return None
     same = current is not None and current.get("status") == said.get("status")

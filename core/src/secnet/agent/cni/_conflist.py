@@ -61,7 +61,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
     version of CNI our plugin does not speak, for its Pods would all fail; Conflict when a file of another owner has the name of
     the conflist to be made.
     """
-    wanted = thaw(entry)
+    desired = thaw(entry)
     _drop_orphans(conf_dir)
     network = next(_networks(conf_dir, unreadable=_wait_for), None)
     if network is None:
@@ -69,7 +69,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
         raise NotReady("there is no CNI network in this directory yet", hint=hint, subject=str(conf_dir))
     _require_versions(network)
     path, content = _target(network)
-    content["plugins"] = _with_entry(content["plugins"], wanted)
+    content["plugins"] = _with_entry(content["plugins"], desired)
     written = _write(path, content, mode_of=network.path)
     for other in _networks(conf_dir):
         if other.path in (path, network.path):
@@ -148,8 +148,8 @@ def _target(network: _Network) -> tuple[Path, dict[str, Any]]:
             hint = "move it away: the conflist for the CNI plugin is to have this name"
             raise Conflict("this file is not ours", hint=hint, subject=str(made))
         return made, _wrapped(network)
-    wanted = _source_of(network)
-    source = next((item for item in _networks(network.path.parent) if item.path == wanted), None)
+    desired = _source_of(network)
+    source = next((item for item in _networks(network.path.parent) if item.path == desired), None)
     if source is None:
         return network.path, dict(network.content)
     # Made by us: follow the file it was made from, and keep what others chained behind it.

@@ -31,33 +31,33 @@ def check_link_kinds(host: Host) -> Iterator[Result]:
     needed = host.needing(lambda needs: needs.link_kinds)
     for kind, (module, symbol) in (KINDS | {kind: (kind, "") for kind in needed if kind not in KINDS}).items():
         what, users = f"link kind {kind}", needed.get(kind, [])
-        wanted = f", needed by {', '.join(users)}" if users else ""
+        needed_by = f", needed by {', '.join(users)}" if users else ""
         worse = host.worse(users)
         if (symbol and symbol in symbols) or host.path(f"/sys/module/{module}/refcnt").exists():
-            yield ok(what, f"present{wanted}")
+            yield ok(what, f"present{needed_by}")
         elif module in loadable:
-            yield ok(what, f"can be loaded as the module {module}{wanted}")
+            yield ok(what, f"can be loaded as the module {module}{needed_by}")
         elif not users:
             yield ok(what, "not found, and nothing installed needs it")
         elif not symbols:
-            yield warn(what, f"unknown, as /proc/kallsyms is not readable{wanted}", "run this as root")
+            yield warn(what, f"unknown, as /proc/kallsyms is not readable{needed_by}", "run this as root")
         else:
             remedy = f"boot a kernel with it, or install the package that brings the module {module}"
-            yield worse(what, f"absent{wanted}", remedy)
+            yield worse(what, f"absent{needed_by}", remedy)
 
 
 def check_kernel_modules(host: Host) -> Iterator[Result]:
     """One result for each kernel module that a plugin needs: loaded, built in, or ready to be loaded."""
     loadable = _loadable(host)
     for module, users in host.needing(lambda needs: needs.kernel_modules).items():
-        what, wanted = f"kernel module {module}", f", needed by {', '.join(users)}"
+        what, needed_by = f"kernel module {module}", f", needed by {', '.join(users)}"
         if host.path(f"/sys/module/{module}").is_dir():
-            yield ok(what, f"present{wanted}")
+            yield ok(what, f"present{needed_by}")
         elif module in loadable:
-            yield ok(what, f"can be loaded{wanted}")
+            yield ok(what, f"can be loaded{needed_by}")
         else:
             remedy = f"boot a kernel with it, or install the package that brings the module {module}"
-            yield host.worse(users)(what, f"absent{wanted}", remedy)
+            yield host.worse(users)(what, f"absent{needed_by}", remedy)
 
 
 def check_programs(host: Host) -> Iterator[Result]:
@@ -65,21 +65,21 @@ def check_programs(host: Host) -> Iterator[Result]:
     places = [place for place in host.environment.get("PATH", os.defpath).split(os.pathsep) if place]
     path = os.pathsep.join(str(host.path(place)) for place in places)
     for program, users in host.needing(lambda needs: needs.programs).items():
-        what, wanted = f"program {program}", f", needed by {', '.join(users)}"
+        what, needed_by = f"program {program}", f", needed by {', '.join(users)}"
         if shutil.which(program, path=path):
-            yield ok(what, f"found{wanted}")
+            yield ok(what, f"found{needed_by}")
         else:
-            yield host.worse(users)(what, f"not found in PATH{wanted}", "install it where the agent runs")
+            yield host.worse(users)(what, f"not found in PATH{needed_by}", "install it where the agent runs")
 
 
 def _symbols(host: Host) -> frozenset[str]:
-    wanted = {symbol for _, symbol in KINDS.values()}
+    symbols = {symbol for _, symbol in KINDS.values()}
     try:
         with host.path("/proc/kallsyms").open(encoding="ascii", errors="replace") as lines:
             found = {word for line in lines for word in line.split()[2:3]}
     except OSError:
         return frozenset()
-    return frozenset(found & wanted) or frozenset({""} if found else ())
+    return frozenset(found & symbols) or frozenset({""} if found else ())
 
 
 def _loadable(host: Host) -> frozenset[str]:

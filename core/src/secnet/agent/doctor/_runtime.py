@@ -33,10 +33,10 @@ def check_sockets(host: Host) -> Iterator[Result]:
     settings = host.settings
     if settings.kubernetes is None:
         return
-    trouble = _trouble(host.path(settings.cri_socket))
+    problem = _problem(host.path(settings.cri_socket))
     what = f"CRI socket {settings.cri_socket}"
-    if trouble:
-        yield fail(what, trouble, "correct cri.socket, and mount the directory of the socket")
+    if problem:
+        yield fail(what, problem, "correct cri.socket, and mount the directory of the socket")
     else:
         yield ok(what, "answers")
     users = [name for name, plugin in sorted(host.registry.drivers.items()) if plugin.info.needs_device]
@@ -53,10 +53,10 @@ def check_cni(host: Host) -> Iterator[Result]:
     if cni is None:
         yield from _left_behind(host)
         return
-    trouble = _trouble(host.path(cni.socket))
+    problem = _problem(host.path(cni.socket))
     what = f"socket for the CNI plugin {cni.socket}"
-    if trouble:
-        yield warn(what, trouble, "start the agent")
+    if problem:
+        yield warn(what, problem, "start the agent")
     else:
         yield ok(what, "answers")
     program = host.path(cni.bin_dir / PLUGIN)
@@ -107,8 +107,8 @@ def _kubelet(host: Host, users: str) -> Result:
     path = host.settings.pod_resources
     what = f"kubelet PodResources socket {path}"
     remedy = "correct kubelet.podResources, and mount the directory of the socket"
-    if trouble := _trouble(host.path(path)):
-        return warn(what, f"{trouble}, needed by {users}", remedy)
+    if problem := _problem(host.path(path)):
+        return warn(what, f"{problem}, needed by {users}", remedy)
     try:
         count = len(all_devices(host.path(path)))
     except SecnetError as exc:
@@ -218,7 +218,7 @@ def _types(path: Path) -> list[str]:
     )
 
 
-def _trouble(path: Path) -> str:
+def _problem(path: Path) -> str:
     """Why there is no answer at a unix socket; empty when there is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(_CONNECT_SECONDS)

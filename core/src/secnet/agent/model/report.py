@@ -61,7 +61,7 @@ DEGRADED = "Degraded"
 class NetworkReport:
     """The state of one network of a Pod.
 
-    phase: Attached, Degraded (attached, but a check found a deviation), Pending (will be tried again), Failed (only a new input
+    phase: Attached, Degraded (attached, but a check found drift), Pending (will be tried again), Failed (only a new input
     helps), Detaching.
     outdated: its NAD was edited since; a living attachment stays as it was made.
     """

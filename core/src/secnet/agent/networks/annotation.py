@@ -55,7 +55,9 @@ def parse_networks(text: str, namespace: str) -> tuple[Selection, ...]:
     if any(mark in text for mark in '[{"'):
         selections = _json_form(text, namespace)
     else:
-        selections = tuple(_short_element(item.strip(), index, namespace) for index, item in enumerate(text.split(",")))
+        selections = tuple(
+            _short_selection(item.strip(), index, namespace) for index, item in enumerate(text.split(","))
+        )
     _one_default_route(selections)
     return selections
 
@@ -75,10 +77,10 @@ def _json_form(text: str, namespace: str) -> tuple[Selection, ...]:
         raise _error("a JSON object where a list is required", "put the object into a list: [{...}]")
     if not isinstance(data, list):
         raise _error(f"{show(data)} where a JSON list is required", 'write a list such as [{"name": "my-network"}]')
-    return tuple(_json_element(item, index, namespace) for index, item in enumerate(data))
+    return tuple(_json_selection(item, index, namespace) for index, item in enumerate(data))
 
 
-def _json_element(item: Any, index: int, namespace: str) -> Selection:
+def _json_selection(item: Any, index: int, namespace: str) -> Selection:
     if not isinstance(item, dict):
         raise _error(
             f"{show(item)} where an object is required",
@@ -123,7 +125,7 @@ def _split_keys(item: Mapping[str, Any], index: int) -> tuple[dict[str, tuple[st
     return known, extra
 
 
-def _short_element(item: str, index: int, namespace: str) -> Selection:
+def _short_selection(item: str, index: int, namespace: str) -> Selection:
     """`[namespace/]name[@interface]`; every part is a DNS label, as in the reference client."""
     rest, at, ifname = item.partition("@")
     first, slash, second = rest.partition("/")

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _NAD = "NetworkAttachmentDefinition"
 
 ObjectKey = tuple[str, str, str]
-_Said = tuple[str, str, str]  # source, message, hint
+_Text = tuple[str, str, str]  # source, message and hint of a problem
 
 
 class ObjectProblems:
@@ -31,9 +31,9 @@ class ObjectProblems:
         self._registry = registry
         self._lock = threading.Lock()
         self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
-        self._since: dict[_Said, str] = {}
+        self._since: dict[_Text, str] = {}
         self._found: tuple[Problem, ...] | None = ()
-        self._of_nads: dict[ObjectKey, _Said | None] = {}  # of those that were checked
+        self._of_nads: dict[ObjectKey, _Text | None] = {}  # of those that were checked
 
     def update(self, obj: Mapping[str, Any]) -> None:
         """Take a new or changed NAD or IPPool. A new status alone is no change."""
@@ -56,7 +56,7 @@ class ObjectProblems:
         """What is wrong now; cheap while nothing changed."""
         with self._lock:
             if self._found is None:
-                found = [*self._look_at_nads(), *self._of_pools()]
+                found = [*self._check_nads(), *self._check_objects()]
                 now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                 self._since = {item: self._since.get(item, now) for item in found}
                 self._found = tuple(
@@ -65,16 +65,16 @@ class ObjectProblems:
                 )
             return self._found
 
-    def _look_at_nads(self) -> Iterator[_Said]:
+    def _check_nads(self) -> Iterator[_Text]:
         for key, nad in sorted(self._objects.items(), key=lambda item: item[0]):
             if key[0] != _NAD:
                 continue
             if key not in self._of_nads:
                 error = self._of_nad(nad)
-                self._of_nads[key] = None if error is None else _said(error, nad)
-            said = self._of_nads[key]
-            if said is not None:
-                yield said
+                self._of_nads[key] = None if error is None else _text_of(error, nad)
+            problem = self._of_nads[key]
+            if problem is not None:
+                yield problem
 
     def _of_nad(self, nad: Mapping[str, Any]) -> SecnetError | None:
         try:
@@ -86,7 +86,7 @@ class ObjectProblems:
             return InternalError(exc)
         return None
 
-    def _of_pools(self) -> Iterator[_Said]:
+    def _check_objects(self) -> Iterator[_Text]:
         others = [obj for key, obj in sorted(self._objects.items()) if key[0] != _NAD]
         for name in self._registry.backends:
             try:
@@ -96,7 +96,7 @@ class ObjectProblems:
                 _log.warning("the objects of IPAM type %s cannot be checked: %s", name, exc)
 
 
-def _said(error: SecnetError, nad: Mapping[str, Any]) -> _Said:
+def _text_of(error: SecnetError, nad: Mapping[str, Any]) -> _Text:
     return error.subject or f"{_NAD} {nad_ref(nad)}", _at(error.path, error.message), error.hint
 
 

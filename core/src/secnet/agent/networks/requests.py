@@ -45,12 +45,12 @@ def assign_names(selections: Sequence[Selection], recorded: Mapping[SelectionId,
     reserved next; the rest take the first free of eth1 to eth100 by position. An interface name or MAC that a living
     attachment or an earlier element has fails the later element with Conflict (4.1.2.1.5).
     """
-    elements = _elements(selections)
+    selection_ids = _selection_ids(selections)
     names: dict[int, str] = {}
     holder: dict[str, int] = {}
     errors: dict[int, SecnetError] = {}
-    for position, element in enumerate(elements):
-        name = recorded.get(element)
+    for position, selection_id in enumerate(selection_ids):
+        name = recorded.get(selection_id)
         if name is not None and name not in holder:
             names[position], holder[name] = name, position
     living = set(names)
@@ -68,12 +68,17 @@ def assign_names(selections: Sequence[Selection], recorded: Mapping[SelectionId,
                 errors[position] = _exhausted(selection)
     _check_macs(selections, living, errors)
     return tuple(
-        Named(selection=selection, selection_id=elements[position], ifname=names[position], error=errors.get(position))
+        Named(
+            selection=selection,
+            selection_id=selection_ids[position],
+            ifname=names[position],
+            error=errors.get(position),
+        )
         for position, selection in enumerate(selections)
     )
 
 
-def _elements(selections: Sequence[Selection]) -> list[SelectionId]:
+def _selection_ids(selections: Sequence[Selection]) -> list[SelectionId]:
     seen: Counter[tuple[NetworkRef, str]] = Counter()
     found = []
     for selection in selections:

@@ -23,7 +23,7 @@ from secnet.contract import (
 )
 
 from ..text.json_text import json_path
-from ..text.schema import SchemaFault, Validator
+from ..text.schema import InvalidSchema, Validator
 
 __all__ = ["CORE_KEYS", "PHASES", "backend_faults", "driver_faults"]
 
@@ -75,7 +75,7 @@ def fragment_faults(
     schema = thaw(fragment)
     try:
         whole = Validator(schema, what)
-    except SchemaFault as exc:
+    except InvalidSchema as exc:
         yield f"{what}: {exc}"
         return
     if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
@@ -121,7 +121,7 @@ def _example_faults(
                     yield f"{what}: an example of {key} is refused by its own schema: {problem.message}"
         for problem in whole.problems(example) if example is not None else ():
             yield f"{what}: the example of the description is refused: {problem.path}: {problem.message}"
-    except SchemaFault as exc:
+    except InvalidSchema as exc:
         yield f"{what}: {exc}"
 
 
@@ -147,7 +147,7 @@ def _kinds_faults(kinds: Iterable[ObjectKind]) -> Iterator[str]:
         if kind.schema is not None:
             try:
                 Validator(kind.schema, where)
-            except SchemaFault as exc:
+            except InvalidSchema as exc:
                 yield f"{where}: {exc}"
 
 

@@ -47,11 +47,11 @@ class Round:
 
 
 class ResyncScheduler:
-    """Queues Pods to be verified, and knows which of them are when their turn comes. Thread-safe."""
+    """Queues Pods to be verified. Thread-safe. due: the Pods that a worker verifies when their turn comes, and then removes."""
 
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
-        self._due: set[PodKey] = set()
+        self.due: set[PodKey] = set()
         self._round = Round()
 
     def all(self, keys: Iterable[PodKey]) -> None:
@@ -70,14 +70,6 @@ class ResyncScheduler:
         if following is not None:
             self._add(following, wake=False)
 
-    def take(self, key: PodKey) -> bool:
-        """Whether this one, whose turn has come, is to be verified; it is not the next time then."""
-        try:
-            self._due.remove(key)  # one step: a Pod added between a look and its removal would never be verified
-        except KeyError:
-            return False
-        return True
-
     def _add(self, key: PodKey, *, wake: bool = True) -> None:
-        self._due.add(key)
+        self.due.add(key)
         self._queue.add(key, wake=wake)

@@ -243,7 +243,11 @@ class Controller:
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
-        verify = self._checks.take(key)
+        try:
+            self._checks.due.remove(key)  # one step: a Pod added between a look and its removal would never be verified
+            verify = True
+        except KeyError:
+            verify = False
         revision = self._revision
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):

@@ -22,7 +22,7 @@ from ..networks.requests import is_outdated
 from ..sandboxes.monitor import lives, outliving
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
-from ..status.failures import failed_report, fault_report, gone_report, outlived_error, rejected_report
+from ..status.failures import failed_report, gone_report, internal_error_report, outlived_error, rejected_report
 from .worker import AttachmentWorker
 
 __all__ = ["PodSync"]
@@ -78,7 +78,9 @@ class PodSync:
             _log.exception("Pod %s/%s cannot be brought up to date by a fault of the agent itself", *key)
             records = self._journal.of_pod(*key)
             ref = pod_ref(pod) if pod is not None else next((record.pod for record in records), None)
-            return SyncResult(report=fault_report(ref, records, exc) if ref is not None else None, records=records)
+            return SyncResult(
+                report=internal_error_report(ref, records, exc) if ref is not None else None, records=records
+            )
 
     def _sync(self, key: PodKey, pod: Mapping[str, Any] | None, cancel: threading.Event, verify: bool) -> SyncResult:
         records = self._journal.of_pod(*key)

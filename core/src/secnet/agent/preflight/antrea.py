@@ -124,7 +124,7 @@ class AntreaGuard:
         if verdict.state is AntreaState.HIDDEN and self._seen_on:
             verdict = _out_of_sight(verdict)
         self._seen_on = verdict.state is AntreaState.ON
-        self._problems.update(_said(verdict))
+        self._problems.update(_problem_texts(verdict))
         with self._lock:
             before, self._refusal = self._refusal, _refusal(verdict.finding, verdict.remedy) if self._seen_on else None
         self._report()
@@ -156,7 +156,7 @@ def _refusal(message: str, hint: str) -> NotReady:
     return NotReady(message, hint=hint, subject=_SUBJECT)
 
 
-def _said(verdict: AntreaVerdict) -> list[ProblemText]:
+def _problem_texts(verdict: AntreaVerdict) -> list[ProblemText]:
     if verdict.state is AntreaState.OFF:
         return []
     if verdict.state is AntreaState.HIDDEN:

@@ -73,7 +73,7 @@ class Multus:
         self._looks = IntervalLimiter(look_seconds)
         self._lock = threading.Lock()  # a caller during the first check must not use an answer from before it
         self._serves = settings.multus == _PRESENT
-        self._trouble = ""
+        self._problem = ""
         self._unwritten: str | None = None
         self._problems = ProblemList(clock)
 
@@ -95,11 +95,11 @@ class Multus:
         try:
             self._find()
         except SecnetError as exc:
-            if str(exc) != self._trouble:
+            if str(exc) != self._problem:
                 _log.warning("cannot see whether Multus serves this node: %s", exc)
-            self._trouble = str(exc)
+            self._problem = str(exc)
         else:
-            self._trouble = ""
+            self._problem = ""
 
     def _find(self) -> None:
         mode = self._settings.multus

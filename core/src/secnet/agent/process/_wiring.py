@@ -71,7 +71,7 @@ class Components:
     object_problems: ObjectProblems
     controller: Controller
     orphan_gc: OrphanGarbageCollector
-    stale: LeaseGarbageCollector
+    lease_gc: LeaseGarbageCollector
     lease_renewal: LeaseRenewal
     node: NodeStateReconciler
     attacher: NodeAttacher
@@ -114,7 +114,7 @@ def wire(
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
     served = SandboxLedger(settings.state_dir) if cluster.traits.shared else None
-    stale = LeaseGarbageCollector(
+    lease_gc = LeaseGarbageCollector(
         plugins=plugins,
         journal=journal,
         has_found=lambda key: orphan_gc.has_found(key),
@@ -124,7 +124,7 @@ def wire(
         served=served,
         looks=_LOOKS_AT_PODS_ELSEWHERE if cluster.traits.shared else None,
     )
-    leases = Leases(plugins, journal, served=served, stale=stale)
+    leases = Leases(plugins, journal, served=served, lease_gc=lease_gc)
     pipeline = _pipeline(plugins, journal, leases, metrics, clearance, observers)
     orphan_gc = OrphanGarbageCollector(plugins=plugins, pipeline=pipeline, journal=journal, sandboxes=containers)
     worker = AttachmentWorker(
@@ -179,7 +179,7 @@ def wire(
         object_problems=object_problems,
         controller=controller,
         orphan_gc=orphan_gc,
-        stale=stale,
+        lease_gc=lease_gc,
         lease_renewal=LeaseRenewal(pipeline, journal, observers),
         node=NodeStateReconciler(
             plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()

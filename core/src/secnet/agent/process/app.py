@@ -129,19 +129,19 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        parts = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
-        self._components = parts
+        components = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        self._components = components
         watched = Monitoring(
             self._cluster,
-            parts.journal,
-            parts.reports,
-            parts.controller,
-            parts.node,
+            components.journal,
+            components.reports,
+            components.controller,
+            components.node,
             self._beats,
-            parts.antrea,
-            parts.own_node,
+            components.antrea,
+            components.own_node,
             settings,
-            parts.plugins,
+            components.plugins,
         )
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
@@ -316,7 +316,7 @@ class Agent:
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
         if leases.is_due("collect") and not self._guard(
-            lambda: self._components.stale.collect(backends, self._call(interval)), default=False
+            lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False
         ):
             leases.forget("collect")  # an API server that is away now must not delay it for long
 

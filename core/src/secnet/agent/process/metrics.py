@@ -7,9 +7,9 @@ from ..base.metrics import Metrics
 __all__ = ["make_metrics"]
 
 
-def make_metrics(wanted: bool) -> Metrics:
-    """The metrics of one agent: counted if `wanted`. Raises NotReady where the packages for that are missing."""
-    if not wanted:
+def make_metrics(enabled: bool) -> Metrics:
+    """The metrics of one agent: counted if `enabled`. Raises NotReady where the packages for that are missing."""
+    if not enabled:
         return Metrics()
     try:
         import waitress  # noqa: F401  # serves them

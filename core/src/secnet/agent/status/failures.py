@@ -11,7 +11,14 @@ from ..model.record import Record
 from ..model.report import FAILED, PENDING, NetworkReport, PodReport, network_report
 from ..model.work import Rejected, Work
 
-__all__ = ["failed_report", "fault_report", "gone_report", "internal_error", "outlived_error", "rejected_report"]
+__all__ = [
+    "failed_report",
+    "gone_report",
+    "internal_error",
+    "internal_error_report",
+    "outlived_error",
+    "rejected_report",
+]
 
 _PASSING = {Gone.__name__, Cancelled.__name__}  # what ended the attempt is not the network's fault
 
@@ -58,7 +65,7 @@ def internal_error(exc: Exception) -> ErrorInfo:
     return InternalError(exc).info
 
 
-def fault_report(pod: PodRef, records: Iterable[Record], exc: Exception) -> PodReport:
+def internal_error_report(pod: PodRef, records: Iterable[Record], exc: Exception) -> PodReport:
     """A Pod at which the agent itself failed; its attachments are as they were."""
     return PodReport(pod=pod, error=internal_error(exc), networks=tuple(network_report(record) for record in records))
 

@@ -20,7 +20,7 @@ from secnet.contract import thaw
 
 from .json_text import json_path, nearest, show, suggest
 
-__all__ = ["Problem", "SchemaFault", "Validator"]
+__all__ = ["InvalidSchema", "Problem", "Validator"]
 
 _LITERAL_KEYWORDS = ("const", "enum", "default", "examples")
 _TYPES = {
@@ -39,7 +39,7 @@ _Strict = extend(  # type: ignore[no-untyped-call]
 )
 
 
-class SchemaFault(ValueError):
+class InvalidSchema(ValueError):
     """A schema that is no valid draft 2020-12, or refers to something that is not there."""
 
 
@@ -53,7 +53,7 @@ class Problem:
 
 
 class Validator:
-    """A compiled schema. `owner` is who the keys belong to, in words: `driver vlan`. Raises SchemaFault for a bad schema.
+    """A compiled schema. `owner` is who the keys belong to, in words: `driver vlan`. Raises InvalidSchema for a bad schema.
 
     checked: it was checked already, as a part of another one perhaps. To check one takes longer than to use it once.
     """
@@ -65,7 +65,7 @@ class Validator:
             if not checked:
                 Draft202012Validator.check_schema(self.schema)
         except SchemaError as exc:
-            raise SchemaFault(f"not a valid draft 2020-12 schema: {exc.json_path}: {exc.message}") from exc
+            raise InvalidSchema(f"not a valid draft 2020-12 schema: {exc.json_path}: {exc.message}") from exc
         self._compiled = _Strict(self.schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
     def problems(
@@ -78,7 +78,7 @@ class Validator:
         try:
             errors = sorted(self._compiled.iter_errors(thaw(data)), key=relevance, reverse=True)
         except Unresolvable as exc:
-            raise SchemaFault(f"the schema refers to {exc.ref!r}, which is not in it") from exc
+            raise InvalidSchema(f"the schema refers to {exc.ref!r}, which is not in it") from exc
         return [problem for error in errors for problem in self._explain(best_match([error]), prefix, hints or {})]
 
     def _explain(self, error: Any, prefix: Sequence[str | int], hints: Mapping[str, str]) -> Iterator[Problem]:

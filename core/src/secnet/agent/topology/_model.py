@@ -19,7 +19,7 @@ _UNATTACHED = "not attached"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """One network of a Pod. trouble: what is wrong with it, in words; empty when nothing is."""
+    """One network of a Pod. problem: what is wrong with it, in words; empty when nothing is."""
 
     namespace: str
     pod: str
@@ -28,12 +28,12 @@ class Interface:
     addresses: tuple[str, ...] = ()
     phase: str
     reason: str = ""
-    trouble: str = ""
+    problem: str = ""
 
     @property
     def broken(self) -> bool:
         """Whether it is to be drawn in red."""
-        return self.phase != Phase.ATTACHED or bool(self.trouble)
+        return self.phase != Phase.ATTACHED or bool(self.problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def _interface(pod: PodReport, report: NetworkReport) -> Interface:
         addresses=report.addresses,
         phase=report.phase,
         reason=error.reason if error else "",
-        trouble=_line(str(error)) if error else "",
+        problem=_line(str(error)) if error else "",
     )
 
 
@@ -192,7 +192,7 @@ def _health(states: Iterable[NodeState], bridges: Iterable[Bridge]) -> Iterator[
             for item in segment.interfaces:
                 if item.broken:
                     where = f"Pod {item.namespace}/{item.pod} {item.name or item.network}".strip()
-                    yield f"{where}: {item.trouble or item.phase}"
+                    yield f"{where}: {item.problem or item.phase}"
 
 
 def _names(text: str, name: str) -> bool:

@@ -45,7 +45,7 @@ def draw_svg(topology: Topology) -> str:
     for bridge in topology.bridges:
         y = _draw_bridge(canvas, bridge, y) + 20
     if topology.health:
-        y = _draw_troubles(canvas, topology.health, y)
+        y = _draw_problems(canvas, topology.health, y)
     return canvas.page(y + _MARGIN - 20)
 
 
@@ -166,10 +166,10 @@ def _draw_card(canvas: _Canvas, item: Interface, x: float, y: float, colour: str
     canvas.end()
 
 
-def _draw_troubles(canvas: _Canvas, health: Iterable[str], y: float) -> float:
+def _draw_problems(canvas: _Canvas, health: Iterable[str], y: float) -> float:
     """What is wrong in full, as the cards have no room for it."""
     room = int((_WIDTH - 2 * _MARGIN - 28) / _CHARACTER)
-    blocks = [textwrap.wrap(trouble, room, subsequent_indent="  ") for trouble in health]
+    blocks = [textwrap.wrap(problem, room, subsequent_indent="  ") for problem in health]
     height = 36 + _LINE * sum(map(len, blocks)) + 6
     canvas.box(_MARGIN, y, _WIDTH - 2 * _MARGIN, height, _PANEL, _RED)
     canvas.text(_MARGIN + 14, y + 23, "what is wrong", "r b")
@@ -182,7 +182,7 @@ def _draw_troubles(canvas: _Canvas, health: Iterable[str], y: float) -> float:
 
 
 def _title(item: Interface) -> str:
-    words = (f"Pod {item.namespace}/{item.pod}", item.name, item.network, *item.addresses, item.phase, item.trouble)
+    words = (f"Pod {item.namespace}/{item.pod}", item.name, item.network, *item.addresses, item.phase, item.problem)
     return "\n".join(word for word in words if word)
 
 

@@ -41,7 +41,7 @@ def draw_text(topology: Topology, *, colour: bool = False, unicode: bool = True)
         items.append((1, show(bridge.title, bridge.broken)))
         items.extend((level + 1, text) for level, text in branches(bridge))
     lines = list(_tree(items, _LINES[unicode]))
-    lines += [show(trouble, True) for trouble in topology.health]
+    lines += [show(problem, True) for problem in topology.health]
     return "".join(f"{line}\n" for line in lines)
 
 

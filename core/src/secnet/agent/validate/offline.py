@@ -193,7 +193,7 @@ class _SetCheck:
             networks[nad_ref(item.obj)] = problems[0] if problems else config
             yield from (item.error(problem.info) for problem in problems)
             if config is None and not problems:
-                yield _foreign(item)
+                yield _not_ours(item)
         for item in self._of("Pod"):
             yield from self._check_pod(item, networks)
         yield from self._ask_backends()
@@ -260,7 +260,7 @@ def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:
     return obj["kind"], meta.get("namespace", ""), meta["name"]
 
 
-def _foreign(item: _Item) -> Finding:
+def _not_ours(item: _Item) -> Finding:
     """Why a NAD is none of ours; a likely slip is pointed out."""
     text = (item.obj.get("spec") or {}).get("config")
     if not text or not text.strip():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from secnet.agent.cluster.files._manifest import load_manifests, wanted_file
+from secnet.agent.cluster.files._manifest import is_manifest, load_manifests
 from secnet.contract import InvalidConfig, Unavailable
 
 from ..helpers import nad, pod, pool
@@ -128,7 +128,7 @@ def test_errors_name_file_line_path_and_remedy(
     assert hint in error.hint
 
 
-def test_the_name_of_the_object_is_said_where_it_has_one(tmp_path: Path) -> None:
+def test_the_name_of_the_object_is_given_where_it_has_one(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("kind: Pod\nmetadata: {name: web}\n")
     with pytest.raises(InvalidConfig) as caught:
         load_manifests(tmp_path)
@@ -189,7 +189,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 def test_which_names_are_read() -> None:
     assert [
-        name for name in ("a.yaml", "a.yml", "a.json", ".a.yaml", "a.yaml~", "a.yaml.swp") if wanted_file(name)
+        name for name in ("a.yaml", "a.yml", "a.json", ".a.yaml", "a.yaml~", "a.yaml.swp") if is_manifest(name)
     ] == [
         "a.yaml",
         "a.yml",

@@ -175,7 +175,7 @@ def test_a_watch_does_not_look_in_the_middle_of_a_write(store: FileStore) -> Non
     watch.close()
 
 
-def test_an_unreadable_store_is_said_to_who_would_wait(tmp_path: Path) -> None:
+def test_an_unreadable_store_is_an_error_for_who_would_wait(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     store = FileStore(tmp_path / "state")
     with pytest.raises(InvalidConfig, match="name a directory"):

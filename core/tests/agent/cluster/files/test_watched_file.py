@@ -31,7 +31,7 @@ TEXT = yaml.safe_dump_all([pod("a", "net1"), pool("p")])
         ("kind: Deployment\n---\na: 1\n", "kind is missing"),
     ],
 )
-def test_a_broken_file_keeps_what_it_last_said(place: Place, broken: str, message: str) -> None:
+def test_a_broken_file_keeps_its_last_content(place: Place, broken: str, message: str) -> None:
     path = place.path / "a.yaml"
     path.write_text(TEXT)
     other = place.write("b.yaml", pod("b"))
@@ -56,7 +56,7 @@ def test_a_broken_file_keeps_what_it_last_said(place: Place, broken: str, messag
 
 
 @pytest.mark.parametrize("broken", ["", TEXT[:-30] + "\n[", "kind: [\n"])
-def test_a_broken_file_keeps_what_it_said_before_a_restart(place: Place, broken: str) -> None:
+def test_a_broken_file_keeps_its_content_before_a_restart(place: Place, broken: str) -> None:
     path = place.path / "a.yaml"
     path.write_text(TEXT)
     place.look()

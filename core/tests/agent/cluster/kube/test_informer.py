@@ -25,7 +25,7 @@ def test_only_the_pods_of_this_node(cluster: KubeCluster, api: KubeApiProcess) -
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what this is about
-def test_a_watch_whose_thread_ended_is_told_of(cluster: KubeCluster, api: KubeApiProcess) -> None:
+def test_a_watch_whose_thread_ended_is_reported(cluster: KubeCluster, api: KubeApiProcess) -> None:
     def fall(event: Event) -> None:
         raise SystemExit  # what no handler should do, and ends a thread in silence
 

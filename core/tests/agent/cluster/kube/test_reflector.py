@@ -104,8 +104,8 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(cluster: KubeCluster, api
     recorder = watched(cluster, api, "Pod")
     api.create(pod("elsewhere"))  # a newer revision, of which this watch hears by a bookmark only
     newest = api.get(pod("elsewhere"))["metadata"]["resourceVersion"]
-    (follower,) = cluster._watches[0].followers.values()  # nothing outside shows what it would go on from
-    until(lambda: follower._version == newest, "the bookmark")
+    (reflector,) = cluster._watches[0].reflectors.values()  # nothing outside shows what it would go on from
+    until(lambda: reflector._version == newest, "the bookmark")
     api.compact()
     api.cut_watches()
     api.create(on_node(pod("late")))

@@ -50,7 +50,7 @@ def test_one_look_at_all_pods_waits_once_for_a_runtime_that_fails(server: Server
     assert source.living() == {"sandbox-1", "sandbox-2"}
 
 
-def test_the_trouble_is_logged_once(server: Server, client: RuntimeClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_problem_is_logged_once(server: Server, client: RuntimeClient, caplog: pytest.LogCaptureFixture) -> None:
     source = CriSandboxes(client)
     server.fault = lambda context: context.abort(grpc.StatusCode.INTERNAL, "no")
     with caplog.at_level("INFO"):

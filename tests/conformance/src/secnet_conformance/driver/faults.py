@@ -10,7 +10,7 @@ from secnet.contract import Attachment, NetworkDriver
 from ..netns import Namespace
 from ..snapshot import diff
 from ..steps import At, Recorder, StepPoint, fail, points_around
-from .halves import files_of, inventory_trouble
+from .halves import files_of, inventory_problem
 from .lab import DriverLab, DriverTests
 from .watch import Watch
 
@@ -29,7 +29,7 @@ class Faults(DriverTests):
         driver = lab.driver()
 
         def trial(attachment: Attachment, point: StepPoint) -> str:
-            return _faulty(lab, driver.attach, attachment, point) or inventory_trouble(lab, attachment)
+            return _faulty(lab, driver.attach, attachment, point) or inventory_problem(lab, attachment)
 
         _try_all(lab, _points(lab, "attach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
@@ -37,12 +37,12 @@ class Faults(DriverTests):
         driver = lab.driver()
 
         def trial(attachment: Attachment, point: StepPoint) -> str:
-            trouble = _faulty(lab, driver.attach, attachment, point)
+            problem = _faulty(lab, driver.attach, attachment, point)
             driver.detach(attachment, lab.call())
             driver.attach(attachment, lab.call())
             lab.up(attachment)
             lab.clean_check(driver, attachment)
-            return trouble
+            return problem
 
         _try_all(lab, _points(lab, "attach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
@@ -51,7 +51,7 @@ class Faults(DriverTests):
 
         def trial(attachment: Attachment, point: StepPoint) -> str:
             driver.attach(attachment, lab.call())
-            return _faulty(lab, driver.detach, attachment, point) or inventory_trouble(lab, attachment)
+            return _faulty(lab, driver.detach, attachment, point) or inventory_problem(lab, attachment)
 
         _try_all(lab, _points(lab, "detach"), trial, lambda attachment: driver.detach(attachment, lab.call()))
 
@@ -80,7 +80,7 @@ class Crashes(DriverTests):
     def test_a_process_killed_anywhere_in_attach_is_undone_by_the_next(self, lab: DriverLab) -> None:
         def trial(attachment: Attachment, point: StepPoint) -> str:
             killed = lab.child("attach", attachment, kill=point).killed
-            return inventory_trouble(lab, attachment) if killed else "attach never came to this point"
+            return inventory_problem(lab, attachment) if killed else "attach never came to this point"
 
         _try_all(lab, _points(lab, "attach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 
@@ -88,7 +88,7 @@ class Crashes(DriverTests):
         def trial(attachment: Attachment, point: StepPoint) -> str:
             lab.child("attach", attachment).expect("attach")
             killed = lab.child("detach", attachment, kill=point).killed
-            return inventory_trouble(lab, attachment) if killed else "detach never came to this point"
+            return inventory_problem(lab, attachment) if killed else "detach never came to this point"
 
         _try_all(lab, _points(lab, "detach"), trial, lambda item: lab.child("detach", item).expect("detach"))
 

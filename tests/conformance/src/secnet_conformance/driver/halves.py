@@ -8,10 +8,10 @@ from secnet.linux.rtnl import host_rtnl
 
 from .lab import DriverLab
 
-__all__ = ["files_of", "inventory_trouble"]
+__all__ = ["files_of", "inventory_problem"]
 
 
-def inventory_trouble(lab: DriverLab, attachment: Attachment) -> str:
+def inventory_problem(lab: DriverLab, attachment: Attachment) -> str:
     """What is wrong with the inventory of a host where an attach or detach broke off; empty if nothing is.
 
     It does not raise, it finds a link that has the mark, and it calls nothing complete that `check` finds wanting.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from secnet.agent.text.schema import Problem, SchemaFault, Validator
+from secnet.agent.text.schema import InvalidSchema, Problem, Validator
 from secnet.contract import (
     DRIVER_CAPABILITIES,
     Attachment,
@@ -75,7 +75,7 @@ def schema_problems(case: Any, bad: Bad) -> list[Problem]:
     info = info_of(case)
     try:
         return Validator(info.options, f"driver {info.network_type}").problems(bad.config)
-    except SchemaFault:
+    except InvalidSchema:
         return []
 
 
@@ -211,7 +211,7 @@ class DriverLab:
         self._wait(lambda: not diff(before, self.picture(*pods)), _SETTLE_SECONDS)
         unchanged(before, self.picture(*pods), what)
 
-    def made_anew(self, before: HostSnapshot, what: str) -> None:
+    def made_again(self, before: HostSnapshot, what: str) -> None:
         """Like `settled` for what `reconcile_node` made again: links that were not prepared may have other MACs."""
 
         def look() -> HostSnapshot:
@@ -297,12 +297,12 @@ def _start(keeper: Keeper, host: Host) -> None:
         host.objects.apply(obj)
     driver = lab.driver()
     try:
-        trouble = _reconcile(driver, lab)
+        problem = _reconcile(driver, lab)
         probe = driver.probe()
         keeper.not_ready = "" if probe.ready else probe.message or "the probe gives no reason"
     finally:
         driver.close()
-    assert keeper.not_ready or not trouble, f"reconcile_node on the prepared host: {trouble}"
+    assert keeper.not_ready or not problem, f"reconcile_node on the prepared host: {problem}"
 
 
 def _reconcile(driver: NetworkDriver, lab: DriverLab) -> str:

@@ -17,7 +17,7 @@ from .sandboxes import until_free
 
 __all__ = ["Life"]
 
-_WISHES: Mapping[str, Any] = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
+_OPTIONS: Mapping[str, Any] = {"mac": "02:53:4e:aa:bb:01", "mtu": 1400}
 
 
 class Life(DriverTests):
@@ -166,10 +166,10 @@ class Life(DriverTests):
     def test_a_declared_request_is_honoured(self, lab: DriverLab, honoured: str) -> None:
         driver, pod = lab.driver(), lab.pod()
         before = lab.picture(pod)
-        attachment = lab.plan(driver, lab.request(pod, **{honoured: _WISHES[honoured]}))
-        assert getattr(attachment, honoured) == _WISHES[honoured], f"{honoured} of the plan"
+        attachment = lab.plan(driver, lab.request(pod, **{honoured: _OPTIONS[honoured]}))
+        assert getattr(attachment, honoured) == _OPTIONS[honoured], f"{honoured} of the plan"
         result = driver.attach(attachment, lab.call())
-        assert getattr(result, honoured) == _WISHES[honoured], f"{honoured} of the result"
+        assert getattr(result, honoured) == _OPTIONS[honoured], f"{honoured} of the result"
         _require_true(lab, attachment, result)
         driver.detach(attachment, lab.call())
         unchanged(before, lab.picture(pod), "after detach")

@@ -85,7 +85,7 @@ class Node(DriverTests):
             _killed(lab, point)
             report = lab.child("reconcile_node", plain=(dict(lab.case.node),)).expect("reconcile_node")
             assert report["findings"] == [], f"{point}: findings of reconcile_node in a new process"
-            lab.made_anew(whole, f"{point}: after reconcile_node in a new process")
+            lab.made_again(whole, f"{point}: after reconcile_node in a new process")
 
     def test_a_teardown_that_failed_anywhere_is_finished_by_the_next(self, lab: DriverLab) -> None:
         driver = lab.driver()

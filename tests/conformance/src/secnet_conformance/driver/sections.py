@@ -38,7 +38,7 @@ class NodeSections(DriverTests):
             if _reconciled(lab, driver, {}).ready:
                 lab.settled(lab.prepared, f"after reconcile_node({{}}) {times}, which reports nothing")
         assert _reconciled(lab, lab.driver(), lab.case.node).ready, "reconcile_node with the section again"
-        lab.made_anew(whole, "with the section again")
+        lab.made_again(whole, "with the section again")
 
     @applies(_without_other)
     def test_another_section_leaves_nothing_of_the_one_before(self, lab: DriverLab) -> None:
@@ -52,11 +52,11 @@ class NodeSections(DriverTests):
         _ready(lab, other)
         alone = lab.still()
         _ready(lab, lab.case.node)
-        lab.made_anew(whole, "after reconcile_node with other_node, then with node")
+        lab.made_again(whole, "after reconcile_node with other_node, then with node")
         _ready(lab, other)
-        lab.made_anew(alone, "after reconcile_node with node, then with other_node")
+        lab.made_again(alone, "after reconcile_node with node, then with other_node")
         _ready(lab, lab.case.node)
-        lab.made_anew(whole, "with node again")
+        lab.made_again(whole, "with node again")
 
 
 def _driver(lab: DriverLab, section: Mapping[str, Any]) -> NetworkDriver:

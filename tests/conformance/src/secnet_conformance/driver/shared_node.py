@@ -40,7 +40,7 @@ class SharedNode(DriverTests):
         driver.teardown_node(lab.call())
         lab.settled(lab.prepared, "after detach, and another teardown_node")
         _reconcile(lab)
-        lab.made_anew(pristine, "after another reconcile_node")
+        lab.made_again(pristine, "after another reconcile_node")
 
     def test_what_someone_deletes_is_made_again_or_reported(self, lab: DriverLab) -> None:
         whole = lab.picture()
@@ -50,7 +50,7 @@ class SharedNode(DriverTests):
             lab.host.run(f"ip link del {name}", check=False)  # one that cannot be deleted stays
             if name in lab.node_links() or _reconcile(lab, must=False) is None:
                 continue
-            lab.made_anew(whole, f"after {name} was deleted, and reconcile_node")
+            lab.made_again(whole, f"after {name} was deleted, and reconcile_node")
 
     def test_a_link_that_has_a_name_of_the_nodes_state_is_reported_and_survives(self, lab: DriverLab) -> None:
         for name in _made(lab):

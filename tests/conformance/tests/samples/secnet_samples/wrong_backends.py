@@ -114,7 +114,7 @@ class FindsAllWell(ListBackend):
 
 
 class RemembersInMemory(ListBackend):
-    """Knows the owners of its leases only as long as the instance lives: a new one gives everything anew."""
+    """Knows the owners of its leases only as long as the instance lives: a new one gives everything again."""
 
     ipam_type = "remembers-in-memory"
 

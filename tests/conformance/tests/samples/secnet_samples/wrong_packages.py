@@ -13,7 +13,7 @@ from .pair import PairDriver
 
 __all__ = ["NeedsColour", "NeedsSize", "NeverReady", "NeverReadyDriver", "NoIps", "NotInstalled", "TwiceInstalled"]
 
-NOT_READY = "waits for a service that nobody has written"
+NOT_READY = "waits for a service that no one has written"
 
 
 class NotInstalled(ListBackend):

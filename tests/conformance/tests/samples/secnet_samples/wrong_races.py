@@ -14,7 +14,7 @@ from .leases import ListBackend
 __all__ = ["DoublesWhenRaced"]
 
 _LONG_SECONDS = 3.0
-"""How long it waits for another one who may come. Nobody comes where only one owner asks, so this is not more."""
+"""How long it waits for another one who may come. No one comes where only one owner asks, so this is not more."""
 
 _LOOK_SECONDS = 0.01
 

@@ -34,7 +34,7 @@ class RecordsUndeclared(ListBackend):
 
 
 class TwoWritesInOneStep(ListBackend):
-    """Takes the address for nobody and writes down for whom, both in one step: a crash between the two loses it."""
+    """Takes the address for no one and writes down for whom, both in one step: a crash between the two loses it."""
 
     ipam_type = "two-writes-in-one-step"
 
@@ -123,7 +123,7 @@ class ForgetsGateway(ListBackend):
 
 
 class GivesBroadcastLate(ListBackend):
-    """Knows nothing of broadcasts; nobody comes to that address but who insists on it."""
+    """Knows nothing of broadcasts; no one comes to that address but who insists on it."""
 
     ipam_type = "gives-broadcast-late"
 

@@ -56,7 +56,7 @@ class ObservesByRepairing(PairDriver):
 
 
 class HidesReasons(PairDriver):
-    """A component is degraded, and nobody learns why."""
+    """A component is degraded, and no one learns why."""
 
     network_type = "hides-reasons"
 

@@ -53,8 +53,8 @@ class MacvlanDriver(NetworkDriver):
 
     def probe(self) -> ProbeReport:
         """Ready with its privileges. The masters are no question of the node: each network has its own."""
-        if trouble := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
-            return ProbeReport(ready=False, message=trouble)
+        if problem := lacking(self.host.proc_root, "CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
+            return ProbeReport(ready=False, message=problem)
         return ProbeReport(ready=True)
 
     def lock_keys(self, request: AttachRequest) -> tuple[str, ...]:

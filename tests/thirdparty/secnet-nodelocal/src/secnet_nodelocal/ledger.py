@@ -87,7 +87,7 @@ class Ledger:
         return found
 
     def owner(self, address: Address) -> IpamOwner | None:
-        """Who has an address; None if nobody of ours."""
+        """Who has an address; None if no one of ours."""
         with suppress(FileNotFoundError):
             return self._read(str(address))
         return None

@@ -31,7 +31,7 @@ from ...base.os_errors import translated
 from ...model.problem import Problem
 from ..kinds import ObjectKey
 from ..problems import ProblemList, ProblemText, problem_text
-from ._manifest import Manifest, wanted_file
+from ._manifest import Manifest, is_manifest
 from ._watched_file import WatchedFile, signature
 from .store import FileStore
 
@@ -108,7 +108,7 @@ class ManifestDirectory:
 
     def _names(self) -> list[Path]:
         with translated(self.path):
-            return [self.path / name for name in sorted(os.listdir(self.path)) if wanted_file(name)]
+            return [self.path / name for name in sorted(os.listdir(self.path)) if is_manifest(name)]
 
     def _look_at_files(self, names: Iterable[Path]) -> None:
         present = set(names)
@@ -196,7 +196,7 @@ class ManifestDirectory:
     ) -> Iterator[tuple[ObjectKey, str]]:
         for key, source in sources.items():
             path = Path(source)
-            ours = path.parent == self.path and wanted_file(path.name)
+            ours = path.parent == self.path and is_manifest(path.name)
             if ours and key not in owners and not self._unread(source):
                 yield key, source
 

@@ -15,7 +15,7 @@ from ...text.documents import parse_json, parse_yaml
 from ..interface import Object
 from ..kinds import KINDS, UNUSED_KINDS, Kinds, ObjectKey, normalized
 
-__all__ = ["FileContent", "Manifest", "Note", "load_manifests", "parse_manifests", "read_text", "wanted_file"]
+__all__ = ["FileContent", "Manifest", "Note", "is_manifest", "load_manifests", "parse_manifests", "read_text"]
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 16 * 1024 * 1024
@@ -57,7 +57,7 @@ class FileContent:
     notes: tuple[Note, ...] = ()
 
 
-def wanted_file(name: str) -> bool:
+def is_manifest(name: str) -> bool:
     """Whether a file of this name is read: `.yaml`, `.yml` or `.json`, and not hidden, as editors hide their temporary files."""
     return name.endswith(_SUFFIXES) and not name.startswith(".")
 
@@ -73,7 +73,7 @@ def load_manifests(
     path = Path(os.path.abspath(path))
     with translated(path):
         is_directory = stat.S_ISDIR(os.stat(path).st_mode)
-        files = sorted(path / name for name in os.listdir(path) if wanted_file(name)) if is_directory else [path]
+        files = sorted(path / name for name in os.listdir(path) if is_manifest(name)) if is_directory else [path]
     if not files:
         raise InvalidConfig(
             "there is no manifest in this directory", hint="add *.yaml or *.json files", subject=str(path)

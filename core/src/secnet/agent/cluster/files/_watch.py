@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Delivered:
     """The last event about an object that the handler got; as text, so that it cannot be edited by the handler."""
 
     uid: str
@@ -51,7 +51,7 @@ class StoreWatch(Watch):
         self._on_close = on_close
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._seen: dict[ObjectKey, _Seen] = {}
+        self._delivered: dict[ObjectKey, _Delivered] = {}
         self._position: LogPosition | None = None
         self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
 
@@ -103,7 +103,7 @@ class StoreWatch(Watch):
 
     def _everything(self, position: LogPosition) -> Iterator[tuple[ObjectKey, Stored | None, int]]:
         """All there is, and all that was seen and is gone. What cannot be read is neither."""
-        if position.base < 0 and self._seen:
+        if position.base < 0 and self._delivered:
             return  # the state directory itself is gone: that is no order to remove every object
         present: set[ObjectKey] = set()
         found = []
@@ -114,7 +114,7 @@ class StoreWatch(Watch):
                     key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
                     present.add(key)
                     found.append((key, item, int(item.version)))
-        for key in sorted(set(self._seen) - present):
+        for key in sorted(set(self._delivered) - present):
             if self._read(key) is None:
                 yield key, None, position.base
         yield from found
@@ -130,23 +130,23 @@ class StoreWatch(Watch):
             for kind, obj in self._events(key, stored, revision):
                 if self._stop.is_set():
                     return
-                self._tell(Event(type=kind, object=obj))
+                self._call_handler(Event(type=kind, object=obj))
         self._position = look.position
 
     def _events(self, key: ObjectKey, stored: Stored | None, revision: int) -> Iterable[tuple[EventType, Object]]:
-        seen = self._seen.get(key)
-        if seen and (stored is None or stored.object["metadata"]["uid"] != seen.uid):
-            del self._seen[key]
-            gone: Object = json.loads(seen.text)
+        known = self._delivered.get(key)
+        if known and (stored is None or stored.object["metadata"]["uid"] != known.uid):
+            del self._delivered[key]
+            gone: Object = json.loads(known.text)
             gone["metadata"]["resourceVersion"] = str(revision)
             yield "DELETED", gone
-            seen = None
-        if stored is not None and (seen is None or seen.version != stored.version):
+            known = None
+        if stored is not None and (known is None or known.version != stored.version):
             uid = stored.object["metadata"]["uid"]
-            self._seen[key] = _Seen(uid, stored.version, json.dumps(stored.object))
-            yield "MODIFIED" if seen else "ADDED", stored.object
+            self._delivered[key] = _Delivered(uid, stored.version, json.dumps(stored.object))
+            yield "MODIFIED" if known else "ADDED", stored.object
 
-    def _tell(self, event: Event) -> None:
+    def _call_handler(self, event: Event) -> None:
         try:
             self._handler(event)
         except Exception:

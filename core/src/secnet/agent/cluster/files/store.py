@@ -83,11 +83,11 @@ class FileStore:
         `metadata` only name, namespace, labels and annotations are read, and of those no status annotations. `source` is
         remembered. Raises InvalidConfig with the JSON path for what is no valid object.
         """
-        wanted = normalized(obj, self.kinds)
-        key = _key_of(wanted)
-        asked = {field: _asked(wanted, field) for field in ("labels", "annotations")}
+        desired = normalized(obj, self.kinds)
+        key = _key_of(desired)
+        asked = {field: _asked(desired, field) for field in ("labels", "annotations")}
         applied = {field: sorted(values) for field, values in asked.items()}
-        body = {field: value for field, value in wanted.items() if field not in ("metadata", "status")}
+        body = {field: value for field, value in desired.items() if field not in ("metadata", "status")}
         with self._files.exclusive() as transaction:
             old = transaction.read(key)
             if old is None:

@@ -31,7 +31,7 @@ Timeouts = tuple[float, float]
 """Seconds to connect, and between two bytes of the answer."""
 
 _PAGE = 500
-_PAGED_ANEW = 3
+_LIST_RESTARTS = 3
 
 
 class Api:
@@ -84,7 +84,7 @@ class Api:
 
     def list_pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
         """All objects, and the resourceVersion of the list. Starts again when it changes too fast to be paged through."""
-        for _ in range(_PAGED_ANEW):
+        for _ in range(_LIST_RESTARTS):
             try:
                 return self._pages(transport, request)
             except Expired:
@@ -97,7 +97,7 @@ class Api:
         """The API server, for messages."""
         return f"API server {self.credentials.server}"
 
-    def heard(self) -> None:
+    def answered(self) -> None:
         """A watch said something: whatever failed a moment ago, the API server is there."""
         self._health.answered()
 

@@ -17,7 +17,7 @@ _UNREACHABLE = "unreachable"
 
 
 class ApiHealth:
-    """Thread-safe. A trouble keeps its time until the same kind of request succeeds."""
+    """Thread-safe. A problem keeps its time until the same kind of request succeeds."""
 
     def __init__(self, server: str, clock: Callable[[], float]) -> None:
         self._server = server

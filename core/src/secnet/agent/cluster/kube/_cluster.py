@@ -205,8 +205,10 @@ class KubeCluster(Cluster):
     def relisted(self) -> int:
         """See `Cluster.relisted`."""
         with self._lock:
-            followers = [follower for watch in self._watches if (follower := watch.followers.get("Pod")) is not None]
-        return sum(max(0, follower.lists - 1) for follower in followers)
+            reflectors = [
+                reflector for watch in self._watches if (reflector := watch.reflectors.get("Pod")) is not None
+            ]
+        return sum(max(0, reflector.lists - 1) for reflector in reflectors)
 
     def reader(self) -> ApiReader:
         """See `Cluster.reader`. What it meets is no problem of this cluster's."""
@@ -233,8 +235,8 @@ class KubeCluster(Cluster):
     def _newest(self, name: str, namespace: str, uid: str) -> Object | None:
         """The Pod as the cache has it, or as this object itself wrote it since."""
         with self._lock:
-            followers = [f for watch in self._watches if (f := watch.followers.get("Pod")) is not None]
-        found = next((pod for f in followers if (pod := f.seen.get(name, namespace)) is not None), None)
+            reflectors = [each for watch in self._watches if (each := watch.reflectors.get("Pod")) is not None]
+        found = next((pod for each in reflectors if (pod := each.cache.get(name, namespace)) is not None), None)
         if found is None or found["metadata"]["uid"] != uid:
             return None
         with self._lock:
@@ -250,7 +252,7 @@ class KubeCluster(Cluster):
     def _abandon(self, watch: Informer) -> None:
         """The end of a watch of one object. Another one of its kind reports again what stands in its way."""
         self._forget(watch)
-        for kind in watch.followers:
+        for kind in watch.reflectors:
             for verb in ("list", "watch"):
                 self._health.abandoned(Request(kinds=self._kinds, verb=verb, kind=kind))
 

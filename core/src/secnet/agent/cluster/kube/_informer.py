@@ -33,9 +33,9 @@ class Informer(Watch):
         self.synced = threading.Event()
         self._handler = handler
         self._on_close = on_close
-        self._telling = threading.RLock()
+        self._delivering = threading.RLock()
         self._closed = False
-        self.followers = {
+        self.reflectors = {
             kind: Reflector(
                 api,
                 kind,
@@ -47,29 +47,29 @@ class Informer(Watch):
             )
             for kind, selector in kinds
         }
-        self._waiting = set(self.followers)
+        self._waiting = set(self.reflectors)
 
     def start(self) -> None:
         """Begin."""
-        if not self.followers:
+        if not self.reflectors:
             self.synced.set()
-        for follower in self.followers.values():
-            follower.thread.start()
+        for reflector in self.reflectors.values():
+            reflector.thread.start()
 
     def died(self) -> list[str]:
         """The kinds whose reflector has ended though the informer was not closed."""
-        return [kind for kind, follower in self.followers.items() if follower.died]
+        return [kind for kind, reflector in self.reflectors.items() if reflector.died]
 
     def close(self) -> None:
         """See `Watch.close`. A handler may close its own watch; it then still runs to its end.
 
         A thread that waits for a name server or for the first packet of a connection ends a few seconds later by itself.
         """
-        for follower in self.followers.values():
-            follower.stop()
-        with self._telling:
+        for reflector in self.reflectors.values():
+            reflector.stop()
+        with self._delivering:
             self._closed = True
-        threads = [follower.thread for follower in self.followers.values()]
+        threads = [reflector.thread for reflector in self.reflectors.values()]
         if threading.current_thread() not in threads:
             for thread in threads:
                 if thread.is_alive():
@@ -77,7 +77,7 @@ class Informer(Watch):
         self._on_close(self)
 
     def _deliver(self, event: Event) -> None:
-        with self._telling:  # the kinds have a thread each, the handler is called by one at a time
+        with self._delivering:  # the kinds have a thread each, the handler is called by one at a time
             if self._closed:
                 return
             try:
@@ -86,7 +86,7 @@ class Informer(Watch):
                 _log.exception("a handler failed on %s of %s", event.type, event.object["metadata"]["name"])
 
     def _synced(self, kind: str) -> None:
-        with self._telling:
+        with self._delivering:
             self._waiting.discard(kind)
             if not self._waiting:
                 self.synced.set()

@@ -125,7 +125,7 @@ class Reflector:
         kinds: Kinds = KINDS,
     ) -> None:
         self.kind = kind
-        self.seen = ObjectCache()
+        self.cache = ObjectCache()
         self.lists = 0
         self._api = api
         self._selector = {"fieldSelector": field_selector} if field_selector else {}
@@ -183,7 +183,7 @@ class Reflector:
             except NotReady:
                 self._on_synced(self.kind)
                 raise
-            self._tell_all(self.seen.relisted(found, version))
+            self._deliver_all(self.cache.relisted(found, version))
             self._version = version
             self.lists += 1
             self._complain(None)
@@ -218,20 +218,20 @@ class Reflector:
             message = "a line of the watch is no event"
             raise Unavailable(message, hint="see what stands before it", subject=self._api.server) from exc
         if kind == "BOOKMARK" or not self._progress:
-            self._api.heard()
+            self._api.answered()
         if kind == "ERROR":
             raise translate_status(int(obj.get("code") or 500), json.dumps(obj).encode(), request)
         if kind in ("ADDED", "MODIFIED"):
-            self._tell_all(self.seen.changed(self._named(obj)))
+            self._deliver_all(self.cache.changed(self._named(obj)))
         elif kind == "DELETED":
-            self._tell_all(self.seen.deleted(self._named(obj)))
+            self._deliver_all(self.cache.deleted(self._named(obj)))
         self._version = obj["metadata"]["resourceVersion"]
         self._progress = True
 
     def _named(self, obj: Object) -> Object:
         return {**self._type, **obj}
 
-    def _tell_all(self, events: Iterable[Event]) -> None:
+    def _deliver_all(self, events: Iterable[Event]) -> None:
         for event in events:
             if self._stop.is_set():
                 return
