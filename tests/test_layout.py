@@ -38,7 +38,6 @@ WITHOUT_TESTS = {
     "model/sandbox.py": "data, and an interface",
     "model/selection.py": "data",
     "model/work.py": "data",
-    "process/_wiring.py": "joins the parts to each other; process/test_app.py runs the whole",
     "sandboxes/cri/runtime_pb2.py": "generated",
 }
 """Modules of secnet.agent that need no test file of their name, each with the reason."""

@@ -113,3 +113,36 @@ def test_a_call_that_was_withdrawn_renews_nothing(rig: Rig) -> None:
     with pytest.raises(Cancelled):
         renew(rig, now=0, call=call)
     assert rig.script.log == []
+
+
+def test_one_that_failed_comes_after_the_others_the_next_time(rig: Rig) -> None:
+    _, second = attached(rig, expires_at=SHORT), attached(rig, "eth2", expires_at=SHORT)
+    renewal = LeaseRenewal(rig.pipeline, rig.journal, clock=lambda: 1.0)
+    again = prolonged(second, renew_at=0.0)
+    away = fail(Unavailable("the server is away"))
+    answers = [away, again, prolonged(second, expires_at=2 * LONG), away]
+    rig.script.instead["renew"] = lambda: answers.pop(0)()
+    for _ in range(2):
+        renewal.renew_due(Call.within(5))
+    assert end(rig, second) == 2 * LONG
+
+
+class Timed:
+    """In place of a pipeline, with no backend that hangs for a minute: it notes how long each renewal may take."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def renew_lease(self, record: Record, call: Call) -> bool:
+        self.seconds.append(call.remaining())
+        return False
+
+
+def test_one_that_hangs_takes_a_part_of_the_round_alone(rig: Rig) -> None:
+    attached(rig, expires_at=SHORT)
+    timed = Timed()
+    for whole in (3600, 5):
+        LeaseRenewal(timed, rig.journal, clock=lambda: 0.0).renew_due(Call.within(whole))  # type: ignore[arg-type]
+    first, second = timed.seconds
+    assert 5 < first <= 10
+    assert second <= 5

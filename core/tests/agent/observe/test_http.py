@@ -105,6 +105,21 @@ def test_every_address_of_a_kernel_without_ipv6(monkeypatch: pytest.MonkeyPatch)
         HttpServer("[::1]:0", APP)
 
 
+def test_it_ends_though_a_worker_wakes_the_loop_in_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HttpServer("127.0.0.1:0", APP)
+    trigger, thread = server._server.trigger, server._thread
+    pull = trigger._physical_pull
+
+    def twice() -> None:  # no test can hit that moment with a real worker
+        pull()
+        thread.join(10)
+        pull()
+
+    monkeypatch.setattr(trigger, "_physical_pull", twice)
+    server.close()
+    assert _threads() == []
+
+
 def test_a_slow_client_is_cut_and_others_are_served_meanwhile() -> None:
     server = HttpServer("127.0.0.1:0", APP, seconds=0.3)
     try:

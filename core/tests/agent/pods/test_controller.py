@@ -158,7 +158,7 @@ def test_a_failure_is_not_reported_for_a_pod_that_is_gone(
 
 
 class Slow:
-    """ResyncScheduler that a test lets end; one that hangs can be had no other way without waiting for its deadline."""
+    """Checks that a test lets end; one that hangs can be had no other way without waiting for its deadline."""
 
     def __init__(self, hangs: str) -> None:
         self.hangs, self.gate = hangs, threading.Event()

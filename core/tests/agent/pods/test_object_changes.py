@@ -8,9 +8,11 @@ import pytest
 from secnet.agent.pods._object_changes import ObjectChange, ObjectChanges
 
 
-def _pool(name: str = "red", *, used: int | None = None, spec: str = "a", **status: Any) -> dict[str, Any]:
+def _pool(
+    name: str = "red", *, used: int | None = None, first: int = 0, spec: str = "a", **status: Any
+) -> dict[str, Any]:
     if used is not None:
-        status["ipAddresses"] = [{"ipAddress": f"10.0.0.{number}"} for number in range(used)]
+        status["ipAddresses"] = [{"ipAddress": f"10.0.0.{first + number}"} for number in range(used)]
     meta = {"name": name}
     return {"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": meta, "spec": spec, "status": status}
 
@@ -23,10 +25,11 @@ def _pool(name: str = "red", *, used: int | None = None, spec: str = "a", **stat
         (_pool(used=2), _pool(used=1), ObjectChange.RELEASED),
         (_pool(used=1), _pool(), ObjectChange.RELEASED),
         (_pool(used=1), _pool(used=1, spec="b"), ObjectChange.EDITED),
+        (_pool(used=2), _pool(used=2, first=1), ObjectChange.RELEASED),
         (_pool(free=1), _pool(free=2), ObjectChange.RELEASED),
         (_pool(free=1), _pool(free=1), ObjectChange.NOTHING),
     ],
-    ids=["first address", "one more", "one less", "the last", "edited", "another status", "nothing"],
+    ids=["first address", "one more", "one less", "the last", "edited", "one for another", "another status", "nothing"],
 )
 def test_what_a_change_means(before: dict[str, Any], after: dict[str, Any], change: ObjectChange) -> None:
     changes = ObjectChanges()

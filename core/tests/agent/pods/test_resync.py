@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from secnet.agent.pods._resync import Round
+from secnet.agent.base.queue import WorkQueue
+from secnet.agent.model.pod import PodKey
+from secnet.agent.pods._resync import ResyncScheduler, Round
 
 A, B, C = (("default", name) for name in "abc")
 
@@ -35,3 +37,28 @@ def test_who_was_kept_waiting_is_named_and_who_kept_them_comes_last() -> None:
 
 def test_no_one_is_there() -> None:
     assert Round().begin(set()) == (None, ())
+
+
+def test_a_pod_is_verified_once_for_each_time_that_it_is_added() -> None:
+    scheduler = ResyncScheduler(WorkQueue(lambda key: None, 0))
+    scheduler.all([A, A])
+    assert [scheduler.take(A), scheduler.take(A), scheduler.take(B)] == [True, False, False]
+
+
+class _Raced(set[PodKey]):
+    """A thread adds the Pod right after a look whether it is there: no test can hit that moment with a real thread."""
+
+    raced = False
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        self.add(A)
+        self.raced = True
+        return found
+
+
+def test_a_pod_that_is_added_while_its_turn_comes_is_verified_the_next_time() -> None:
+    scheduler = ResyncScheduler(WorkQueue(lambda key: None, 0))
+    scheduler._due = due = _Raced()
+    assert not scheduler.take(A)
+    assert scheduler.take(A) == due.raced

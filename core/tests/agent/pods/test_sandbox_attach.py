@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.devices import AnnotatedDevices, DeviceAllocator
-from secnet.agent.model.record import Record
+from secnet.agent.model.record import Phase, Record
 from secnet.agent.model.report import SyncResult
 from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.networks import desired
@@ -18,7 +18,7 @@ from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sandbox_attach import SandboxAttach
 from secnet.agent.sandboxes.ownership import NetnsOwnership
-from secnet.contract import Busy, Conflict, NetnsRef, ObjectNotFound, SecnetError
+from secnet.contract import Busy, Cancelled, Conflict, NetnsRef, ObjectNotFound, SecnetError
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 USED_AGAIN = NetnsRef(path="/run/netns/none", device=1, inode=2)  # without a cookie, as on kernels before 5.14
@@ -35,7 +35,7 @@ class Scene:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         registry = toy_registry(rig.script)
-        nads = NadCache(registry)
+        self.nads = nads = NadCache(registry)
         config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
         nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
         self.ownership = NetnsOwnership()
@@ -131,3 +131,56 @@ def test_an_add_that_comes_again_keeps_what_is_there(scene: Scene) -> None:
     assert result.made == ()
     assert result.report is not None
     assert [each.phase for each in result.report.networks] == ["Attached"]
+
+
+def test_an_add_that_comes_again_reports_why_a_network_could_not_be_attached_now(scene: Scene) -> None:
+    scene.attach("a")
+    scene.nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": "{"}})
+    result, records = scene.attach("a")
+    assert len(records) == 1, "a living attachment stays"
+    assert [error.reason for error in result.errors] == ["InvalidNetwork"]
+
+
+def test_an_annotation_that_asks_for_nothing_any_more_leaves_nothing(scene: Scene) -> None:
+    scene.attach("a")
+    with pytest.raises(Conflict):
+        scene.attach("b")
+    result, records = scene.attach("a", "[]")
+    assert (result.report, records, scene.rig.journal.records()) == (None, (), ())
+    assert result.released == {("default", "b")}
+
+
+THREE = "blue,blue@net1,blue@net2"
+
+
+@pytest.mark.parametrize("place", ["plan", "allocate", "attach", "check"])
+@pytest.mark.parametrize("error", [Cancelled("x"), ValueError("x"), KeyboardInterrupt()], ids=repr)
+def test_whatever_ends_an_add_leaves_nothing_of_it(scene: Scene, place: str, error: BaseException) -> None:
+    """At the second of three networks: the others are attached, planned, or not begun."""
+    calls: list[str] = []
+    run = scene.rig.script.run
+
+    def fails_once(method: str, result: Any) -> Any:
+        calls.append(method)
+        if method == place and calls.count(place) == 2:
+            raise error
+        return run(method, result)
+
+    scene.rig.script.run = fails_once  # type: ignore[method-assign]
+    with pytest.raises((SecnetError, KeyboardInterrupt)):
+        scene.attach("a", THREE)
+    assert scene.rig.journal.records() == ()
+    scene.attach("b")
+
+
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_what_an_agent_that_died_had_planned_is_removed_and_attached_again(scene: Scene, finished: int) -> None:
+    worker = make_worker(scene.rig)
+    scene.attach("a", THREE)
+    for record in scene.rig.journal.records()[finished:]:  # as they stood when it died
+        scene.rig.journal.write(record.replace(phase=Phase.PLANNED, result=None))
+    scene.rig.script.log.clear()
+    result, records = scene.attach("a", THREE)
+    assert [record.phase for record in records] == [Phase.ATTACHED] * 3
+    assert len(result.made) == scene.rig.script.log.count("detach") == 3 - finished
+    assert [worker.findings(record) for record in records] == [()] * 3

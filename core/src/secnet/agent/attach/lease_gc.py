@@ -6,9 +6,8 @@ A pool's entry names a container, not the node on which it runs, and an address 
 - What a record names, or what still stands on this node, is never touched.
 - Of a container that this node served, the runtime says whether it has ended; no other source can know.
 - Of any other, the API server says, in a fresh read each time, whether its Pod exists, and where. If the Pod is gone, or is
-here in
-  another sandbox, the container may still run on an unreachable node: the address is released only when that
-  was seen twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
+  here in another sandbox, the container may still run on an unreachable node: the address is released only when that was seen
+  twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
 """
 
 from __future__ import annotations

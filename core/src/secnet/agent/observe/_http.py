@@ -71,8 +71,12 @@ class HttpServer:
             return
         # First the workers: one that finishes later would wake a loop that is closed.
         self._server.task_dispatcher.shutdown(timeout=_CLOSE_SECONDS)
-        self._server.trigger.pull_trigger(self._server.close_all)
+        self._server.ending = True
+        self._server.trigger.pull_trigger()
         self._thread.join(_CLOSE_SECONDS)
+        # Not in its thread: woken by a worker, it would close the trigger before it is pulled here.
+        if not self._thread.is_alive():
+            self._server.close_all()
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -138,12 +142,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
 
 class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
-    """All its methods run in the thread of `run`, but for the constructor."""
+    """All its methods run in the thread of `run`, but for the constructor and `close_all`."""
 
     channel_class = _Channel
 
     def __init__(self, app: WSGIApplication, sock: socket.socket, seconds: float) -> None:
         self.seconds = seconds
+        self.ending = False
         # What waits for a worker is bounded by the places, and is no reason for a warning.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         adjustments = Adjustments(
@@ -176,8 +181,13 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         for channel in [channel for channel in self.active_channels.values() if channel.end <= overdue]:
             channel.will_close = True
 
+    def run(self) -> None:
+        """Serve until `ending` is set."""
+        while not self.ending:
+            wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+
     def close_all(self) -> None:
-        """Close every connection and what else the loop waits for, which ends it."""
+        """Close every connection and what else the loop waited for, after its end."""
         for channel in list(self.active_channels.values()):
             channel.handle_close()
         wasyncore.close_all(self._map)

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from ..base.metrics import Metrics
-from ._app import Response, make_app
+from ._app import Response, Route, make_app
 
 __all__ = ["Heartbeats", "serve_health"]
 
 Reasons = Callable[[], Iterable[str]]
+
+_SCRAPES = 2  # at once: a plugin whose metrics hang must leave workers of the server for the kubelet's probes
 
 
 class Heartbeats:
@@ -52,7 +54,9 @@ def serve_health(listen: str | None, metrics: Metrics, *, stuck: Reasons, unread
     from ._http import HttpServer  # needs the packages of the extra `cluster`, which an agent without HTTP may lack
 
     routes = {
-        "/metrics": lambda: Response(body=metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8"),
+        "/metrics": _limited(
+            lambda: Response(body=metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        ),
         "/healthz": lambda: _verdict(stuck()),
         "/readyz": lambda: _verdict(unready()),
     }
@@ -63,6 +67,20 @@ def serve_health(listen: str | None, metrics: Metrics, *, stuck: Reasons, unread
         metrics.close()
 
     return close
+
+
+def _limited(route: Route) -> Route:
+    places = threading.Semaphore(_SCRAPES)
+
+    def limited() -> Response:
+        if not places.acquire(blocking=False):
+            return Response(body=b"earlier scrapes are not done yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            return route()
+        finally:
+            places.release()
+
+    return limited
 
 
 def _verdict(reasons: Iterable[str]) -> Response:

@@ -40,8 +40,14 @@ class ObjectChanges:
 
 
 def _offers_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """An IPPool whose addresses in use became fewer; of another kind any change of the status may be a release."""
-    used_before, used_after = (len(status.get("ipAddresses") or ()) for status in (before, after))
-    if used_before or used_after:
-        return used_after < used_before
-    return before != after
+    """An IPPool with an address that is not in use any more; of another kind any change of the status may be a release.
+
+    Several changes may come as one, so the number of addresses says too little: one was released, and another one taken.
+    """
+    used_before, used_after = map(_in_use, (before, after))
+    return bool(used_before - used_after) if used_before or used_after else before != after
+
+
+def _in_use(status: Mapping[str, Any]) -> set[str]:
+    entries = status.get("ipAddresses") or ()
+    return {str(entry.get("ipAddress")) for entry in entries if isinstance(entry, Mapping)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from ..base.queue import WorkQueue
 from ..model.pod import PodKey
@@ -47,11 +47,11 @@ class Round:
 
 
 class ResyncScheduler:
-    """Queues Pods to be verified. Thread-safe. mark: called with each before it is queued."""
+    """Queues Pods to be verified, and knows which of them are when their turn comes. Thread-safe."""
 
-    def __init__(self, queue: WorkQueue, mark: Callable[[PodKey], None]) -> None:
+    def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
-        self._mark = mark
+        self._due: set[PodKey] = set()
         self._round = Round()
 
     def all(self, keys: Iterable[PodKey]) -> None:
@@ -70,6 +70,14 @@ class ResyncScheduler:
         if following is not None:
             self._add(following, wake=False)
 
+    def take(self, key: PodKey) -> bool:
+        """Whether this one, whose turn has come, is to be verified; it is not the next time then."""
+        try:
+            self._due.remove(key)  # one step: a Pod added between a look and its removal would never be verified
+        except KeyError:
+            return False
+        return True
+
     def _add(self, key: PodKey, *, wake: bool = True) -> None:
-        self._mark(key)
+        self._due.add(key)
         self._queue.add(key, wake=wake)

@@ -77,8 +77,7 @@ class Controller:
         self._publisher = publisher
         self._may_begin = may_begin
         self._queue = WorkQueue(self._handle, workers)
-        self._to_verify: set[PodKey] = set()
-        self._checks = ResyncScheduler(self._queue, self._to_verify.add)
+        self._checks = ResyncScheduler(self._queue)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._cancels: dict[PodKey, threading.Event] = {}
@@ -244,8 +243,7 @@ class Controller:
         cancel = threading.Event()
         with self._lock:
             self._cancels[key] = cancel
-        verify = key in self._to_verify
-        self._to_verify.discard(key)
+        verify = self._checks.take(key)
         revision = self._revision
         pod = self._pods.get(key)
         if pod is None and self._journal.of_pod(*key) and not self._is_gone(key):

@@ -19,7 +19,7 @@ from ..model.record import Record
 from ..model.report import PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox
 from ..model.selection import SelectionId
-from ..model.work import Changes, Work
+from ..model.work import Changes, Rejected, Work
 from ..networks.desired import DesiredNetworks, selections_of
 from ..networks.requests import is_outdated
 from ..sandboxes.ownership import NetnsOwnership
@@ -58,7 +58,8 @@ class SandboxAttach:
         key, ref = pod_key(pod), pod_ref(pod)
         selections = selections_of(pod)
         if not selections:
-            return SyncResult(report=None), ()
+            self._detach(self._journal.of_pod(*key), cancel)
+            return SyncResult(report=None, released=frozenset(self._ownership.release(key))), ()
         self._detach([r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id], cancel)
         released = self._ownership.claim(sandbox.netns, key)
         try:
@@ -71,8 +72,9 @@ class SandboxAttach:
             raise
         networks = {record.selection_id: network_report(record) for record in made}
         for record, outcome in changes.keep:
+            error = outcome.error.info if isinstance(outcome, Rejected) else self._worker.drift_of(record.key)
             outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
-            networks[record.selection_id] = network_report(record, self._worker.drift_of(record.key), outdated=outdated)
+            networks[record.selection_id] = network_report(record, error, outdated=outdated)
         report = PodReport(
             pod=ref,
             generation=int(pod["metadata"].get("generation") or 0),

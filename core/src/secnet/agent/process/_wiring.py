@@ -157,7 +157,7 @@ def wire(
         ),
         workers=settings.workers,
         waking_kinds=registry.kinds,
-        may_begin=own_node.may_begin,
+        may_begin=partial(_may_begin, own_node, multus),
     )
     attacher = NodeAttacher(
         cluster=cluster,
@@ -179,8 +179,8 @@ def wire(
         object_problems=object_problems,
         controller=controller,
         orphan_gc=orphan_gc,
-        lease_gc=lease_gc,
-        lease_renewal=LeaseRenewal(pipeline, journal),
+        stale=stale,
+        lease_renewal=LeaseRenewal(pipeline, journal, observers),
         node=NodeStateReconciler(
             plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()
         ),
@@ -297,6 +297,12 @@ def _containers(pods: PodTable, source: SandboxSource, journal: Journal) -> dict
 def _is_here(cluster: Cluster, own_node: OwnNode, source: SandboxSource, pod: Mapping[str, Any]) -> bool:
     """Whether a Pod of which no agent here ever knew anything is surely this node's."""
     return not cluster.traits.shared or own_node.is_sure() or source.container_of(pod) is not None
+
+
+def _may_begin(own_node: OwnNode, multus: Multus) -> bool:
+    """Whether Pods may be worked on. Multus may have come up since the start of the agent, while the objects were listed."""
+    multus()
+    return own_node.may_begin()
 
 
 def _pod_here(cluster: Cluster, pods: PodTable, namespace: str, name: str) -> bool | None:

@@ -158,3 +158,15 @@ def test_a_resource_without_definition_is_no_missing_object(tmp_path: Path) -> N
     finally:
         cluster.close()
         server.stop()
+
+
+def test_what_stood_in_the_way_of_a_watch_of_one_object_ends_with_it(api: KubeApiProcess, tmp_path: Path) -> None:
+    api.add_token("few-rights", [rule for rule in RULES if "ippools" not in rule["resources"]])
+    cluster = KubeCluster(api.kubeconfig(tmp_path / "few", "few-rights"), node_name="sn-node")
+    try:
+        watch = cluster.watch_object("IPPool", "p", "", Recorder())
+        until(lambda: len(cluster.problems()) == 1, "the missing right is shown")
+        watch.close()
+        assert cluster.problems() == ()
+    finally:
+        cluster.close()

@@ -47,6 +47,10 @@ class ApiHealth:
         with self._lock:
             self._current.pop((request.verb, request.resource), None)
 
+    def abandoned(self, request: Request) -> None:
+        """No request of this kind is sent any more, so none would end its trouble."""
+        self.succeeded(request)
+
     def unreached(self) -> str:
         """Why no request gets an answer now; empty while they do."""
         with self._lock:

@@ -151,14 +151,14 @@ class KubeCluster(Cluster):
                 message = f"objects of kind {kind} are not watched with the Kubernetes API"
                 raise Unsupported(message, hint="read them when they are needed")
         selectors = [(kind, f"spec.nodeName={self._node}" if kind == "Pod" else "") for kind in wanted]
-        return self._start(selectors, handler)
+        return self._start(selectors, handler, self._forget)
 
     def watch_object(self, kind: str, name: str, namespace: str, handler: Handler) -> Watch:
         """See `Cluster.watch_object`. The same requests as `watch` for one kind, with a field selector."""
         check_object_name(name)
         key = object_key(kind, name, namespace, self._kinds)
         selector = f"metadata.name={name}" + (f",metadata.namespace={key.namespace}" if key.namespace else "")
-        return self._start([(kind, selector)], handler)
+        return self._start([(kind, selector)], handler, self._abandon)
 
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
         """See `Cluster.record_event`. In the background one POST, or for a repeat within 10 minutes one PATCH."""
@@ -223,8 +223,10 @@ class KubeCluster(Cluster):
         self._events.close()
         self._transport.close()
 
-    def _start(self, selectors: Iterable[tuple[str, str]], handler: Handler) -> Watch:
-        watch = Informer(self._api, selectors, handler, self._forget, self._pace, self._kinds)
+    def _start(
+        self, selectors: Iterable[tuple[str, str]], handler: Handler, on_close: Callable[[Informer], None]
+    ) -> Watch:
+        watch = Informer(self._api, selectors, handler, on_close, self._pace, self._kinds)
         with self._lock:
             self._watches.append(watch)
         watch.start()
@@ -246,6 +248,13 @@ class KubeCluster(Cluster):
 
     def _call(self, request: Request) -> Object:
         return self._api.call(self._transport, request)
+
+    def _abandon(self, watch: Informer) -> None:
+        """The end of a watch of one object. Another one of its kind reports again what stands in its way."""
+        self._forget(watch)
+        for kind in watch.followers:
+            for verb in ("list", "watch"):
+                self._health.abandoned(Request(kinds=self._kinds, verb=verb, kind=kind))
 
     def _forget(self, watch: Informer) -> None:
         with self._lock, suppress(ValueError):

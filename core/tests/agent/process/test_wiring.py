@@ -1,0 +1,28 @@
+"""How the parts of the agent are joined."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from secnet.agent.config.settings import Settings
+from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.preflight.multus import Multus
+from secnet.agent.preflight.own_node import OwnNode
+from secnet.agent.process._wiring import _may_begin
+from secnet.contract import NetworkRef
+from secnet_testing.scripted_plugins import Script, toy_registry
+
+
+def test_multus_that_came_up_while_the_objects_were_listed_is_known_before_the_first_pod(tmp_path: Path) -> None:
+    nads = NadCache(toy_registry(Script()))
+    config = json.dumps({"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy"})
+    nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": config}})
+    settings = Settings(node_name="n1", state_dir=tmp_path / "state", cni_conf_dir=tmp_path)
+    multus = Multus(settings, look_seconds=0.0, on_look=nads.set_multus)
+    blue = NetworkRef(namespace="default", name="blue")
+    multus()
+    assert nads.look_up(blue) is not None
+    (tmp_path / "00-multus.conf").write_text(json.dumps({"cniVersion": "1.0.0", "name": "m", "type": "multus-shim"}))
+    assert _may_begin(OwnNode(None, "n1"), multus)
+    assert nads.look_up(blue) is None, "Multus calls the plugin for it itself"
