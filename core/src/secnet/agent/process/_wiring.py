@@ -179,7 +179,7 @@ def wire(
         object_problems=object_problems,
         controller=controller,
         orphan_gc=orphan_gc,
-        stale=stale,
+        lease_gc=lease_gc,
         lease_renewal=LeaseRenewal(pipeline, journal, observers),
         node=NodeStateReconciler(
             plugins=plugins, settings=settings, reports=reports, on_ready=lambda _: controller.retry_waiting()

@@ -252,7 +252,7 @@ class KubeCluster(Cluster):
     def _abandon(self, watch: Informer) -> None:
         """The end of a watch of one object. Another one of its kind reports again what stands in its way."""
         self._forget(watch)
-        for kind in watch.followers:
+        for kind in watch.reflectors:
             for verb in ("list", "watch"):
                 self._health.abandoned(Request(kinds=self._kinds, verb=verb, kind=kind))
 
