@@ -7,6 +7,7 @@ under `default-route`, is recorded by the caller before `apply` and put back by 
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -171,7 +172,7 @@ def _routes(attachment: Attachment) -> Iterator[Route]:
         version = ipaddress.ip_network(route.dst, strict=False).version
         fallback = next((a.gateway for a in lease.addresses if a.gateway and _version(a.gateway) == version), None)
         explicit = route.gw is not None or route.scope is not None
-        yield route if explicit or fallback is None else from_json(Route, to_json(route) | {"gw": fallback})
+        yield route if explicit or fallback is None else dataclasses.replace(route, gw=fallback)
 
 
 def _gateways(attachment: Attachment, attachment_options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,93 @@
+"""The components that attach, check and remove single networks, joined to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secnet.contract import Call, ObjectNotFound
+
+from ..attach.admission import Clearance
+from ..attach.layer3 import Layer3
+from ..attach.lease_gc import LeaseGarbageCollector
+from ..attach.lease_renewal import LeaseRenewal
+from ..attach.leases import Leases
+from ..attach.orphan_gc import OrphanGarbageCollector
+from ..attach.pipeline import Pipeline
+from ..base.logs import attachment_log
+from ..model.record import Record
+from ..pods.worker import AttachmentWorker
+from ..state.sandbox_ledger import SandboxLedger
+from ._foundation import Foundation
+
+__all__ = ["Attaching", "wire_attaching"]
+
+_UNDO_SECONDS = 30.0
+_LEASE_CHECK_SECONDS = 900.0
+_LOOKS_AT_PODS_ELSEWHERE = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attaching:
+    """worker: through which all attach. The rest runs in the background."""
+
+    worker: AttachmentWorker
+    orphan_gc: OrphanGarbageCollector
+    lease_gc: LeaseGarbageCollector
+    lease_renewal: LeaseRenewal
+
+
+def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
+    """clearance: what forbids every new attachment."""
+    shared = base.cluster.traits.shared
+    served = SandboxLedger(base.settings.state_dir) if shared else None
+    lease_gc = LeaseGarbageCollector(
+        plugins=base.plugins,
+        journal=base.journal,
+        has_found=lambda key: orphan_gc.has_found(key),
+        sandboxes=base.containers,
+        pod_here=lambda namespace, name: _pod_here(base, namespace, name),
+        has_ended=base.sandboxes.has_ended,
+        served=served,
+        looks=_LOOKS_AT_PODS_ELSEWHERE if shared else None,
+    )
+    pipeline = _pipeline(base, Leases(base.plugins, base.journal, served=served, lease_gc=lease_gc), clearance)
+    orphan_gc = OrphanGarbageCollector(
+        plugins=base.plugins, pipeline=pipeline, journal=base.journal, sandboxes=base.containers
+    )
+    worker = AttachmentWorker(
+        pipeline=pipeline,
+        journal=base.journal,
+        orphan_gc=orphan_gc,
+        seconds=base.settings.attach_timeout,
+        observers=base.observers,
+        lease_check_seconds=0.0 if base.cluster.traits.free_reads else _LEASE_CHECK_SECONDS,
+    )
+    return Attaching(
+        worker=worker,
+        orphan_gc=orphan_gc,
+        lease_gc=lease_gc,
+        lease_renewal=LeaseRenewal(pipeline, base.journal, base.observers),
+    )
+
+
+def _pipeline(base: Foundation, leases: Leases, clearance: Clearance) -> Pipeline:
+    def undo_call(record: Record) -> Call:
+        return Call.within(_UNDO_SECONDS, log=attachment_log(record.attachment.request), observers=base.observers)
+
+    return Pipeline(
+        plugins=base.plugins,
+        journal=base.journal,
+        boot_id=base.boot_id,
+        layer3=Layer3(),
+        undo_call=undo_call,
+        leases=leases,
+        metrics=base.metrics,
+        clearance=clearance,
+    )
+
+
+def _pod_here(base: Foundation, namespace: str, name: str) -> bool | None:
+    try:
+        return base.pods.is_here(base.cluster.get("Pod", name, namespace))
+    except ObjectNotFound:
+        return None

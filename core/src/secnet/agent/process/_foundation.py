@@ -1,0 +1,102 @@
+"""What every other component of one agent stands on: journal, reports, plugins, and the sources that the cluster calls for."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from secnet.contract import StepObserver
+
+from ..attach.plugin_calls import Plugins
+from ..base.metrics import Metrics
+from ..cluster.interface import Cluster
+from ..config.settings import Settings
+from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
+from ..model.pod import PodKey
+from ..model.sandbox import SandboxSource
+from ..plugins.registry import Registry
+from ..sandboxes.cni_cache import CniSandboxCache
+from ..sandboxes.cri import CriSandboxes, RuntimeClient
+from ..sandboxes.named import NamedNetns
+from ..sandboxes.pod_table import PodTable
+from ..state.journal import Journal
+from ..state.reports import Reports
+from ..state.run_dir import current_boot_id
+
+__all__ = ["Foundation", "lay_foundation"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """What was given, and what is made of it before all else. observers: see every step, for tests."""
+
+    settings: Settings
+    registry: Registry
+    cluster: Cluster
+    metrics: Metrics
+    observers: tuple[StepObserver, ...]
+    boot_id: str
+    journal: Journal
+    reports: Reports
+    plugins: Plugins
+    pods: PodTable
+    sandboxes: CniSandboxCache
+    devices: DeviceAllocator
+
+    def containers(self) -> dict[PodKey, str | None]:
+        """See `PodTable.containers`."""
+        return self.pods.containers(self.sandboxes, set(self.journal.of_pods()))
+
+
+def lay_foundation(
+    settings: Settings,
+    registry: Registry,
+    cluster: Cluster,
+    metrics: Metrics,
+    observers: tuple[StepObserver, ...],
+    stack: ExitStack,
+) -> Foundation:
+    """Open the journal and the rest. What has to be closed is left to `stack`."""
+    journal, boot_id = Journal(settings.run_dir / "journal"), current_boot_id()
+    for problem in journal.problems():
+        _log.error("%s", problem)
+    journal.disown(boot_id)
+    reports = Reports(settings.run_dir)
+    reports.write_problems(())
+    plugins = Plugins(registry, settings, cluster)
+    stack.callback(plugins.close)
+    return Foundation(
+        settings=settings,
+        registry=registry,
+        cluster=cluster,
+        metrics=metrics,
+        observers=observers,
+        boot_id=boot_id,
+        journal=journal,
+        reports=reports,
+        plugins=plugins,
+        pods=PodTable(settings.node_name),
+        sandboxes=CniSandboxCache(_sandbox_source(settings, cluster, stack)),
+        devices=DeviceAllocator(_device_source(settings, cluster, stack), journal),
+    )
+
+
+def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
+    """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
+    if cluster.traits.trusts_annotations:
+        return NamedNetns()
+    client = RuntimeClient(settings.cri_socket)
+    stack.callback(client.close)
+    return CriSandboxes(client)
+
+
+def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
+    """As with namespaces: only manifests may name devices."""
+    if cluster.traits.trusts_annotations:
+        return AnnotatedDevices()
+    client = KubeletDevices(settings.pod_resources)
+    stack.callback(client.close)
+    return client
