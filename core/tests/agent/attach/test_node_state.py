@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from secnet.agent.attach.node_state import NodeStateReconciler
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
@@ -15,6 +16,7 @@ from secnet.agent.plugins.registry import Registry
 from secnet.agent.state.reports import Reports
 from secnet.contract import (
     Call,
+    Cancelled,
     ComponentState,
     NetworkDriver,
     NodeComponent,
@@ -92,3 +94,31 @@ def test_a_driver_that_cannot_look_is_not_unready_for_that(tmp_path: Path) -> No
 
     state = reconciled(tmp_path, observe_node=fail)
     assert (state.error, state.report.ready, state.observation) == (None, True, NodeObservation())
+
+
+@pytest.mark.parametrize("method", ["reconcile_node", "observe_node"])
+def test_the_end_of_the_agent_leaves_the_report_as_it_was(tmp_path: Path, method: str) -> None:
+    """A round that is cancelled by the agent's stop knows nothing new."""
+    ending: list[bool] = []
+
+    def cancelled(result: Any) -> Any:
+        if ending:
+            raise Cancelled("the work was withdrawn")
+        return result
+
+    methods = {
+        "reconcile_node": lambda driver, desired, call: NodeReport(details={"round": 1}),
+        "observe_node": see,
+    }
+    inner = methods[method]
+    methods[method] = lambda *arguments: cancelled(inner(*arguments))
+    settings, reports = dataclasses.replace(SETTINGS, state_dir=tmp_path / "state"), Reports(tmp_path)
+    reconciler = NodeStateReconciler(
+        plugins=plugins_of(**methods), settings=settings, reports=reports, on_ready=lambda network_type: None
+    )
+    assert reconciler.reconcile(Call.within(5))
+    before = reports.node()
+    ending.append(True)
+    assert not reconciler.reconcile(Call.within(5))
+    assert reports.node() == before
+    assert reconciler.unready() == []

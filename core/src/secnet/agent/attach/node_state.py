@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from secnet.contract import Call, ComponentState, ErrorInfo, NodeObservation, SecnetError
+from secnet.contract import Call, Cancelled, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
 from ..config.settings import Settings
 from ..model.report import NodeState
@@ -35,7 +35,10 @@ class NodeStateReconciler:
         """One round; True when every driver that can work here has its per-node state as configured."""
         for network_type in sorted(self._plugins.registry.drivers):
             before = self._states.get(network_type)
-            state = self._one(network_type, call)
+            try:
+                state = self._one(network_type, call)
+            except Cancelled:  # the agent ends: what was found before still holds
+                return False
             if state == before:
                 continue
             self._states[network_type] = state
@@ -66,6 +69,8 @@ class NodeStateReconciler:
             if report.ready and not desired:
                 self._marks.clear(network_type)
             return NodeState(network_type=network_type, report=report, observation=self._observe(network_type, call))
+        except Cancelled:
+            raise
         except SecnetError as exc:
             return NodeState(network_type=network_type, error=exc.info, observation=self._observe(network_type, call))
         except Exception as exc:
@@ -78,6 +83,8 @@ class NodeStateReconciler:
         """What the driver sees of its part of the node; nothing if it cannot look, which makes no node unready."""
         try:
             return self._plugins.driver(network_type).observe_node(call)
+        except Cancelled:
+            raise
         except SecnetError as exc:
             _log.debug("network type %s: the node cannot be observed: %s", network_type, exc)
             return NodeObservation()
