@@ -69,7 +69,7 @@ def test_each_network_keeps_its_device(start: Start, tmp_path: Path) -> None:
 
     before = node.node.records()
     declared = {record.result.details["awaited"] for record in before if record.result is not None}
-    assert declared == {node.is_chained}, "a driver is told whether containers wait"
+    assert declared == {node.is_chained}, "a driver learns whether containers wait"
     node.node.agents[-1].kill()
     node.node.agent(program=slot_program(tmp_path / "plugin"))
     node.wait_reported("one", "two")

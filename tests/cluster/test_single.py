@@ -173,7 +173,7 @@ def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: C
     node.agent()
     caller("ADD", netns)
     run_in(netns, ["ip", "link", "set", "net1", "down"])
-    node.wait_until(lambda: phases(node) == ["Degraded"], "the drift is told")
+    node.wait_until(lambda: phases(node) == ["Degraded"], "the drift is reported")
     shown = node.cli("status")
     assert (shown.returncode, "delete the Pod" in shown.stdout) == (1, True), shown.stdout
     assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])

@@ -159,7 +159,7 @@ class SlotDriver(WireDriver):
 _IPAM_NODE: Mapping[str, Any] = {
     "$schema": DIALECT,
     "title": "Pools of a node",
-    "description": "What the backend is told of its node.",
+    "description": "What the backend reads of its node.",
     "type": "object",
     "properties": {
         "reserve": {

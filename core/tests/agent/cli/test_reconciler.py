@@ -1,4 +1,4 @@
-"""Whoever reconciles the run directory while a command waits."""
+"""The process that reconciles the run directory while a command waits."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def lists(api: KubeApiProcess, resource: str) -> int:
 
 
 def watched(cluster: KubeCluster, api: KubeApiProcess, *kinds: str) -> Recorder:
-    """Told of everything that exists, and being served."""
+    """Gets everything that exists, and is served."""
     recorder = Recorder()
     assert cluster.watch(kinds, recorder).synced.wait(20)
     until(lambda: api.watches == len(kinds), "the watch")

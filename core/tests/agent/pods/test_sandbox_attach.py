@@ -61,7 +61,7 @@ def test_a_namespace_is_free_again_after_the_del(scene: Scene) -> None:
     scene.attach("a")
     with pytest.raises(Conflict, match="already belongs to Pod default/a"):
         scene.attach("b")
-    assert scene.sandboxes.detach("of-a") == {("default", "b")}, "who was refused is told"
+    assert scene.sandboxes.detach("of-a") == {("default", "b")}, "the Pod that was refused is returned"
     scene.attach("b")
 
 

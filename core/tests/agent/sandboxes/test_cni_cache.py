@@ -1,4 +1,4 @@
-"""Sandboxes that ADD told of."""
+"""Sandboxes that ADD registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which requests are sent again, and which failures are told."""
+"""Which requests are sent again, and which failures are reported."""
 
 from __future__ import annotations
 

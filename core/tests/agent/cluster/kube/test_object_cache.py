@@ -30,7 +30,7 @@ def test_another_object_of_the_same_name_is_one_deletion_and_one_addition() -> N
     cache = ObjectCache()
     list(cache.changed(obj("x")))
     assert events_of(cache.changed(obj("x", uid="u2", version="5"))) == [("DELETED", "u1", "5"), ("ADDED", "u2", "5")]
-    assert events_of(cache.deleted(obj("x", uid="u1", version="6"))) == [], "that one was told of as deleted"
+    assert events_of(cache.deleted(obj("x", uid="u1", version="6"))) == [], "its deletion was delivered"
 
 
 def test_a_new_list_deletes_what_is_not_in_it() -> None:
