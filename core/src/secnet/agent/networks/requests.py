@@ -186,6 +186,7 @@ def _work(named: Named, config: NetworkConfig, pod: PodRef | None, sandbox: Sand
         ipam_type=config.ipam_type,
         resource=config.resource_name if needs_device else None,
         nad_generation=config.generation,
+        common=config.common,
     )
 
 
