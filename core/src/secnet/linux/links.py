@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from secnet.contract import Conflict, NotReady
 
-from .connection import NO_FIELDS, Connection, Header, NetlinkError, given, open_socket
+from .connection import NO_FIELDS, Attributes, Connection, Header, NetlinkError, given, open_socket
 from .link import IFF_UP, Link, parse_link
 from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
@@ -33,7 +33,12 @@ class LinkRequests(Connection):
 
     def link_by_index(self, index: int) -> Link | None:
         """The link of this index; None if there is none."""
-        return self._get(f"reading the link with index {index}", [], {"index": index})
+        return self._get("reading a link by its index", [], {"index": index})
+
+    def link_name(self, index: int) -> str:
+        """How to call a link in a message: its name, unless it is gone."""
+        link = self.link_by_index(index)
+        return link.name if link is not None else f"a link that is gone (index {index})"
 
     def _get(self, doing: str, attrs: list[tuple[str, Any]], header: Header = NO_FIELDS) -> Link | None:
         try:
@@ -149,8 +154,7 @@ class LinkRequests(Connection):
         wanted = [f"{key.removeprefix('IFLA_').lower()} {value}" for key, value in attrs]
         if up is not None:
             wanted.append("state up" if up else "state down")
-        doing = f"setting {', '.join(wanted)} of the link with index {index}"
-        self._do("link", "set", doing, attrs=attrs, header=_change(index, up))
+        self._change(index, f"setting {', '.join(wanted)} of", attrs=attrs, header=_change(index, up))
 
     def move_link(
         self,
@@ -172,8 +176,8 @@ class LinkRequests(Connection):
             if there.link(name) is not None:
                 raise _taken(name, "in the other namespace")
         attrs = given(IFLA_NET_NS_FD=netns_fd, IFLA_IFNAME=name, IFLA_ADDRESS=mac, IFLA_MTU=mtu)
-        doing = f"moving the link with index {index} to another namespace as {name}"
-        self._do("link", "set", doing, name, attrs=attrs, header=_change(index, up))
+        where = f" to another namespace as {name}"
+        self._change(index, "moving", where, name, attrs=attrs, header=_change(index, up))
 
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
@@ -181,7 +185,24 @@ class LinkRequests(Connection):
             self._try("link", "del", header={"index": index})
         except NetlinkError as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
-                raise self._error(fault, f"removing the link with index {index}") from fault
+                raise self._error(fault, f"removing {self.link_name(index)}") from fault
+
+    def _change(
+        self,
+        index: int,
+        doing: str,
+        rest: str = "",
+        subject: str = "",
+        *,
+        attrs: Attributes = (),
+        header: Header = NO_FIELDS,
+        tail: bytes = b"",
+    ) -> None:
+        """One request about a link; the link's name stands between `doing` and `rest` in the message of a refusal."""
+        try:
+            self._try("link", "set", attrs=attrs, header=header, tail=tail)
+        except NetlinkError as fault:
+            raise self._error(fault, f"{doing} {self.link_name(index)}{rest}", subject) from fault
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
+from ._mtu import require_mtu
 from ._vlan import resolve_vlan
 from .admission import Admission, Clearance
 from .layer3 import Layer3
@@ -154,9 +155,7 @@ class Pipeline:
             report = self._plugins.driver(record.network_type).check(attachment, call)
             if record.result is not None and not record.result.netdev:
                 return report
-            return CheckReport(
-                findings=report.findings + self._layer3.check(attachment, record.attachment_options, call)
-            )
+            return CheckReport(findings=report.findings + self._layer3.check(record, call))
 
     def renew_lease(self, record: Record, call: Call) -> bool:
         """Renew the lease of an attachment and record it; whether it changed. Raises Busy while its Pod is worked on."""
@@ -203,7 +202,9 @@ class Pipeline:
     def _realise(self, record: Record, call: Call) -> Record:
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
-        record = self._write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
+        record = self._bind(record, lease)
+        require_mtu(record.attachment, record.attachment.mtu)
+        record = self._write(record.replace(phase=Phase.ATTACHING), "journal.attach", call)
         with self._phase("attach", record.network_type):
             result = self._plugins.driver(record.network_type).attach(record.attachment, call)
         device = record.attachment.request.device
@@ -211,11 +212,7 @@ class Pipeline:
             result = dataclasses.replace(result, device_info=device_info(device.id))
         record = record.replace(result=result)
         if result.netdev:
-            with self._phase("layer3", record.network_type):
-                prior = self._layer3.prior(record.attachment, record.attachment_options)
-                if prior:
-                    record = self._write(record.replace(layer3=prior), "journal.layer3", call)
-                self._layer3.apply(record.attachment, result, record.attachment_options, call)
+            record = self._set_layer3(record, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, result, call)
         with self._phase("verify", record.network_type):
@@ -234,7 +231,14 @@ class Pipeline:
         )
         record = record.replace(ipam=request)
         record = self._write(self._bind(record, self._lease(record, call)), "journal.lease", call)
-        self._layer3.apply(record.attachment, result, record.attachment_options, call)
+        return self._set_layer3(record, call)
+
+    def _set_layer3(self, record: Record, call: Call) -> Record:
+        with self._phase("layer3", record.network_type):
+            prior = self._layer3.prior(record)
+            if prior != record.layer3:
+                record = self._write(record.replace(layer3=prior), "journal.layer3", call)
+            self._layer3.apply(record, call)
         return record
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:
@@ -288,7 +292,7 @@ class Pipeline:
         if record.boot_id != self._boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
         self._plugins.driver(record.network_type).detach(record.attachment, call)
-        self._layer3.restore(record.attachment, record.layer3, call)
+        self._layer3.restore(record, call)
 
     def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:
         return self._locks.hold((*locks, f"interface {key}"), call)
