@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -20,7 +21,7 @@ from secnet.contract import (
     NetworkRef,
     Route,
 )
-from secnet.linux.rtnl import host_rtnl
+from secnet.linux.rtnl import host_rtnl, netns_rtnl
 from secnet_testing.netns import Namespace, NetnsFactory, run_in
 
 __all__ = ["LAYER3", "Pod", "applied", "codes", "pod"]
@@ -83,6 +84,14 @@ class Pod:
 
     def ip(self, words: str) -> str:
         return run_in(self.ns, ["ip", *words.split()])
+
+    def wait_running(self) -> None:
+        """Until the kernel sends through both ends of eth1: what is sent earlier is lost without an error."""
+        with self.ns.open() as fd, host_rtnl() as host, netns_rtnl(fd) as pod:
+            deadline = time.monotonic() + 10
+            while not all(link is not None and link.running for link in (host.link("host0"), pod.link("eth1"))):
+                assert time.monotonic() < deadline, "eth1 did not come up"
+                time.sleep(0.005)
 
     def add_eth0(self, *addresses: str, ifname: str = "eth0") -> None:
         """An interface of another network: its far end stands in the Pod too, so that it has carrier."""
