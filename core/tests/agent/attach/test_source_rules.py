@@ -12,6 +12,7 @@ from .conftest import LAYER3, Pod, applied, codes
 
 pytestmark = pytest.mark.kernel
 
+_KERNELS_RULES = (("local", 0), ("main", 32766), ("default", 32767))
 FIRST, SECOND = ("10.0.0.2/24", "fd00::2/64"), ("10.0.0.3/24", "fd00::3/64")
 
 
@@ -70,10 +71,10 @@ def test_damage_is_found_and_repaired(pod: Pod, twin: tuple[Record, Record], dam
     """Down and up again, or an address set again, turn the order of the two connected routes round."""
     for words in damage.split(";"):
         pod.ip(words.strip())
-    if "flush" in damage and "rule" in damage:  # what the kernel itself needs
-        family = "-6 " * ("-6" in damage)
-        for table in ("local", "main", "default")[: 2 if family else 3]:
-            pod.ip(f"{family}rule add from all lookup {table} pref {dict(local=0, main=32766, default=32767)[table]}")
+    if "rule flush" in damage:  # what the kernel itself needs
+        family = "-6 " if "-6" in damage else ""
+        for table, priority in _KERNELS_RULES[: 2 if family else 3]:
+            pod.ip(f"{family}rule add from all lookup {table} pref {priority}")
     found = [codes(record) for record in twin]
     assert any("WrongSourceRoute" in codes for codes in found), found
     after = [applied(record) for record in twin]
