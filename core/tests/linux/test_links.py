@@ -133,7 +133,7 @@ def test_a_refused_value_is_explained_by_the_kernel(wire: Wire) -> None:
         wire.host.set_link(wire.veth.index, mtu=99999)
     with pytest.raises(InvalidConfig, match="cannot be the name of an interface"):
         wire.host.create_veth("a-name-that-is-too-long", "eth2", wire.fd)
-    with pytest.raises(NotReady, match="state up of a link that is gone .*No such device"):
+    with pytest.raises(NotReady, match=r"state up of a link that is gone .*No such device"):
         wire.host.set_link(9999, up=True)
 
 

@@ -96,7 +96,7 @@ def test_a_route_of_the_same_link_is_replaced(net: Wire, dst: str, old: str, new
 @pytest.mark.parametrize(("dst", "gw"), [("0.0.0.0/0", "10.1.0.1"), ("::/0", "fd01::1")])
 def test_a_route_of_another_link_is_never_taken(net: Wire, dst: str, gw: str) -> None:
     before = net.pod.default_routes()
-    with pytest.raises(Conflict, match="to eth1: eth0 has the route default via .* already"):
+    with pytest.raises(Conflict, match=r"to eth1: eth0 has the route default via .* already"):
         net.pod.add_route(net.inner, dst, gw=gw)
     assert net.pod.default_routes() == before
     net.pod.add_route(net.inner, dst, gw=gw, priority=2000)  # beside it there is room

@@ -128,7 +128,7 @@ def test_a_route_that_appeared_meanwhile_is_not_destroyed(other: Pod) -> None:
     record = record.replace(layer3=LAYER3.prior(record))
     other.ip("route add default via 10.244.0.1 dev eth0 metric 50")
     before = other.ip("route show default")
-    with pytest.raises(Busy, match="the Pod got the route default via 10.244.0.1 dev eth0 metric 50"):
+    with pytest.raises(Busy, match=r"the Pod got the route default via 10.244.0.1 dev eth0 metric 50"):
         LAYER3.apply(record, Call.within(10))
     assert other.ip("route show default") == before
     applied(record)
@@ -154,7 +154,7 @@ def test_a_route_whose_interface_is_gone_or_made_again(other: Pod) -> None:
         other.ip(f"link del {ifname}")
     other.add_eth0("10.245.0.5/24", ifname="net0")
     LAYER3.restore(record, Call.within(10))
-    assert other.ip("route show default").split() == "default via 10.245.0.1 dev net0 metric 10".split()
+    assert other.ip("route show default").split() == ["default", "via", "10.245.0.1", "dev", "net0", "metric", "10"]
 
 
 def test_what_the_kernel_refuses_by_now_does_not_keep_the_network(other: Pod) -> None:
@@ -180,7 +180,7 @@ def test_a_route_that_could_not_be_given_back_is_not_taken(other: Pod, monkeypat
 
     monkeypatch.setattr(SavedRouteRequests, "whole_routes", with_more)
     with pytest.raises(
-        Unsupported, match="default via 10.244.0.1 dev eth0, which could not be given back.*attribute 199"
+        Unsupported, match=r"default via 10.244.0.1 dev eth0, which could not be given back.*attribute 199"
     ):
         other.apply(other.attachment("10.0.0.2/24", "fd00::2/64"), OPTIONS)
     assert other.ip("route show default") == before
