@@ -83,7 +83,8 @@ class Pod:
         return codes(self.record(attachment, attachment_options))
 
     def ip(self, words: str) -> str:
-        return run_in(self.ns, ["ip", *words.split()])
+        """What `ip` says, without its word for a link that has no carrier yet."""
+        return run_in(self.ns, ["ip", *words.split()]).replace(" linkdown", "")
 
     def wait_running(self) -> None:
         """Until the kernel sends through both ends of eth1: what is sent earlier is lost without an error."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from secnet.agent.attach._mtu import require_mtu
+from secnet.agent.attach.mtu import require_mtu
 from secnet.contract import InvalidConfig
 from secnet_testing.netns import run_in
 

@@ -29,10 +29,10 @@ from ..devices.pci import device_info
 from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
-from ._mtu import require_mtu
 from ._vlan import resolve_vlan
 from .layer3 import Layer3
 from .leases import Leases
+from .mtu import require_mtu
 from .plugin_calls import Plugins
 
 __all__ = ["Steps", "require_settled"]

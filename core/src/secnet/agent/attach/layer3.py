@@ -18,11 +18,11 @@ from secnet.linux import announce
 from secnet.linux.rtnl import Address, Link, Rtnl, pod_rtnl
 
 from ..model.record import Record
-from ._mtu import require_mtu
 from ._routes import DEFAULTS, add_route, gateways, redundant_routes, route_findings, version_of, wanted_routes
 from ._source_rules import remove_source_rules, set_source_rules, source_findings, table_to_record
 from ._sysctls import drop_advertised, set_sysctls, sysctl_findings
 from ._taken_routes import give_back, routes_to_take, take
+from .mtu import require_mtu
 
 __all__ = ["Layer3"]
 

@@ -24,6 +24,7 @@ from ..networks.requests import assign_names, build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
+from ._networks import examine_network
 
 __all__ = ["Document", "Finding", "check_documents"]
 
@@ -194,6 +195,8 @@ class _SetCheck:
             yield from (item.error(problem.info) for problem in problems)
             if config is None and not problems:
                 yield _not_ours(item)
+            if config is not None and not problems:
+                yield from self._check_network(item, config)
         for item in self._of("Pod"):
             yield from self._check_pod(item, networks)
         yield from self._ask_backends()
@@ -206,6 +209,18 @@ class _SetCheck:
             return examine_nad(item.obj, self.registry)
         except SecnetError as exc:  # a backend that fails to check its part
             return None, (exc,)
+
+    def _check_network(self, item: _Item, config: NetworkConfig) -> Iterator[Finding]:
+        if config.ipam_type is None:
+            return
+        objects = [other.obj for other in self.items]
+        try:
+            outline = self.registry.outline(config.ipam_type, config.ipam_config, objects)
+        except SecnetError as exc:
+            yield item.error(exc.info)
+            return
+        for problem in examine_network(config, outline):
+            yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
 
     def _check_pod(
         self, item: _Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
