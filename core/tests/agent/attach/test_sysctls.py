@@ -68,7 +68,7 @@ def test_with_accept_ra_it_does(pod: Pod, hear: Callable[[], str]) -> None:
     assert "2001:db8:bad" in pod.ip("-6 -o addr show dev eth1")
 
 
-def test_what_was_heard_before_goes_with_the_repair(pod: Pod, hear: Callable[[], str]) -> None:
+def test_what_was_advertised_before_is_removed_by_a_repair(pod: Pod, hear: Callable[[], str]) -> None:
     """As on a Pod that lived when the agent was upgraded, or whose sysctl was changed."""
     record = pod.apply(pod.attachment("fd00::2/64"))
     inside(pod.ns, lambda: sysctl.write_all({f"ipv6/conf/eth1/{key}": "1" for key in ("accept_ra", "autoconf")}))
