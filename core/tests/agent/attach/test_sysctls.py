@@ -12,7 +12,7 @@ from secnet.agent.attach._sysctls import set_sysctls
 from secnet.contract import Call
 from secnet.linux import sysctl
 from secnet_conformance.netns import inside
-from secnet_testing.netns import frames, run_in
+from secnet_testing.netns import frames, ping, run_in
 
 from .conftest import LAYER3, Pod, applied, codes
 
@@ -113,3 +113,14 @@ def test_ipv6_that_is_switched_off_in_the_pod(pod: Pod, hear: Callable[[], str])
     assert codes(record) == []
     inside(pod.ns, lambda: sysctl.write("ipv6/conf/all/disable_ipv6", "0"))
     assert "2001:db8:bad" not in hear()
+
+
+@pytest.mark.parametrize("accept_ra", [False, True])
+def test_routers_are_asked_only_where_they_are_heard(pod: Pod, accept_ra: bool) -> None:
+    """The kernel asks when its link-local address is valid: the settings have to stand before the link is up."""
+    with frames(None, "host0") as capture:
+        applied(pod.record(pod.attachment("fd00::2/64"), accept_ra=accept_ra))
+        capture.wait_for(lambda frame: frame.advertised == "fe80::ff:fe00:1", within=10)
+        assert ping(None, "fd00::2", within=10)
+        capture.until(lambda frame: not frame.outgoing and frame.is_echo_reply)
+    assert any(frame.is_router_solicitation and not frame.outgoing for frame in capture.seen) is accept_ra
