@@ -15,7 +15,7 @@ from .connection import NetlinkError, given
 from .links import LinkRequests
 from .replies import address, attributes, fields, number
 
-__all__ = ["MAIN_TABLE", "PROTO_KERNEL", "PROTO_RA", "KernelRoute", "RouteRequests"]
+__all__ = ["IPV6_DEFAULT_PRIORITY", "MAIN_TABLE", "PROTO_KERNEL", "PROTO_RA", "KernelRoute", "RouteRequests"]
 
 MAIN_TABLE = 254
 SCOPE_LINK = 253

@@ -78,8 +78,8 @@ def netns_rtnl(fd: int) -> Iterator[Rtnl]:
 def reading_together() -> Iterator[None]:
     """Within it, this thread enters each Pod's namespace once, however often `pod_rtnl` is called for it.
 
-    For looks that driver and core take one after the other: the throw-away thread and the socket are most of what one costs.
-    The handles are closed at the end, not by who uses them.
+    For looks that driver and core take one after the other, and for a change after a look: the throw-away thread and the
+    socket are most of what one costs. The handles are closed at the end, not by who uses them.
     """
     before = getattr(_open, "entries", None)
     with ExitStack() as stack:

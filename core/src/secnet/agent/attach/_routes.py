@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from secnet.contract import Conflict, Finding, LeaseAddress, Route, Unsupported
-from secnet.linux.routes import MAIN_TABLE
+from secnet.linux.routes import IPV6_DEFAULT_PRIORITY, MAIN_TABLE
 from secnet.linux.rtnl import KernelRoute, Link, Rtnl
 
 from ..model.record import Record
@@ -116,7 +116,9 @@ def _routes_to(pod: Rtnl, route: Route) -> list[KernelRoute]:
 
 
 def _stands(pod: Rtnl, link: Link, route: Route) -> bool:
-    return any(item.index == link.index and item.gw == route.gw for item in _routes_to(pod, route))
+    """Whether the link has the route, even by another gateway."""
+    metric = IPV6_DEFAULT_PRIORITY if version_of(route.dst) == 6 else 0
+    return any((item.index, item.priority) == (link.index, metric) for item in _routes_to(pod, route))
 
 
 def _conflict(pod: Rtnl, link: Link, route: Route, there: KernelRoute) -> Conflict:

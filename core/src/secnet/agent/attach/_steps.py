@@ -115,7 +115,7 @@ class Steps:
         result = record.result
         if result is None or not result.netdev:
             return record
-        with self._phase("layer3", record.network_type):
+        with self._phase("layer3", record.network_type), reading_together():
             prior = self.layer3.prior(record)
             if prior != record.layer3:
                 record = self.write(record.replace(layer3=prior), "journal.layer3", call)

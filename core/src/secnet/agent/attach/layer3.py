@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from secnet.contract import Attachment, Call, Finding, Gone, IpamLease, NotReady, freeze
 from secnet.linux import announce
+from secnet.linux.netns import in_netns
 from secnet.linux.rtnl import Address, Link, Rtnl, pod_rtnl
 
 from ..model.record import Record
@@ -57,10 +57,9 @@ class Layer3:
         attachment, result = record.attachment, record.result
         ifname, addresses = attachment.request.ifname, _addresses(record)
         accept_ra = record.common.accept_ra
-        with ExitStack() as stack:
+        with pod_rtnl(attachment.request.netns) as (fd, pod):
             with call.step("sysctl.set", interface=ifname):
-                first = partial(set_sysctls, ifname, addresses, accept_ra=accept_ra)
-                fd, pod = stack.enter_context(pod_rtnl(attachment.request.netns, first))
+                in_netns(fd, partial(set_sysctls, ifname, addresses, accept_ra=accept_ra))
             link = _link(pod, attachment)
             require_mtu(attachment, link.mtu)
             for address in addresses:
