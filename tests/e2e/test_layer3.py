@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from secnet_testing.netns import ping, run_in
+from secnet_conformance.netns import inside
+from secnet_testing.netns import frames, ping, run_in
 from secnet_testing.node import Node
-from secnet_testing.node_inspection import addresses, apply, picture, unchanged, write
+from secnet_testing.node_inspection import addresses, apply, network, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool
+from secnet_testing.router import PREFIX, advertise
 
 pytestmark = pytest.mark.ovs
 
@@ -67,3 +69,31 @@ def test_every_default_route_of_the_pod_comes_back(bare: Node, tmp_path: Path) -
     ]
     apply(bare, tmp_path / "without", pod("web", web.path, ""))
     assert [run_in(web, argv).replace(" linkdown", "") for argv in shown] == before
+
+
+def test_a_router_on_the_network_is_heard_where_the_nad_says_so(bare: Node, tmp_path: Path) -> None:
+    plain, hearing, router = bare.pod("plain"), bare.pod("hearing"), bare.pod("router")
+    apply(
+        bare,
+        tmp_path,
+        *POOLS,
+        nad("lan", vlan=11, pools=["v6"]),
+        nad("slaac", vlan=11, pools=["v6"], acceptRA=True),
+        pod("plain", plain.path, "lan"),
+        pod("hearing", hearing.path, "slaac"),
+        pod("router", router.path, "lan"),
+    )
+    run_in(router, ["ip", "addr", "add", "fe80::1/64", "dev", "eth1", "nodad"])
+    with frames(plain, "eth1") as one, frames(hearing, "eth1") as other:
+        for _ in range(2):  # when a second one has come, the first has been dealt with
+            one.seen.clear()
+            other.seen.clear()
+            inside(router, lambda: advertise("eth1"))
+            for capture in (one, other):
+                capture.wait_for(lambda frame: not frame.outgoing and frame.is_router_advertisement)
+    assert any(address.startswith(PREFIX.rstrip(":")) for address in addresses(hearing, "eth1"))
+    assert "default via fe80::1" in run_in(hearing, ["ip", "-6", "route"])
+    assert len(addresses(plain, "eth1")) == 1
+    assert "default" not in run_in(plain, ["ip", "-6", "route"])
+    status = bare.status()
+    assert {network(status, name, "eth1")["phase"] for name in ("plain", "hearing")} == {"Attached"}

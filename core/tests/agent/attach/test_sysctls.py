@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,24 +9,14 @@ import pytest
 from secnet.agent.attach._sysctls import set_sysctls
 from secnet.contract import Call
 from secnet.linux import sysctl
+from secnet.linux.rtnl import netns_rtnl
 from secnet_conformance.netns import inside
 from secnet_testing.netns import frames, ping, run_in
+from secnet_testing.router import advertise
 
 from .conftest import LAYER3, Pod, applied, codes
 
 pytestmark = pytest.mark.kernel
-
-
-def _advertise() -> None:
-    """One router advertisement from the node: a prefix for addresses, and a default route."""
-    index = socket.if_nametoindex("host0")
-    prefix = socket.inet_pton(socket.AF_INET6, "2001:db8:bad::")
-    message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
-    message += struct.pack("!BBBBIII16s", 3, 4, 64, 0xC0, 86400, 14400, 0, prefix)
-    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-        sock.sendto(message, ("ff02::1", 0, 0, index))
 
 
 @pytest.fixture
@@ -36,15 +24,15 @@ def hear(pod: Pod) -> Callable[[], str]:
     """Has a router advertise; what the Pod's eth1 made of it, once a second one shows that the first is dealt with."""
     run_in(None, ["ip", "addr", "add", "fe80::1/64", "dev", "host0", "nodad"])
 
-    def advertise() -> str:
+    def heard() -> str:
         pod.wait_running()
         for _ in range(2):
             with frames(pod.ns, "eth1") as capture:
-                _advertise()
+                advertise("host0")
                 capture.wait_for(lambda frame: not frame.outgoing and frame.is_router_advertisement)
         return pod.ip("-6 -o addr show dev eth1 scope global") + pod.ip("-6 route show dev eth1")
 
-    return advertise
+    return heard
 
 
 @pytest.mark.parametrize("addresses", [(), ("10.0.0.2/24",), ("fd00::2/64",)], ids=["none", "IPv4", "IPv6"])
@@ -124,3 +112,18 @@ def test_routers_are_asked_only_where_they_are_heard(pod: Pod, accept_ra: bool) 
         assert ping(None, "fd00::2", within=10)
         capture.until(lambda frame: not frame.outgoing and frame.is_echo_reply)
     assert any(frame.is_router_solicitation and not frame.outgoing for frame in capture.seen) is accept_ra
+
+
+def test_a_device_that_returns_to_the_host_brings_nothing_along(pod: Pod) -> None:
+    """As a virtual function does: the kernel treats all devices that move alike."""
+    keys = [f"ipv{family}/conf/eth1/{key}" for family, key in ((4, "arp_ignore"), (6, "accept_ra"), (6, "autoconf"))]
+    run_in(None, ["ip", "link", "add", "eth1", "type", "veth", "peer", "name", "host2"])
+    before = sysctl.read_all(keys)
+    run_in(None, ["ip", "link", "del", "eth1"])
+    applied(pod.record(pod.attachment("fd00::2/64")))
+    assert list(inside(pod.ns, lambda: sysctl.read_all(keys)).values()) == ["1", "0", "0"]
+    with pod.ns.open() as fd, netns_rtnl(fd) as inner, open("/proc/thread-self/ns/net", "rb") as host:
+        link = inner.link("eth1")
+        assert link is not None
+        inner.move_link(link.index, host.fileno(), "eth1", up=False)
+    assert sysctl.read_all(keys) == before
