@@ -71,7 +71,7 @@ def test_every_default_route_of_the_pod_comes_back(bare: Node, tmp_path: Path) -
     assert [run_in(web, argv).replace(" linkdown", "") for argv in shown] == before
 
 
-def test_a_router_on_the_network_is_heard_where_the_nad_says_so(bare: Node, tmp_path: Path) -> None:
+def test_a_router_on_the_network_counts_where_the_nad_says_so(bare: Node, tmp_path: Path) -> None:
     plain, hearing, router = bare.pod("plain"), bare.pod("hearing"), bare.pod("router")
     apply(
         bare,

@@ -22,7 +22,7 @@ def _family(dst: str) -> str:
 @pytest.mark.parametrize("dst", ADDRESSES)
 @pytest.mark.parametrize("gw", [None, "own"])
 def test_a_route_to_the_own_subnet_is_left_to_the_kernel(pod: Pod, dst: str, gw: str | None) -> None:
-    """The gateway answers nobody: with it in the way no neighbour would be reachable."""
+    """The gateway does not answer: with it in the way no neighbour would be reachable."""
     gateway = "10.0.0.254" if "." in dst else "fd00::fe"
     routes = (Route(dst=dst, gw=gateway if gw else None),)
     attachment = pod.attachment(ADDRESSES[dst], gateway=gateway, routes=routes)

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture
-def hear(pod: Pod) -> Callable[[], str]:
+def learn(pod: Pod) -> Callable[[], str]:
     """Has a router advertise; what the Pod's eth1 made of it, once a second one shows that the first is dealt with."""
     run_in(None, ["ip", "addr", "add", "fe80::1/64", "dev", "host0", "nodad"])
 
-    def heard() -> str:
+    def learn_from_router() -> str:
         pod.wait_running()
         for _ in range(2):
             with frames(pod.ns, "eth1") as capture:
@@ -32,23 +32,23 @@ def hear(pod: Pod) -> Callable[[], str]:
                 capture.wait_for(lambda frame: not frame.outgoing and frame.is_router_advertisement)
         return pod.ip("-6 -o addr show dev eth1 scope global") + pod.ip("-6 route show dev eth1")
 
-    return heard
+    return learn_from_router
 
 
 @pytest.mark.parametrize("addresses", [(), ("10.0.0.2/24",), ("fd00::2/64",)], ids=["none", "IPv4", "IPv6"])
-def test_a_router_gives_the_interface_nothing(pod: Pod, hear: Callable[[], str], addresses: tuple[str, ...]) -> None:
+def test_a_router_gives_the_interface_nothing(pod: Pod, learn: Callable[[], str], addresses: tuple[str, ...]) -> None:
     record = pod.apply(pod.attachment(*addresses))
-    found = hear()
+    found = learn()
     assert "2001:db8:bad" not in found
     assert "default" not in found
     assert codes(record) == []
 
 
-def test_with_accept_ra_it_does(pod: Pod, hear: Callable[[], str]) -> None:
+def test_with_accept_ra_it_does(pod: Pod, learn: Callable[[], str]) -> None:
     """Also where the Pod forwards, for which the kernel wants to be asked twice; and this is no drift."""
     inside(pod.ns, lambda: sysctl.write("ipv6/conf/all/forwarding", "1"))
     record = applied(pod.record(pod.attachment("fd00::2/64"), accept_ra=True))
-    found = hear()
+    found = learn()
     assert "2001:db8:bad" in found
     assert "default via fe80::1" in found
     assert codes(record) == []
@@ -56,11 +56,11 @@ def test_with_accept_ra_it_does(pod: Pod, hear: Callable[[], str]) -> None:
     assert "2001:db8:bad" in pod.ip("-6 -o addr show dev eth1")
 
 
-def test_what_was_advertised_before_is_removed_by_a_repair(pod: Pod, hear: Callable[[], str]) -> None:
+def test_what_was_advertised_before_is_removed_by_a_repair(pod: Pod, learn: Callable[[], str]) -> None:
     """As on a Pod that lived when the agent was upgraded, or whose sysctl was changed."""
     record = pod.apply(pod.attachment("fd00::2/64"))
     inside(pod.ns, lambda: sysctl.write_all({f"ipv6/conf/eth1/{key}": "1" for key in ("accept_ra", "autoconf")}))
-    assert "2001:db8:bad" in hear()
+    assert "2001:db8:bad" in learn()
     (first, second) = LAYER3.check(record, Call.within(10))
     assert (first.code, first.message) == ("WrongSysctl", "ipv6/conf/eth1/accept_ra is 1 instead of 0")
     assert (first.repairable, first.in_pod, second.code) == (True, True, "WrongSysctl")
@@ -95,16 +95,16 @@ def test_a_kernel_without_ipv6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [(folder / key).read_text() for key in keys] == ["1", "2", "1"]
 
 
-def test_ipv6_that_is_switched_off_in_the_pod(pod: Pod, hear: Callable[[], str]) -> None:
+def test_ipv6_that_is_switched_off_in_the_pod(pod: Pod, learn: Callable[[], str]) -> None:
     inside(pod.ns, lambda: sysctl.write("ipv6/conf/all/disable_ipv6", "1"))
     record = pod.apply(pod.attachment("10.0.0.2/24"))
     assert codes(record) == []
     inside(pod.ns, lambda: sysctl.write("ipv6/conf/all/disable_ipv6", "0"))
-    assert "2001:db8:bad" not in hear()
+    assert "2001:db8:bad" not in learn()
 
 
 @pytest.mark.parametrize("accept_ra", [False, True])
-def test_routers_are_asked_only_where_they_are_heard(pod: Pod, accept_ra: bool) -> None:
+def test_routers_are_asked_only_where_they_are_accepted(pod: Pod, accept_ra: bool) -> None:
     """The kernel asks when its link-local address is valid: the settings have to stand before the link is up."""
     with frames(None, "host0") as capture:
         applied(pod.record(pod.attachment("fd00::2/64"), accept_ra=accept_ra))

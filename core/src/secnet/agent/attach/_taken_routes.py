@@ -62,7 +62,7 @@ def take(pod: Rtnl, ifname: str, families: Collection[int], layer3: Mapping[str,
 
 
 def give_back(pod: Rtnl, ifname: str, layer3: Mapping[str, Any], call: Call) -> None:
-    """Give back each recorded route whose place is free; where somebody set another one since, that one stays."""
+    """Give back each recorded route whose place is free; where another one stands by then, that one stays."""
     recorded = recorded_routes(layer3)
     if not recorded:
         return
