@@ -7,6 +7,7 @@ tells and does not take is known here; a route with anything else has an `obstac
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 import struct
@@ -17,14 +18,18 @@ from functools import cached_property
 from .connection import NetlinkError
 from .links import LinkRequests
 from .replies import address, attribute, fields, number, pairs
+from .routes import KernelRoute
 
-__all__ = ["SavedRoute", "SavedRouteRequests"]
+__all__ = ["SavedRoute", "SavedRouteRequests", "saved_route"]
 
 _HEADER = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 _HOP = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, weight - 1, index
 _INDEX = struct.Struct("=i")
+_NUMBER = struct.Struct("=I")
+_VIA_HEADER = struct.Struct("=H")  # struct rtvia: the family of the address that follows
 _UNICAST, _MAIN_TABLE = 1, 254
-_FLAGS = 2 | 4  # RTNH_F_PERVASIVE and _ONLINK: the other flags are the kernel's words about the state of the link
+_ONLINK = 4  # RTNH_F_ONLINK
+_FLAGS = 2 | _ONLINK  # RTNH_F_PERVASIVE and _ONLINK: the other flags are the kernel's words about the state of the link
 
 # Attributes, from linux/rtnetlink.h.
 _DST, _SRC, _OIF, _GATEWAY, _PRIORITY, _PREFSRC, _METRICS, _MULTIPATH = 1, 2, 4, 5, 6, 7, 8, 9
@@ -103,6 +108,30 @@ class SavedRoute:
         attrs = self._attrs
         hops = [dict(pairs(rest, 0)) for _, _, _, rest in _hops(attrs[_MULTIPATH])] if _MULTIPATH in attrs else [attrs]
         return [address(hop[_VIA][_VIA_FAMILY:] if _VIA in hop else hop.get(_GATEWAY)) or "" for hop in hops]
+
+
+def saved_route(ifname: str, route: KernelRoute) -> SavedRoute:
+    """A route of which only the fields of a KernelRoute are known, through the link of this name."""
+    network = ipaddress.ip_network(route.dst)
+    family = socket.AF_INET6 if route.family == 6 else socket.AF_INET
+    header = (family, network.prefixlen, 0, 0, min(route.table, _MAIN_TABLE), route.protocol, route.scope, _UNICAST)
+    attrs = [(_DST, network.network_address.packed), (_OIF, _INDEX.pack(0)), (_TABLE, _NUMBER.pack(route.table))]
+    if route.gw is not None:
+        gateway = ipaddress.ip_address(route.gw)
+        crossed = gateway.version != route.family  # an IPv4 route by an IPv6 gateway
+        via = _VIA_HEADER.pack(socket.AF_INET6) + gateway.packed
+        attrs.append((_VIA, via) if crossed else (_GATEWAY, gateway.packed))
+    if route.priority:
+        attrs.append((_PRIORITY, _NUMBER.pack(route.priority)))
+    if route.source is not None:
+        attrs.append((_PREFSRC, ipaddress.ip_address(route.source).packed))
+    limits = b"".join(
+        attribute(kind, _NUMBER.pack(value)) for kind, value in ((2, route.mtu), (8, route.advmss)) if value
+    )
+    if limits:
+        attrs.append((_METRICS, limits))
+    body = _HEADER.pack(*header, _ONLINK if route.onlink else 0) + b"".join(attribute(*pair) for pair in attrs)
+    return SavedRoute(message=body.hex(), ifnames=(ifname,))
 
 
 class SavedRouteRequests(LinkRequests):

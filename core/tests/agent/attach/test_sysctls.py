@@ -1,4 +1,4 @@
-"""What the kernel is told about the Pod's interface, and what routers on the network can do to it."""
+"""What is set on the Pod's interface, and what routers on the network can do to it."""
 
 from __future__ import annotations
 

@@ -184,3 +184,42 @@ def test_a_route_that_could_not_be_given_back_is_not_taken(other: Pod, monkeypat
     ):
         other.apply(other.attachment("10.0.0.2/24", "fd00::2/64"), OPTIONS)
     assert other.ip("route show default") == before
+
+
+FORMER = [
+    {
+        "ifname": "eth0",
+        "route": {
+            "family": 4,
+            "dst": "0.0.0.0/0",
+            "index": 9,
+            "gw": "10.244.0.1",
+            "mtu": 1400,
+            "priority": 7,
+            "protocol": 3,
+        },
+    },
+    {
+        "ifname": "eth0",
+        "route": {"family": 6, "dst": "::/0", "index": 9, "gw": "fd20::1", "priority": 1024, "table": 254},
+    },
+    {
+        "ifname": "net0",
+        "route": {"family": 4, "dst": "0.0.0.0/0", "index": 9, "gw": "fd21::1", "source": "10.245.0.5", "onlink": True},
+    },
+]
+
+
+def test_routes_that_an_earlier_agent_recorded_come_back(other: Pod) -> None:
+    record = other.record(other.attachment("10.0.0.2/24", "fd00::2/64"), OPTIONS).replace(
+        layer3={"default_routes": FORMER}
+    )
+    record = applied(applied(record))
+    assert "default_routes" not in record.layer3
+    other.ip("link del eth1")
+    LAYER3.restore(record, Call.within(10))
+    assert [line.split() for line in other.ip("-4 route show default").splitlines()] == [
+        ["default", "via", "inet6", "fd21::1", "dev", "net0", "proto", "static", "src", "10.245.0.5", "onlink"],
+        ["default", "via", "10.244.0.1", "dev", "eth0", "metric", "7", "mtu", "1400"],
+    ]
+    assert "default via fd20::1 dev eth0" in other.ip("-6 route show default")

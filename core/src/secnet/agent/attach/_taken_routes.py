@@ -9,18 +9,21 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from secnet.contract import Busy, Call, Permanent, Unsupported, from_json, to_json
-from secnet.linux.rtnl import Rtnl, SavedRoute
+from secnet.linux.rtnl import KernelRoute, Rtnl, SavedRoute
+from secnet.linux.saved_routes import saved_route
 
 from ._routes import DEFAULTS
 
 __all__ = ["give_back", "recorded_routes", "routes_to_take", "take"]
 
 _KEY = "taken_routes"
+_FORMER_KEY = "default_routes"  # of records that agents before 0.1.0 wrote: the fields of a KernelRoute
 
 
 def recorded_routes(layer3: Mapping[str, Any]) -> tuple[SavedRoute, ...]:
     """Those of a record's `layer3`."""
-    return tuple(from_json(SavedRoute, item) for item in layer3.get(_KEY, ()))
+    former = [saved_route(i["ifname"], from_json(KernelRoute, i["route"])) for i in layer3.get(_FORMER_KEY, ())]
+    return (*former, *(from_json(SavedRoute, item) for item in layer3.get(_KEY, ())))
 
 
 def routes_to_take(pod: Rtnl, ifname: str, families: Collection[int], layer3: Mapping[str, Any]) -> dict[str, Any]:
