@@ -176,6 +176,10 @@ class NetworkDriver(ABC):
         is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
         away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
 
+        What a living attachment needs (one of `call.attachments`, or one that is found on the host) stays until it is detached,
+        also where the configuration gives it to something else; such a finding is advisory, and `plan` raises NotReady for what
+        has to wait.
+
         It never waits for what may come, such as an uplink. At the deadline it raises Timeout, when withdrawn Cancelled; the
         next call completes what this one began.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from secnet.contract import (
@@ -21,7 +21,6 @@ from secnet.contract import (
     NetworkDriver,
     NodeObservation,
     NodeReport,
-    NotReady,
     ProbeReport,
     SecnetError,
     StatusColumn,
@@ -29,7 +28,7 @@ from secnet.contract import (
 )
 from secnet.linux.names import HOST_PREFIX
 from secnet.linux.privileges import lacking
-from secnet.linux.rtnl import host_rtnl
+from secnet.linux.rtnl import Link
 from secnet.linux.veths import VethPairs
 from secnet.ovs import OvsClient, PortSpec, PortState
 
@@ -39,6 +38,7 @@ from .inventory import take_inventory
 from .node import NodeWork
 from .observe import observe, watch
 from .owner import NETWORK_TYPE, ids_for
+from .reach import require_bridge
 from .verify import port_findings
 
 __all__ = ["VlanDriver"]
@@ -96,21 +96,14 @@ class VlanDriver(NetworkDriver):
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         """Name, MAC, MTU and bridge; see the README for how the MTU follows from NAD, node and uplinks."""
         bridge = self._config.bridge(request.options.get("bridge"), str(request.network))
-        if self._ovs.bridge(bridge.name, call) is None:
-            raise NotReady(
-                "the bridge does not exist yet",
-                hint="it is tried again; `secnet status` shows why the node is not ready",
-                subject=f"OVS bridge {bridge.name}",
-            )
-        mtu = self._mtu(request, bridge)
+        links = require_bridge(bridge, self._ovs, self.host.owner_tag, call)
+        mtu = self._mtu(request, bridge, links)
         attachment = self._veths.plan(request, mtu=mtu, names={"bridge": bridge.name})
         self._require_free_port(attachment, call)
         return attachment
 
-    def _mtu(self, request: AttachRequest, bridge: Bridge) -> int:
-        with host_rtnl() as kernel:
-            present = [link for link in map(kernel.link, bridge.uplinks) if link is not None]
-        limit = min((link.mtu for link in present), default=0)
+    def _mtu(self, request: AttachRequest, bridge: Bridge, uplinks: Iterable[Link]) -> int:
+        limit = min((link.mtu for link in uplinks), default=0)
         if request.mtu is None:
             wanted = self._config.default_mtu
             if wanted is None:
@@ -203,7 +196,7 @@ class VlanDriver(NetworkDriver):
         return NodeWork(self.host, self._ovs, call).reconcile(NodeConfig.parse(desired))
 
     def teardown_node(self, call: Call) -> None:
-        """Remove our uplink ports and our bridges, except those that still have ports of others or of Pods."""
+        """Remove our uplink ports and our bridges, except those of bridges that still have Pods or ports of others."""
         NodeWork(self.host, self._ovs, call).reconcile(NodeConfig())
 
     def observe_node(self, call: Call) -> NodeObservation:

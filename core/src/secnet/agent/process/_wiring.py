@@ -104,8 +104,9 @@ def wire(
         node=NodeStateReconciler(
             plugins=base.plugins,
             settings=settings,
+            journal=base.journal,
             reports=base.reports,
-            on_ready=lambda _: controller.retry_waiting(),
+            on_better=lambda _: controller.retry_waiting(),
         ),
         attacher=_attacher(base, controller, sandbox_attach, attaching.worker, own_node),
         antrea=antrea,
