@@ -163,13 +163,16 @@ class Steps:
             return dataclasses.replace(report, findings=report.findings + layer3)
 
     def settle(self, record: Record, call: Call, seconds: float, *, whole: bool = False) -> tuple[Finding, ...]:
-        """What a check still finds after so many seconds; it looks again until it finds nothing. whole: see `check`."""
+        """What a check still finds after so many seconds, advisory findings left out; it looks again until it finds nothing.
+
+        whole: see `check`.
+        """
         backoff, waited = Backoff(*_SETTLE_PAUSES, jitter=0), 0.0
-        while (findings := self.check(record, call, whole=whole).findings) and waited < seconds:
+        while not (report := self.check(record, call, whole=whole)).clean and waited < seconds:
             pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-        return findings
+        return tuple(finding for finding in report.findings if not finding.advisory)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self.journal.get(key)
