@@ -131,6 +131,14 @@ class NetworkDriver(ABC):
         At the deadline it raises Timeout, when withdrawn Cancelled: nothing was changed, so nothing is left behind.
         """
 
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """Refuse a new attachment for what is known only now that it is bound, such as another one on its VLAN. Read-only.
+
+        Called right before the first `attach` and never before a repair: a living attachment is not refused. On failure raise
+        as `plan` does; the core then releases the addresses and calls `detach`. At the deadline it raises Timeout, when
+        withdrawn Cancelled.
+        """
+
     @abstractmethod
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """Make it true: host side wired and read back; the Pod-side link has its final name, MAC and MTU and is still DOWN.

@@ -35,6 +35,7 @@ from secnet.ovs import OvsClient, PortSpec, PortState
 from .config import Bridge, NodeConfig
 from .doctor import examine
 from .inventory import take_inventory
+from .macs import MacClaims, duplicates, require_free
 from .node import NodeWork
 from .observe import observe, watch
 from .owner import NETWORK_TYPE, ids_for
@@ -55,10 +56,11 @@ class VlanDriver(NetworkDriver):
         self._config = NodeConfig.parse(host.config)
         self._ovs = OvsClient(host.ovsdb)
         self._veths = VethPairs(host, NETWORK_TYPE, prefix=HOST_PREFIX)
+        self._claims = MacClaims()
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options `vlan` and `bridge`; node configuration `ovsBridges`, `datapathType` and `defaultMtu`."""
+        """Options `vlan` and `bridge`; node configuration `ovsBridges`, `datapathType`, `defaultMtu` and `duplicateMac`."""
         return DriverInfo(
             network_type=NETWORK_TYPE,
             summary="VLAN or untagged network on an Open vSwitch bridge",
@@ -100,7 +102,19 @@ class VlanDriver(NetworkDriver):
         mtu = self._mtu(request, bridge, links)
         attachment = self._veths.plan(request, mtu=mtu, names={"bridge": bridge.name})
         self._require_free_port(attachment, call)
+        if self._config.unique_macs and (vlan := request.options.get("vlan", 0)):  # else the pool may decide it
+            require_free(attachment, vlan, self._ovs.ports(self.host.owner_tag, call))
         return attachment
+
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """With `duplicateMac: refuse`, Busy while another interface has the MAC on this VLAN."""
+        if self._config.unique_macs:
+            self._claims.claim(attachment)
+            try:
+                require_free(attachment, attachment.vlan or 0, self._ovs.ports(self.host.owner_tag, call))
+            except BaseException:
+                self._claims.drop(attachment)
+                raise
 
     def _mtu(self, request: AttachRequest, bridge: Bridge, uplinks: Iterable[Link]) -> int:
         limit = min((link.mtu for link in uplinks), default=0)
@@ -136,6 +150,7 @@ class VlanDriver(NetworkDriver):
         """The veth pair, then the port; what is there already and right is left alone."""
         pair = self._veths.make(attachment, call, first=lambda: self._make_room(attachment, call))
         port = self._add_port(attachment, call)
+        self._claims.drop(attachment)
         return pair.result(bridge=port.bridge, port=port.name, vlan=port.tag)
 
     def _make_room(self, attachment: Attachment, call: Call) -> None:
@@ -162,10 +177,14 @@ class VlanDriver(NetworkDriver):
         """Both ends of the pair, and the port with its VLAN, owner and state in ovs-vswitchd. Raises Gone without netns."""
         pair = self._veths.check(attachment)
         port = self._ovs.port(attachment.names["host"], call, age=_CHECK_AGE)
-        return pair.report(*port_findings(attachment, self.host.owner_tag, port, pair.host))
+        others = self._ovs.ports(self.host.owner_tag, call, age=_CHECK_AGE)
+        return pair.report(
+            *port_findings(attachment, self.host.owner_tag, port, pair.host), *duplicates(attachment, others)
+        )
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """The port, then the pair; whatever of them is there and ours."""
+        self._claims.drop(attachment)
         self._remove_port(attachment, call)
         self._veths.remove(attachment, call)
 

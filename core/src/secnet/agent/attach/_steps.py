@@ -86,6 +86,7 @@ class Steps:
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
         record = self.write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
+        self.plugins.driver(record.network_type).admit(record.attachment, call)
         record = self.make(record, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, call)
