@@ -47,6 +47,8 @@ def test_both_say_so_and_stay_in_service(node_factory: NodeFactory) -> None:
         assert (
             f"Pod default/{other} interface eth1 has the MAC {MAC} on VLAN 7 of OVS bridge {BRIDGE}" in error["message"]
         )
+        event = f"Pod default/{name}: DuplicateMac: default/net (eth1): "
+        node.wait_until(lambda event=event: event in node.agents[-1].text, "an Event")  # type: ignore[misc]
         conditions = node.store.get("Pod", name, "default")["status"]["conditions"]
         assert [each["status"] for each in conditions if each["type"] == "secnet.io/SecondaryNetworksReady"] == ["True"]
     node.remove("two.yaml")
