@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from secnet.contract import Attachment, ComponentState, NodeReport, NotReady
 from secnet_conformance.snapshot import diff
+from secnet_conformance.steps import At, Fault, Recorder, fail, points_around
 from secnet_testing.netns import Namespace, ping, run_in
 from secnet_testing.traffic import Traffic, traffic
 from secnet_vlan import VlanDriver
@@ -105,6 +107,24 @@ def test_a_renamed_bridge_keeps_its_uplink_until_its_last_pod_is_gone(lab: Lab, 
     assert again.reconcile_node(again.host.config, lab.call()).settled
     assert uplinks(lab) == {"br-new": ["up0"]}
     assert ping(lab.talker(again, 0)[0], FAR)
+
+
+def test_a_move_that_ends_anywhere_is_completed_by_the_next_round(lab: Lab) -> None:
+    wire(lab, "up0")
+    steps = Recorder()
+    lab.ready_driver(bridge("br-one", "up0"))
+    two = lab.driver(bridge("br-two", "up0"))
+    assert two.reconcile_node(two.host.config, lab.call(observers=(steps,))).settled
+    assert steps.names == ["uplink.remove", "bridge.delete", "bridge.ensure", "uplink.add"]
+    names = ["br-two", "br-one"]
+    for point in points_around(steps.names):
+        old, new = names
+        driver = lab.driver(bridge(new, "up0"))
+        with suppress(Fault):
+            driver.reconcile_node(driver.host.config, lab.call(observers=(At(point, fail),)))
+        _, report = restarted(lab, bridge(new, "up0"))
+        assert (report.settled, uplinks(lab)) == (True, {new: ["up0"]}), point
+        names = [new, old]
 
 
 def test_all_uplinks_stay_and_the_number_of_pods_is_named(lab: Lab) -> None:
