@@ -71,6 +71,8 @@ def test_a_renamed_bridge_cuts_no_pod_off_and_keeps_no_agent_unready(node_factor
         node.agent()
         node.wait_attached("web")
         wait_error(node, "db")
+        flow.flows()
+        assert flow.lost == 0
         _damage(node, "web")
         flow.flows()
     node.remove("web.yaml")
