@@ -199,6 +199,17 @@ def test_an_uplink_taken_from_a_bridge_stays_for_its_pods_and_new_ones_come(lab:
     tenant.is_untouched(lab)
 
 
+def test_one_of_several_uplinks_given_away_is_waited_for_by_the_other_bridge_alone(lab: Lab, tenant: Tenant) -> None:
+    wire(lab, "up1")
+    lab.ready_driver(bridge("br-old", "up0", "up1"))
+    driver, report = restarted(lab, bridge("br-old", "up0"), bridge("br-two", "up1"))
+    assert codes(report) == ["UplinkDraining"]
+    assert uplinks(lab) == {"br-old": ["up0", "up1"], "br-two": []}
+    lab.attach(driver, lab.new_netns())
+    assert "br-old, which has 2 Pods" in refusal(lab, driver, bridge="br-two")
+    tenant.is_untouched(lab)
+
+
 def test_an_uplink_that_replaces_another_joins_when_the_pods_or_the_other_are_gone(lab: Lab, tenant: Tenant) -> None:
     wire(lab, "up1")
     driver, report = restarted(lab, bridge("br-old", "up1"))
