@@ -106,6 +106,7 @@ CASES: Sequence[Case] = (
     _annotation("mac-multicast", _one(mac="01:00:5e:00:00:01"), "$[0].mac", "multicast"),
     _annotation("mac-text", _one(mac="not a mac"), "$[0].mac", "not a mac"),
     _annotation("unknown-key", _one(interfase="eth5"), "$[0].interfase", "interface"),
+    _annotation("mtu-of-the-nad", _one(mtu=1400), "$[0].mtu", "set mtu in the NetworkAttachmentDefinition"),
     _annotation("bad-ip", _one(ips=["10.0.0.300"]), "$[0].ips[0]", "10.0.0.300"),
     _annotation("deep-args", '[{"name": "good", "cni-args": {"a": ' + "[" * 600 + "]" * 600 + "}}]", "$", "64 levels"),
     _annotation("bad-short-form", "a/b/c", "$[0].name", "short form"),
