@@ -37,19 +37,27 @@ class Finding:
     """One thing that a check found wrong.
 
     code: CamelCase and stable. Those that the core acts upon are constants of this module; each other one is the plugin's own.
-    repairable: detaching and attaching again would repair it.
+    repairable: attaching again would repair it, in place or after a detach.
+    in_pod: it concerns the Pod's side of an interface, which a network can declare to be the Pod's own business.
     """
 
     code: str
     message: str
     repairable: bool = True
+    in_pod: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """The outcome of a read-only check; clean when nothing was found."""
+    """The outcome of a read-only check; clean when nothing was found.
+
+    in_use: how the Pod itself uses the interface, such as "in use by the bridge k6t0 in the Pod", where name, MAC, addresses and
+    routes are no longer as attached because a virtual machine or a tunnel in the Pod has them. Empty otherwise. The core then
+    leaves the Pod's side alone; the driver goes on checking the host's side.
+    """
 
     findings: tuple[Finding, ...] = ()
+    in_use: str = ""
 
     @property
     def clean(self) -> bool:

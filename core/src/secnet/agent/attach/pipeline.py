@@ -189,6 +189,7 @@ class Pipeline:
             locks=locks,
             nad_generation=work.nad_generation,
             origin=work.origin,
+            common=work.common,
         )
         return self._write(record, "journal.plan", call)
 

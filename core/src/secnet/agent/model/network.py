@@ -8,7 +8,19 @@ from typing import Any
 
 from secnet.contract import NetworkRef, freeze
 
-__all__ = ["NetworkConfig"]
+__all__ = ["CommonOptions", "NetworkConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonOptions:
+    """What a NAD says of each of its interfaces, whatever the network type; the core acts upon it.
+
+    accept_ra: router advertisements may give the interface addresses and routes. disable_check: what is found on the Pod's side
+    of the interface is neither reported nor repaired.
+    """
+
+    accept_ra: bool = False
+    disable_check: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +29,7 @@ class NetworkConfig:
 
     mtu: bytes; None leaves it to the driver. options: the driver's keys. ipam_type: None means no addresses.
     ipam_config: the backend's keys. resource_name: the extended resource of the device plugin, from the NAD's annotation.
+    common: keys of the core that travel with each attachment.
     cni_type: one of OUR_TYPES, as the NAD says. cni_name: by which callers of a CNI plugin know it.
     """
 
@@ -29,6 +42,7 @@ class NetworkConfig:
     ipam_type: str | None = None
     ipam_config: Mapping[str, Any] = field(default_factory=dict)
     resource_name: str | None = None
+    common: CommonOptions = CommonOptions()
     cni_version: str = ""
     cni_type: str = ""
     cni_name: str = ""

@@ -17,6 +17,7 @@ from secnet.contract import (
     freeze,
 )
 
+from .network import CommonOptions
 from .selection import SelectionId
 
 __all__ = ["Phase", "Record", "Origin"]
@@ -51,7 +52,7 @@ class Record:
     ipam, ipam_type: what to release; None when the NAD has no ipam.
     locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
     layer3: what the layer-3 step replaced and must restore.
-    origin: who asked for it.
+    origin: who asked for it. common: what the NAD said of its interfaces when it was attached.
     """
 
     phase: Phase
@@ -66,6 +67,7 @@ class Record:
     result: AttachResult | None = None
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
+    common: CommonOptions = CommonOptions()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phase", Phase(self.phase))

@@ -14,6 +14,7 @@ from secnet.contract import (
     freeze,
 )
 
+from .network import CommonOptions
 from .record import Origin, Record
 from .selection import SelectionId
 
@@ -36,6 +37,7 @@ class Work:
     resource: str | None = None
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
+    common: CommonOptions = CommonOptions()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attachment_options", freeze(self.attachment_options))

@@ -12,7 +12,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, load_fragment
 
-from ..model.network import NetworkConfig
+from ..model.network import CommonOptions, NetworkConfig
 from ..plugins.fragments import CORE_KEYS
 from ..plugins.plugin import LoadedPlugin
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
@@ -244,6 +244,9 @@ def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
         ipam_type=ipam["type"] if ipam else None,
         ipam_config=_without_type(ipam) if ipam else {},
         resource_name=identity.resource or None,
+        common=CommonOptions(
+            accept_ra=config.get("acceptRA", False), disable_check=config.get("disableCheck", False)
+        ),
         cni_version=config["cniVersion"],
         cni_type=config["type"],
         cni_name=config.get("name") or identity.network.name,

@@ -127,6 +127,7 @@ def _work(
         ipam_type=config.ipam_type,
         resource=config.resource_name if needs_device else None,
         nad_generation=config.generation,
+        common=config.common,
     )
 
 

@@ -28,7 +28,18 @@ from ..text.schema import InvalidSchema, Validator
 __all__ = ["CORE_KEYS", "PHASES", "backend_faults", "driver_faults"]
 
 CORE_KEYS = frozenset(
-    {"cniVersion", "name", "type", "networkType", "mtu", "ipam", "capabilities", "disableCheck", "disableGC"}
+    {
+        "cniVersion",
+        "name",
+        "type",
+        "networkType",
+        "mtu",
+        "ipam",
+        "acceptRA",
+        "capabilities",
+        "disableCheck",
+        "disableGC",
+    }
 )
 """Keys of a NAD config that the core owns; no driver may have an option of that name."""
 
