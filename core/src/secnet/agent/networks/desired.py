@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from secnet.contract import NetworkRef, PodRef
+from secnet.contract import NetworkRef, PodRef, Unsupported
 
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION, pod_ref
@@ -61,13 +61,26 @@ class DesiredNetworks:
 
         def look_up(network: NetworkRef) -> NetworkConfig | None:
             config = find(network)
-            return None if config is not None and config.cni_name in called else config
+            if config is None or config.cni_name in called:
+                return None
+            if config.chain:
+                raise _chained(config)
+            return config
 
         outcomes = [
             build_work(named, ref, sandbox, look_up, self._registry)
             for named in self.named(selections, records, sandbox)
         ]
         return diff(records, outcomes, sandbox.container_id)
+
+
+def _chained(config: NetworkConfig) -> Unsupported:
+    return Unsupported(
+        f"the config is a chain with {', '.join(config.chain)}, and only a caller of CNI plugins such as Multus calls those",
+        hint="write our config alone, without plugins, or have Multus call the chain",
+        subject=f"NetworkAttachmentDefinition {config.network}",
+        path="$.plugins",
+    )
 
 
 def diff(records: Iterable[Record], outcomes: Iterable[Outcome], container_id: str) -> Changes:

@@ -198,6 +198,9 @@ class _SetCheck:
             yield from (item.error(problem.info) for problem in problems)
             if config is None and not problems:
                 yield _not_ours(item)
+            if config is not None and config.chain:
+                text = f"a chain with {', '.join(config.chain)} needs a caller such as Multus: secnet alone refuses it"
+                yield item.finding("$.plugins", text, "", note=True)
         for item in self._of("Pod"):
             yield from self._check_pod(item, networks)
         yield from self._ask_backends()
