@@ -100,9 +100,13 @@ def _chained(name: str) -> dict[str, Any]:
 _COOKBOOK = '{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools" ["pool1"]}}'
 _HALF = r'{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools": ["\ud800"]}}'
 _CHAIN = '{"cniVersion": "0.3.0", "name": "x", "plugins": [{"type": "antrea", "networkType": "vlan"}]}'
-_BEHIND = '{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "tuning"}, {"type": "secnet", "networkType": "vlan"}]}'
+_BEHIND = (
+    '{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "tuning"}, {"type": "secnet", "networkType": "vlan"}]}'
+)
 _TWICE = json.dumps({"cniVersion": "1.0.0", "plugins": [{"type": "secnet", "networkType": "vlan"}] * 2})
-_IN_CHAIN = '{"cniVersion": "1.0.0", "plugins": [{"type": "secnet", "networkType": "vlan", "vlan": 5000}, {"type": "sbr"}]}'
+_IN_CHAIN = (
+    '{"cniVersion": "1.0.0", "plugins": [{"type": "secnet", "networkType": "vlan", "vlan": 5000}, {"type": "sbr"}]}'
+)
 
 CASES: Sequence[Case] = (
     _annotation("null-element", [None], "$[0]", "object"),

@@ -157,7 +157,9 @@ class LinkRequests(Connection):
 
     def remove_altname(self, index: int, name: str) -> None:
         """Take an alternative name from a link."""
-        self._change_link(index, f"removing the alternative name {name} of {{}}", name, kind="del", attrs=_altname(name))
+        self._change_link(
+            index, f"removing the alternative name {name} of {{}}", name, kind="del", attrs=_altname(name)
+        )
 
     def _change_link(
         self,

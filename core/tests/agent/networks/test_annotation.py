@@ -266,7 +266,8 @@ def test_a_text_that_is_no_list_is_refused_as_a_whole(text: str, word: str) -> N
 
 
 def test_what_could_be_read_of_a_malformed_element() -> None:
-    text = '[{"name": "a", "interface": "net1", "mac": "0A:00:00:00:00:01", "ips": 1}, {"name": "B"}, "x", {"name": "c", "interface": 1}]'
+    readable = {"name": "a", "interface": "net1", "mac": "0A:00:00:00:00:01", "ips": 1}
+    text = json.dumps([readable, {"name": "B"}, "x", {"name": "c", "interface": 1}])
     found = [item for item in parse_networks(text, "pods") if isinstance(item, Malformed)]
     assert [(str(item.network), item.interface, item.mac, item.certain) for item in found] == [
         ("pods/a", "net1", "0a:00:00:00:00:01", True),

@@ -141,7 +141,9 @@ def test_only_what_says_network_and_interface_is_identified(element: object, cer
 
 def test_a_misspelled_element_takes_the_place_of_what_it_may_mean() -> None:
     recorded = {selection_id("a"): "eth1", selection_id("b", "net1"): "net1", selection_id("c"): "eth2"}
-    found = named(json.dumps([{"name": "a"}, {"name": "b", "interfase": "net1"}, {"name": "c"}, {"name": "d"}]), recorded)
+    found = named(
+        json.dumps([{"name": "a"}, {"name": "b", "interfase": "net1"}, {"name": "c"}, {"name": "d"}]), recorded
+    )
     assert [item.ifname for item in found] == ["eth1", "net1", "eth2", "eth3"]
     assert [item.unidentified for item in found] == [False, True, False, False]
     found = named(json.dumps([{"name": "a"}, {"name": "B"}, {"name": "c"}, {"name": "d"}]), recorded)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.model.pod import PodKey
 from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.asked_networks import AskedNetworks
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
+from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
 from secnet_testing.contract_objects import POD
-from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry, toy_work
 
 DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
@@ -25,13 +29,23 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.rig: Rig = make_rig(folder / "journal")
         self.reports = Reports(folder)
+        self.pods = PodTable("node-1")
+        self.nads = NadCache(toy_registry(self.rig.script))
+        self.events: list[tuple[str, str]] = []
         self.busy = False
         self.held: list[PodKey] = []
         self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
         self.checks = SingleChecks(
-            worker=make_worker(self.rig), journal=self.rig.journal, reports=self.reports, hold=self.hold
+            worker=make_worker(self.rig),
+            journal=self.rig.journal,
+            reports=self.reports,
+            hold=self.hold,
+            asked=AskedNetworks(self.pods, self.nads, self.record_event),
         )
+
+    def record_event(self, pod: Any, *, warning: bool, reason: str, message: str) -> None:
+        self.events.append((reason, message))
 
     def hold(self, key: PodKey, call: Call) -> AbstractContextManager[None]:
         self.held.append(key)

@@ -221,7 +221,7 @@ def _restore_link(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) 
 
 
 def _require_unused(kernel: Rtnl, link: Link, name: str, call: Call) -> None:
-    """Make sure that no link has the name. As an alternative one of the link itself, which the host may give it, it makes room."""
+    """Make sure that no link has the name; the host may have made it an alternative one of the link itself."""
     holder = kernel.link(name)
     if holder is not None and holder.index != link.index:
         raise Conflict(f"its old one, {name}, is taken by {holder.name}")
@@ -235,9 +235,9 @@ def _restore_altnames(kernel: Rtnl, index: int, attachment: Attachment, call: Ca
     for altname in attachment.prior.get("altnames", ()) if link else ():
         if link is None or altname in (link.name, *link.altnames):
             continue
-        with _or_stays(f"the link {link.name} loses its alternative name {altname}", attachment.names["device"], call):
-            with call.step("link.altname", link=link.name, add=altname):
-                kernel.add_altname(index, altname)
+        kept = f"the link {link.name} loses its alternative name {altname}"
+        with _or_stays(kept, attachment.names["device"], call), call.step("link.altname", link=link.name, add=altname):
+            kernel.add_altname(index, altname)
 
 
 @contextmanager

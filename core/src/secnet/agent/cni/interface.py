@@ -147,9 +147,7 @@ class Attacher(Protocol):
         """
         ...
 
-    def check_one(
-        self, container_id: str, ifname: str, network: str, result: Mapping[str, Any]
-    ) -> Sequence[Finding]:
+    def check_one(self, container_id: str, ifname: str, network: str, result: Mapping[str, Any]) -> Sequence[Finding]:
         """What is not as `attach_one` made it; also that nothing was made.
 
         result: the last one of the chain of plugins, which says what those after ours made of the interface.

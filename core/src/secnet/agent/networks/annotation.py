@@ -96,7 +96,9 @@ def _json_element(item: Any, index: int, namespace: str) -> Element:
             errors.append(annotation_error(exc.message, exc.hint, index, written, *exc.path))
             values[key] = None
     if "name" not in known:
-        errors.append(annotation_error("the key name is missing", "name the NetworkAttachmentDefinition", index, "name"))
+        errors.append(
+            annotation_error("the key name is missing", "name the NetworkAttachmentDefinition", index, "name")
+        )
     if values.get("ips") and values.get("ipam-claim-reference"):
         message = "ips and ipam-claim-reference exclude each other"
         errors.append(annotation_error(message, "keep one of them", index, "ipam-claim-reference"))
@@ -117,7 +119,7 @@ def _malformed(
     return Malformed(
         index=index,
         error=error,
-        network=NetworkRef(namespace=within or namespace, name=name if readable else f"$[{index}]"),
+        network=NetworkRef(namespace=within or namespace, name=str(name) if readable else f"$[{index}]"),
         interface=asked,
         mac=values.get("mac"),
         certain=certain and readable and asked != "",
@@ -176,6 +178,8 @@ def _short_element(item: str, index: int, namespace: str) -> Element:
 def _short_part(key: str, part: str, item: str) -> str:
     if not _LABEL.fullmatch(part):
         what = f"{show(part)} in {show(item)} is not a valid {key} of the short form"
-        hint = "write [namespace/]name[@interface] with lower-case letters, digits and '-'; the JSON form takes more names"
+        hint = (
+            "write [namespace/]name[@interface] with lower-case letters, digits and '-'; the JSON form takes more names"
+        )
         raise BadValue(what, hint)
     return interface(part) if key == "interface" else part

@@ -128,10 +128,14 @@ def _own_member(chain: Mapping[str, Any], subject: str) -> tuple[dict[str, Any],
         return None
     where: dict[str, Any] = {"subject": subject, "path": f"$.plugins[{ours[-1]}].type"}
     if len(ours) > 1:
-        raise InvalidNetwork("a chain of plugins has a second network of ours", hint="make it a NAD of its own", **where)
+        raise InvalidNetwork(
+            "a chain of plugins has a second network of ours", hint="make it a NAD of its own", **where
+        )
     if types[0] == "antrea":
         hint = 'write "type": "secnet" for Multus to call it, or that config alone, without plugins'
-        raise InvalidNetwork('a chain of plugins has a config of "type": "antrea", which nothing calls', hint=hint, **where)
+        raise InvalidNetwork(
+            'a chain of plugins has a config of "type": "antrea", which nothing calls', hint=hint, **where
+        )
     if ours != [0]:
         message = "a plugin stands before ours in the chain, but type secnet makes a network of its own"
         raise InvalidNetwork(message, hint="put it first, or make it a NAD of its own", **where)
@@ -267,9 +271,7 @@ def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
         ipam_type=ipam["type"] if ipam else None,
         ipam_config=_without_type(ipam) if ipam else {},
         resource_name=identity.resource or None,
-        common=CommonOptions(
-            accept_ra=config.get("acceptRA", False), disable_check=config.get("disableCheck", False)
-        ),
+        common=CommonOptions(accept_ra=config.get("acceptRA", False), disable_check=config.get("disableCheck", False)),
         cni_version=config["cniVersion"],
         cni_type=config["type"],
         cni_name=config.get("name") or identity.network.name,

@@ -114,7 +114,9 @@ class AskedNetworks:
         found = [
             (element, config)
             for element in elements
-            if isinstance(element, Selection) and (config := self._nads.known(element.network)) and config.cni_name == name
+            if isinstance(element, Selection)
+            and (config := self._nads.known(element.network))
+            and config.cni_name == name
         ]
         exact = [item for item in found if ifname == (item[0].interface or f"net{item[0].index + 1}")]  # Multus' names
         return next(iter(exact if len(found) > 1 else found), None)
