@@ -176,9 +176,7 @@ class NodeAttacher:
             if old is not None:
                 self._worker.detach(old, cancel)
             record = self._worker.attach(work, cancel)
-        withheld = self._asked.note(record)
-        if withheld is not None:
-            _log.warning("%s: %s", ifname, withheld, extra={"pod": str(record.pod), "reason": withheld.reason})
+        self._asked.note(record)
         return attached(record)
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
