@@ -31,7 +31,7 @@ from ..cluster.interface import Cluster
 from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
 from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
-from ..model.record import Origin, Phase, Record
+from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
@@ -167,7 +167,7 @@ class NodeAttacher:
         work = single_work(sandbox, _identified(sandbox), conf, ifname, runtime, self._registry, nad)
         with self._held(sandbox.container_id, sandbox.pod, self._worker.call(work, cancel)):
             old = self._journal.get(work.key)
-            if old is not None and old.phase == Phase.ATTACHED:
+            if old is not None and old.living:
                 raise Conflict(
                     f"the sandbox has an interface {ifname} of network {old.attachment.request.network} already",
                     hint="call DEL before ADD",
@@ -228,7 +228,7 @@ class NodeAttacher:
                     self._worker.detach(current)
         except SecnetError:
             left = self._journal.get(record.key)
-            if left is not None and left.phase == Phase.ATTACHED:
+            if left is not None and left.living:
                 raise  # only the caller would try it again
 
     @contextmanager
@@ -267,7 +267,7 @@ class NodeAttacher:
 
 def _is_left(record: Record) -> bool:
     """Half-built, or of a namespace that is gone."""
-    return record.phase != Phase.ATTACHED or not lives(record.attachment.request.netns)
+    return not record.living or not lives(record.attachment.request.netns)
 
 
 def _identified(sandbox: SandboxCall) -> Sandbox:

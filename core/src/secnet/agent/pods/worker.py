@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from secnet.contract import AttachmentId, Busy, Call, ErrorInfo, Finding, SecnetError, StepObserver
+from secnet.contract import AttachmentId, Busy, Call, CheckReport, ErrorInfo, Finding, SecnetError, StepObserver
 
 from ..attach.drift import drift_error, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
+from ..attach.repair_backoff import RepairBackoff
 from ..base.intervals import IntervalLimiter
 from ..base.logs import attachment_log
+from ..base.metrics import Metrics
 from ..model.problem import InternalError
-from ..model.record import Record
+from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
 
 __all__ = ["AttachmentWorker"]
+
+_SETTLE_SECONDS = 0.5
 
 
 class AttachmentWorker:
@@ -29,7 +33,7 @@ class AttachmentWorker:
     InternalError.
 
     seconds: the deadline of each operation. observers: see every step, for tests. lease_check_seconds: the least time between
-    two checks of one lease, which may cost a request to an API server.
+    two checks of one lease, which may cost a request to an API server. metrics: counts repairs; None for none.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class AttachmentWorker:
         seconds: float,
         observers: tuple[StepObserver, ...] = (),
         lease_check_seconds: float = 0.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
@@ -50,6 +55,9 @@ class AttachmentWorker:
         self._lease_checks = IntervalLimiter(lease_check_seconds)
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._drift: dict[AttachmentId, ErrorInfo] = {}  # of the last check, until the next one
+        self._in_use: dict[AttachmentId, str] = {}  # the same
+        self._backoff = RepairBackoff()
+        self._metrics = metrics or Metrics()
 
     def call(self, work: Work | Record, cancel: threading.Event | None = None, *, awaited: bool = True) -> Call:
         """The operation context for one attachment: its deadline, its log, its observers. awaited: see `Call`."""
@@ -98,27 +106,52 @@ class AttachmentWorker:
         """How the attachment drifted from its record, by the last check; None where it did not."""
         return self._drift.get(key)
 
-    def check(self, record: Record, repair: Work | None = None) -> Record:
-        """Compare an attachment with its record, and its lease with the pools; `drift_of` interprets the result.
+    def in_use(self, key: AttachmentId) -> str:
+        """How the Pod itself uses the interface, by the last check; see `CheckReport`."""
+        return self._in_use.get(key, "")
 
-        repair: what to make again where all that drifted can be repaired; None leaves it as it is. Returns the record, which
-        is a new one after a repair.
+    def check(self, record: Record, *, repair: bool = False) -> Record:
+        """Compare an attachment with its record, and its lease with the pools; `drift_of` and `in_use` give the result.
+
+        repair: whether what drifted is repaired from the record. Returns the record, which is a new one after a repair.
         """
         before = self._drift.pop(record.key, None)
         call = self.call(record)
         with _logged("check", call, level=logging.DEBUG):  # the report shows it, each round would log it again
-            findings = self._pipeline.check(record, call).findings
-            if findings and repair is not None and all(finding.repairable for finding in findings):
-                call.log.warning("the interface drifted from its record, it is repaired: %s", in_words(findings))
-                return self._pipeline.repair(record, repair, call)
+            report = self._pipeline.check(record, call)
+            wait = 0.0
+            if repair and (record.phase == Phase.REPAIRING or any(f.repairable for f in report.findings)):
+                report = self._look_again(record, report, call)
+                wait = self._backoff.wait(record.key, report.findings)
+                if record.phase == Phase.REPAIRING or (not wait and any(f.repairable for f in report.findings)):
+                    return self._repair(record, report.findings, call)
+            self._in_use[record.key] = report.in_use
             if self._lease_checks.is_due(record.key):
                 self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
-        found = drift_error(findings, self._lease_findings.get(record.key, ()))
+        found = drift_error(report.findings, self._lease_findings.get(record.key, ()), wait)
         if found is not None:
             self._drift[record.key] = found
-            if found != before:
+            if found.message != (before.message if before is not None else ""):
                 call.log.warning("the interface drifted from its record: %s", found.message)
         return record
+
+    def _look_again(self, record: Record, report: CheckReport, call: Call) -> CheckReport:
+        """What is found on the Pod's side must last a moment: a launcher that takes the interface over does so step by step."""
+        if not any(finding.in_pod for finding in report.findings):
+            return report
+        call.sleep(_SETTLE_SECONDS)
+        return self._pipeline.check(record, call)
+
+    def _repair(self, record: Record, findings: Sequence[Finding], call: Call) -> Record:
+        count = self._backoff.note(record.key, findings)
+        often = f" (repair {count} in a row)" if count > 1 else ""
+        what = in_words(findings) or "an earlier repair did not end"
+        call.log.warning("the interface drifted from its record, it is repaired%s: %s", often, what)
+        with _logged("repair", call):
+            repaired = self._pipeline.repair(record, call)
+        self._metrics.on_repair(record.network_type)
+        call.log.info("repaired")
+        return repaired
 
     def check_lease(self, record: Record) -> tuple[Finding, ...]:
         """Compare the lease alone with the pools."""
@@ -131,6 +164,8 @@ class AttachmentWorker:
     def forget(self, key: AttachmentId) -> None:
         """Drop what the checks of an attachment left."""
         self._drift.pop(key, None)
+        self._in_use.pop(key, None)
+        self._backoff.forget(key)
         self._lease_findings.pop(key, None)
         self._lease_checks.forget(key)
 
