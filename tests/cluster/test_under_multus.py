@@ -13,7 +13,7 @@ import pytest
 from secnet_testing.cluster_node import compiled_plugin, pool
 from secnet_testing.cni_caller import CONF, Caller
 from secnet_testing.netns import run_in
-from secnet_testing.node import Node, NodeFactory
+from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest, pod
 
 pytestmark = pytest.mark.ovs
@@ -125,7 +125,7 @@ def test_what_later_plugins_of_a_chain_change_is_no_drift(caller: Caller) -> Non
     wrong = caller("CHECK", netns, cniVersion="1.0.0", prevResult=result)
     assert (wrong["code"], LATER_MAC in wrong["msg"]) == (104, True)
     run_in(netns, ["ip", "link", "set", "net1", "address", LATER_MAC])
-    (port,) = node.ovs.vsctl("list-ports", "br1").split()
+    (port,) = node.ovs.vsctl("list-ports", BRIDGE).split()
     node.ovs.vsctl("set", "port", port, "tag=7")
     node.wait_until(lambda: errors(node), "the host's side is checked all the same")
     assert errors(node)[0]["reason"] == "Degraded"

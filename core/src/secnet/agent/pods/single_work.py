@@ -84,11 +84,14 @@ def _of_caller(error: SecnetError, sandbox: SandboxCall, network: NetworkRef) ->
 
 
 def by_result(record: Record, result: Mapping[str, Any]) -> Record:
-    """The record of a member of a chain as the chain's result has it: later plugins may have set MAC and MTU."""
+    """The record of a member of a chain as the chain's result has it: later plugins may have set the MAC."""
     listed = result.get("interfaces")
     interfaces = [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, Sequence) else []
     inside = next((item for item in interfaces if item.get("name") == record.key.ifname and item.get("sandbox")), {})
-    attachment = dataclasses.replace(record.attachment, mac=_text(inside.get("mac")), mtu=_number(inside.get("mtu")))
+    mac = inside.get("mac")
+    attachment = record.attachment
+    if isinstance(mac, str) and mac:
+        attachment = dataclasses.replace(attachment, mac=mac.lower())
     common = dataclasses.replace(record.common, disable_check=False)
     return record.replace(attachment=attachment, common=common)
 
@@ -96,11 +99,3 @@ def by_result(record: Record, result: Mapping[str, Any]) -> Record:
 def stated(findings: Iterable[Finding]) -> list[Finding]:
     """Those about the host's side, and about what a CNI result states of the Pod's."""
     return [finding for finding in findings if not finding.in_pod or finding.code in _STATED]
-
-
-def _text(value: Any) -> str | None:
-    return value.lower() if isinstance(value, str) and value else None
-
-
-def _number(value: Any) -> int | None:
-    return value if type(value) is int and value > 0 else None
