@@ -224,7 +224,12 @@ class PodSync:
         shown = {(network.network, network.interface) for network in networks}
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
         networks.extend(
-            NetworkReport(network=str(named.selection.network), phase=phase, interface=named.ifname, error=error.info)
+            NetworkReport(
+                network=str(named.selection.network),
+                phase=FAILED if named.error is not None else phase,
+                interface=named.ifname,
+                error=(named.error or error).info,
+            )
             for named in self._desired.named(selections, records, None)
             if (str(named.selection.network), named.ifname) not in shown
         )
