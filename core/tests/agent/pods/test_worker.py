@@ -11,7 +11,7 @@ import pytest
 from secnet.agent.model.problem import InternalError
 from secnet.agent.model.record import Phase
 from secnet.agent.pods.worker import AttachmentWorker
-from secnet.contract import Busy, CheckReport, Finding, Unavailable
+from secnet.contract import Busy, CheckReport, Conflict, Finding, Unavailable
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DRIFTED = CheckReport(findings=(Finding(code="LinkDown", message="eth1 is down", repairable=True),))
@@ -155,3 +155,29 @@ def test_a_fault_of_the_agent_itself_is_an_error_that_is_tried_again(
     monkeypatch.setattr(rig.journal, "write", broken)  # a fault of our own code cannot be provoked otherwise
     with pytest.raises(InternalError, match="no such thing"):
         worker.detach(record)
+
+
+def test_a_repair_that_fails_again_and_again_backs_off_too(rig: Rig, worker: AttachmentWorker) -> None:
+    record = worker.attach(toy_work(), NEVER)
+    rig.script.instead |= {"check": lambda: DRIFTED, "attach": fail(Conflict("the Pod has an interface eth1 already"))}
+    for _ in range(3):
+        with pytest.raises(Conflict):
+            worker.check(rig.journal.records()[0], repair=True)
+    rig.script.log.clear()
+    left = worker.check(rig.journal.records()[0], repair=True)
+    assert (left.phase, rig.script.log.count("attach")) == (Phase.REPAIRING, 0)
+    found = worker.drift_of(record.key)
+    assert found is not None
+    assert (found.reason, found.message) == ("Conflict", "the Pod has an interface eth1 already")
+
+
+def test_a_repair_that_cannot_begin_yet_is_not_counted(rig: Rig, worker: AttachmentWorker) -> None:
+    worker.attach(toy_work(), NEVER)
+    rig.script.instead |= {"check": lambda: DRIFTED, "attach": fail(Unavailable("no OVSDB"))}
+    for _ in range(9):
+        with pytest.raises(Unavailable):
+            worker.check(rig.journal.records()[0], repair=True)
+    rig.script.log.clear()
+    answers = iter([DRIFTED, DRIFTED])
+    rig.script.instead = {"check": lambda: next(answers, CheckReport())}
+    assert worker.check(rig.journal.records()[0], repair=True).phase == Phase.ATTACHED

@@ -43,14 +43,17 @@ class RepairBackoff:
             return 0.0
         return max(0.0, known.last + _BACKOFF.after(known.count - _AT_ONCE + 1) - self._clock())
 
-    def note(self, key: AttachmentId, findings: Iterable[Finding]) -> int:
-        """A repair of these findings begins. Returns how many in a row these are."""
+    def count(self, key: AttachmentId, findings: Iterable[Finding]) -> int:
+        """How many repairs of these findings there were in a row."""
+        known = self._known(key, _codes(findings))
+        return known.count if known is not None else 0
+
+    def note(self, key: AttachmentId, findings: Iterable[Finding]) -> None:
+        """A repair of these findings ended, with success or not."""
         codes = _codes(findings)
-        known = self._known(key, codes)
-        count = known.count + 1 if known is not None else 1
+        count = self.count(key, findings) + 1
         with self._lock:
             self._repairs[key] = _Repairs(codes=codes, count=count, last=self._clock())
-        return count
 
     def forget(self, key: AttachmentId) -> None:
         """The attachment is gone."""

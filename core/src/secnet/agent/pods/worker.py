@@ -7,7 +7,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from secnet.contract import AttachmentId, Busy, Call, CheckReport, ErrorInfo, Finding, SecnetError, StepObserver
+from secnet.contract import (
+    AttachmentId,
+    Busy,
+    Call,
+    CheckReport,
+    ErrorInfo,
+    Finding,
+    SecnetError,
+    StepObserver,
+    VerifyFailed,
+)
 
 from ..attach.drift import drift_error, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
@@ -56,6 +66,7 @@ class AttachmentWorker:
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._drift: dict[AttachmentId, ErrorInfo] = {}  # of the last check, until the next one
         self._in_use: dict[AttachmentId, str] = {}  # the same
+        self._failed: dict[AttachmentId, ErrorInfo] = {}  # of the last repair that failed
         self._backoff = RepairBackoff()
         self._metrics = metrics or Metrics()
 
@@ -119,16 +130,19 @@ class AttachmentWorker:
         call = self.call(record)
         with _logged("check", call, level=logging.DEBUG):  # the report shows it, each round would log it again
             report = self._pipeline.check(record, call)
-            wait = 0.0
+            wait, failed = 0.0, None
             if repair and (record.phase == Phase.REPAIRING or any(f.repairable for f in report.findings)):
                 report = self._look_again(record, report, call)
-                wait = self._backoff.wait(record.key, report.findings)
-                if record.phase == Phase.REPAIRING or (not wait and any(f.repairable for f in report.findings)):
-                    return self._repair(record, report.findings, call)
+                unfinished = record.phase == Phase.REPAIRING
+                if unfinished or any(f.repairable for f in report.findings):
+                    wait = self._backoff.wait(record.key, report.findings)
+                    if not wait:
+                        return self._repair(record, report.findings, call)
+                    failed = self._failed.get(record.key) if unfinished else None
             self._in_use[record.key] = report.in_use
             if self._lease_checks.is_due(record.key):
                 self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
-        found = drift_error(report.findings, self._lease_findings.get(record.key, ()), wait)
+        found = failed or drift_error(report.findings, self._lease_findings.get(record.key, ()), wait)
         if found is not None:
             self._drift[record.key] = found
             if found.message != (before.message if before is not None else ""):
@@ -143,12 +157,19 @@ class AttachmentWorker:
         return self._pipeline.check(record, call)
 
     def _repair(self, record: Record, findings: Sequence[Finding], call: Call) -> Record:
-        count = self._backoff.note(record.key, findings)
+        count = self._backoff.count(record.key, findings) + 1
         often = f" (repair {count} in a row)" if count > 1 else ""
         what = in_words(findings) or "an earlier repair did not end"
         call.log.warning("the interface drifted from its record, it is repaired%s: %s", often, what)
-        with _logged("repair", call):
-            repaired = self._pipeline.repair(record, call)
+        try:
+            with _logged("repair", call):
+                repaired = self._pipeline.repair(record, call)
+        except SecnetError as exc:
+            if not exc.retryable or isinstance(exc, VerifyFailed):  # else it could not begin, and is soon tried again
+                self._backoff.note(record.key, findings)
+                self._failed[record.key] = exc.info
+            raise
+        self._backoff.note(record.key, findings)
         self._metrics.on_repair(record.network_type)
         call.log.info("repaired")
         return repaired
@@ -165,6 +186,7 @@ class AttachmentWorker:
         """Drop what the checks of an attachment left."""
         self._drift.pop(key, None)
         self._in_use.pop(key, None)
+        self._failed.pop(key, None)
         self._backoff.forget(key)
         self._lease_findings.pop(key, None)
         self._lease_checks.forget(key)
