@@ -9,7 +9,7 @@ import pytest
 from secnet.agent.model.network import CommonOptions
 from secnet.agent.model.record import Origin, Record
 from secnet.agent.networks.nad_cache import NadCache
-from secnet.agent.pods.asked_networks import NOT_DECLARED, AskedNetworks
+from secnet.agent.pods.asked_networks import AskedNetworks
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.contract import PodRef
 from secnet_testing.contract_objects import POD, record
@@ -56,12 +56,12 @@ def test_what_the_network_does_not_declare_is_missed_and_said_once(scene: Scene)
     scene.pod({"name": "blue", "mac": MAC, "ips": ["10.0.0.5"], "bandwidth": {"ingressRate": 5}})
     error = scene.asked.note(made())
     assert error is not None
-    assert (error.reason, error.subject) == (NOT_DECLARED, "NetworkAttachmentDefinition default/blue")
+    assert (error.reason, error.subject) == ("CapabilityNotDeclared", "NetworkAttachmentDefinition default/blue")
     assert "mac and bandwidth" in error.message
     assert '"capabilities": {"ips": true, "mac": true, "bandwidth": true}' in error.hint
     assert scene.asked.note(made()) == error
     ((reason, message),) = scene.events
-    assert reason == NOT_DECLARED
+    assert reason == "CapabilityNotDeclared"
     assert message.startswith("default/blue (net1): ")
     scene.asked.forget(made().key)
     scene.asked.note(made())

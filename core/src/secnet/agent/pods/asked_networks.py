@@ -23,9 +23,7 @@ from ..networks.nad_cache import NadCache
 from ..networks.requests import attachment_options_of
 from ..sandboxes.pod_table import PodTable
 
-__all__ = ["NOT_DECLARED", "AskedNetworks", "as_member"]
-
-NOT_DECLARED = "CapabilityNotDeclared"
+__all__ = ["AskedNetworks", "as_member"]
 
 # Field of a selection -> key of the annotation and CNI's name of the capability.
 _CAPABILITIES = {
@@ -71,7 +69,7 @@ class AskedNetworks:
             return None
         wanted = json.dumps(dict.fromkeys([*sorted(config.capabilities), *missing.values()], True))
         return ErrorInfo(
-            reason=NOT_DECLARED,
+            reason="CapabilityNotDeclared",
             message=f"the Pod's annotation asks for {' and '.join(missing)}, and the caller of the CNI plugin, such as Multus, "
             "passes on only what the network declares as a capability",
             hint=f'write "capabilities": {wanted} into the config, and delete the Pod',
