@@ -69,7 +69,7 @@ def events(node: Node) -> list[str]:
 
 
 @pytest.mark.parametrize("chained", [False, True], ids=["alone", "in a chain"])
-def test_what_the_annotation_asks_for_and_multus_does_not_pass_on_is_said(caller: Caller, chained: bool) -> None:
+def test_what_the_annotation_asks_for_and_multus_does_not_pass_on_is_reported(caller: Caller, chained: bool) -> None:
     node, netns = caller.node, caller.node.pod("a")
     put(caller, nad(plugins=[MEMBER, {"type": "sbr"}]) if chained else nad(**MEMBER), mac=MAC, ips=["10.10.0.99/24"])
     assert caller("ADD", netns)["ips"][0]["address"] == "10.10.0.10/24"

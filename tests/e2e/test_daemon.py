@@ -105,7 +105,7 @@ def test_what_cannot_be_read_leaves_living_interfaces_alone(live: Node, edited: 
     assert identity(live.pod("web"), "eth1") == before
 
 
-def test_one_bad_element_fails_its_own_network_alone(live: Node) -> None:
+def test_one_bad_selection_fails_its_own_network_alone(live: Node) -> None:
     _start(live, web="red,blue", db="blue")
     before = identity(live.pod("web"), "eth2")
     with traffic(live.pod("db"), _address(live, "web", "eth2")) as flow:
@@ -130,7 +130,7 @@ def test_one_bad_element_fails_its_own_network_alone(live: Node) -> None:
     assert addresses(live.pod("web"), "eth3")
 
 
-def test_an_element_that_names_no_network_takes_no_living_one_away(live: Node) -> None:
+def test_an_selection_that_names_no_network_takes_no_living_one_away(live: Node) -> None:
     _start(live, web="red,blue", db="red")
     before = [identity(live.pod("web"), ifname) for ifname in ("eth1", "eth2")]
     _put(live, "web", [{"name": "RED"}, {"name": "blue", "interface": "eth7"}])

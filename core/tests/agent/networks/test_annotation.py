@@ -158,7 +158,7 @@ def test_every_valid_list_is_read_in_full(elements: list[dict[str, Any]]) -> Non
 
 @pytest.mark.parametrize("key", sorted(INVALID))
 @given(elements=ELEMENTS, data=st.data())
-def test_one_broken_rule_refuses_its_element_alone_and_names_index_and_key(
+def test_one_broken_rule_refuses_its_selection_alone_and_names_index_and_key(
     key: str, elements: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(elements) - 1))
@@ -236,7 +236,7 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ("a" + "@" + "e" * 16, "$[0].interface", "15"),
     ],
 )
-def test_a_refused_element(text: str, path: str, word: str) -> None:
+def test_a_refused_selection(text: str, path: str, word: str) -> None:
     (error,) = [item.error for item in parse_networks(text, "default") if isinstance(item, Malformed)]
     assert error.path == path
     assert word in str(error)
@@ -265,7 +265,7 @@ def test_a_text_that_is_no_list_is_refused_as_a_whole(text: str, word: str) -> N
     assert not caught.value.retryable
 
 
-def test_what_could_be_read_of_a_malformed_element() -> None:
+def test_what_could_be_read_of_a_malformed_selection() -> None:
     readable = {"name": "a", "interface": "net1", "mac": "0A:00:00:00:00:01", "ips": 1}
     text = json.dumps([readable, {"name": "B"}, "x", {"name": "c", "interface": 1}])
     found = [item for item in parse_networks(text, "pods") if isinstance(item, Malformed)]

@@ -77,7 +77,7 @@ def _unclear() -> Rejected:
     return Rejected(selection_id=unknown, ifname="eth3", error=InvalidConfig("bad name"), unidentified=True)
 
 
-def test_no_living_attachment_is_removed_while_an_element_cannot_be_identified() -> None:
+def test_no_living_attachment_is_removed_while_an_selection_cannot_be_identified() -> None:
     old, unclear = record(name="red", selection_id=selection_id("red")), _unclear()
     new = work(name="green", selection_id=selection_id("green"))
     changes = diff([old], [new, unclear], "c1")
@@ -86,7 +86,7 @@ def test_no_living_attachment_is_removed_while_an_element_cannot_be_identified()
     assert changes.order == (new.selection_id, unclear.selection_id, old.selection_id)
 
 
-def test_no_living_attachment_is_replaced_while_an_element_cannot_be_identified() -> None:
+def test_no_living_attachment_is_replaced_while_an_selection_cannot_be_identified() -> None:
     old, unclear = record(attachment_options={"mac": "02:00:00:00:00:01"}), _unclear()
     changed = work(attachment_options={"mac": "02:00:00:00:00:02"})
     assert diff([old], [changed, unclear], "c1").keep == ((old, unclear),)

@@ -88,7 +88,7 @@ def test_a_selection_id_survives_the_journal() -> None:
     assert from_json(SelectionId, to_json(selection_id("a", "net1", 3))) == selection_id("a", "net1", 3)
 
 
-def test_a_malformed_element_takes_its_place_so_that_a_correction_shifts_no_name() -> None:
+def test_a_malformed_selection_takes_its_place_so_that_a_correction_shifts_no_name() -> None:
     wrong = [{"name": "a"}, {"name": "b", "mac": "x"}, {"name": "C"}, {"name": "d", "interface": "net1", "ips": []}]
     right = [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d", "interface": "net1"}]
     found = named(json.dumps([*wrong, {"name": "e"}]))
@@ -102,7 +102,7 @@ def test_an_interface_name_that_cannot_be_read_takes_none_of_the_automatic_ones(
     assert [item.ifname for item in found] == ["", "eth1"]
 
 
-def test_a_malformed_element_still_holds_its_interface_name_and_mac() -> None:
+def test_a_malformed_selection_still_holds_its_interface_name_and_mac() -> None:
     first = {"name": "a", "interface": "net1", "mac": "0a:00:00:00:00:01", "ips": "x"}
     found = named(json.dumps([first, {"name": "b", "interface": "net1"}, {"name": "c", "mac": "0a:00:00:00:00:01"}]))
     assert [item.error.path if item.error else "" for item in found] == ["$[0].ips", "$[1].interface", "$[2].mac"]
@@ -139,7 +139,7 @@ def test_only_what_says_network_and_interface_is_identified(element: object, cer
     assert found.unidentified is not certain
 
 
-def test_a_misspelled_element_takes_the_place_of_what_it_may_mean() -> None:
+def test_a_misspelled_selection_takes_the_place_of_what_it_may_mean() -> None:
     recorded = {selection_id("a"): "eth1", selection_id("b", "net1"): "net1", selection_id("c"): "eth2"}
     found = named(
         json.dumps([{"name": "a"}, {"name": "b", "interfase": "net1"}, {"name": "c"}, {"name": "d"}]), recorded
@@ -150,7 +150,7 @@ def test_a_misspelled_element_takes_the_place_of_what_it_may_mean() -> None:
     assert [item.ifname for item in found] == ["eth1", "net1", "eth2", "eth3"]
 
 
-def test_while_an_element_is_not_identified_no_name_of_a_living_attachment_is_given_away() -> None:
+def test_while_an_selection_is_not_identified_no_name_of_a_living_attachment_is_given_away() -> None:
     recorded = {selection_id("a"): "eth1", selection_id("b"): "eth2"}
     found = named(json.dumps([{"name": "x", "interfase": "eth1"}, {"name": "new"}]), recorded)
     assert [item.ifname for item in found] == ["eth3", "eth4"]

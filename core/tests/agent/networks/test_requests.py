@@ -56,7 +56,7 @@ def test_what_no_one_honours_is_rejected_and_not_dropped() -> None:
         assert (rejected.network_type, rejected.nad_generation) == ("toy", 3)
 
 
-def test_a_malformed_element_fails_with_its_own_error_unless_its_network_is_none_of_ours() -> None:
+def test_a_malformed_selection_fails_with_its_own_error_unless_its_network_is_none_of_ours() -> None:
     error = InvalidConfig("bad mac")
     broken = Malformed(index=0, error=error, network=network(), certain=True)
     assert build(element=broken) == Rejected(
@@ -68,7 +68,7 @@ def test_a_malformed_element_fails_with_its_own_error_unless_its_network_is_none
     assert missing.error is error
 
 
-def test_a_malformed_element_without_a_network_is_not_looked_up() -> None:
+def test_a_malformed_selection_without_a_network_is_not_looked_up() -> None:
     broken = Malformed(index=2, error=InvalidConfig("bad name"), network=NetworkRef(namespace="default", name="$[2]"))
     assert isinstance(build(None, element=broken), Rejected)
 

@@ -51,7 +51,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_what_the_network_does_not_declare_is_missed_and_said_once(scene: Scene) -> None:
+def test_what_the_network_does_not_declare_is_missed_and_reported_once(scene: Scene) -> None:
     scene.nad(capabilities={"ips": True, "mac": False})
     scene.pod({"name": "blue", "mac": MAC, "ips": ["10.0.0.5"], "bandwidth": {"ingressRate": 5}})
     error = scene.asked.note(made())
@@ -90,7 +90,7 @@ def test_what_changed_after_the_attach_is_not_missed_where_the_network_declares_
 @pytest.mark.parametrize(
     ("ifname", "missed"), [("net1", True), ("net2", False), ("net9", True), ("net4", False), ("other", False)]
 )
-def test_the_interface_name_tells_which_of_several_elements_it_is(scene: Scene, ifname: str, missed: bool) -> None:
+def test_the_interface_name_tells_which_of_several_selections_it_is(scene: Scene, ifname: str, missed: bool) -> None:
     scene.nad()
     named = {"name": "blue", "interface": "net9", "mac": "02:00:00:00:00:02"}
     scene.pod({"name": "blue", "mac": MAC}, {"name": "blue"}, named, {"name": "blue"})

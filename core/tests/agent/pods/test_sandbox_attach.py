@@ -141,7 +141,7 @@ def test_an_add_that_comes_again_reports_why_a_network_could_not_be_attached_now
     assert [error.reason for error in result.errors] == ["InvalidNetwork"]
 
 
-def test_containers_do_not_start_without_a_network_whose_element_is_malformed(scene: Scene) -> None:
+def test_containers_do_not_start_without_a_network_whose_selection_is_malformed(scene: Scene) -> None:
     with pytest.raises(InvalidAnnotation) as caught:
         scene.attach("a", '[{"name": "blue"}, {"name": "blue", "mac": "x"}]')
     assert caught.value.path == "$[1].mac"
@@ -149,7 +149,7 @@ def test_containers_do_not_start_without_a_network_whose_element_is_malformed(sc
     assert "allocate" not in scene.rig.script.log
 
 
-def test_an_add_that_comes_again_keeps_what_is_there_while_its_element_is_malformed(scene: Scene) -> None:
+def test_an_add_that_comes_again_keeps_what_is_there_while_its_selection_is_malformed(scene: Scene) -> None:
     _, first = scene.attach("a")
     result, again = scene.attach("a", '[{"name": "blue", "mac": "x"}]')
     assert again == first

@@ -8,7 +8,7 @@ from typing import Any
 
 from secnet.contract import NetworkRef, SecnetError, freeze
 
-__all__ = ["Element", "Malformed", "Named", "Selection", "SelectionId"]
+__all__ = ["AnySelection", "Malformed", "Named", "Selection", "SelectionId"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Malformed:
         return self.network.name != f"$[{self.index}]"
 
 
-Element = Selection | Malformed
+AnySelection = Selection | Malformed
 """One element of the annotation."""
 
 
@@ -89,7 +89,7 @@ class Named:
     unidentified: it is malformed, and any attachment that no other element asks for may be what it means.
     """
 
-    selection: Element
+    selection: AnySelection
     selection_id: SelectionId
     ifname: str
     error: SecnetError | None = None

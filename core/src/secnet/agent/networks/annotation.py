@@ -14,7 +14,7 @@ from typing import Any
 from secnet.contract import InvalidConfig, NetworkRef
 
 from ..model.pod import NETWORKS_ANNOTATION
-from ..model.selection import Element, Malformed, Selection
+from ..model.selection import AnySelection, Malformed, Selection
 from ..text.json_text import JsonProblem, json_path, read_json, show, suggest
 from .values import BadValue, bandwidth, cni_args, default_route, guid, interface, ips, mac, object_name, port_mappings
 
@@ -46,7 +46,7 @@ _BY_LOWER = {key.lower(): key for key in _KEYS}
 _OF_THE_NAD = {"mtu": "set mtu in the NetworkAttachmentDefinition"}  # keys of it that are asked for in annotations
 
 
-def parse_networks(text: str, namespace: str) -> tuple[Element, ...]:
+def parse_networks(text: str, namespace: str) -> tuple[AnySelection, ...]:
     """The elements of an annotation, in its order; none when it is empty.
 
     namespace: the Pod's, for elements that name none. Raises InvalidAnnotation for a text that is no list of elements at all.
@@ -54,8 +54,8 @@ def parse_networks(text: str, namespace: str) -> tuple[Element, ...]:
     if not text.strip():
         return ()
     if any(mark in text for mark in '[{"'):
-        return tuple(_json_element(item, index, namespace) for index, item in enumerate(_json_list(text)))
-    return tuple(_short_element(item.strip(), index, namespace) for index, item in enumerate(text.split(",")))
+        return tuple(_json_selection(item, index, namespace) for index, item in enumerate(_json_list(text)))
+    return tuple(_short_selection(item.strip(), index, namespace) for index, item in enumerate(text.split(",")))
 
 
 def annotation_error(message: str, hint: str, *path: str | int) -> InvalidAnnotation:
@@ -79,7 +79,7 @@ def _json_list(text: str) -> list[Any]:
     return data
 
 
-def _json_element(item: Any, index: int, namespace: str) -> Element:
+def _json_selection(item: Any, index: int, namespace: str) -> AnySelection:
     if not isinstance(item, dict):
         hint = 'each element is an object such as {"name": "my-network"}'
         error = annotation_error(f"{show(item)} where an object is required", hint, index)
@@ -152,7 +152,7 @@ def _hint_for(unknown: str) -> str:
     return of_the_nad or f"{suggest(unknown, list(_KEYS))} (a key of your own needs a dot, as in example.org/key)"
 
 
-def _short_element(item: str, index: int, namespace: str) -> Element:
+def _short_selection(item: str, index: int, namespace: str) -> AnySelection:
     """`[namespace/]name[@interface]`; every part is a DNS label, as in the reference client."""
     rest, at, ifname = item.partition("@")
     first, slash, second = rest.partition("/")

@@ -11,7 +11,7 @@ from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION, pod_ref
 from ..model.record import Record
 from ..model.sandbox import Sandbox
-from ..model.selection import Element, Named, SelectionId
+from ..model.selection import AnySelection, Named, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
 from ..plugins.registry import Registry
 from .annotation import parse_networks
@@ -22,7 +22,7 @@ from .requests import build_work
 __all__ = ["DesiredNetworks", "diff", "selections_of"]
 
 
-def selections_of(pod: Mapping[str, Any]) -> tuple[Element, ...]:
+def selections_of(pod: Mapping[str, Any]) -> tuple[AnySelection, ...]:
     """The elements of the Pod's annotation, in order. Raises InvalidConfig for a text that is no list: nothing of it counts."""
     annotations = pod["metadata"].get("annotations") or {}
     return tuple(parse_networks(annotations.get(NETWORKS_ANNOTATION) or "", pod_ref(pod).namespace))
@@ -43,7 +43,7 @@ class DesiredNetworks:
         self._called = called
 
     def named(
-        self, selections: Iterable[Element], records: Iterable[Record], sandbox: Sandbox | None
+        self, selections: Iterable[AnySelection], records: Iterable[Record], sandbox: Sandbox | None
     ) -> tuple[Named, ...]:
         """Interface names: those of this sandbox's attachments stay (without a sandbox: those of all)."""
         recorded = {
@@ -54,7 +54,7 @@ class DesiredNetworks:
         return assign_names(tuple(selections), recorded)
 
     def changes(
-        self, selections: Iterable[Element], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
+        self, selections: Iterable[AnySelection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
     ) -> Changes:
         """What to remove, keep, refuse and attach."""
         find, called = self._nads.for_pods_of(ref.namespace), self._called(sandbox.container_id)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from secnet.contract import Conflict, NetworkRef, SecnetError
 
 from ..model.pod import NETWORKS_ANNOTATION
-from ..model.selection import Element, Malformed, Named, Selection, SelectionId
+from ..model.selection import AnySelection, Malformed, Named, Selection, SelectionId
 from .annotation import annotation_error
 
 __all__ = ["assign_names"]
@@ -20,7 +20,7 @@ __all__ = ["assign_names"]
 _AUTOMATIC = tuple(f"eth{number}" for number in range(1, 101))
 
 
-def assign_names(elements: Sequence[Element], recorded: Mapping[SelectionId, str]) -> tuple[Named, ...]:
+def assign_names(elements: Sequence[AnySelection], recorded: Mapping[SelectionId, str]) -> tuple[Named, ...]:
     """Name every element, in order.
 
     recorded: names of the Pod's living attachments, which keep them whatever the annotation says now. Explicit names are
@@ -67,7 +67,7 @@ def assign_names(elements: Sequence[Element], recorded: Mapping[SelectionId, str
 
 
 def _identify(
-    elements: Sequence[Element], recorded: Mapping[SelectionId, str]
+    elements: Sequence[AnySelection], recorded: Mapping[SelectionId, str]
 ) -> tuple[list[SelectionId], frozenset[int]]:
     """The identity of each element, and the positions of those that are not identified for sure.
 
@@ -93,7 +93,7 @@ def _identify(
     return found, unidentified
 
 
-def _candidates(element: Element, unclaimed: Sequence[SelectionId]) -> Iterator[SelectionId]:
+def _candidates(element: AnySelection, unclaimed: Sequence[SelectionId]) -> Iterator[SelectionId]:
     """Those that do not contradict what could be read."""
     assert isinstance(element, Malformed)
     for each in unclaimed:
@@ -104,7 +104,7 @@ def _candidates(element: Element, unclaimed: Sequence[SelectionId]) -> Iterator[
         yield each
 
 
-def _check_macs(elements: Sequence[Element], in_order: Sequence[int], errors: dict[int, SecnetError]) -> None:
+def _check_macs(elements: Sequence[AnySelection], in_order: Sequence[int], errors: dict[int, SecnetError]) -> None:
     holder: dict[str, int] = {}
     for position in in_order:
         element = elements[position]
@@ -114,7 +114,9 @@ def _check_macs(elements: Sequence[Element], in_order: Sequence[int], errors: di
             errors.setdefault(position, _taken(element, "mac", element.mac, elements[holder[element.mac]]))
 
 
-def _check_default_routes(elements: Sequence[Element], in_order: Sequence[int], errors: dict[int, SecnetError]) -> None:
+def _check_default_routes(
+    elements: Sequence[AnySelection], in_order: Sequence[int], errors: dict[int, SecnetError]
+) -> None:
     carriers = [
         position
         for position in in_order
@@ -129,7 +131,7 @@ def _check_default_routes(elements: Sequence[Element], in_order: Sequence[int], 
         )
 
 
-def _taken(element: Element, key: str, value: str, first: Element) -> Conflict:
+def _taken(element: AnySelection, key: str, value: str, first: AnySelection) -> Conflict:
     return Conflict(
         f"{key} {value} is already used by the Pod's network {first.network} ($[{first.index}])",
         hint=f"ask for another {key}, or leave it out to get one",
@@ -138,7 +140,7 @@ def _taken(element: Element, key: str, value: str, first: Element) -> Conflict:
     )
 
 
-def _exhausted(element: Element) -> Conflict:
+def _exhausted(element: AnySelection) -> Conflict:
     return Conflict(
         f"no interface name from {_AUTOMATIC[0]} to {_AUTOMATIC[-1]} is left",
         hint="ask for an interface name of your own, or for fewer networks",

@@ -15,7 +15,7 @@ from ..model.pod import PodKey, is_finished, pod_ref
 from ..model.record import Phase, Record
 from ..model.report import FAILED, PENDING, NetworkReport, PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox, SandboxSource
-from ..model.selection import Element, SelectionId
+from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
 from ..networks.desired import DesiredNetworks, selections_of
 from ..networks.requests import is_outdated
@@ -209,7 +209,7 @@ class PodSync:
         return False
 
     def _stand_still(
-        self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Element, ...]
+        self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[AnySelection, ...]
     ) -> SyncResult:
         """Leave living interfaces alone; remove what is half-built, of a dead namespace, or of an earlier Pod that ended."""
         networks = []
