@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -118,3 +119,33 @@ def test_what_has_ended_is_shown_no_longer(scene: Scene, gone: bool) -> None:
 
 def test_a_sandbox_without_a_pod_is_held_by_itself() -> None:
     assert queue_key("c1", None) == ("", "c1")
+
+
+def _known(scene: Scene, config: dict[str, Any], **selection: Any) -> None:
+    """The Pod and the NAD of the network, as the watches have them."""
+    scene.nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
+    annotations = {"k8s.v1.cni.cncf.io/networks": json.dumps([{"name": "blue", **selection}])}
+    meta = {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid, "annotations": annotations}
+    scene.pods.update({"metadata": meta})
+
+
+def test_what_the_caller_did_not_pass_on_is_shown_and_reported_in_one_event(scene: Scene) -> None:
+    config = {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
+    _known(scene, config, mac="02:00:00:00:00:07")
+    assert [reason for reason, *_ in scene.found()] == ["CapabilityNotDeclared"]
+    assert [reason for reason, *_ in scene.found()] == ["CapabilityNotDeclared"]
+    assert [reason for reason, _ in scene.events] == ["CapabilityNotDeclared"]
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"], "drift matters more"
+
+
+def test_what_later_plugins_of_a_chain_change_in_the_pod_is_no_drift(scene: Scene) -> None:
+    """Also where the NAD became known after the attach."""
+    changed = CheckReport(findings=(Finding(code="WrongMac", message="another MAC", in_pod=True),))
+    scene.rig.script.instead["check"] = lambda: changed
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"]
+    plugins = [{"type": "secnet", "networkType": "toy"}, {"type": "tuning"}]
+    _known(scene, {"cniVersion": "1.0.0", "name": "blue", "plugins": plugins})
+    assert scene.found() == []
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"], "the host's side counts"

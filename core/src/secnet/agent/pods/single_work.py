@@ -32,7 +32,6 @@ _STATED = {
     "LinkMissing",
     "PodLinkMissing",
     "WrongMac",
-    "WrongMtu",
 }
 
 
@@ -76,7 +75,7 @@ def single_work(
 
 
 def _of_caller(error: SecnetError, sandbox: SandboxCall, network: NetworkRef) -> SecnetError:
-    """What the caller adds to the configuration has it from the Pod's annotation, at a place that it does not say."""
+    """A caller that passes on what the annotation asks for does not say where that stands: the error names the Pod instead."""
     if not error.path.startswith("$["):
         return error
     pod = f"annotation {NETWORKS_ANNOTATION} of Pod {sandbox.pod}, " if sandbox.pod else ""
