@@ -33,7 +33,11 @@ from .version import FIRST_VERSION
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
 
 DRIVER_CAPABILITIES = frozenset({"mac", "mtu", "bandwidth", "portMappings", "infinibandGuid"})
-"""What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`."""
+"""What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`.
+
+`mtu` is the key of the NetworkAttachmentDefinition, which is AttachRequest.mtu: a Pod's annotation has no such key. The others
+are keys of the annotation.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ class _Thing:
 
 _THINGS = {
     "link": _Thing(message=ifinfmsg, new=16),
+    "linkprop": _Thing(message=ifinfmsg, new=108),  # properties that a link has several of
     "addr": _Thing(message=ifaddrmsg, new=20),
     "route": _Thing(message=rtmsg, new=24),
 }
@@ -137,7 +138,7 @@ class Connection:
         tail: bytes = b"",
         size: int = _BUFFER,
     ) -> tuple[bytes, ...]:
-        """One request: `thing` is link, addr or route; attrs and header as pyroute2 names them.
+        """One request: `thing` is link, linkprop, addr or route; attrs and header as pyroute2 names them.
 
         tail: attributes that pyroute2 cannot encode, ready for the wire. size: bytes that one answer may have.
 
