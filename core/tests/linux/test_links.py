@@ -129,11 +129,11 @@ def test_the_device_below_a_macvlan_is_no_peer(wire: Wire) -> None:
 
 
 def test_a_refused_value_is_explained_by_the_kernel(wire: Wire) -> None:
-    with pytest.raises(InvalidConfig, match=f"mtu 99999 of the link {wire.veth.name}: mtu greater than device"):
+    with pytest.raises(InvalidConfig, match=f"mtu 99999 of {HOST_END}: mtu greater than device"):
         wire.host.set_link(wire.veth.index, mtu=99999)
     with pytest.raises(InvalidConfig, match="cannot be the name of an interface"):
         wire.host.create_veth("a-name-that-is-too-long", "eth2", wire.fd)
-    with pytest.raises(NotReady, match="index 9999: No such device"):
+    with pytest.raises(NotReady, match=r"state up of a link that is gone .*No such device"):
         wire.host.set_link(9999, up=True)
 
 
@@ -195,7 +195,7 @@ def test_deleting_takes_both_ends_and_may_be_repeated(wire: Wire) -> None:
 
 
 def test_deleting_what_cannot_be_deleted_is_an_error(wire: Wire) -> None:
-    with pytest.raises(Exception, match=r"removing the link lo: .*ENOTSUP"):
+    with pytest.raises(Exception, match=r"removing lo: .*ENOTSUP"):
         wire.host.delete_link(1)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from secnet.contract import Conflict, NotReady, SecnetError
+from secnet.contract import Conflict, NotReady
 
-from .connection import NO_FIELDS, Connection, Header, NetlinkError, given, open_socket
+from .connection import NO_FIELDS, Attributes, Connection, Header, NetlinkError, given, open_socket
 from .link import IFF_UP, Link, parse_link
 from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
@@ -33,7 +33,12 @@ class LinkRequests(Connection):
 
     def link_by_index(self, index: int) -> Link | None:
         """The link of this index; None if there is none."""
-        return self._get(f"reading the link with index {index}", [], {"index": index})
+        return self._get("reading a link by its index", [], {"index": index})
+
+    def link_name(self, index: int) -> str:
+        """How to call a link in a message: its name, unless it is gone."""
+        link = self.link_by_index(index)
+        return link.name if link is not None else f"a link that is gone (index {index})"
 
     def _get(self, doing: str, attrs: list[tuple[str, Any]], header: Header = NO_FIELDS) -> Link | None:
         try:
@@ -149,41 +154,19 @@ class LinkRequests(Connection):
         wanted = [f"{key.removeprefix('IFLA_').lower()} {value}" for key, value in attrs]
         if up is not None:
             wanted.append("state up" if up else "state down")
-        self._change_link(index, f"setting {', '.join(wanted)} of {{}}", attrs=attrs, header=_change(index, up))
+        self._change(index, f"setting {', '.join(wanted)} of", attrs=attrs, header=_change(index, up))
 
     def add_altname(self, index: int, name: str) -> None:
         """Give a link one more alternative name. Raises Conflict if a link, itself included, has the name already."""
-        self._change_link(index, f"adding the alternative name {name} to {{}}", name, kind="add", attrs=_altname(name))
+        self._property(index, "add", f"adding the alternative name {name} to", name)
 
     def remove_altname(self, index: int, name: str) -> None:
         """Take an alternative name from a link."""
-        self._change_link(
-            index, f"removing the alternative name {name} of {{}}", name, kind="del", attrs=_altname(name)
-        )
+        self._property(index, "del", f"removing the alternative name {name} of", name)
 
-    def _change_link(
-        self,
-        index: int,
-        doing: str,
-        subject: str = "",
-        *,
-        kind: str = "",
-        attrs: Sequence[tuple[str, Any]],
-        header: Header = NO_FIELDS,
-    ) -> None:
-        """doing: with a place for the link, whose name is looked up for the error alone. kind: what to do with properties."""
-        thing, verb = ("linkprop", kind) if kind else ("link", "set")
-        try:
-            self._try(thing, verb, attrs=attrs, header=header or {"index": index})
-        except NetlinkError as fault:
-            raise self._error(fault, doing.format(self._named(index)), subject) from fault
-
-    def _named(self, index: int) -> str:
-        try:
-            link = self.link_by_index(index)
-        except SecnetError:
-            link = None
-        return f"the link {link.name}" if link else f"the link with index {index}"
+    def _property(self, index: int, verb: str, doing: str, name: str) -> None:
+        header: Header = {"index": index}
+        self._change(index, doing, "", name, thing="linkprop", verb=verb, attrs=_altname(name), header=header)
 
     def move_link(
         self,
@@ -210,8 +193,8 @@ class LinkRequests(Connection):
                 if altname == name or there.link(altname) is not None:
                     raise _altname_in_the_way(moved.name if moved else "", altname, "" if altname == name else "there")
         attrs = given(IFLA_NET_NS_FD=netns_fd, IFLA_IFNAME=name, IFLA_ADDRESS=mac, IFLA_MTU=mtu)
-        doing = f"moving {{}} to another namespace as {name}"
-        self._change_link(index, doing, name, attrs=attrs, header=_change(index, up))
+        where = f" to another namespace as {name}"
+        self._change(index, "moving", where, name, attrs=attrs, header=_change(index, up))
 
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
@@ -219,7 +202,26 @@ class LinkRequests(Connection):
             self._try("link", "del", header={"index": index})
         except NetlinkError as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
-                raise self._error(fault, f"removing {self._named(index)}") from fault
+                raise self._error(fault, f"removing {self.link_name(index)}") from fault
+
+    def _change(
+        self,
+        index: int,
+        doing: str,
+        rest: str = "",
+        subject: str = "",
+        *,
+        thing: str = "link",
+        verb: str = "set",
+        attrs: Attributes = (),
+        header: Header = NO_FIELDS,
+        tail: bytes = b"",
+    ) -> None:
+        """One request about a link; the link's name stands between `doing` and `rest` in the message of a refusal."""
+        try:
+            self._try(thing, verb, attrs=attrs, header=header, tail=tail)
+        except NetlinkError as fault:
+            raise self._error(fault, f"{doing} {self.link_name(index)}{rest}", subject) from fault
 
 
 @contextmanager

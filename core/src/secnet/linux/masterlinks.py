@@ -296,7 +296,8 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
         message = f"{link.name} has the MAC {link.mac} instead of {attachment.mac}"
         yield Finding(code="WrongMac", message=message, in_pod=True)
     if link.lower != index:
-        message = f"{link.name} has a master with the index {link.lower} instead of {index}"
+        name = attachment.names["master"]
+        message = f"{link.name} sits on another link than the {name} it was made on"
         yield Finding(code="WrongMaster", message=message)
     if link.mtu != attachment.mtu:
         asked = attachment.request.mtu

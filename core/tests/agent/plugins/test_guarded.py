@@ -31,6 +31,7 @@ from secnet.contract import (
     IpamLease,
     IpamOwner,
     IpamRequest,
+    LeaseOutline,
     Metric,
     NetworkDriver,
     NodeObservation,
@@ -145,6 +146,9 @@ class GivenBackend(IPAMBackend):
     def validate(self, config: Mapping[str, Any]) -> None:
         self._note("validate", None, config)
 
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        return cast(LeaseOutline, self._note("outline", LeaseOutline(subnets=("10.0.0.0/24",)), config, objects))
+
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
         yield from cls.findings
@@ -255,6 +259,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert guarded.probe().ready
     guarded.validate({"a": 1})
     assert list(guarded.validate_objects([pool])) == [(pool, "$.a", "is wrong", "mend it")]
+    assert guarded.outline({"a": 1}, [pool]).subnets == ("10.0.0.0/24",)
     assert guarded.allocate(WANTED, call) is LEASE
     assert guarded.check(LEASE, {}, call) == CheckReport()
     assert guarded.renew(LEASE, {}, call) is LEASE
@@ -267,6 +272,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert seen == {
         "probe": (),
         "validate": ({"a": 1},),
+        "outline": ({"a": 1}, [pool]),
         "allocate": (WANTED, call),
         "check": (LEASE, {}, call),
         "renew": (LEASE, {}, call),

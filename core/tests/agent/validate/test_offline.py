@@ -245,3 +245,14 @@ def test_devices_that_are_too_few(command: Command) -> None:
     named = pod("slot").replace("'slot'", "'slot'\n    secnet.io/devices: '[]'")
     code, text = command(slot, named)
     assert (code, "1 network needs a device of resource x.com/slot, and 0 are named" in text) == (1, True), text
+
+
+def test_what_a_network_cannot_be_with_its_subnets(command: Command) -> None:
+    """The sample backend says that leases are of `subnet`, with a route to it."""
+    more = '"vlan": 100, "mtu": 1200, "ipam": {"type": "pools", "ippools": ["pool1"], "subnet": "SUBNET"}'
+    code, out = command(nad(more=more.replace("SUBNET", "fd00::/64")), pool())
+    assert code == 1
+    assert "NetworkAttachmentDefinition default/blue: $.mtu: 1200 is too small for addresses of fd00::/64" in out
+    code, out = command(nad(more=more.replace("SUBNET", "10.0.0.0/24")), pool())
+    assert code == 0
+    assert "note: NetworkAttachmentDefinition default/blue: $.ipam.routes: 10.0.0.0/24 is the subnet" in out

@@ -223,7 +223,7 @@ class VlanDriver(NetworkDriver):
             watch(self._config, notify, call)
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
-        """Whether Open vSwitch has the datapath of the bridges."""
+        """Whether Open vSwitch has the datapath of the bridges, and what the network of a virtual machine may drop."""
         return examine(self.host, self._config)
 
     def close(self) -> None:

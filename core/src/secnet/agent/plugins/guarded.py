@@ -27,6 +27,7 @@ from secnet.contract import (
     IPAMBackend,
     IpamLease,
     IpamRequest,
+    LeaseOutline,
     Metric,
     NetworkDriver,
     NodeObservation,
@@ -171,6 +172,10 @@ class GuardedBackend(IPAMBackend):
                 yield obj, path, message, hint
 
         yield from _guarded(self._plugin, "validate_objects", lambda: tuple(findings()))
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """See IPAMBackend."""
+        return _checked(self._plugin, "outline", LeaseOutline, lambda: self._backend.outline(config, objects))
 
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
         """See IPAMBackend."""

@@ -25,6 +25,7 @@ from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
+from ._networks import examine_network
 
 __all__ = ["Document", "Finding", "check_documents"]
 
@@ -201,6 +202,8 @@ class _SetCheck:
             if config is not None and config.chain:
                 text = f"a chain with {', '.join(config.chain)} needs a caller such as Multus: secnet alone refuses it"
                 yield item.finding("$.plugins", text, "", note=True)
+            if config is not None and not problems:
+                yield from self._check_network(item, config)
         for item in self._of("Pod"):
             yield from self._check_pod(item, networks)
         yield from self._ask_backends()
@@ -213,6 +216,18 @@ class _SetCheck:
             return examine_nad(item.obj, self.registry)
         except SecnetError as exc:  # a backend that fails to check its part
             return None, (exc,)
+
+    def _check_network(self, item: _Item, config: NetworkConfig) -> Iterator[Finding]:
+        if config.ipam_type is None:
+            return
+        objects = [other.obj for other in self.items]
+        try:
+            outline = self.registry.outline(config.ipam_type, config.ipam_config, objects)
+        except SecnetError as exc:
+            yield item.error(exc.info)
+            return
+        for problem in examine_network(config, outline):
+            yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
 
     def _check_pod(
         self, item: _Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
