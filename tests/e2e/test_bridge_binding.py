@@ -1,4 +1,4 @@
-"""A Pod whose interface a virtual machine's launcher has put into a bridge: the host's side is kept, the Pod's side is left alone.
+"""A Pod whose interface a virtual machine's launcher has put into a bridge: the host's side is kept, the Pod's left alone.
 
 A namespace behind a veth stands in for the guest on its tap; the tier `vm` has a real one.
 """

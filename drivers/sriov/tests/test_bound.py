@@ -29,9 +29,9 @@ def bind(pod: Namespace, steps: tuple[str, ...] = CURRENT) -> BridgeBinding:
 
 RENAMED = CURRENT[: CURRENT.index("rename") + 1]
 USES = {
-    "bound": (CURRENT, "in use by the bridge k6t-net1 in the Pod"),
-    "without stand-in": (CURRENT[:-1], "in use by the bridge k6t-net1 in the Pod"),
-    "renamed": (RENAMED, "net1-nic"),
+    "bound": (CURRENT, "in use by the bridge k6t-net1 in the Pod, as net1-nic"),
+    "without stand-in": (CURRENT[:-1], "in use by the bridge k6t-net1 in the Pod, as net1-nic"),
+    "renamed": (RENAMED, "renamed to net1-nic in the Pod"),
 }
 
 
@@ -42,7 +42,7 @@ def test_a_device_in_use_in_the_pod_has_not_drifted(lab: Lab, steps: tuple[str, 
     bind(pod, steps)
     report = driver.check(attachment, lab.call())
     assert report.findings == ()
-    assert use in report.in_use
+    assert report.in_use == use
     assert [item.complete for item in driver.inventory(lab.call()).owned] == [True]
 
 

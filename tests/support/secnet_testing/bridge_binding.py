@@ -114,7 +114,7 @@ class BridgeBinding:
         self._set(self.tap, "up")
 
     def _add_stand_in(self) -> None:
-        """A dummy for KubeVirt; a bridge without ports here, as not every kernel has dummies. It stays down, as KubeVirt's does."""
+        """A dummy for KubeVirt, which stays down; a bridge without ports here, as not every kernel has dummies."""
         if not self.link(self.ifname):
             self._ip("link", "add", self.ifname, "address", self.mac, "type", "bridge")
         for address in self.addresses:

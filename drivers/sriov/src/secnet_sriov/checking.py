@@ -16,7 +16,7 @@ from secnet.contract import (
     SecnetError,
 )
 from secnet.linux.functions import Function
-from secnet.linux.ownership import rebuilt
+from secnet.linux.ownership import rebuilt, use_in_pod
 from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 
 from . import representor
