@@ -18,7 +18,6 @@ from secnet.contract import (
     Gone,
     HostContext,
     Timeout,
-    VerifyFailed,
 )
 from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP, host_ifname, mac_for
@@ -55,7 +54,7 @@ class Lab:
 
     def codes(self, attachment: Attachment) -> list[str]:
         """What differs from the plan."""
-        return [finding.code for finding in self.veths.findings(attachment, *self.veths.read(attachment))]
+        return [finding.code for finding in self.veths.check(attachment).findings]
 
     def picture(self) -> HostSnapshot:
         """Host and Pod."""
@@ -177,7 +176,7 @@ def test_the_pair_goes_without_the_pods_namespace(lab: Lab) -> None:
         with pytest.raises(Gone):
             lab.veths.make(plan, Call())
         with pytest.raises(Gone):
-            lab.veths.read(plan)
+            lab.veths.check(plan)
         lab.veths.remove(plan, Call())
         lab.veths.remove(plan, Call())
     assert host_link(plan.names["host"]) is None
@@ -192,7 +191,7 @@ def test_the_pair_goes_without_the_pods_namespace(lab: Lab) -> None:
         ("host", "del {host}", "HostLinkMissing"),
         ("pod", "set eth1 mtu 1300", "WrongMtu"),
         ("pod", "set eth1 address 02:00:00:00:00:99", "WrongMac"),
-        ("pod", "set eth1 name eth7", "PodLinkMissing"),
+        ("pod", "del eth1", "HostLinkMissing"),
     ],
 )
 def test_what_someone_changed_is_found(lab: Lab, where: str, command: str, code: str) -> None:
@@ -203,12 +202,60 @@ def test_what_someone_changed_is_found(lab: Lab, where: str, command: str, code:
     assert lab.codes(plan) == [code]
 
 
-def test_what_does_not_read_back_as_planned_fails(lab: Lab) -> None:
-    """A pair of ours is there and joined, with another MTU than this plan has."""
+def test_the_hosts_end_is_repaired_in_place_and_the_pods_end_is_left_to_check(lab: Lab) -> None:
     plan = lab.plan()
-    lab.veths.make(plan, Call())
-    with pytest.raises(VerifyFailed, match="has the MTU 1400 instead of 1300"):
-        lab.veths.make(dataclasses.replace(plan, mtu=1300), Call())
+    pair = lab.veths.make(plan, Call())
+    host, pod = plan.names["host"], lab.pod
+    run_in(None, ["ip", "link", "set", host, "down", "mtu", "1300"])
+    run_in(pod, ["ip", "link", "set", "eth1", "mtu", "1350", "address", "02:00:00:00:00:99"])
+    again = lab.veths.make(plan, Call())
+    assert (again.host.index, again.pod.index) == (pair.host.index, pair.pod.index)
+    assert (again.host.up, again.host.mtu) == (True, 1400)
+    assert [(found.code, found.in_pod) for found in lab.veths.check(plan).findings] == [
+        ("WrongMac", True),
+        ("WrongMtu", True),
+    ]
+
+
+LAUNCHER = (
+    "link set eth1 name eth1-nic",
+    "link set eth1-nic address 02:00:00:00:00:99 mtu 1350",
+    "link add k6t type bridge",
+    "link set eth1-nic master k6t",
+    "link add eth1 type bridge",
+)
+
+
+@pytest.mark.parametrize("steps", range(1, len(LAUNCHER) + 1))
+def test_what_a_launcher_in_the_pod_took_over_is_left_to_it(lab: Lab, steps: int) -> None:
+    """After each of its steps; the last one is a stand-in with the interface's name."""
+    plan = lab.plan()
+    pair = lab.veths.make(plan, Call())
+    for step in LAUNCHER[:steps]:
+        run_in(lab.pod, ["ip", *step.split()])
+    run_in(None, ["ip", "link", "set", plan.names["host"], "down"])
+    found = lab.veths.check(plan)
+    wanted = "renamed to eth1-nic in the Pod" if steps < 4 else "in use by the bridge k6t in the Pod, as eth1-nic"
+    assert (found.in_use, [finding.code for finding in found.findings]) == (wanted, ["HostLinkDown"])
+    again = lab.veths.make(plan, Call())
+    assert (again.host.up, again.pod.index, again.pod.name) == (True, pair.pod.index, "eth1-nic")
+    assert lab.codes(plan) == []
+    lab.veths.remove(plan, Call())
+    assert lab.codes(plan) == ["HostLinkMissing"]
+
+
+def test_a_pair_within_the_pod_is_not_mistaken_for_ours(lab: Lab, netns_factory: NetnsFactory) -> None:
+    """Indexes count per namespace: the Pod can have a pair of its own whose indexes are those of ours."""
+    run_in(None, ["ip", "link", "add", "filler", "type", "bridge"])
+    plan, elsewhere = lab.plan(), netns_factory()
+    pair = lab.veths.make(plan, Call())
+    run_in(lab.pod, ["ip", "link", "set", "eth1", "netns", elsewhere.name])
+    ends = f"eth1 index {pair.pod.index} type veth peer other index {pair.host.index}"
+    run_in(lab.pod, ["ip", "link", "add", *ends.split()])
+    assert lab.codes(plan) == ["PodLinkMissing"]
+    with pytest.raises(Conflict):
+        lab.plan()
+    run_in(None, ["ip", "link", "del", "filler"])
 
 
 def test_no_pair_is_created_for_a_call_that_has_ended(lab: Lab) -> None:

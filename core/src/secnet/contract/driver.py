@@ -136,7 +136,9 @@ class NetworkDriver(ABC):
         """Make it true: host side wired and read back; the Pod-side link has its final name, MAC and MTU and is still DOWN.
 
         Each change stands inside one `call.step`. The attachment is bound: `vlan` and `lease` are final. On failure raise;
-        the core calls `detach` with the same attachment. Repeating a completed attach changes nothing.
+        the core calls `detach` with the same attachment. Repeating a completed attach changes nothing; of one that drifted it
+        makes what is missing, keeps what is there and right, and raises what it cannot repair without a detach. What
+        differs on the Pod's side stays, for `check` to find.
 
         At the deadline it raises Timeout, when withdrawn Cancelled, from wherever it stands and without cleaning up: what it
         made by then is what `detach` removes, under a deadline of its own.
@@ -145,6 +147,9 @@ class NetworkDriver(ABC):
     @abstractmethod
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Compare what is there with the attachment. Read-only; addresses and routes are the core's to check.
+
+        The Pod's end is found by what the Pod cannot change, such as a peer's index or a PCI address, never by its name alone.
+        Where the Pod has renamed it or made it a port, the report says so in `in_use` and finds nothing on the Pod's side.
 
         What could not be checked before the deadline is no finding: it raises Timeout, or Cancelled when withdrawn.
         """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from secnet.contract import Call
 
 from .errors import translated
-from .link import parse_link
+from .link import link_name
 from .replies import messages
 
 __all__ = ["watch_links"]
@@ -51,4 +51,4 @@ def _read(sock: socket.socket, notify: Callable[[str], object]) -> None:
         return
     for kind, _, _, body in messages(data):
         if kind in (_NEWLINK, _DELLINK):
-            notify(parse_link(body).name)
+            notify(link_name(body))

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from .replies import attributes, fields, mac, number, text
 
-__all__ = ["IFF_UP", "Link", "parse_link"]
+__all__ = ["IFF_UP", "Link", "link_name", "parse_link"]
 
 IFF_UP = 0x1
 IFF_RUNNING = 0x40
@@ -36,7 +36,8 @@ class Link:
     brought up first: until then what is sent there is dropped without an error, while what comes in is received.
     master, lower: indexes of the bridge it is a port of, and of the device it sits on (a macvlan's parent); 0 if none.
     lower_elsewhere: that device is in another namespace, where its index counts.
-    peer_index: for a veth, index of the other end in its own namespace; 0 if unknown.
+    peer_index: for a veth, index of the other end in its own namespace; 0 if unknown. peer_elsewhere: that is another namespace
+    than this end's.
     permanent_mac: the address burnt in, empty if there is none.
     parent_bus, parent_device: the device under it, such as `pci` and `0000:3b:02.1`; empty for a virtual one.
     kind_data: what the kernel says of this kind alone, undecoded (see `kind_number`). No part of a comparison: counting timers
@@ -63,6 +64,7 @@ class Link:
     parent_device: str
     flags: int
     lower_elsewhere: bool = False
+    peer_elsewhere: bool = False
     kind_data: bytes = field(default=b"", compare=False, repr=False)
 
     def kind_number(self, attribute: int) -> int | None:
@@ -72,6 +74,14 @@ class Link:
         """
         payload = attributes(self.kind_data, 0, (attribute,)).get(attribute)
         return None if payload is None else number(payload)
+
+
+def link_name(body: bytes) -> str:
+    """The name alone, from the body of an RTM_NEWLINK or RTM_DELLINK message.
+
+    Not by `parse_link`, whose cache would fill with states that links had for a moment.
+    """
+    return text(attributes(body, _HEADER.size, (_NAME,)).get(_NAME))
 
 
 @lru_cache(maxsize=1024)
@@ -100,6 +110,7 @@ def parse_link(body: bytes) -> Link:
         lower=0 if kind == "veth" else other,
         lower_elsewhere=kind != "veth" and _LINK_NETNSID in attrs,
         peer_index=other if kind == "veth" else 0,
+        peer_elsewhere=kind == "veth" and _LINK_NETNSID in attrs,
         min_mtu=number(attrs.get(_MIN_MTU)),
         max_mtu=number(attrs.get(_MAX_MTU)),
         permanent_mac=mac(attrs.get(_PERMANENT_MAC)),

@@ -40,7 +40,7 @@ from secnet.contract import (
 
 from .link import Link
 from .names import LINK_GROUP, alias_for, mac_for
-from .ownership import ifname_taken, require_clean
+from .ownership import ifname_taken, require_clean, use_in_pod
 from .rtnl import Rtnl, host_rtnl, pod_rtnl
 
 __all__ = ["MasterLink", "MasterLinks"]
@@ -53,7 +53,8 @@ _ETHERNET_MAC = len("00:00:00:00:00:00")
 class MasterLink:
     """What `MasterLinks.read` found.
 
-    link: the attachment's own, None without it. foreign: the Pod has another link of its name.
+    link: the attachment's own under whatever name, None without it. foreign: there is none, and another link has its name.
+    in_use: see `CheckReport`.
     master: the host's link that the plan was made with. successor: what has that one's name now.
     """
 
@@ -61,6 +62,7 @@ class MasterLink:
     foreign: bool
     master: Link | None
     successor: Link | None
+    in_use: str = ""
 
 
 class MasterLinks:
@@ -143,7 +145,13 @@ class MasterLinks:
             mtu=request.mtu or master.mtu,
         )
         with pod_rtnl(request.netns) as (_, pod):
-            self._find(pod, attachment)
+            left = self._find(pod, attachment)
+        if left is not None and left.name != request.ifname:
+            raise Conflict(
+                f"the Pod has renamed {request.ifname} to {left.name}",
+                hint=f"rename {left.name} back, or remove it",
+                subject=f"Pod {request.pod or request.container_id}",
+            )
         return attachment
 
     def is_ours(self, link: Link, attachment: Attachment) -> bool:
@@ -162,33 +170,26 @@ class MasterLinks:
         return alias_for(self._host.owner_tag, attachment.key)
 
     def _find(self, pod: Rtnl, attachment: Attachment) -> Link | None:
-        """The link under its name, None if there is none. Raises Conflict as `make` does."""
-        ifname = attachment.request.ifname
-        found = None
-        for link in pod.links():
-            ours = self.is_ours(link, attachment)
-            if ours and link.name != ifname:
-                raise Conflict(
-                    f"the Pod has renamed {ifname} to {link.name}",
-                    hint=f"rename {link.name} back, or remove it",
-                    subject=f"Pod {attachment.request.pod or attachment.request.container_id}",
-                )
-            if link.name == ifname and not ours:
-                raise ifname_taken(attachment.request)
-            found = link if ours else found
+        """The link under whatever name, None if there is none. Raises Conflict as `make` does."""
+        links = pod.links()
+        found = next((link for link in links if self.is_ours(link, attachment)), None)
+        if found is None and any(link.name == attachment.request.ifname for link in links):
+            raise ifname_taken(attachment.request)
         return found
 
     def make(self, attachment: Attachment, call: Call, *, data: Sequence[tuple[str, Any]] = (), **facts: Any) -> Link:
         """Make the link in the Pod's namespace, down, with its final name, MAC and MTU; mark it; read it back.
 
-        What is there and right is left alone. data: attributes of the kind as pyroute2 names them (see `Rtnl.create_link`).
-        facts: for the step, such as `mode="bridge"`.
-        Raises Conflict if the Pod has another link of the name, or has given ours another one: a second one would have its MAC.
+        What is there stays, for `check` to report what the Pod did to it.
+        data: attributes of the kind as pyroute2 names them (see `Rtnl.create_link`). facts: for the step, such as
+        `mode="bridge"`.
+        Raises Conflict if the Pod has another link of the name, and `plan` if it has given ours another one.
         Raises Busy if the master takes no such link now, VerifyFailed if the link does not read back as planned, Gone without
         the Pod's namespace, Timeout or Cancelled before it creates a link that no caller waits for.
         """
         with pod_rtnl(attachment.request.netns) as (fd, pod):
             link = self._find(pod, attachment)
+            stood = link is not None
             if link is None:
                 call.checkpoint()
                 link = self._create(attachment, fd, data, facts, call)
@@ -200,7 +201,7 @@ class MasterLinks:
         subject = f"link {link.name}"
         if made is None or made.alias != alias:
             raise VerifyFailed("the link does not read back as set", hint="it is tried again", subject=subject)
-        require_clean(_differences(attachment, made, None), subject)
+        require_clean((f for f in _differences(attachment, made, None) if not (stood and f.in_pod)), subject)
         return made
 
     def _create(
@@ -235,12 +236,14 @@ class MasterLinks:
     def read(self, attachment: Attachment) -> MasterLink:
         """What is there of the attachment, and of its master. Raises Gone without the Pod's namespace."""
         with pod_rtnl(attachment.request.netns) as (_, pod):
-            link = pod.link(attachment.request.ifname)
+            links = pod.links()
+            link = next((link for link in links if self.is_ours(link, attachment)), None)
+            in_use = use_in_pod(pod, link, attachment.request.ifname) if link is not None else ""
         with host_rtnl() as kernel:
             master = kernel.link_by_index(attachment.state["master_index"])
             successor = kernel.link(attachment.names["master"])
-        foreign = link is not None and not self.is_ours(link, attachment)
-        return MasterLink(link=None if foreign else link, foreign=foreign, master=master, successor=successor)
+        foreign = link is None and any(other.name == attachment.request.ifname for other in links)
+        return MasterLink(link=link, foreign=foreign, master=master, successor=successor, in_use=in_use)
 
     @staticmethod
     def findings(attachment: Attachment, found: MasterLink) -> Iterator[Finding]:
@@ -256,7 +259,8 @@ class MasterLinks:
             if not repairable:
                 yield _master_missing(f"the host has no link {master} to make it on")
         else:
-            yield from _differences(attachment, found.link, found.master)
+            differences = _differences(attachment, found.link, found.master)
+            yield from (finding for finding in differences if not (found.in_use and finding.in_pod))
             if found.master is None:
                 # It was moved to another namespace. The interface lives on; making it again would end it.
                 yield _master_missing(f"the master of {ifname}, which was {master}, is no longer on the host")
@@ -287,7 +291,8 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
     """
     index = attachment.state["master_index"]
     if link.mac != attachment.mac:
-        yield Finding(code="WrongMac", message=f"{link.name} has the MAC {link.mac} instead of {attachment.mac}")
+        message = f"{link.name} has the MAC {link.mac} instead of {attachment.mac}"
+        yield Finding(code="WrongMac", message=message, in_pod=True)
     if link.lower != index:
         message = f"{link.name} has a master with the index {link.lower} instead of {index}"
         yield Finding(code="WrongMaster", message=message)
@@ -295,7 +300,7 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
         asked = attachment.request.mtu
         possible = asked is None or master is None or asked <= master.mtu
         message = f"{link.name} has the MTU {link.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message, repairable=possible)
+        yield Finding(code="WrongMtu", message=message, repairable=possible, in_pod=True)
 
 
 def _master_missing(message: str) -> Finding:

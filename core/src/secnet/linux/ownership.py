@@ -26,8 +26,9 @@ from secnet.contract import (
 from . import sysctl
 from .link import Link
 from .names import LINK_GROUP
+from .rtnl import Rtnl
 
-__all__ = ["ifname_taken", "is_marked", "rebuilt", "require_clean", "silence"]
+__all__ = ["ifname_taken", "is_marked", "rebuilt", "require_clean", "silence", "use_in_pod"]
 
 
 def is_marked(link: Link, kind: str, alias: str) -> bool:
@@ -45,6 +46,19 @@ def ifname_taken(request: AttachRequest) -> Conflict:
         hint="ask for another interface name",
         subject=f"Pod {request.pod or request.container_id}",
     )
+
+
+def use_in_pod(pod: Rtnl, link: Link, ifname: str) -> str:
+    """How the Pod itself uses an interface of ours, for `CheckReport.in_use`; empty where it is as it was attached.
+
+    The launcher of a virtual machine renames it and makes it a port of a bridge, beside the guest's tap; then the guest has its
+    MAC and addresses. A name that the Pod changed alone is the same, half-way.
+    """
+    if link.master:
+        master = pod.link_by_index(link.master)
+        what = f"the {master.kind} {master.name}" if master is not None else "another link"
+        return f"in use by {what} in the Pod, as {link.name}"
+    return "" if link.name == ifname else f"renamed to {link.name} in the Pod"
 
 
 def silence(name: str, step: str, host: HostContext, call: Call) -> None:

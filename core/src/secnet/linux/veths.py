@@ -11,10 +11,13 @@
         def attach(self, attachment, call):
             return self._veths.make(attachment, call).result()
 
+        def check(self, attachment, call):
+            return self._veths.check(attachment).report()
+
         def detach(self, attachment, call):
             self._veths.remove(attachment, call)
 
-Each change is one `call.step`: `veth.create`, `veth.silence`, `veth.up`, `veth.delete`.
+Each change is one `call.step`: `veth.create`, `veth.silence`, `veth.mtu`, `veth.up`, `veth.delete`.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from secnet.contract import (
     AttachRequest,
     AttachResult,
     Call,
+    CheckReport,
     Conflict,
     Finding,
     ForeignObject,
@@ -41,10 +45,10 @@ from secnet.contract import (
 
 from .link import Link
 from .names import LINK_GROUP, alias_for, host_ifname, mac_for, parse_alias
-from .ownership import ifname_taken, is_marked, rebuilt, require_clean, silence
+from .ownership import ifname_taken, is_marked, rebuilt, require_clean, silence, use_in_pod
 from .rtnl import Rtnl, host_rtnl, pod_rtnl
 
-__all__ = ["VethPair", "VethPairs"]
+__all__ = ["VethCheck", "VethPair", "VethPairs"]
 
 KIND = "veth"
 DEFAULT_MTU = 1500
@@ -61,6 +65,24 @@ class VethPair:
         """What `attach` returns. details: facts for people, such as `bridge="br0"`."""
         end = HostInterface(name=self.host.name, mac=self.host.mac, mtu=self.host.mtu)
         return AttachResult(mac=self.pod.mac, mtu=self.pod.mtu, host_interfaces=(end,), details=details)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VethCheck:
+    """What is there of a pair, and how it differs from the plan.
+
+    host: None if the host has no end of ours. pod: the other end in the Pod under whatever name, None if it is not there.
+    in_use: see `CheckReport`; then name, MAC and MTU of the Pod's end are not compared.
+    """
+
+    host: Link | None
+    pod: Link | None
+    findings: tuple[Finding, ...]
+    in_use: str
+
+    def report(self, *others: Finding) -> CheckReport:
+        """What `check` returns. others: what the driver found beside the pair."""
+        return CheckReport(findings=(*self.findings, *others), in_use=self.in_use)
 
 
 class VethPairs:
@@ -98,7 +120,7 @@ class VethPairs:
         )
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
             link, inside = self._find(kernel, attachment), pod.link(request.ifname)
-        if inside is not None and not _joined(link, inside):
+        if inside is not None and not _are_joined(link, inside):
             raise ifname_taken(request)
         return attachment
 
@@ -121,8 +143,9 @@ class VethPairs:
     def make(self, attachment: Attachment, call: Call, *, first: Callable[[], object] | None = None) -> VethPair:
         """Make the pair, or finish what is there of it; what is there and right is left alone.
 
-        Afterwards the Pod's end has its name, MAC and MTU and is down; the host's end is silent, marked and up. A pair of ours
-        that is not joined to the Pod's interface (its sandbox is gone) is removed for the new one.
+        Afterwards the Pod's end of a new pair has its name, MAC and MTU and is down; the host's end is silent, marked and up.
+        What the Pod did to its end of a pair that is there already stays, for `check` to report. A pair of ours that has no end
+        in the Pod (its sandbox is gone) is removed for the new one.
         first: called before a pair is created, so not where it stands already: for removing what would serve the old link.
         Raises Conflict for a foreign link of either name, VerifyFailed if the pair does not read back as planned, Gone without
         the Pod's namespace, Timeout or Cancelled before it creates a pair that no caller waits for.
@@ -130,20 +153,26 @@ class VethPairs:
         request = attachment.request
         with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
             link = self._find(kernel, attachment)
-            if link is None or not _joined(link, pod.link(request.ifname)):
+            stood = link is not None and _pod_end(pod, link) is not None
+            if link is None or not stood:
                 call.checkpoint()
                 if first is not None:
                     first()
                 link = _create(kernel, attachment, link, fd, call)
             host_end = self._finish(kernel, attachment, link, call)
-            pod_end = pod.link(request.ifname)
-        require_clean(self.findings(attachment, host_end, pod_end), f"link {link.name}")
+            pod_end = _pod_end(pod, host_end)
+            found = _findings(attachment, host_end, pod_end, in_use="")
+        require_clean((f for f in found if not (stood and f.in_pod)), f"link {link.name}")
         assert pod_end is not None  # else there was a finding
         return VethPair(host=host_end, pod=pod_end)
 
     def _finish(self, kernel: Rtnl, attachment: Attachment, link: Link, call: Call) -> Link:
         silence(link.name, "veth.silence", self._host, call)
         alias = alias_for(self._host.owner_tag, attachment.key)
+        mtu = attachment.mtu or DEFAULT_MTU
+        if link.mtu != mtu:
+            with call.step("veth.mtu", host=link.name, mtu=mtu):
+                kernel.set_link(link.index, mtu=mtu)
         if link.alias != alias or not link.up:
             # One message: the kernel sets the alias first, and until then the group marks the link (see `is_marked`).
             with call.step("veth.up", host=link.name, alias=alias):
@@ -154,30 +183,16 @@ class VethPairs:
             raise VerifyFailed(message, hint="it is tried again", subject=f"link {link.name}")
         return made
 
-    def read(self, attachment: Attachment) -> tuple[Link | None, Link | None]:
-        """The host's end, None if there is none of ours, and what has the Pod's interface name. Raises Gone without the netns."""
+    def check(self, attachment: Attachment) -> VethCheck:
+        """Compare the pair with the plan. Whether the Pod's end is up is the core's to check. Raises Gone without the netns."""
         request = attachment.request
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
-            link, inside = kernel.link(attachment.names["host"]), pod.link(request.ifname)
-        return link if link is not None and self.is_ours(link, attachment.key) else None, inside
-
-    @staticmethod
-    def findings(attachment: Attachment, host_end: Link | None, pod_end: Link | None) -> Iterator[Finding]:
-        """How the two ends, as `read` gives them, differ from the plan. Whether the Pod's end is up is the core's to check."""
-        name, ifname = attachment.names["host"], attachment.request.ifname
-        if host_end is None:
-            yield Finding(code="HostLinkMissing", message=f"the host has no link {name} of this interface")
-            return
-        if pod_end is None or not _joined(host_end, pod_end):
-            yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} that is joined to {name}")
-            return
-        if not host_end.up:
-            yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
-        if pod_end.mac != attachment.mac:
-            yield Finding(code="WrongMac", message=f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}")
-        for where, link in ((f"the host link {name}", host_end), (ifname, pod_end)):
-            if link.mtu != attachment.mtu:
-                yield Finding(code="WrongMtu", message=f"{where} has the MTU {link.mtu} instead of {attachment.mtu}")
+            link = kernel.link(attachment.names["host"])
+            host_end = link if link is not None and self.is_ours(link, attachment.key) else None
+            pod_end = _pod_end(pod, host_end)
+            in_use = use_in_pod(pod, pod_end, request.ifname) if pod_end is not None else ""
+        findings = tuple(_findings(attachment, host_end, pod_end, in_use=in_use))
+        return VethCheck(host=host_end, pod=pod_end, findings=findings, in_use=in_use)
 
     def remove(self, attachment: Attachment, call: Call) -> None:
         """Remove the pair by its host's end, which is here even when the Pod's namespace is not; a foreign link stays.
@@ -224,11 +239,41 @@ class VethPairs:
         return marked[1]
 
 
-def _joined(host_end: Link | None, pod_end: Link | None) -> bool:
-    """Whether the two are the ends of one pair."""
-    if host_end is None or pod_end is None:
-        return False
-    return pod_end.kind == KIND and pod_end.peer_index == host_end.index
+def _pod_end(pod: Rtnl, host_end: Link | None) -> Link | None:
+    """The other end of the pair in the Pod, found by its index: its name is the Pod's to change."""
+    if host_end is None or not host_end.peer_index:
+        return None
+    link = pod.link_by_index(host_end.peer_index)
+    return link if link is not None and _are_joined(host_end, link) else None
+
+
+def _are_joined(host_end: Link | None, pod_end: Link) -> bool:
+    """Whether the two, of different namespaces, are the ends of one pair."""
+    joined = host_end is not None and (pod_end.peer_index, host_end.peer_index) == (host_end.index, pod_end.index)
+    return joined and pod_end.kind == KIND and pod_end.peer_elsewhere
+
+
+def _findings(attachment: Attachment, host_end: Link | None, pod_end: Link | None, *, in_use: str) -> Iterator[Finding]:
+    name, ifname = attachment.names["host"], attachment.request.ifname
+    if host_end is None:
+        yield Finding(code="HostLinkMissing", message=f"the host has no link {name} of this interface")
+        return
+    if pod_end is None:
+        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface that is joined to {name}", in_pod=True)
+        return
+    if not host_end.up:
+        yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
+    if host_end.mtu != attachment.mtu:
+        message = f"the host link {name} has the MTU {host_end.mtu} instead of {attachment.mtu}"
+        yield Finding(code="WrongMtu", message=message)
+    if in_use:
+        return
+    if pod_end.mac != attachment.mac:
+        message = f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}"
+        yield Finding(code="WrongMac", message=message, in_pod=True)
+    if pod_end.mtu != attachment.mtu:
+        message = f"{ifname} has the MTU {pod_end.mtu} instead of {attachment.mtu}"
+        yield Finding(code="WrongMtu", message=message, in_pod=True)
 
 
 def _create(kernel: Rtnl, attachment: Attachment, left: Link | None, netns_fd: int, call: Call) -> Link:

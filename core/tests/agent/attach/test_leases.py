@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from secnet.agent.attach.leases import Leases
-from secnet.agent.model.work import Work
 from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, Unavailable
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_work
@@ -19,14 +18,6 @@ LOST = Finding(code="AddressNotListed", message="not listed", repairable=False)
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     return make_rig(tmp_path)
-
-
-def test_a_record_of_another_ipam_type_gives_its_lease_back_before_it_is_remade(rig: Rig) -> None:
-    record = rig.attach()
-    bare = toy_work()
-    rig.script.log.clear()
-    rig.pipeline.repair(record, Work(selection_id=bare.selection_id, request=bare.request), Call.within(5))
-    assert rig.script.log == ["detach", "release", "plan", "attach", "check"]
 
 
 def test_an_address_that_another_record_holds_is_not_given_again(rig: Rig) -> None:

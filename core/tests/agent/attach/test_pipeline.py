@@ -23,7 +23,6 @@ from secnet.contract import (
     Finding,
     HostContext,
     Inventory,
-    NotReady,
     SecnetError,
     Timeout,
     Unsupported,
@@ -186,24 +185,6 @@ def test_a_record_of_another_boot_is_released_but_not_detached(rig: Rig) -> None
     rig.script.log.clear()
     rig.pipeline.detach(record, Call.within(5))
     assert rig.script.log == ["release"]
-
-
-def test_a_remade_attachment_keeps_its_lease(rig: Rig) -> None:
-    record = rig.attach()
-    rig.script.log.clear()
-    rig.pipeline.repair(record, toy_work(), Call.within(5))
-    assert rig.script.log == ["plan", "detach", "plan", "allocate", "attach", "check"]
-
-
-def test_what_cannot_be_remade_yet_is_left_with_its_lease(rig: Rig) -> None:
-    """An attach that failed after the detach would give the addresses of a living Pod to the next one."""
-    record = rig.attach()
-    rig.script.log.clear()
-    rig.script.instead["plan"] = fail(NotReady("the bridge is missing"))
-    with pytest.raises(NotReady):
-        rig.pipeline.repair(record, toy_work(), Call.within(5))
-    assert rig.script.log == ["plan"]
-    assert rig.journal.records() == (record,)
 
 
 def test_the_vlan_of_the_nad_wins_over_that_of_the_pools(rig: Rig) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.model.problem import InternalError
+from secnet.agent.model.record import Phase
 from secnet.agent.pods.worker import AttachmentWorker
-from secnet.contract import Busy, CheckReport, Finding, Unavailable
+from secnet.contract import Busy, CheckReport, Conflict, Finding, Unavailable
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
 
 DRIFTED = CheckReport(findings=(Finding(code="LinkDown", message="eth1 is down", repairable=True),))
@@ -97,13 +98,50 @@ def test_drift_is_remembered_until_the_next_check_and_logged_once(
     assert worker.drift_of(record.key) is None
 
 
-def test_drift_is_repaired_from_the_work_that_is_given(rig: Rig, worker: AttachmentWorker) -> None:
+def test_drift_is_repaired_where_that_is_wanted(rig: Rig, worker: AttachmentWorker) -> None:
     record = worker.attach(toy_work(), NEVER)
-    answers = iter([DRIFTED, CheckReport()])
+    answers = iter([DRIFTED, DRIFTED])  # the check, and the look at what uses the interface
     rig.script.instead["check"] = lambda: next(answers, CheckReport())
-    repaired = worker.check(record, toy_work())
-    assert rig.script.log.count("attach") == 2
-    assert (repaired.phase, worker.drift_of(record.key)) == ("Attached", None)
+    rig.script.log.clear()
+    repaired = worker.check(record, repair=True)
+    assert [step for step in rig.script.log if step != "check"] == ["attach"], (
+        "nothing is planned, removed or allocated"
+    )
+    assert (repaired, worker.drift_of(record.key)) == (record, None)
+
+
+def test_what_the_pod_changes_for_a_moment_is_not_repaired(rig: Rig, worker: AttachmentWorker) -> None:
+    """The launcher of a virtual machine takes the interface down before it renames it."""
+    record = worker.attach(toy_work(), NEVER)
+    answers = iter([CheckReport(findings=(Finding(code="InterfaceDown", message="eth1 is down", in_pod=True),))])
+    taken = CheckReport(in_use="renamed to eth1-nic in the Pod")
+    rig.script.instead["check"] = lambda: next(answers, taken)
+    rig.script.log.clear()
+    assert worker.check(record, repair=True) is record
+    assert "attach" not in rig.script.log
+    assert worker.in_use(record.key) == taken.in_use
+
+
+def test_what_breaks_again_and_again_is_repaired_more_and_more_rarely(rig: Rig, worker: AttachmentWorker) -> None:
+    record = worker.attach(toy_work(), NEVER)
+    for _ in range(3):
+        answers = iter([DRIFTED, DRIFTED])
+        rig.script.instead["check"] = lambda left=answers: next(left, CheckReport())
+        worker.check(record, repair=True)
+        assert worker.drift_of(record.key) is None
+    rig.script.instead["check"] = lambda: DRIFTED
+    rig.script.log.clear()
+    assert worker.check(record, repair=True) is record
+    found = worker.drift_of(record.key)
+    assert found is not None
+    assert "something breaks it again after each repair" in found.hint
+    assert "attach" not in rig.script.log
+
+
+def test_a_repair_that_did_not_end_goes_on_whatever_the_check_finds(rig: Rig, worker: AttachmentWorker) -> None:
+    record = worker.attach(toy_work(), NEVER)
+    rig.journal.write(record.replace(phase=Phase.REPAIRING))
+    assert worker.check(rig.journal.records()[0], repair=True).phase == Phase.ATTACHED
 
 
 def test_a_fault_of_the_agent_itself_is_an_error_that_is_tried_again(
@@ -117,3 +155,29 @@ def test_a_fault_of_the_agent_itself_is_an_error_that_is_tried_again(
     monkeypatch.setattr(rig.journal, "write", broken)  # a fault of our own code cannot be provoked otherwise
     with pytest.raises(InternalError, match="no such thing"):
         worker.detach(record)
+
+
+def test_a_repair_that_fails_again_and_again_backs_off_too(rig: Rig, worker: AttachmentWorker) -> None:
+    record = worker.attach(toy_work(), NEVER)
+    rig.script.instead |= {"check": lambda: DRIFTED, "attach": fail(Conflict("the Pod has an interface eth1 already"))}
+    for _ in range(3):
+        with pytest.raises(Conflict):
+            worker.check(rig.journal.records()[0], repair=True)
+    rig.script.log.clear()
+    left = worker.check(rig.journal.records()[0], repair=True)
+    assert (left.phase, rig.script.log.count("attach")) == (Phase.REPAIRING, 0)
+    found = worker.drift_of(record.key)
+    assert found is not None
+    assert (found.reason, found.message) == ("Conflict", "the Pod has an interface eth1 already")
+
+
+def test_a_repair_that_cannot_begin_yet_is_not_counted(rig: Rig, worker: AttachmentWorker) -> None:
+    worker.attach(toy_work(), NEVER)
+    rig.script.instead |= {"check": lambda: DRIFTED, "attach": fail(Unavailable("no OVSDB"))}
+    for _ in range(9):
+        with pytest.raises(Unavailable):
+            worker.check(rig.journal.records()[0], repair=True)
+    rig.script.log.clear()
+    answers = iter([DRIFTED, DRIFTED])
+    rig.script.instead = {"check": lambda: next(answers, CheckReport())}
+    assert worker.check(rig.journal.records()[0], repair=True).phase == Phase.ATTACHED

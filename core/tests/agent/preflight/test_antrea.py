@@ -116,7 +116,7 @@ def test_nothing_is_planned_or_removed_while_it_is_forbidden(watched: Watched, t
     for forbidden in (
         lambda call: rig.pipeline.plan(toy_work("eth2"), call),
         lambda call: rig.pipeline.attach(toy_work("eth2"), call),
-        lambda call: rig.pipeline.repair(record, toy_work(), call),
+        lambda call: rig.pipeline.repair(record, call),
     ):
         with pytest.raises(NotReady, match="would free our addresses"):
             forbidden(Call.within(5))

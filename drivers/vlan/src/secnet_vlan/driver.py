@@ -167,14 +167,9 @@ class VlanDriver(NetworkDriver):
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Both ends of the pair, and the port with its VLAN, owner and state in ovs-vswitchd. Raises Gone without netns."""
-        host_end, pod_end = self._veths.read(attachment)
+        pair = self._veths.check(attachment)
         port = self._ovs.port(attachment.names["host"], call, age=_CHECK_AGE)
-        return CheckReport(
-            findings=(
-                *self._veths.findings(attachment, host_end, pod_end),
-                *port_findings(attachment, self.host.owner_tag, port, host_end),
-            )
-        )
+        return pair.report(*port_findings(attachment, self.host.owner_tag, port, pair.host))
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """The port, then the pair; whatever of them is there and ours."""

@@ -31,8 +31,8 @@ def port_findings(
             f"instead of an access port of VLAN {attachment.vlan or 0}",
         )
     if not ready(port):
-        # Not repairable: while ovs-vswitchd restarts it says the same of every port, and new attaches would disconnect all Pods.
+        # Without an error ovs-vswitchd is not done or not there, as while it restarts: that is not to be repaired port by port.
         message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
-        yield Finding(code="PortNotReady", message=message, repairable=False)
+        yield Finding(code="PortNotReady", message=message, repairable=bool(port.error))
     elif host_end is not None and port.ifindex not in (None, host_end.index):
         yield Finding(code="PortStale", message=f"ovs-vswitchd still serves an older link named {name}")

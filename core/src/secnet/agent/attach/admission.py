@@ -51,10 +51,9 @@ class Admission:
         self._journal = journal
         self._clearance = clearance
 
-    def require(self, work: Work) -> None:
+    def require(self, request: AttachRequest) -> None:
         """Raise what forbids this attachment now; NotReady where the device is missing that its type needs."""
         self._clearance.require()
-        request = work.request
         if request.device is not None or not self._plugins.driver_plugin(request.network_type).info.needs_device:
             return
         probe = self._plugins.driver(request.network_type).probe()
@@ -67,7 +66,7 @@ class Admission:
 
     def locks(self, work: Work) -> tuple[str, ...]:
         """What the attachment takes alone, if it may be made. Raises as `require` does."""
-        self.require(work)
+        self.require(work.request)
         return self.taken_alone(work.request)
 
     def taken_alone(self, request: AttachRequest) -> tuple[str, ...]:

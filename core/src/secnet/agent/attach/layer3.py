@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from secnet.contract import (
@@ -37,6 +38,7 @@ __all__ = ["Layer3"]
 _CARRIER_SECONDS = 3.0
 _CARRIER_POLL_SECONDS = 0.02
 _ANNOUNCE_SECONDS = 0.05
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -51,11 +53,13 @@ class _TakenRoute:
 class Layer3:
     """Addresses, link state and routes of the Pod's interface. Stateless."""
 
-    def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
-        """What `apply` will replace, to be recorded first. Read-only; empty without `default-route`."""
+    def prior(
+        self, attachment: Attachment, attachment_options: Mapping[str, Any], recorded: Mapping[str, Any] = _NOTHING
+    ) -> Mapping[str, Any]:
+        """What `apply` will replace, to be recorded first, beside what is recorded already. Read-only."""
         gateways = _gateways(attachment, attachment_options)
         if not gateways:
-            return {}
+            return recorded
         families = {ipaddress.ip_address(gateway).version for gateway in gateways}
         with pod_rtnl(attachment.request.netns) as (_, pod):
             own = _link(pod, attachment)
@@ -67,7 +71,8 @@ class Layer3:
                 )
             found = ((pod.link_by_index(route.index), route) for route in others)
             taken = [_TakenRoute(ifname=link.name, route=route) for link, route in found if link]
-        return {"default_routes": to_json(taken)}
+        known = [from_json(_TakenRoute, item) for item in recorded.get("default_routes", ())]
+        return {"default_routes": to_json([*known, *(item for item in taken if item not in known)])}
 
     def apply(
         self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
@@ -95,7 +100,7 @@ class Layer3:
             with pod_rtnl(attachment.request.netns) as (_, pod):
                 return tuple(_findings(pod, attachment, attachment_options))
         except Gone as exc:
-            return (Finding(code="NetnsGone", message=exc.message, repairable=False),)
+            return (Finding(code="NetnsGone", message=exc.message, repairable=False, in_pod=True),)
 
     def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
         """Restore what `apply` replaced, unless the namespace is gone or something took its place."""
@@ -210,10 +215,10 @@ def _findings(pod: Rtnl, attachment: Attachment, attachment_options: Mapping[str
     ifname = attachment.request.ifname
     link = pod.link(ifname)
     if link is None:
-        yield Finding(code="InterfaceMissing", message=f"interface {ifname} is not in the Pod")
+        yield Finding(code="InterfaceMissing", message=f"interface {ifname} is not in the Pod", in_pod=True)
         return
     if not link.up:
-        yield Finding(code="InterfaceDown", message=f"interface {ifname} is down")
+        yield Finding(code="InterfaceDown", message=f"interface {ifname} is down", in_pod=True)
     if attachment.lease is None:
         return
     if attachment.lease.addresses:
@@ -226,9 +231,11 @@ def _address_findings(pod: Rtnl, link: Link, lease: IpamLease) -> Iterator[Findi
     for wanted in lease.addresses:
         found = there.get(wanted.address) or _same_address(there.values(), wanted.address)
         if found is None:
-            yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {link.name}")
+            yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {link.name}", in_pod=True)
         elif found.dad_failed:
-            yield Finding(code="AddressDuplicate", message=f"another host has {wanted.address}", repairable=False)
+            yield Finding(
+                code="AddressDuplicate", message=f"another host has {wanted.address}", repairable=False, in_pod=True
+            )
 
 
 def _same_address(there: Iterable[Address], wanted: str) -> Address | None:
@@ -252,4 +259,4 @@ def _route_findings(
     }
     for (dst, _), network in zip(wanted, networks, strict=True):
         if network not in there:
-            yield Finding(code="RouteMissing", message=f"route {dst} of {link.name} is missing")
+            yield Finding(code="RouteMissing", message=f"route {dst} of {link.name} is missing", in_pod=True)

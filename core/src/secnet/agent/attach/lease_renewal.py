@@ -9,7 +9,7 @@ from collections.abc import Callable
 from secnet.contract import AttachmentId, Call, IpamLease, SecnetError, StepObserver
 
 from ..base.logs import attachment_log
-from ..model.record import Phase, Record
+from ..model.record import Record
 from ..state.journal import Journal
 from .pipeline import Pipeline
 
@@ -49,7 +49,7 @@ class LeaseRenewal:
         self._failed = {record.key: self._failed[record.key] for record in records if record.key in self._failed}
         for record in sorted(records, key=lambda record: self._failed.get(record.key, 0.0)):
             lease, now = record.attachment.lease, self._clock()
-            if record.phase != Phase.ATTACHED or lease is None or not _is_due(lease, now):
+            if not record.living or lease is None or not _is_due(lease, now):
                 continue
             self._renew(record, lease, now, call)
 

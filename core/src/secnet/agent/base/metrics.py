@@ -58,6 +58,9 @@ class Metrics:
     def on_entry_written(self) -> None:
         """The entry of the CNI plugin was not in the runtime's network as it should be, and was written."""
 
+    def on_repair(self, network_type: str) -> None:
+        """A living interface that had drifted from its record was repaired."""
+
     def observe(self, sources: Sources) -> None:
         """Say where the rest is found."""
 

@@ -76,7 +76,7 @@ def print_reports(pods: tuple[PodReport, ...], registry: Registry) -> None:
     rows = [_row(pod, network, columns) for pod in pods for network in pod.networks]
     header = ("POD", "NETWORK", "INTERFACE", "TYPE", "PHASE", "ADDRESSES", "VLAN", *columns.values(), "MAC")
     print_table(header, rows, empty="no Pod of this node has secondary networks")
-    for line in _errors(pods):
+    for line in (*_errors(pods), *_notes(pods)):
         print(line)
 
 
@@ -101,6 +101,12 @@ def _errors(pods: tuple[PodReport, ...]) -> Iterator[str]:
         for network in pod.networks:
             if network.error is not None and network.error != pod.error:
                 yield f"Pod {pod.pod}: {network.interface or network.network}: {network.error}"
+
+
+def _notes(pods: tuple[PodReport, ...]) -> Iterator[str]:
+    for pod in pods:
+        for network in pod.networks:
+            yield from (f"Pod {pod.pod}: {network.interface}: {note}" for note in network.notes)
 
 
 def _with_unreported(

@@ -42,7 +42,7 @@ class NetworkConfig:
     ipam_type: str | None = None
     ipam_config: Mapping[str, Any] = field(default_factory=dict)
     resource_name: str | None = None
-    common: CommonOptions = CommonOptions()
+    common: CommonOptions = field(default=CommonOptions())
     cni_version: str = ""
     cni_type: str = ""
     cni_name: str = ""

@@ -24,11 +24,16 @@ __all__ = ["Phase", "Record", "Origin"]
 
 
 class Phase(StrEnum):
-    """How far an attachment came. Only ATTACHED is ever adopted; everything else is detached and attached from the start (R2)."""
+    """How far an attachment came.
+
+    A new process adopts ATTACHED, and goes on with REPAIRING from the record; it detaches everything else, and attaches from the
+    start (R2).
+    """
 
     PLANNED = "Planned"
     ATTACHING = "Attaching"
     ATTACHED = "Attached"
+    REPAIRING = "Repairing"
     DETACHING = "Detaching"
 
 
@@ -67,7 +72,7 @@ class Record:
     result: AttachResult | None = None
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
-    common: CommonOptions = CommonOptions()
+    common: CommonOptions = field(default=CommonOptions())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phase", Phase(self.phase))
@@ -84,6 +89,11 @@ class Record:
     def pod(self) -> PodRef | None:
         """The Pod it belongs to."""
         return self.attachment.request.pod
+
+    @property
+    def living(self) -> bool:
+        """Whether its addresses are in use: it was attached, and no detach has begun."""
+        return self.phase in (Phase.ATTACHED, Phase.REPAIRING)
 
     @property
     def network_type(self) -> str:

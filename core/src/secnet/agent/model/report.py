@@ -63,7 +63,7 @@ class NetworkReport:
 
     phase: Attached, Degraded (attached, but a check found drift), Pending (will be tried again), Failed (only a new input
     helps), Detaching.
-    outdated: its NAD was edited since; a living attachment stays as it was made.
+    outdated: its NAD was edited since; a living attachment stays as it was attached. in_use: see `CheckReport`.
     """
 
     network: str
@@ -78,9 +78,16 @@ class NetworkReport:
     error: ErrorInfo | None = None
     nad_generation: int = 0
     outdated: bool = False
+    in_use: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", freeze(self.details))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader may want to know of an interface that works."""
+        outdated = "its NetworkAttachmentDefinition was edited after it was attached; a new Pod gets it as it is now"
+        return ((f"Outdated: {outdated}",) if self.outdated else ()) + ((self.in_use,) if self.in_use else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +136,14 @@ class SingleReport:
     error: ErrorInfo
 
 
-def network_report(record: Record, error: ErrorInfo | None = None, *, outdated: bool = False) -> NetworkReport:
+def network_report(
+    record: Record, error: ErrorInfo | None = None, *, outdated: bool = False, in_use: str = ""
+) -> NetworkReport:
     """The report of a network that has a record."""
     attachment, result = record.attachment, record.result
     phase = str(record.phase)
-    if error is not None:
-        phase = DEGRADED if record.phase == Phase.ATTACHED else phase
+    if record.phase == Phase.REPAIRING or (record.phase == Phase.ATTACHED and error is not None):
+        phase = DEGRADED
     return NetworkReport(
         network=str(attachment.request.network),
         phase=phase,
@@ -148,4 +157,5 @@ def network_report(record: Record, error: ErrorInfo | None = None, *, outdated: 
         error=error,
         nad_generation=record.nad_generation,
         outdated=outdated,
+        in_use=in_use,
     )

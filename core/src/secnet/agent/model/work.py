@@ -37,7 +37,7 @@ class Work:
     resource: str | None = None
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
-    common: CommonOptions = CommonOptions()
+    common: CommonOptions = field(default=CommonOptions())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attachment_options", freeze(self.attachment_options))

@@ -9,7 +9,7 @@ from secnet.contract import NetworkRef, PodRef
 
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION, pod_ref
-from ..model.record import Phase, Record
+from ..model.record import Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
@@ -81,7 +81,7 @@ def diff(records: Iterable[Record], outcomes: Iterable[Outcome], container_id: s
     living: dict[SelectionId, Record] = {}
     remove: list[Record] = []
     for record in records:
-        adopted = record.phase == Phase.ATTACHED and record.key.container_id == container_id
+        adopted = record.living and record.key.container_id == container_id
         if adopted and record.selection_id not in living:
             living[record.selection_id] = record
         else:

@@ -244,9 +244,7 @@ def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
         ipam_type=ipam["type"] if ipam else None,
         ipam_config=_without_type(ipam) if ipam else {},
         resource_name=identity.resource or None,
-        common=CommonOptions(
-            accept_ra=config.get("acceptRA", False), disable_check=config.get("disableCheck", False)
-        ),
+        common=CommonOptions(accept_ra=config.get("acceptRA", False), disable_check=config.get("disableCheck", False)),
         cni_version=config["cniVersion"],
         cni_type=config["type"],
         cni_name=config.get("name") or identity.network.name,

@@ -65,6 +65,12 @@ class PrometheusMetrics(Metrics):
             "How often the agent had to write the CNI plugin's entry into the runtime's network",
             registry=self.registry,
         )
+        self._repairs = prom.Counter(
+            "secnet_repairs",
+            "Living interfaces that had drifted from their record and were repaired",
+            labelnames=("network_type",),
+            registry=self.registry,
+        )
         prom.Info("secnet_build", "Version of the agent", registry=self.registry).info(
             {"version": importlib.metadata.version("secnet"), "python": platform.python_version()}
         )
@@ -101,6 +107,10 @@ class PrometheusMetrics(Metrics):
     def on_entry_written(self) -> None:
         """See Metrics."""
         self._entries.inc()
+
+    def on_repair(self, network_type: str) -> None:
+        """See Metrics."""
+        self._repairs.labels(network_type).inc()
 
     def observe(self, sources: Sources) -> None:
         """See Metrics."""

@@ -35,7 +35,7 @@ from ..cluster.interface import Cluster
 from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
 from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
-from ..model.record import Origin, Phase, Record
+from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection, SelectionId
 from ..model.work import Rejected, Work
@@ -171,7 +171,7 @@ class NodeAttacher:
         work = self._work(sandbox, conf, ifname, runtime)
         with self._held(sandbox.container_id, sandbox.pod, self._worker.call(work, cancel)):
             old = self._journal.get(work.key)
-            if old is not None and old.phase == Phase.ATTACHED:
+            if old is not None and old.living:
                 raise Conflict(
                     f"the sandbox has an interface {ifname} of network {old.attachment.request.network} already",
                     hint="call DEL before ADD",
@@ -230,7 +230,7 @@ class NodeAttacher:
                     self._worker.detach(current)
         except SecnetError:
             left = self._journal.get(record.key)
-            if left is not None and left.phase == Phase.ATTACHED:
+            if left is not None and left.living:
                 raise  # only the caller would try it again
 
     @contextmanager
@@ -292,7 +292,7 @@ class NodeAttacher:
 
 def _is_left(record: Record) -> bool:
     """Half-built, or of a namespace that is gone."""
-    return record.phase != Phase.ATTACHED or not lives(record.attachment.request.netns)
+    return not record.living or not lives(record.attachment.request.netns)
 
 
 def _identified(sandbox: SandboxCall) -> Sandbox:

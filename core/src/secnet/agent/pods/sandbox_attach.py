@@ -74,7 +74,8 @@ class SandboxAttach:
         for record, outcome in changes.keep:
             error = outcome.error.info if isinstance(outcome, Rejected) else self._worker.drift_of(record.key)
             outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
-            networks[record.selection_id] = network_report(record, error, outdated=outdated)
+            in_use = self._worker.in_use(record.key)
+            networks[record.selection_id] = network_report(record, error, outdated=outdated, in_use=in_use)
         report = PodReport(
             pod=ref,
             generation=int(pod["metadata"].get("generation") or 0),

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from secnet.contract import AttachmentId, Call, ErrorInfo, PodRef, SecnetError, Timeout
 
 from ..model.pod import PodKey
-from ..model.record import Phase, Record
+from ..model.record import Record
 from ..model.report import SingleReport
 from ..state.journal import Journal
 from ..state.reports import Reports
@@ -59,7 +59,7 @@ class SingleChecks:
         try:
             with self._hold(queue_key(record.key.container_id, record.pod), call):
                 current = self._journal.get(record.key)
-                if current is None or (current.phase, current.origin) != (Phase.ATTACHED, record.origin):
+                if current is None or not current.living or current.origin != record.origin:
                     self._forget(record.key)
                     return
                 found = self._drift(current)

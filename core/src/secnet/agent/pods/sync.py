@@ -152,18 +152,17 @@ class PodSync:
         return network_report(record)
 
     def _keep(self, record: Record, outcome: Outcome, verify: bool) -> NetworkReport:
-        error = outcome.error.info if isinstance(outcome, Rejected) else None
+        """A living attachment stays as its record says, whatever became of its NAD; what drifted is repaired from the record."""
+        rejected = outcome.error.info if isinstance(outcome, Rejected) else None
         outdated = isinstance(outcome, Work) and is_outdated(record, outcome)
-        if not verify:
-            return network_report(record, error or self._worker.drift_of(record.key), outdated=outdated)
-        try:
-            current = self._worker.check(record, outcome if isinstance(outcome, Work) else None)
-        except SecnetError as exc:
-            found = self._journal.get(record.key)
-            return network_report(found, exc.info) if found else gone_report(record, exc.info)
-        if current is not record:
-            return network_report(current)
-        return network_report(record, self._worker.drift_of(record.key) or error, outdated=outdated)
+        if verify or record.phase == Phase.REPAIRING:
+            try:
+                record = self._worker.check(record, repair=True)
+            except SecnetError as exc:
+                found = self._journal.get(record.key)
+                return network_report(found, exc.info, outdated=outdated) if found else gone_report(record, exc.info)
+        error = self._worker.drift_of(record.key) or rejected
+        return network_report(record, error, outdated=outdated, in_use=self._worker.in_use(record.key))
 
     def _detach(self, record: Record) -> ErrorInfo | None:
         try:
@@ -217,7 +216,7 @@ class PodSync:
         others = [record for record in records if record.pod is not None and record.pod.uid != base.pod.uid]
         kept = outliving(others, self._source)
         for record in records:
-            whole = record.phase == Phase.ATTACHED and record not in others
+            whole = record.living and record not in others
             if whole and lives(record.attachment.request.netns):
                 networks.append(network_report(record))
             elif record not in kept and (failure := self._detach(record)) is not None:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from secnet.contract import AttachmentId, Busy, Call, ErrorInfo, Finding, SecnetError, StepObserver
+from secnet.contract import (
+    AttachmentId,
+    Busy,
+    Call,
+    CheckReport,
+    ErrorInfo,
+    Finding,
+    SecnetError,
+    StepObserver,
+    VerifyFailed,
+)
 
 from ..attach.drift import drift_error, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline
+from ..attach.repair_backoff import RepairBackoff
 from ..base.intervals import IntervalLimiter
 from ..base.logs import attachment_log
+from ..base.metrics import Metrics
 from ..model.problem import InternalError
-from ..model.record import Record
+from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
 
 __all__ = ["AttachmentWorker"]
+
+_SETTLE_SECONDS = 0.5
 
 
 class AttachmentWorker:
@@ -29,7 +43,7 @@ class AttachmentWorker:
     InternalError.
 
     seconds: the deadline of each operation. observers: see every step, for tests. lease_check_seconds: the least time between
-    two checks of one lease, which may cost a request to an API server.
+    two checks of one lease, which may cost a request to an API server. metrics: counts repairs; None for none.
     """
 
     def __init__(
@@ -41,6 +55,7 @@ class AttachmentWorker:
         seconds: float,
         observers: tuple[StepObserver, ...] = (),
         lease_check_seconds: float = 0.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._journal = journal
@@ -50,6 +65,10 @@ class AttachmentWorker:
         self._lease_checks = IntervalLimiter(lease_check_seconds)
         self._lease_findings: dict[AttachmentId, tuple[Finding, ...]] = {}  # of the last check of the lease
         self._drift: dict[AttachmentId, ErrorInfo] = {}  # of the last check, until the next one
+        self._in_use: dict[AttachmentId, str] = {}  # the same
+        self._failed: dict[AttachmentId, ErrorInfo] = {}  # of the last repair that failed
+        self._backoff = RepairBackoff()
+        self._metrics = metrics or Metrics()
 
     def call(self, work: Work | Record, cancel: threading.Event | None = None, *, awaited: bool = True) -> Call:
         """The operation context for one attachment: its deadline, its log, its observers. awaited: see `Call`."""
@@ -98,27 +117,62 @@ class AttachmentWorker:
         """How the attachment drifted from its record, by the last check; None where it did not."""
         return self._drift.get(key)
 
-    def check(self, record: Record, repair: Work | None = None) -> Record:
-        """Compare an attachment with its record, and its lease with the pools; `drift_of` interprets the result.
+    def in_use(self, key: AttachmentId) -> str:
+        """How the Pod itself uses the interface, by the last check; see `CheckReport`."""
+        return self._in_use.get(key, "")
 
-        repair: what to make again where all that drifted can be repaired; None leaves it as it is. Returns the record, which
-        is a new one after a repair.
+    def check(self, record: Record, *, repair: bool = False) -> Record:
+        """Compare an attachment with its record, and its lease with the pools; `drift_of` and `in_use` give the result.
+
+        repair: whether what drifted is repaired from the record. Returns the record, which is a new one after a repair.
         """
         before = self._drift.pop(record.key, None)
         call = self.call(record)
         with _logged("check", call, level=logging.DEBUG):  # the report shows it, each round would log it again
-            findings = self._pipeline.check(record, call).findings
-            if findings and repair is not None and all(finding.repairable for finding in findings):
-                call.log.warning("the interface drifted from its record, it is repaired: %s", in_words(findings))
-                return self._pipeline.repair(record, repair, call)
+            report = self._pipeline.check(record, call)
+            wait, failed = 0.0, None
+            if repair and (record.phase == Phase.REPAIRING or any(f.repairable for f in report.findings)):
+                report = self._look_again(record, report, call)
+                unfinished = record.phase == Phase.REPAIRING
+                if unfinished or any(f.repairable for f in report.findings):
+                    wait = self._backoff.wait(record.key, report.findings)
+                    if not wait:
+                        return self._repair(record, report.findings, call)
+                    failed = self._failed.get(record.key) if unfinished else None
+            self._in_use[record.key] = report.in_use
             if self._lease_checks.is_due(record.key):
                 self._lease_findings[record.key] = self._pipeline.check_lease(record, call)
-        found = drift_error(findings, self._lease_findings.get(record.key, ()))
+        found = failed or drift_error(report.findings, self._lease_findings.get(record.key, ()), wait)
         if found is not None:
             self._drift[record.key] = found
-            if found != before:
+            if found.message != (before.message if before is not None else ""):
                 call.log.warning("the interface drifted from its record: %s", found.message)
         return record
+
+    def _look_again(self, record: Record, report: CheckReport, call: Call) -> CheckReport:
+        """What is found on the Pod's side must last a moment: a launcher that takes the interface over does so step by step."""
+        if not any(finding.in_pod for finding in report.findings):
+            return report
+        call.sleep(_SETTLE_SECONDS)
+        return self._pipeline.check(record, call)
+
+    def _repair(self, record: Record, findings: Sequence[Finding], call: Call) -> Record:
+        count = self._backoff.count(record.key, findings) + 1
+        often = f" (repair {count} in a row)" if count > 1 else ""
+        what = in_words(findings) or "an earlier repair did not end"
+        call.log.warning("the interface drifted from its record, it is repaired%s: %s", often, what)
+        try:
+            with _logged("repair", call):
+                repaired = self._pipeline.repair(record, call)
+        except SecnetError as exc:
+            if not exc.retryable or isinstance(exc, VerifyFailed):  # else it could not begin, and is soon tried again
+                self._backoff.note(record.key, findings)
+                self._failed[record.key] = exc.info
+            raise
+        self._backoff.note(record.key, findings)
+        self._metrics.on_repair(record.network_type)
+        call.log.info("repaired")
+        return repaired
 
     def check_lease(self, record: Record) -> tuple[Finding, ...]:
         """Compare the lease alone with the pools."""
@@ -131,6 +185,9 @@ class AttachmentWorker:
     def forget(self, key: AttachmentId) -> None:
         """Drop what the checks of an attachment left."""
         self._drift.pop(key, None)
+        self._in_use.pop(key, None)
+        self._failed.pop(key, None)
+        self._backoff.forget(key)
         self._lease_findings.pop(key, None)
         self._lease_checks.forget(key)
 

@@ -60,6 +60,7 @@ def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
         orphan_gc=orphan_gc,
         seconds=base.settings.attach_timeout,
         observers=base.observers,
+        metrics=base.metrics,
         lease_check_seconds=0.0 if base.cluster.traits.free_reads else _LEASE_CHECK_SECONDS,
     )
     return Attaching(

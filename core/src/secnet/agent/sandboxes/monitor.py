@@ -14,7 +14,7 @@ from secnet.contract import NetnsRef, SecnetError
 from secnet.linux.netns import alive
 
 from ..model.pod import PodKey, is_finished
-from ..model.record import Phase, Record
+from ..model.record import Record
 from ..model.sandbox import SandboxSource
 from ..state.journal import Journal
 from .pod_table import PodTable
@@ -42,7 +42,7 @@ def outliving(records: Iterable[Record], source: SandboxSource) -> tuple[Record,
     Every user with the right may delete an object, as that of a static Pod, which the kubelet then creates again. In the ordinary
     course the kubelet ends the sandbox first. Half-built attachments are not among them: they are detached in any case.
     """
-    whole = [record for record in records if record.phase == Phase.ATTACHED]
+    whole = [record for record in records if record.living]
     living = {
         container for container in {record.key.container_id for record in whole} if not source.has_ended(container)
     }

@@ -120,7 +120,7 @@ class Journal:
     def disown(self, boot_id: str) -> None:
         """Let no record of another boot than this one be adopted: what it names is gone, or only looks the same now."""
         for record in self.records():
-            if record.boot_id != boot_id and record.phase == Phase.ATTACHED:
+            if record.boot_id != boot_id and record.living:
                 self.write(record.replace(phase=Phase.DETACHING))
 
     def _seen(self) -> _View:

@@ -56,7 +56,8 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
         return _condition("False", errors[0][1].reason, text)
     if not _all_work(report):
         return _condition("False", "Pending", "not every network is attached yet")
-    return _condition("True", "Attached", "")
+    notes = "; ".join(f"{network.interface}: {note}" for network in report.networks for note in network.notes)
+    return _condition("True", "Attached", notes)
 
 
 def _all_work(report: PodReport) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from secnet.contract import thaw
 
-from ..model.record import Phase, Record
+from ..model.record import Record
 from ..text.json_text import too_deep
 
 __all__ = ["STATUS_ANNOTATION", "default_entry", "has_ours", "merge_status", "same_status", "status_entry"]
@@ -62,7 +62,7 @@ def merge_status(
     Entries of others stay in their order; one of the same (name, interface) gives way to ours. An unreadable annotation
     counts as empty, and an entry that no client could read is dropped.
     """
-    ours = [status_entry(record, owner_tag) for record in records if record.phase == Phase.ATTACHED]
+    ours = [status_entry(record, owner_tag) for record in records if record.living]
     named = {(entry["name"], entry["interface"]) for entry in ours}
     others = [
         entry

@@ -77,7 +77,8 @@ class MacvlanDriver(NetworkDriver):
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """The Pod's interface, and that its master is still on the host. Raises Gone without netns."""
         found = self._links.read(attachment)
-        return CheckReport(findings=(*self._links.findings(attachment, found), *_mode_findings(attachment, found.link)))
+        findings = (*self._links.findings(attachment, found), *_mode_findings(attachment, found.link))
+        return CheckReport(findings=findings, in_use=found.in_use)
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """Remove the interface; without the Pod's namespace there is none, and the master is not needed for it."""
