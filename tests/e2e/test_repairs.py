@@ -68,7 +68,7 @@ DAMAGES: dict[str, Damage] = {
     "other bridge": lambda it: it.move_port(),
     "host end down": lambda it: it.outside("ip", "link", "set", it.port, "down"),
     "host end's MTU": lambda it: it.outside("ip", "link", "set", it.port, "mtu", "1300"),
-    "host end renamed": lambda it: it.outside("ip", "link", "set", it.port, "name", f"x{it.port[:13]}"),
+    "host end renamed": lambda it: it.outside("ip", "link", "set", it.port, "name", f"x{it.port[-8:]}"),
     "host end deleted": lambda it: it.outside("ip", "link", "del", it.port),
     "interface down": lambda it: it.inside("ip", "link", "set", "eth1", "down"),
     "MAC": lambda it: it.inside("ip", "link", "set", "eth1", "address", "02:00:00:00:00:99"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from secnet_testing.bridge_binding import CURRENT, BridgeBinding
-from secnet_testing.netns import Namespace
+from secnet_testing.netns import Namespace, run_in
 
 from .conftest import MAC, VF
 
@@ -57,6 +57,17 @@ def test_what_the_card_keeps_is_repaired_under_a_guest(lab: Lab) -> None:
     assert (again.details, again.mtu) == (made.details, made.mtu)
     assert (binding.link(binding.nic), lab.kept()) == (before, kept)
     assert driver.check(attachment, lab.call()).findings == ()
+
+
+def test_what_the_pod_did_to_its_link_stays_when_the_hosts_side_is_repaired(lab: Lab) -> None:
+    """As of a network whose Pod side is not checked."""
+    driver, pod = lab.driver(), lab.new_netns()
+    attachment, _, _ = lab.attach(driver, pod, {"vlan": 100})
+    run_in(pod, ["ip", "link", "set", "net1", "mtu", "1300"])
+    lab.card.save(VF, {**lab.card.load(VF), "vf": {**lab.kept(), "vlan": 99}})
+    driver.attach(attachment, lab.call())
+    found = driver.check(attachment, lab.call()).findings
+    assert [(item.code, item.in_pod) for item in found] == [("WrongMtu", True)]
 
 
 def test_a_detach_brings_the_device_home_from_the_bridge(lab: Lab) -> None:

@@ -4,7 +4,8 @@ Two pictures are equal exactly when nothing differs that an agent decides. What 
 
 - Versions, generations and times of objects and reports count the changes on the way and not the state. In place of a
   report's generation stands whether it answers the Pod as it is now.
-- The kernel draws the MAC address of a veth's host end at random, and a bridge's own MAC address follows from its ports.
+- The kernel draws the MAC address of a veth's host end at random, and a bridge's own MAC address follows from its ports;
+  that of the tap of the userspace datapath is drawn at each start.
 - A report without networks and errors says the same as none.
 """
 
@@ -59,7 +60,7 @@ def take_settled(node: Node) -> HostSnapshot:
 
 def _forget_random_macs(links: dict[str, dict[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> None:
     for name, link in links.items():
-        if name in rows["Bridge"] or (link["kind"] == "veth" and link["alias"]):
+        if name in ("ovs-netdev", *rows["Bridge"]) or (link["kind"] == "veth" and link["alias"]):
             link["mac"] = RANDOM
 
 
