@@ -55,7 +55,9 @@ class Victim:
         """Put the port, with all that stands in its rows, on the other bridge."""
         with suppress(AssertionError):
             row = self.node.ovs.vsctl("--bare", "--columns=_uuid", "find", "Port", f"name={self.port}").strip()
-            self.node.ovs.vsctl("remove", "Bridge", BRIDGE, "ports", row, "--", "add", "Bridge", OTHER_BRIDGE, "ports", row)
+            self.node.ovs.vsctl(
+                "remove", "Bridge", BRIDGE, "ports", row, "--", "add", "Bridge", OTHER_BRIDGE, "ports", row
+            )
 
 
 Damage = Callable[[Victim], object]

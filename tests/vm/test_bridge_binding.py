@@ -73,15 +73,15 @@ class Scene:
         return ping(self.other, GUEST, within=10)
 
     def bound(self) -> list[dict[str, Any]]:
-        """The links of the binding, without what counts and what a bridge learns."""
+        """The links that the launcher made or changed, without what the kernel makes of them by itself."""
         names = (self.binding.nic, self.binding.bridge, self.binding.tap, IFNAME)
         return [_lasting(self.binding.link(name)) for name in names]
 
 
 def _lasting(link: dict[str, Any]) -> dict[str, Any]:
-    shown = ("ifindex", "ifname", "address", "mtu", "master", "flags", "link_index")
-    addresses = sorted((info["local"], info["prefixlen"]) for info in link.get("addr_info", ()))
-    return {key: link.get(key) for key in shown} | {"addresses": addresses}
+    shown = {key: link.get(key) for key in ("ifindex", "ifname", "address", "mtu", "master")}
+    infos = [info for info in link.get("addr_info", ()) if info["scope"] == "global"]
+    return shown | {"up": "UP" in link.get("flags", ()), "addresses": sorted(info["local"] for info in infos)}
 
 
 @pytest.fixture(scope="module")

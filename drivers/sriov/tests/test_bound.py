@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 
-
 def bind(pod: Namespace, steps: tuple[str, ...] = CURRENT) -> BridgeBinding:
     """What the launcher does with net1."""
     binding = BridgeBinding(netns=pod, ifname="net1")

@@ -38,7 +38,9 @@ def renamed_end(kernel: Rtnl, pod: Rtnl, alias: str) -> Link | None:
     return None
 
 
-def differences(attachment: Attachment, host_end: Link | None, pod_end: Link | None, *, in_use: str) -> Iterator[Finding]:
+def differences(
+    attachment: Attachment, host_end: Link | None, pod_end: Link | None, *, in_use: str
+) -> Iterator[Finding]:
     """How the two ends differ from the plan. in_use: see `CheckReport`; the Pod's end is not compared then."""
     name, ifname = attachment.names["host"], attachment.request.ifname
     if host_end is None:
