@@ -31,6 +31,7 @@ def test_one_double_of_the_api_server() -> None:
 AGENT, AGENT_TESTS = ROOT / "core/src/secnet/agent", ROOT / "core/tests/agent"
 
 WITHOUT_TESTS = {
+    "attach/_steps.py": "the steps of attach/pipeline.py, which test_pipeline.py takes through all of them",
     "cluster/interface.py": "an interface; cluster/rules.py has what every implementation must do",
     "devices/podresources_pb2.py": "generated",
     "devices/source.py": "an interface",

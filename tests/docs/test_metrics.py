@@ -41,6 +41,7 @@ def page() -> str:
     )
     metrics.on_call("get", "Pod", 200, 0.1)
     metrics.on_entry_written()
+    metrics.on_repair("vlan")
     with metrics.operation("attach", "vlan"), metrics.phase("attach", "vlan", "plan"):
         pass
     with pytest.raises(Busy), metrics.operation("attach", "vlan"):
