@@ -1,4 +1,4 @@
-"""A virtual machine behind a Pod's interface, as KubeVirt's bridge binding puts it there: its frames pass whatever the agent does.
+"""A virtual machine behind a Pod's interface, put there as by KubeVirt's bridge binding: its frames pass whatever the agent does.
 
 The guest is real, on a tap in the Pod's network namespace. KubeVirt itself does not run here: the steps of its launcher do.
 """

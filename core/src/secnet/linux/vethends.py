@@ -1,4 +1,4 @@
-"""The two ends of a veth pair, one on the host and one in a Pod: which link is whose other end, and how they differ from a plan."""
+"""The two ends of a veth pair, one on the host and one in a Pod: which link is the other end, and how they differ from a plan."""
 
 from __future__ import annotations
 

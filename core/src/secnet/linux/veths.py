@@ -22,7 +22,7 @@ Each change is one `call.step`: `veth.create`, `veth.rename`, `veth.silence`, `v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
