@@ -15,7 +15,7 @@ from secnet_conformance.netns import new_namespace, remove_namespace
 from secnet_testing.agent_page import PORT, metrics, wait_checked
 from secnet_testing.bridge_binding import CURRENT, OLDER, BridgeBinding
 from secnet_testing.netns import Namespace, ping, run_in
-from secnet_testing.node import Node, play_node
+from secnet_testing.node import BRIDGE, Node, play_node
 from secnet_testing.node_inspection import clear, errors_of, link, network, port_of
 from secnet_testing.objects import as_manifest, nad, pod, pool
 
@@ -119,10 +119,21 @@ def _drift(bound: Bound) -> dict[str, Callable[[], object]]:
         "port": lambda: node.ovs.vsctl("del-port", port),
         "down": lambda: run_in(node.namespace, ["ip", "link", "set", port, "down"]),
         "mtu": lambda: run_in(node.namespace, ["ip", "link", "set", port, "mtu", "1300"]),
+        "trunks": lambda: node.ovs.vsctl("set", "Port", port, "trunks=7"),
+        "name": lambda: run_in(node.namespace, ["ip", "link", "set", port, "name", "other0"]),
+        "other bridge": lambda: _move_port(node, port),
     }
 
 
-@pytest.mark.parametrize("kind", ["tag", "port", "down", "mtu"])
+def _move_port(node: Node, port: str) -> None:
+    row = node.ovs.vsctl("--bare", "--columns=_uuid", "find", "Port", f"name={port}").strip()
+    other = ("--may-exist", "add-br", "br-other", "--", "set", "Bridge", "br-other", "datapath_type=netdev")
+    node.ovs.vsctl(
+        *other, "--", "remove", "Bridge", BRIDGE, "ports", row, "--", "add", "Bridge", "br-other", "ports", row
+    )
+
+
+@pytest.mark.parametrize("kind", ["tag", "port", "down", "mtu", "trunks", "name", "other bridge"])
 def test_the_hosts_side_is_repaired_under_a_guest(bound: Bound, kind: str) -> None:
     bound.attach()
     bound.bind()
@@ -132,6 +143,28 @@ def test_the_hosts_side_is_repaired_under_a_guest(bound: Bound, kind: str) -> No
     bound.node.wait_attached("vm", "other")
     assert bound.ends() == before
     assert bound.reachable()
+
+
+def test_an_interface_that_is_given_back_is_repaired(bound: Bound) -> None:
+    """The launcher has ended: it has its old name again and is no port any more, down and without addresses."""
+    bound.attach()
+    before = link(bound.vm, IFNAME)
+    bound.bind()
+    wait_checked(bound.node, ATTACHMENTS)
+    nic = bound.binding.nic
+    run_in(bound.vm, ["ip", "link", "set", nic, "nomaster", "down"])
+    bound.binding.remove()
+    run_in(bound.vm, ["ip", "link", "set", nic, "name", IFNAME])
+    bound.node.wait_until(lambda: _same(link(bound.vm, IFNAME), before), "the interface is as it was attached")
+    assert "in use" not in bound.node.cli("status").stdout
+
+
+def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    shown = ("address", "mtu", "operstate")
+    inside = [
+        [info["local"] for info in each.get("addr_info", ()) if info["scope"] == "global"] for each in (now, before)
+    ]
+    return inside[0] == inside[1] and all(now.get(key) == before.get(key) for key in shown)
 
 
 def test_a_detach_takes_the_interface_out_of_the_bridge(bound: Bound) -> None:
