@@ -24,7 +24,7 @@ from secnet.linux.ownership import require_clean
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import apply, clear_left, deviations, require_known, safe_left, still_left
+from .attributes import apply, clear_left, drifted, require_known, safe_left, still_left
 from .card import Value
 from .checking import check
 from .detaching import give_back
@@ -74,7 +74,7 @@ def _repeat(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Functi
     """
     in_use = check(tools, attachment, call).in_use
     if is_kept(tools.card, kernel, function, attachment.prior):
-        differ = deviations(tools.card, kernel, function, attachment, in_use=in_use)
+        differ = drifted(tools.card, kernel, function, attachment, in_use=in_use)
         apply(tools.card, kernel, function, attachment, [(name, value) for name, (_, value) in differ.items()], call)
     if any(representor.port_findings(tools.ovs, tools.host, attachment, call)):
         representor.plug(kernel, tools.ovs, tools.host, attachment, call)

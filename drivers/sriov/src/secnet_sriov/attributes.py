@@ -24,7 +24,7 @@ __all__ = [
     "apply",
     "attribute_findings",
     "clear_left",
-    "deviations",
+    "drifted",
     "prior_of",
     "require_known",
     "restore",
@@ -203,7 +203,7 @@ def clear_left(
         )
 
 
-def deviations(
+def drifted(
     card: Card, kernel: Rtnl, function: Function, attachment: Attachment, *, in_use: str = ""
 ) -> dict[str, tuple[Value, Value]]:
     """What the physical function keeps otherwise than asked for: what it is, and what it should be.
@@ -220,8 +220,8 @@ def deviations(
 def attribute_findings(
     card: Card, kernel: Rtnl, function: Function, attachment: Attachment, *, in_use: str = ""
 ) -> Iterator[Finding]:
-    """The findings for `deviations`."""
-    for name, (found, value) in deviations(card, kernel, function, attachment, in_use=in_use).items():
+    """The findings for `drifted`."""
+    for name, (found, value) in drifted(card, kernel, function, attachment, in_use=in_use).items():
         message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"
         yield Finding(code="WrongVlan" if name == "vlan" else "WrongAttribute", message=message)
 
