@@ -223,7 +223,10 @@ def attribute_findings(
     """The findings for `drifted`."""
     for name, (found, value) in drifted(card, kernel, function, attachment, in_use=in_use).items():
         message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"
-        yield Finding(code="WrongVlan" if name == "vlan" else "WrongAttribute", message=message)
+        if name == "vlan":
+            yield Finding(code="WrongVlan", message=message)
+        else:
+            yield Finding(code="WrongAttribute", message=message)
 
 
 def _words(value: Value) -> str:
