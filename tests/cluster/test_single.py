@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from secnet_testing.bridge_binding import CURRENT, BridgeBinding
 from secnet_testing.cluster_node import compiled_plugin, pool
 from secnet_testing.cni_caller import Caller
 from secnet_testing.netns import run_in
@@ -15,6 +16,8 @@ from secnet_testing.objects import as_manifest
 from secnet_testing.slot_driver import slot_program, slots
 
 pytestmark = pytest.mark.ovs
+
+VM_IFNAME = "pod37a8eec1ce1"  # as KubeVirt names them
 
 
 @pytest.fixture
@@ -130,6 +133,28 @@ def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: C
     assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])
     run_in(netns, ["ip", "link", "set", "net1", "up"])
     node.wait_until(lambda: phases(node) == ["Attached"], "all is well again")
+
+
+@pytest.mark.parametrize("stand_in", [True, False], ids=["", "without stand-in"])
+def test_an_interface_that_a_virtual_machine_uses_is_as_it_was_made(caller: Caller, stand_in: bool) -> None:
+    """By CHECK as by the agent's own checks, also those of an agent that starts; and DEL takes it away all the same."""
+    netns, node = caller.node.pod("a"), caller.node
+    result = caller("ADD", netns, ifname=VM_IFNAME)
+    binding = BridgeBinding(netns=netns, ifname=VM_IFNAME)
+    binding.prepare()
+    binding.bind(CURRENT if stand_in else CURRENT[:-1])
+    bound = binding.link(binding.nic)["ifindex"]
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result) == {}
+    node.agents[-1].kill()
+    node.agent()
+    node.wait_until(lambda: phases(node) == ["Attached"], "the next agent finds it as it was made")
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result) == {}
+    node.ovs.vsctl("set", "Port", str(node.records()[0].attachment.names["host"]), "tag=99")
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result)["code"] == 104
+    assert binding.link(binding.nic)["ifindex"] == bound
+    assert caller("DEL", netns, ifname=VM_IFNAME) == {}
+    assert (node.records(), binding.link(binding.nic)) == ((), {})
+    assert node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
 def phases(node: Node) -> list[str]:

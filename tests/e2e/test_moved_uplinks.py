@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from secnet_testing.agent_page import PORT, ask
 from secnet_testing.netns import Namespace, ping, run_in
 from secnet_testing.node import Node, NodeFactory
-from secnet_testing.node_inspection import ask, errors_of, wait_error
+from secnet_testing.node_inspection import errors_of, wait_error
 from secnet_testing.objects import as_manifest, nad, pod, pool
 from secnet_testing.traffic import traffic
 
 pytestmark = pytest.mark.ovs
 
-PORT = 9465
 FAR = "10.10.0.1"
 
 
@@ -64,7 +64,7 @@ def test_a_renamed_bridge_cuts_no_pod_off_and_keeps_no_agent_unready(node_factor
         (error,) = errors_of(node.status(), "db")
         assert (error["reason"], error["subject"]) == ("NotReady", "OVS bridge br-new")
         assert "uplink up0 is still in the OVS bridge br-old, which has 1 Pod" in error["message"]
-        node.wait_until(lambda: ask(node, PORT, "/readyz") == (200, "ok\n"), "ready while the bridge drains")
+        node.wait_until(lambda: ask(node, "/readyz") == (200, "ok\n"), "ready while the bridge drains")
         shown = node.cli("status")
         assert "BridgeDraining: OVS bridge br-old is no longer configured but has 1 Pod" in shown.stdout
         node.agents[-1].kill()
@@ -121,11 +121,11 @@ def test_pods_wait_for_the_first_uplink_and_live_through_its_loss(node_factory: 
     (error,) = errors_of(node.status(), "web")
     assert (error["reason"], error["subject"]) == ("NotReady", "OVS bridge br-net")
     assert "none of its uplinks exists on this node: up0, up1" in error["message"]
-    assert ask(node, PORT, "/readyz")[0] == 503
+    assert ask(node, "/readyz")[0] == 503
     _wire(node, "up1")
     node.wait_attached("web")
     assert ping(node.pod("web"), FAR)
-    node.wait_until(lambda: ask(node, PORT, "/readyz") == (200, "ok\n"), "one of two is enough")
+    node.wait_until(lambda: ask(node, "/readyz") == (200, "ok\n"), "one of two is enough")
     assert "the uplink up0 does not exist" in node.cli("status").stdout
     run_in(node.namespace, ["ip", "link", "del", "up1"])
     _put(node, "db")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from secnet.agent.model.problem import Problem
 from secnet.agent.state.reports import Reports
 from secnet.contract import ObjectNotFound
-from secnet_conformance.netns import inside
 from secnet_conformance.snapshot import HostSnapshot, diff
 
 from .netns import Namespace, run_in
@@ -26,7 +24,6 @@ from .secnet_command import run_secnet
 __all__ = [
     "addresses",
     "apply",
-    "ask",
     "clear",
     "errors_of",
     "exists",
@@ -90,18 +87,6 @@ def errors_of(status: Mapping[str, Any], pod: str) -> list[dict[str, Any]]:
     found = [report.get("error") for report in reports]
     found += [network.get("error") for report in reports for network in report["networks"]]
     return [error for error in found if error]
-
-
-def ask(node: Node, port: int, path: str) -> tuple[int, str]:
-    """Status and text that the running agent answers over HTTP at 127.0.0.1 of the node."""
-
-    def get() -> tuple[int, str]:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    return inside(node.namespace, get)
 
 
 def wait_error(node: Node, pod: str) -> None:

@@ -29,7 +29,7 @@ from secnet.contract import (
 from secnet.linux.names import HOST_PREFIX
 from secnet.linux.privileges import lacking
 from secnet.linux.rtnl import Link
-from secnet.linux.veths import VethPairs
+from secnet.linux.veths import VethPair, VethPairs
 from secnet.ovs import OvsClient, PortSpec, PortState
 
 from .config import Bridge, NodeConfig
@@ -149,6 +149,8 @@ class VlanDriver(NetworkDriver):
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
         pair = self._veths.make(attachment, call, first=lambda: self._make_room(attachment, call))
+        if not pair.created:
+            self._clear_port(attachment, pair, call)
         port = self._add_port(attachment, call)
         self._claims.drop(attachment)
         return pair.result(bridge=port.bridge, port=port.name, vlan=port.tag)
@@ -159,6 +161,15 @@ class VlanDriver(NetworkDriver):
         A port serves any link that has its name. A link of another owner would get the Pod's frames: Conflict.
         """
         self._delete_port(self._require_free_port(attachment, call), attachment, call)
+
+    def _clear_port(self, attachment: Attachment, pair: VethPair, call: Call) -> None:
+        """Delete a port of ours of which its spec makes no good one: on another bridge, or without the link in ovs-vswitchd."""
+        port = self._require_free_port(attachment, call)
+        if port is None:
+            return
+        stale = port.error or port.ifindex not in (None, pair.host.index)
+        if stale or port.bridge != attachment.names["bridge"]:
+            self._delete_port(port, attachment, call)
 
     def _add_port(self, attachment: Attachment, call: Call) -> PortState:
         spec = PortSpec(
