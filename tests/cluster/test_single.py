@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from secnet_testing.bridge_binding import CURRENT, BridgeBinding
 from secnet_testing.cluster_node import compiled_plugin, pool
-from secnet_testing.netns import Namespace, run_in
+from secnet_testing.cni_caller import Caller
+from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest
 from secnet_testing.slot_driver import slot_program, slots
 
 pytestmark = pytest.mark.ovs
 
-CONF: dict[str, Any] = {
-    "cniVersion": "1.1.0",
-    "name": "blue",
-    "type": "secnet",
-    "networkType": "vlan",
-    "vlan": 100,
-    "ipam": {"type": "antrea", "ippools": ["blue"]},
-}
-
-
-class Caller:
-    """Calls the plugin by environment and standard input."""
-
-    def __init__(self, node: Node, program: Path) -> None:
-        self.node = node
-        self._program = program
-
-    def __call__(self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any) -> Any:
-        """The answer; for a failure its error object."""
-        process = self.begin(command, netns, ifname=ifname, **conf)
-        stdout, stderr = process.communicate(timeout=60)
-        answer = json.loads(stdout) if stdout.strip() else {}
-        assert (process.returncode != 0) == ("code" in answer), (stdout, stderr)
-        return answer
-
-    def begin(
-        self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any
-    ) -> subprocess.Popen[str]:
-        """The plugin at work."""
-        environment = {
-            "CNI_COMMAND": command,
-            "CNI_CONTAINERID": "c0ffee",
-            "CNI_IFNAME": ifname,
-            "CNI_PATH": str(self._program.parent),
-            "CNI_NETNS": "" if netns is None else netns.path,
-            "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a;K8S_POD_UID=u1",
-        }
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            [str(self._program)], env={**os.environ, **environment}, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps({key: value for key, value in (CONF | conf).items() if value is not None}))
-        process.stdin.close()
-        process.stdin = None  # communicate() would write to it
-        return process
+VM_IFNAME = "pod37a8eec1ce1"  # as KubeVirt names them
 
 
 @pytest.fixture
@@ -179,6 +133,28 @@ def test_what_is_not_as_it_was_made_is_reported_and_left_to_the_caller(caller: C
     assert "state DOWN" in run_in(netns, ["ip", "link", "show", "net1"])
     run_in(netns, ["ip", "link", "set", "net1", "up"])
     node.wait_until(lambda: phases(node) == ["Attached"], "all is well again")
+
+
+@pytest.mark.parametrize("stand_in", [True, False], ids=["", "without stand-in"])
+def test_an_interface_that_a_virtual_machine_uses_is_as_it_was_made(caller: Caller, stand_in: bool) -> None:
+    """By CHECK as by the agent's own checks, also those of an agent that starts; and DEL takes it away all the same."""
+    netns, node = caller.node.pod("a"), caller.node
+    result = caller("ADD", netns, ifname=VM_IFNAME)
+    binding = BridgeBinding(netns=netns, ifname=VM_IFNAME)
+    binding.prepare()
+    binding.bind(CURRENT if stand_in else CURRENT[:-1])
+    bound = binding.link(binding.nic)["ifindex"]
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result) == {}
+    node.agents[-1].kill()
+    node.agent()
+    node.wait_until(lambda: phases(node) == ["Attached"], "the next agent finds it as it was made")
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result) == {}
+    node.ovs.vsctl("set", "Port", str(node.records()[0].attachment.names["host"]), "tag=99")
+    assert caller("CHECK", netns, ifname=VM_IFNAME, prevResult=result)["code"] == 104
+    assert binding.link(binding.nic)["ifindex"] == bound
+    assert caller("DEL", netns, ifname=VM_IFNAME) == {}
+    assert (node.records(), binding.link(binding.nic)) == ((), {})
+    assert node.ovs.vsctl("list-ports", BRIDGE) == ""
 
 
 def phases(node: Node) -> list[str]:

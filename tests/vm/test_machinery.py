@@ -9,21 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from secnet_testing.vm import Guest, GuestFailed, Hardware, Image, MirrorUnreachable, prepare
+from secnet_testing.vm import Guest, GuestFailed, Hardware, Image
 from secnet_testing.vm.machine import TimeIsUp
 from secnet_testing.vm.nic import wait_until
 
 # Boot, commands and shutdown take some seconds; that a machine is busy is no failure.
 SECONDS = 120
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
-
-
-@pytest.fixture(scope="module")
-def image() -> Image:
-    try:
-        return prepare()
-    except MirrorUnreachable as exc:
-        pytest.skip(f"mirror unreachable: {exc}")
 
 
 def _gone(pid: int) -> bool:
@@ -35,10 +27,10 @@ def _gone(pid: int) -> bool:
 
 
 @pytest.mark.smoke
-def test_a_command_has_the_machines_files_and_its_exit_code_comes_out(image: Image, tmp_path: Path) -> None:
+def test_a_command_has_the_machines_files_and_its_exit_code_comes_out(vm_image: Image, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("from outside\n")
     script = "cat in; echo changed > in; echo kept > /out/kept; exit 7"
-    with Guest(image, ["sh", "-c", script], hardware=Hardware(functions=0), folder=tmp_path) as guest:
+    with Guest(vm_image, ["sh", "-c", script], hardware=Hardware(functions=0), folder=tmp_path) as guest:
         assert guest.wait(SECONDS) == 7
         assert guest.output == "from outside\n"
         assert (guest.out / "kept").read_text() == "kept\n"
@@ -47,22 +39,22 @@ def test_a_command_has_the_machines_files_and_its_exit_code_comes_out(image: Ima
     assert not out.exists()
 
 
-def test_a_guest_whose_time_is_up_is_ended(image: Image) -> None:
-    with Guest(image, ["sleep", "1000"], hardware=Hardware(functions=0)) as guest:
+def test_a_guest_whose_time_is_up_is_ended(vm_image: Image) -> None:
+    with Guest(vm_image, ["sleep", "1000"], hardware=Hardware(functions=0)) as guest:
         with pytest.raises(TimeIsUp, match=r"still running after 0\.5 s"):
             guest.wait(0.5)
         assert not guest.running
         assert _gone(guest.pid)
 
 
-def test_a_guest_that_cannot_boot_shows_its_console(image: Image) -> None:
+def test_a_guest_that_cannot_boot_shows_its_console(vm_image: Image) -> None:
     too_small = Hardware(functions=0, memory=64)
     console = r"(?s)ended before its command did.*--- console\n.*[Pp]anic"
-    with Guest(image, ["true"], hardware=too_small) as guest, pytest.raises(GuestFailed, match=console):
+    with Guest(vm_image, ["true"], hardware=too_small) as guest, pytest.raises(GuestFailed, match=console):
         guest.wait(SECONDS)
 
 
-def test_a_guest_ends_with_the_process_that_began_it(image: Image) -> None:
+def test_a_guest_ends_with_the_process_that_began_it(vm_image: Image) -> None:
     code = (
         "from secnet_testing.vm import Guest, prepare\n"
         "guest = Guest(prepare(), ['sleep', '1000'])\n"
@@ -78,7 +70,7 @@ def test_a_guest_ends_with_the_process_that_began_it(image: Image) -> None:
         shutil.rmtree(out)
 
 
-def test_run_from_the_command_line(image: Image) -> None:
+def test_run_from_the_command_line(vm_image: Image) -> None:
     done = _python(
         "-m",
         "secnet_testing.vm",
@@ -152,7 +144,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
-@pytest.mark.usefixtures("image")
+@pytest.mark.usefixtures("vm_image")
 def test_each_outcome_inside_is_the_outcome_outside(project: pytest.Pytester) -> None:
     project.makepyfile(test_inner=INNER)
     result = project.runpytest_subprocess("-rA", "--promise=vm", "-p", "no:cacheprovider")

@@ -217,6 +217,30 @@ def test_the_hosts_end_is_repaired_in_place_and_the_pods_end_is_left_to_check(la
     ]
 
 
+@pytest.mark.parametrize("used", [False, True], ids=["", "in use in the Pod"])
+def test_a_hosts_end_that_was_renamed_gets_its_name_back(lab: Lab, used: bool) -> None:
+    plan = lab.plan()
+    pair = lab.veths.make(plan, Call())
+    host = plan.names["host"]
+    run_in(None, ["ip", "link", "set", host, "name", "other0"])
+    if used:
+        run_in(lab.pod, ["ip", "link", "set", "eth1", "name", "eth1-nic"])
+    assert lab.codes(plan) == ["HostLinkRenamed"]
+    again = lab.veths.make(plan, Call())
+    assert (again.host.index, again.host.name, again.host.up) == (pair.host.index, host, True)
+    assert (again.pod.index, again.created) == (pair.pod.index, False)
+    assert lab.codes(plan) == []
+
+
+def test_the_link_of_another_driver_for_the_same_interface_is_not_renamed(lab: Lab) -> None:
+    plan, other = lab.plan(), VethPairs(lab.host, "other", prefix="other")
+    made = other.make(other.plan(lab.request(), mtu=1400), Call())
+    assert lab.codes(plan) == ["HostLinkMissing"]
+    with pytest.raises(Conflict):
+        lab.veths.make(plan, Call())
+    assert host_link(made.host.name) is not None
+
+
 LAUNCHER = (
     "link set eth1 name eth1-nic",
     "link set eth1-nic address 02:00:00:00:00:99 mtu 1350",

@@ -124,7 +124,7 @@ def test_check_sees_an_altered_port(lab: Lab, command: str, code: str) -> None:
     [
         ("pod", "ip link set eth1 mtu 1300", "WrongMtu"),
         ("pod", "ip link set eth1 address 02:00:00:00:00:99", "WrongMac"),
-        ("pod", "ip link set eth1 name eth7", "PodLinkMissing"),
+        ("node", "ip link set {host} name theirs", "HostLinkRenamed"),
         ("node", "ip link set {host} alias theirs", "HostLinkMissing"),
     ],
 )

@@ -4,7 +4,9 @@ Two pictures are equal exactly when nothing differs that an agent decides. What 
 
 - Versions, generations and times of objects and reports count the changes on the way and not the state. In place of a
   report's generation stands whether it answers the Pod as it is now.
-- The kernel draws the MAC address of a veth's host end at random, and a bridge's own MAC address follows from its ports.
+- The kernel draws the MAC address of a veth's host end at random, and a bridge's own MAC address follows from its ports;
+  that of the tap of the userspace datapath is drawn at each start.
+- ovs-vswitchd makes a port's device promiscuous; when it closes an earlier one of the same name late, it ends that again.
 - A report without networks and errors says the same as none.
 """
 
@@ -34,7 +36,7 @@ def take(node: Node) -> HostSnapshot:
     namespaces |= {f"Pod {name}": pod.path for name, pod in node.pods.items()}
     rows = {table: found for table, found in node.ovs.rows().items() if table != "Open_vSwitch"}
     kernel = HostSnapshot.take(namespaces, current=False, netns_dir=node.folder / "none").to_json()["namespaces"]
-    _forget_random_macs(kernel[_NODE]["links"], rows)
+    _forget_what_others_decide(kernel[_NODE]["links"], rows)
     return HostSnapshot(
         data={
             "namespaces": kernel,
@@ -57,10 +59,12 @@ def take_settled(node: Node) -> HostSnapshot:
     return take(node)
 
 
-def _forget_random_macs(links: dict[str, dict[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> None:
+def _forget_what_others_decide(links: dict[str, dict[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> None:
     for name, link in links.items():
-        if name in rows["Bridge"] or (link["kind"] == "veth" and link["alias"]):
+        if name in ("ovs-netdev", *rows["Bridge"]) or (link["kind"] == "veth" and link["alias"]):
             link["mac"] = RANDOM
+        if link["kind"] == "veth" and link["alias"]:
+            link["flags"] = [flag for flag in link["flags"] if flag != "promisc"]
 
 
 def _identity(path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from secnet_testing.bridge_binding import CURRENT, BridgeBinding
 from secnet_testing.netns import frames, ping, run_in
 from secnet_testing.node import BRIDGE
 from secnet_testing.node_inspection import addresses, link
@@ -13,7 +14,7 @@ from secnet_testing.objects import nad, pod, pool
 from secnet_testing.vm.fixtures import VFS, Cards
 from secnet_testing.vm.functions import RESOURCE, device_nad, device_pod, state_of_vf
 from secnet_testing.vm.guestnode import GuestNode
-from secnet_testing.vm.nic import netdevs, wait_until
+from secnet_testing.vm.nic import load, netdevs, wait_until
 from secnet_testing.vm.qmp import Monitor
 
 pytestmark = pytest.mark.vm_guest
@@ -24,6 +25,7 @@ NETWORKS = (
     device_nad("plain", "sriov-vf", pools=["functions"]),
     device_nad("either", "sriov", pools=["functions"]),
     device_nad("tagged", "sriov-vf", pools=["functions"], vlan=100, vlanQoS=3),
+    device_nad("trusted", "sriov-vf", pools=["functions"], vlan=100, trust="on"),
     device_nad("strict", "sriov-vf", pools=["functions"], spoofchk="on", trust="off", maxTxRate=200),
 )
 
@@ -88,6 +90,30 @@ def test_a_pod_has_the_function_and_the_host_has_it_back(node: GuestNode, cards:
     assert entry["device-info"]["pci"]["pci-address"] == vf
     node.store.delete("Pod", "one", "default")
     node.wait_detached("one")
+    assert state_of_vf(cards.one, 0) == found
+
+
+def test_a_function_in_a_bridge_of_its_pod_is_left_there_and_comes_home(node: GuestNode, cards: Cards) -> None:
+    """As the launcher of a virtual machine puts it there. Another MAC takes a trusted function."""
+    load("bridge", "tun")
+    vf, found = cards.one.vf(0), state_of_vf(cards.one, 0)
+    _attach(node, "vm", "trusted", vf)
+    binding = BridgeBinding(netns=node.pod("vm"), ifname="eth1")
+    binding.prepare()
+    binding.bind(CURRENT)
+    bound = binding.link(binding.nic)
+    cards.one.set_vf(0, "vlan", "99")
+    node.agents[-1].kill()
+    node.agent()
+    node.wait_attached("vm")
+    node.wait_until(lambda: cards.one.vf_info(0)["vlan_list"] == [{"vlan": 100}], "the card's side is repaired")
+    assert [binding.link(binding.nic)[key] for key in ("ifindex", "address", "master")] == [
+        bound[key] for key in ("ifindex", "address", "master")
+    ]
+    assert "in use by the bridge k6t-eth1 in the Pod" in node.cli("status").stdout
+    node.store.delete("Pod", "vm", "default")
+    node.wait_detached("vm")
+    assert binding.link(binding.nic) == {}
     assert state_of_vf(cards.one, 0) == found
 
 

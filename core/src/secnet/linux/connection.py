@@ -78,6 +78,7 @@ class _Thing:
 
 _THINGS = {
     "link": _Thing(message=ifinfmsg, new=16),
+    "linkprop": _Thing(message=ifinfmsg, new=108),  # properties that a link has several of
     "addr": _Thing(message=ifaddrmsg, new=20),
     "route": _Thing(message=rtmsg, new=24),
     "rule": _Thing(message=fibmsg, new=32),
@@ -142,7 +143,7 @@ class Connection:
         body: bytes | None = None,
         size: int = _BUFFER,
     ) -> tuple[bytes, ...]:
-        """One request: `thing` is link, addr, route or rule; attrs and header as pyroute2 names them.
+        """One request: `thing` is link, linkprop, addr, route or rule; attrs and header as pyroute2 names them.
 
         tail: attributes that pyroute2 cannot encode, ready for the wire. body: all that follows the message's header, ready
         for the wire, instead of attrs and header. size: bytes that one answer may have.

@@ -173,8 +173,10 @@ class MasterLinks:
         """The link under whatever name, None if there is none. Raises Conflict as `make` does."""
         links = pod.links()
         found = next((link for link in links if self.is_ours(link, attachment)), None)
-        if found is None and any(link.name == attachment.request.ifname for link in links):
-            raise ifname_taken(attachment.request)
+        ifname = attachment.request.ifname
+        holder = next((link for link in links if ifname in (link.name, *link.altnames)), None)
+        if found is None and holder is not None:
+            raise ifname_taken(attachment.request, holder.name)
         return found
 
     def make(self, attachment: Attachment, call: Call, *, data: Sequence[tuple[str, Any]] = (), **facts: Any) -> Link:

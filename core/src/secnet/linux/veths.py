@@ -17,13 +17,13 @@
         def detach(self, attachment, call):
             self._veths.remove(attachment, call)
 
-Each change is one `call.step`: `veth.create`, `veth.silence`, `veth.mtu`, `veth.up`, `veth.delete`.
+Each change is one `call.step`: `veth.create`, `veth.rename`, `veth.silence`, `veth.mtu`, `veth.up`, `veth.delete`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from secnet.contract import (
@@ -47,19 +47,20 @@ from .link import Link
 from .names import LINK_GROUP, alias_for, host_ifname, mac_for, parse_alias
 from .ownership import ifname_taken, is_marked, rebuilt, require_clean, silence, use_in_pod
 from .rtnl import Rtnl, host_rtnl, pod_rtnl
+from .vethends import KIND, are_joined, differences, pod_end_of, renamed_end
 
 __all__ = ["VethCheck", "VethPair", "VethPairs"]
 
-KIND = "veth"
 DEFAULT_MTU = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VethPair:
-    """Both ends of a pair as they read back after `VethPairs.make`."""
+    """Both ends of a pair as they read back after `VethPairs.make`. created: they were not there before."""
 
     host: Link
     pod: Link
+    created: bool = field(default=True, compare=False)
 
     def result(self, **details: Any) -> AttachResult:
         """What `attach` returns. details: facts for people, such as `bridge="br0"`."""
@@ -120,13 +121,16 @@ class VethPairs:
         )
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
             link, inside = self._find(kernel, attachment), pod.link(request.ifname)
-        if inside is not None and not _are_joined(link, inside):
+        if inside is not None and not are_joined(link, inside):
             raise ifname_taken(request)
         return attachment
 
     def is_ours(self, link: Link, key: AttachmentId) -> bool:
         """Whether a link found under the name of the pair was made for this attachment."""
-        return is_marked(link, KIND, alias_for(self._host.owner_tag, key))
+        return is_marked(link, KIND, self._alias(key))
+
+    def _alias(self, key: AttachmentId) -> str:
+        return alias_for(self._host.owner_tag, key)
 
     def _find(self, kernel: Rtnl, attachment: Attachment) -> Link | None:
         """The host's end, None if there is none. Raises Conflict if something else has its name."""
@@ -138,6 +142,14 @@ class VethPairs:
                 hint=f"inspect it with `ip -d link show {name}`, and remove it if nothing uses it",
                 subject=f"link {name}",
             )
+        return link
+
+    def _renamed(self, kernel: Rtnl, pod: Rtnl, attachment: Attachment) -> Link | None:
+        """The host's end under a name that someone gave it; not one that another driver made for the same interface."""
+        key = attachment.key
+        link = renamed_end(kernel, pod, self._alias(key))
+        if link is None or any(link.name == host_ifname(key, link.name[:length]) for length in range(1, 6)):
+            return None
         return link
 
     def make(self, attachment: Attachment, call: Call, *, first: Callable[[], object] | None = None) -> VethPair:
@@ -152,23 +164,23 @@ class VethPairs:
         """
         request = attachment.request
         with pod_rtnl(request.netns) as (fd, pod), host_rtnl() as kernel:
-            link = self._find(kernel, attachment)
-            stood = link is not None and _pod_end(pod, link) is not None
+            link = self._find(kernel, attachment) or self._renamed(kernel, pod, attachment)
+            stood = link is not None and pod_end_of(pod, link) is not None
             if link is None or not stood:
                 call.checkpoint()
                 if first is not None:
                     first()
                 link = _create(kernel, attachment, link, fd, call)
             host_end = self._finish(kernel, attachment, link, call)
-            pod_end = _pod_end(pod, host_end)
-            found = _findings(attachment, host_end, pod_end, in_use="")
-        require_clean((f for f in found if not (stood and f.in_pod)), f"link {link.name}")
+            pod_end = pod_end_of(pod, host_end)
+            found = differences(attachment, host_end, pod_end, in_use="")
+        require_clean((f for f in found if not (stood and f.in_pod)), f"link {host_end.name}")
         assert pod_end is not None  # else there was a finding
-        return VethPair(host=host_end, pod=pod_end)
+        return VethPair(host=host_end, pod=pod_end, created=not stood)
 
     def _finish(self, kernel: Rtnl, attachment: Attachment, link: Link, call: Call) -> Link:
+        link, alias = _named(kernel, attachment, link, call), self._alias(attachment.key)
         silence(link.name, "veth.silence", self._host, call)
-        alias = alias_for(self._host.owner_tag, attachment.key)
         mtu = attachment.mtu or DEFAULT_MTU
         if link.mtu != mtu:
             with call.step("veth.mtu", host=link.name, mtu=mtu):
@@ -188,10 +200,12 @@ class VethPairs:
         request = attachment.request
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
             link = kernel.link(attachment.names["host"])
+            if link is None:
+                link = self._renamed(kernel, pod, attachment)
             host_end = link if link is not None and self.is_ours(link, attachment.key) else None
-            pod_end = _pod_end(pod, host_end)
+            pod_end = pod_end_of(pod, host_end)
             in_use = use_in_pod(pod, pod_end, request.ifname) if pod_end is not None else ""
-        findings = tuple(_findings(attachment, host_end, pod_end, in_use=in_use))
+        findings = tuple(differences(attachment, host_end, pod_end, in_use=in_use))
         return VethCheck(host=host_end, pod=pod_end, findings=findings, in_use=in_use)
 
     def remove(self, attachment: Attachment, call: Call) -> None:
@@ -239,41 +253,15 @@ class VethPairs:
         return marked[1]
 
 
-def _pod_end(pod: Rtnl, host_end: Link | None) -> Link | None:
-    """The other end of the pair in the Pod, found by its index: its name is the Pod's to change."""
-    if host_end is None or not host_end.peer_index:
-        return None
-    link = pod.link_by_index(host_end.peer_index)
-    return link if link is not None and _are_joined(host_end, link) else None
-
-
-def _are_joined(host_end: Link | None, pod_end: Link) -> bool:
-    """Whether the two, of different namespaces, are the ends of one pair."""
-    joined = host_end is not None and (pod_end.peer_index, host_end.peer_index) == (host_end.index, pod_end.index)
-    return joined and pod_end.kind == KIND and pod_end.peer_elsewhere
-
-
-def _findings(attachment: Attachment, host_end: Link | None, pod_end: Link | None, *, in_use: str) -> Iterator[Finding]:
-    name, ifname = attachment.names["host"], attachment.request.ifname
-    if host_end is None:
-        yield Finding(code="HostLinkMissing", message=f"the host has no link {name} of this interface")
-        return
-    if pod_end is None:
-        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface that is joined to {name}", in_pod=True)
-        return
-    if not host_end.up:
-        yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
-    if host_end.mtu != attachment.mtu:
-        message = f"the host link {name} has the MTU {host_end.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message)
-    if in_use:
-        return
-    if pod_end.mac != attachment.mac:
-        message = f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}"
-        yield Finding(code="WrongMac", message=message, in_pod=True)
-    if pod_end.mtu != attachment.mtu:
-        message = f"{ifname} has the MTU {pod_end.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message, in_pod=True)
+def _named(kernel: Rtnl, attachment: Attachment, link: Link, call: Call) -> Link:
+    """The host's end under its own name, by which its port and everyone else know it."""
+    name = attachment.names["host"]
+    if link.name == name:
+        return link
+    with call.step("veth.rename", link=link.name, to=name):
+        kernel.set_link(link.index, up=False)  # before Linux 6.3 no link that is up could be renamed
+        kernel.set_link(link.index, name=name)
+    return kernel.link_by_index(link.index) or link
 
 
 def _create(kernel: Rtnl, attachment: Attachment, left: Link | None, netns_fd: int, call: Call) -> Link:

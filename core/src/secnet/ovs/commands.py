@@ -102,6 +102,7 @@ class AddPort(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
             self._require_ours(port)
         _set(port, "tag", [] if spec.tag is None else [spec.tag])
         _set(port, "vlan_mode", [spec.vlan_mode] if spec.vlan_mode else [])
+        _set(port, "trunks", [])
         _merge_ids(port, spec.all_ids)
 
     def _require_ours(self, port: Any) -> None:

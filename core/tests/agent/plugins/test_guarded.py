@@ -88,6 +88,9 @@ class Given(NetworkDriver):
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         return cast(Attachment, self._note("plan", PLANNED, request, call))
 
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        self._note("admit", None, attachment, call)
+
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         return cast(AttachResult, self._note("attach", AttachResult(), attachment, call))
 
@@ -221,6 +224,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     driver.validate({"a": 1})
     assert driver.lock_keys(ASKED) == ("a",)
     assert driver.plan(ASKED, call) is PLANNED
+    driver.admit(PLANNED, call)
     assert driver.attach(PLANNED, call) == AttachResult()
     assert driver.check(PLANNED, call) == CheckReport()
     driver.detach(PLANNED, call)
@@ -232,7 +236,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     assert driver.metrics(call) == (METRIC,)
     driver.teardown_node(call)
     driver.close()
-    with_attachment = dict.fromkeys(("attach", "check", "detach"), (PLANNED, call))
+    with_attachment = dict.fromkeys(("admit", "attach", "check", "detach"), (PLANNED, call))
     with_call = dict.fromkeys(("inventory", "observe_node", "doctor", "metrics", "teardown_node"), (call,))
     assert seen == {
         **with_attachment,

@@ -122,6 +122,15 @@ def test_what_the_pod_changes_for_a_moment_is_not_repaired(rig: Rig, worker: Att
     assert worker.in_use(record.key) == taken.in_use
 
 
+def test_what_uses_the_interface_is_known_after_a_repair_too(rig: Rig, worker: AttachmentWorker) -> None:
+    record, used = worker.attach(toy_work(), NEVER), "in use by the bridge k6t in the Pod, as eth1-nic"
+    before = CheckReport(findings=DRIFTED.findings, in_use=used)
+    answers = iter([before, before])
+    rig.script.instead["check"] = lambda: next(answers, CheckReport(in_use=used))
+    assert worker.check(record, repair=True) is not record
+    assert worker.in_use(record.key) == used
+
+
 def test_what_breaks_again_and_again_is_repaired_more_and_more_rarely(rig: Rig, worker: AttachmentWorker) -> None:
     record = worker.attach(toy_work(), NEVER)
     for _ in range(3):

@@ -20,12 +20,13 @@ from secnet.contract import (
     VerifyFailed,
 )
 from secnet.linux.functions import Function
+from secnet.linux.ownership import require_clean
 from secnet.linux.rtnl import Link, Rtnl, host_rtnl, pod_rtnl
 
 from . import netdev, rdma, representor
-from .attributes import apply, clear_left, require_known, safe_left, still_left
+from .attributes import apply, clear_left, drifted, require_known, safe_left, still_left
 from .card import Value
-from .checking import findings
+from .checking import check
 from .detaching import give_back
 from .planning import function_for, require_free
 from .settings import EARLY, desired_settings, require_bound, require_uplink
@@ -43,8 +44,10 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
     if attachment.state.get("userspace"):
         return _attach_userspace(tools, attachment, function, call)
     with pod_rtnl(attachment.request.netns) as (fd, pod), host_rtnl() as kernel:
-        if _is_attached(tools, pod, attachment, call):
-            return _result(tools, pod, attachment, function, looked_at=True)
+        attached = _attached_link(tools, pod, attachment)
+        if attached is not None:
+            _repeat(tools, kernel, attachment, function, call)
+            return _result(attached, attachment, function)
         _take_over(tools, attachment, call)
         netdev.on_host(tools.card, kernel, function.id)
         netdev.require_free_name(pod, attachment.request)
@@ -54,21 +57,29 @@ def attach(tools: Tools, attachment: Attachment, call: Call) -> AttachResult:
         netdev.require_ready(kernel, index, attachment, tools.host.owner_tag)
         netdev.move(kernel, index, fd, attachment, call)
         rdma.move_in(attachment, fd, call)
-        return _result(tools, pod, attachment, function)
+        return _result(_moved_link(pod, attachment), attachment, function)
 
 
-def _is_attached(tools: Tools, pod: Rtnl, attachment: Attachment, call: Call) -> bool:
-    """Whether a completed attach is repeated. What is there in part was to be detached first."""
+def _attached_link(tools: Tools, pod: Rtnl, attachment: Attachment) -> Link | None:
+    """The device's link, under whatever name, where this attachment brought it into the Pod already."""
     if not tools.holds(attachment):
-        return False
-    if netdev.in_pod(tools.card, pod, attachment, tools.host.owner_tag) is None:
-        return False
-    found = findings(tools, attachment, call)
-    if found:
-        raise VerifyFailed(
-            found[0].message, hint="it is attached again", subject=f"device {attachment.names['device']}"
-        )
-    return True
+        return None
+    return netdev.in_pod(tools.card, pod, attachment, tools.host.owner_tag)
+
+
+def _repeat(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function, call: Call) -> None:
+    """Make what the host's side lacks of a completed attach. The link stays as it is, for `check` to report.
+
+    Raises VerifyFailed if the host's side still differs: that takes a detach.
+    """
+    in_use = check(tools, attachment, call).in_use
+    if is_kept(tools.card, kernel, function, attachment.prior):
+        differ = drifted(tools.card, kernel, function, attachment, in_use=in_use)
+        apply(tools.card, kernel, function, attachment, [(name, value) for name, (_, value) in differ.items()], call)
+    if any(representor.port_findings(tools.ovs, tools.host, attachment, call)):
+        representor.plug(kernel, tools.ovs, tools.host, attachment, call)
+    left = (finding for finding in check(tools, attachment, call).findings if not finding.in_pod)
+    require_clean(left, f"device {attachment.names['device']}")
 
 
 def _take_over(tools: Tools, attachment: Attachment, call: Call) -> None:
@@ -132,6 +143,7 @@ def _prepare(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, c
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     _set_mtu(kernel, link, attachment, call)
+    netdev.strip_altnames(kernel, link, call)
     return link.index
 
 
@@ -160,19 +172,21 @@ def _require_last_word(attachment: Attachment, values: Mapping[str, Value]) -> N
         )
 
 
-def _result(
-    tools: Tools, pod: Rtnl, attachment: Attachment, function: Function, *, looked_at: bool = False
-) -> AttachResult:
-    """What reads back in the Pod. looked_at: as a check wants it, though a trusted Pod may have a MAC of its own."""
-    link: Link | None = pod.link(attachment.request.ifname)
-    if link is None or (not looked_at and (link.mac, link.mtu) != (attachment.mac, attachment.mtu)):
+def _moved_link(pod: Rtnl, attachment: Attachment) -> Link:
+    """What reads back in the Pod."""
+    link = pod.link(attachment.request.ifname)
+    if link is None or (link.mac, link.mtu) != (attachment.mac, attachment.mtu):
         found = "no such interface" if link is None else f"MAC {link.mac} and MTU {link.mtu}"
         raise VerifyFailed(
             f"the Pod's {attachment.request.ifname} reads back as {found} instead of "
             f"MAC {attachment.mac} and MTU {attachment.mtu}",
             hint="it is tried again",
-            subject=f"device {function.id}",
+            subject=f"device {attachment.names['device']}",
         )
+    return link
+
+
+def _result(link: Link, attachment: Attachment, function: Function) -> AttachResult:
     return AttachResult(
         mac=link.mac,
         mtu=link.mtu,

@@ -24,6 +24,7 @@ __all__ = [
     "apply",
     "attribute_findings",
     "clear_left",
+    "drifted",
     "prior_of",
     "require_known",
     "restore",
@@ -202,17 +203,30 @@ def clear_left(
         )
 
 
-def attribute_findings(card: Card, kernel: Rtnl, function: Function, attachment: Attachment) -> Iterator[Finding]:
-    """What the physical function keeps otherwise than asked for. Its MAC follows a trusted Pod's on some cards."""
+def drifted(
+    card: Card, kernel: Rtnl, function: Function, attachment: Attachment, *, in_use: str = ""
+) -> dict[str, tuple[Value, Value]]:
+    """What the physical function keeps otherwise than asked for: what it is, and what it should be.
+
+    Its MAC follows a trusted Pod's on some cards. in_use: what uses the interface in the Pod; the MAC is its business then.
+    """
     now = card.vf(kernel, function)
-    for name, value in desired_settings(attachment, function, now).items():
-        found = ATTRIBUTES[name](now)
-        if found != value and not (name == "mac" and is_trusted(attachment, now)):
-            message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"
-            if name == "vlan":
-                yield Finding(code="WrongVlan", message=message)
-            else:
-                yield Finding(code="WrongAttribute", message=message)
+    free = {"mac"} if in_use or is_trusted(attachment, now) else set()
+    wanted = desired_settings(attachment, function, now).items()
+    found = {name: (ATTRIBUTES[name](now), value) for name, value in wanted if name not in free}
+    return {name: (is_now, value) for name, (is_now, value) in found.items() if is_now != value}
+
+
+def attribute_findings(
+    card: Card, kernel: Rtnl, function: Function, attachment: Attachment, *, in_use: str = ""
+) -> Iterator[Finding]:
+    """The findings for `drifted`."""
+    for name, (found, value) in drifted(card, kernel, function, attachment, in_use=in_use).items():
+        message = f"{name} of {function.id} is {_words(found)} instead of {_words(value)}"
+        if name == "vlan":
+            yield Finding(code="WrongVlan", message=message)
+        else:
+            yield Finding(code="WrongAttribute", message=message)
 
 
 def _words(value: Value) -> str:

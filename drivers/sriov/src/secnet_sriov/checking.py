@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from secnet.contract import (
     Attachment,
     Call,
+    CheckReport,
     DeviceRef,
     Finding,
     Gone,
@@ -15,8 +16,8 @@ from secnet.contract import (
     SecnetError,
 )
 from secnet.linux.functions import Function
-from secnet.linux.ownership import rebuilt
-from secnet.linux.rtnl import Rtnl, host_rtnl, pod_rtnl
+from secnet.linux.ownership import rebuilt, use_in_pod
+from secnet.linux.rtnl import Link, host_rtnl, pod_rtnl
 
 from . import representor
 from .attributes import attribute_findings
@@ -26,49 +27,59 @@ from .rdma import rdma_findings
 from .settings import is_trusted
 from .tools import Tools, is_kept
 
-__all__ = ["findings", "take_inventory"]
+__all__ = ["check", "take_inventory"]
 
 
-def findings(tools: Tools, attachment: Attachment, call: Call) -> tuple[Finding, ...]:
-    """All deviations. Raises Gone without the netns."""
-    return tuple(_findings(tools, attachment, call))
-
-
-def _findings(tools: Tools, attachment: Attachment, call: Call) -> Iterator[Finding]:
+def check(tools: Tools, attachment: Attachment, call: Call) -> CheckReport:
+    """All deviations, and how the Pod itself uses the link. Raises Gone without the netns."""
     device = attachment.names["device"]
     if not tools.holds(attachment):
-        yield Finding(code="DeviceNotHeld", message=f"the device {device} is not held by this interface")
-        return
+        return _report(Finding(code="DeviceNotHeld", message=f"the device {device} is not held by this interface"))
     function = tools.card.functions.get(device)
     if function is None:
-        yield Finding(code="DeviceGone", message=f"the device {device} is not on the bus", repairable=False)
-        return
+        gone = Finding(code="DeviceGone", message=f"the device {device} is not on the bus", repairable=False)
+        return _report(gone)
+    if attachment.state.get("userspace"):
+        return _report(*_host_findings(tools, attachment, function, call))
+    with pod_rtnl(attachment.request.netns) as (_, pod):
+        link = in_pod(tools.card, pod, attachment, tools.host.owner_tag)
+        in_use = use_in_pod(pod, link, attachment.request.ifname) if link else ""
+    found = () if in_use else _link_findings(tools, attachment, function, link)
+    host = _host_findings(tools, attachment, function, call, in_use=in_use)
+    return CheckReport(findings=(*found, *rdma_findings(attachment), *host), in_use=in_use)
+
+
+def _report(*findings: Finding) -> CheckReport:
+    return CheckReport(findings=findings)
+
+
+def _host_findings(
+    tools: Tools, attachment: Attachment, function: Function, call: Call, *, in_use: str = ""
+) -> Iterator[Finding]:
+    """What the physical function keeps, and the representor's port."""
     with host_rtnl() as kernel:
-        if not attachment.state.get("userspace"):
-            yield from _link_findings(tools, kernel, attachment, function)
-            yield from rdma_findings(attachment)
         if is_kept(tools.card, kernel, function, attachment.prior):
-            yield from attribute_findings(tools.card, kernel, function, attachment)
+            yield from attribute_findings(tools.card, kernel, function, attachment, in_use=in_use)
     yield from representor.port_findings(tools.ovs, tools.host, attachment, call)
 
 
-def _link_findings(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> Iterator[Finding]:
+def _link_findings(tools: Tools, attachment: Attachment, function: Function, link: Link | None) -> Iterator[Finding]:
     ifname, device = attachment.request.ifname, attachment.names["device"]
-    with pod_rtnl(attachment.request.netns) as (_, pod):
-        link = in_pod(tools.card, pod, attachment, tools.host.owner_tag)
-    if link is None or link.name != ifname:
-        where = f"it is named {link.name}" if link else "the Pod does not have it"
-        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} of {device}: {where}")
+    if link is None:
+        yield Finding(code="PodLinkMissing", message=f"the Pod has no interface {ifname} of {device}", in_pod=True)
         return
-    if attachment.mac and link.mac != attachment.mac and not _may_change_mac(tools, kernel, attachment, function):
-        yield Finding(code="WrongMac", message=f"{ifname} has the MAC {link.mac} instead of {attachment.mac}")
+    if attachment.mac and link.mac != attachment.mac and not _may_change_mac(tools, attachment, function):
+        message = f"{ifname} has the MAC {link.mac} instead of {attachment.mac}"
+        yield Finding(code="WrongMac", message=message, in_pod=True)
     if attachment.mtu and link.mtu != attachment.mtu:
-        yield Finding(code="WrongMtu", message=f"{ifname} has the MTU {link.mtu} instead of {attachment.mtu}")
+        message = f"{ifname} has the MTU {link.mtu} instead of {attachment.mtu}"
+        yield Finding(code="WrongMtu", message=message, in_pod=True)
 
 
-def _may_change_mac(tools: Tools, kernel: Rtnl, attachment: Attachment, function: Function) -> bool:
-    kept = is_kept(tools.card, kernel, function, attachment.prior)
-    return is_trusted(attachment, tools.card.vf(kernel, function) if kept else None)
+def _may_change_mac(tools: Tools, attachment: Attachment, function: Function) -> bool:
+    with host_rtnl() as kernel:
+        kept = is_kept(tools.card, kernel, function, attachment.prior)
+        return is_trusted(attachment, tools.card.vf(kernel, function) if kept else None)
 
 
 def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
@@ -97,7 +108,7 @@ def take_inventory(tools: Tools, network_type: str, call: Call) -> Inventory:
 
 def _complete(tools: Tools, attachment: Attachment, call: Call) -> bool:
     try:
-        return not findings(tools, attachment, call)
+        return check(tools, attachment, call).clean
     except Gone:
         return False
     except SecnetError as exc:

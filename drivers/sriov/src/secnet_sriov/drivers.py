@@ -27,7 +27,7 @@ from secnet.ovs import OvsClient
 
 from .attaching import attach
 from .card import Card
-from .checking import findings, take_inventory
+from .checking import check, take_inventory
 from .detaching import detach
 from .planning import make_plan
 from .settings import require_consistent
@@ -104,7 +104,7 @@ class SriovDriver(NetworkDriver):
 
     def check(self, attachment: Attachment, call: Call) -> CheckReport:
         """Link, attributes of the physical function, representor's port. Raises Gone without the netns."""
-        return CheckReport(findings=findings(self._tools, attachment, call))
+        return check(self._tools, attachment, call)
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """Bring the device back and make it what it was."""

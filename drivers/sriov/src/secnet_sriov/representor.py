@@ -92,8 +92,16 @@ def plug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachment
         vlan_mode="access",
         external_ids=_ids(attachment),
     )
+    port = ovs.port(name, call)
+    if port is not None and _is_ours(port, host, attachment) and (port.error or port.bridge != spec.bridge):
+        _delete(ovs, port, host, attachment, call)
     with call.step("port.add", bridge=spec.bridge, port=name, vlan=spec.tag):
         ovs.add_port(spec, call)
+
+
+def _delete(ovs: OvsClient, port: PortState, host: HostContext, attachment: Attachment, call: Call) -> None:
+    with call.step("port.delete", bridge=port.bridge, port=port.name):
+        ovs.delete_port(port.name, host.owner_tag, call, key=str(attachment.key))
 
 
 def _ids(attachment: Attachment) -> dict[str, str]:
@@ -110,8 +118,7 @@ def unplug(kernel: Rtnl, ovs: OvsClient, host: HostContext, attachment: Attachme
         return
     port = _port(ovs, name, attachment, call)
     if port is not None and _is_ours(port, host, attachment):
-        with call.step("port.delete", bridge=port.bridge, port=name):
-            ovs.delete_port(name, host.owner_tag, call, key=str(attachment.key))
+        _delete(ovs, port, host, attachment, call)
     before = attachment.prior.get("representor")
     link = _let_go(kernel, name, bool(before["promisc"]), call) if before else None
     if before and link is not None and (link.mtu, link.up) != (before["mtu"], before["up"]):
@@ -165,12 +172,13 @@ def port_findings(ovs: OvsClient, host: HostContext, attachment: Attachment, cal
     if port is None or not _is_ours(port, host, attachment):
         yield Finding(code="PortMissing", message=f"Open vSwitch has no port {name} of this interface")
         return
-    if (port.bridge, port.tag, port.vlan_mode) != (attachment.names["bridge"], attachment.vlan or 0, "access"):
+    wanted = (attachment.names["bridge"], attachment.vlan or 0, "access", ())
+    if (port.bridge, port.tag, port.vlan_mode, port.trunks) != wanted:
         message = f"the port {name} on {port.bridge} has tag {port.tag} and vlan_mode {port.vlan_mode}"
         yield Finding(code="WrongVlan", message=message)
     if not ready(port):
         message = f"ovs-vswitchd does not serve the port {name}: {port.error or 'no answer yet'}"
-        yield Finding(code="PortNotReady", message=message, repairable=False)
+        yield Finding(code="PortNotReady", message=message, repairable=bool(port.error))
 
 
 def _is_ours(port: PortState | None, host: HostContext, attachment: Attachment) -> bool:

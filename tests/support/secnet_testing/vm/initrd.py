@@ -7,10 +7,10 @@ layer of kernel modules and one of memory lie over it. What the guest writes is 
 from __future__ import annotations
 
 import lzma
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["archive", "make_initrd", "module_order"]
+__all__ = ["archive", "make_initrd", "module_order", "small_system"]
 
 _DIRECTORY, _FILE, _LINK, _CHARACTER_DEVICE = 0o040755, 0o100755, 0o120777, 0o020600
 _CONSOLE = (5, 1)
@@ -84,17 +84,36 @@ def archive(entries: Mapping[str, tuple[int, bytes, tuple[int, int]]]) -> bytes:
 
 def make_initrd(modules: Path, busybox: bytes) -> bytes:
     """The archive for the kernel whose modules lie in `modules`."""
+    folders, second = ("sys", "mnt"), {"second": _SECOND.encode()}
+    return small_system(modules, busybox, _INIT, _APPLETS, _ROOT_MODULES, folders=folders, files=second)
+
+
+def small_system(
+    modules: Path,
+    busybox: bytes,
+    init: str,
+    applets: Sequence[str],
+    names: tuple[str, ...],
+    *,
+    folders: Sequence[str] = (),
+    files: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """An archive with busybox and some modules of the kernel whose modules lie in `modules`.
+
+    init: the text of /init; `{insert}` in it stands for the lines that insert the modules `names`. folders, files: what else
+    there is to be.
+    """
     plain = (0, 0)
-    entries = dict.fromkeys(("bin", "dev", "proc", "sys", "mnt", "modules"), (_DIRECTORY, b"", plain))
+    entries = dict.fromkeys(("bin", "dev", "proc", "modules", *folders), (_DIRECTORY, b"", plain))
     entries["dev/console"] = (_CHARACTER_DEVICE, b"", _CONSOLE)
     entries["bin/busybox"] = (_FILE, busybox, plain)
-    entries |= {f"bin/{name}": (_LINK, b"busybox", plain) for name in _APPLETS}
+    entries |= {f"bin/{name}": (_LINK, b"busybox", plain) for name in applets}
     insert = []
-    for file in module_order((modules / "modules.dep").read_text(), _ROOT_MODULES):
+    for file in module_order((modules / "modules.dep").read_text(), names):
         content = (modules / file).read_bytes()
         name = Path(file).name.removesuffix(".xz")
         entries[f"modules/{name}"] = (_FILE, lzma.decompress(content) if file.endswith(".xz") else content, plain)
         insert.append(f"insmod /modules/{name}")
-    entries["init"] = (_FILE, _INIT.format(insert="\n".join(insert)).encode(), plain)
-    entries["second"] = (_FILE, _SECOND.encode(), plain)
+    entries["init"] = (_FILE, init.format(insert="\n".join(insert)).encode(), plain)
+    entries |= {name: (_FILE, content, plain) for name, content in (files or {}).items()}
     return archive(entries)

@@ -18,7 +18,7 @@ from types import TracebackType
 
 from .image import Image
 
-__all__ = ["WIRE_MAC", "Guest", "GuestFailed", "Hardware", "TimeIsUp", "pf_mac"]
+__all__ = ["WIRE_MAC", "Guest", "GuestFailed", "Hardware", "TimeIsUp", "ending_with_us", "pf_mac"]
 
 WIRE_MAC = "52:54:00:aa:00:ff"
 _KERNEL = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr net.ifnames=0 audit=0"
@@ -73,7 +73,7 @@ class Guest:
         (self.out / "command").write_text(
             f"{exports}cd {shlex.quote(str(folder))} || exit 126\n{shlex.join(command)}\n"
         )
-        argv = [*_ending_with_us(), *_qemu(image, hardware or Hardware(), self.out)]
+        argv = [*ending_with_us(), *_qemu(image, hardware or Hardware(), self.out)]
         with (self.out / "errors").open("wb") as errors:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
@@ -141,7 +141,7 @@ class Guest:
             return ""
 
 
-def _ending_with_us() -> list[str]:
+def ending_with_us() -> list[str]:
     """Lets a program end with this process, however that ends; and not begin at all if it ended meanwhile."""
     check = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
     return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", check, "sh", str(os.getpid())]

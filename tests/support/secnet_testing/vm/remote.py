@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 
 from .apt import MirrorUnreachable, PrepareError
+from .image import Image, prepare
 from .lanes import Kind, Lanes, RemoteTest
 from .machine import GuestFailed
 
-__all__ = ["GuestTests", "RemoteItem"]
+__all__ = ["GuestTests", "RemoteItem", "vm_image"]
 
 _TEST_SECONDS = 120.0
 """A guest in which one test takes longer hangs."""
@@ -107,6 +108,15 @@ class GuestTests:
         remote.keywords.update(dict.fromkeys((mark.name for mark in item.own_markers), True))
         remote.add_marker(pytest.mark.timeout(0))  # a guest that hangs is ended, with more to say than a stack of ours
         return remote
+
+
+@pytest.fixture(scope="session")
+def vm_image() -> Image:
+    """What guests boot from, for a test that boots one itself."""
+    try:
+        return prepare()
+    except MirrorUnreachable as exc:
+        pytest.skip(f"mirror unreachable: {exc}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -89,6 +89,7 @@ class Steps:
         record = self._bind(record, lease)
         require_mtu(record.attachment, record.attachment.mtu)
         record = self.write(record.replace(phase=Phase.ATTACHING), "journal.attach", call)
+        self.plugins.driver(record.network_type).admit(record.attachment, call)
         record = self.make(record, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, call)
@@ -165,13 +166,16 @@ class Steps:
             return dataclasses.replace(report, findings=report.findings + layer3)
 
     def settle(self, record: Record, call: Call, seconds: float, *, whole: bool = False) -> tuple[Finding, ...]:
-        """What a check still finds after so many seconds; it looks again until it finds nothing. whole: see `check`."""
+        """What a check still finds after so many seconds, advisory findings left out; it looks again until it finds nothing.
+
+        whole: see `check`.
+        """
         backoff, waited = Backoff(*_SETTLE_PAUSES, jitter=0), 0.0
-        while (findings := self.check(record, call, whole=whole).findings) and waited < seconds:
+        while not (report := self.check(record, call, whole=whole)).clean and waited < seconds:
             pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-        return findings
+        return tuple(finding for finding in report.findings if not finding.advisory)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self.journal.get(key)

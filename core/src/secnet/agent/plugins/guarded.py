@@ -85,6 +85,10 @@ class GuardedDriver(NetworkDriver):
             raise ContractViolation(f"{self._plugin.label} changed the request in its plan")
         return planned
 
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """See NetworkDriver."""
+        _checked(self._plugin, "admit", type(None), lambda: self._driver.admit(attachment, call), call)
+
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """See NetworkDriver."""
         return _checked(self._plugin, "attach", AttachResult, lambda: self._driver.attach(attachment, call), call)

@@ -133,6 +133,7 @@ class AttachmentWorker:
             wait, failed = 0.0, None
             if repair and (record.phase == Phase.REPAIRING or any(f.repairable for f in report.findings)):
                 report = self._look_again(record, report, call)
+                self._in_use[record.key] = report.in_use
                 unfinished = record.phase == Phase.REPAIRING
                 if unfinished or any(f.repairable for f in report.findings):
                     wait = self._backoff.wait(record.key, report.findings)
