@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from secnet.agent.model.network import CommonOptions
-from secnet.agent.model.record import Phase
+from secnet.agent.model.record import Origin, Phase
 from secnet.contract import (
     Busy,
     Call,
@@ -17,8 +18,10 @@ from secnet.contract import (
     NotReady,
     SecnetError,
     Unavailable,
+    Unsupported,
     VerifyFailed,
 )
+from secnet_testing.netns import NetnsFactory
 from secnet_testing.scripted_plugins import Rig, fail, make_rig
 
 BROKEN = CheckReport(findings=(Finding(code="PortMissing", message="no port"),))
@@ -135,3 +138,19 @@ def test_disable_check_takes_findings_of_the_pods_side_out(rig: Rig) -> None:
     inside = Finding(code="WrongMac", message="another MAC", in_pod=True)
     answers(rig, then=CheckReport(findings=(inside, *BROKEN.findings)))
     assert rig.pipeline.check(record, Call.within(5)).findings == BROKEN.findings
+
+
+@pytest.mark.kernel
+def test_the_lost_interface_of_a_cni_caller_is_reported_and_not_made(rig: Rig, netns_factory: NetnsFactory) -> None:
+    """Its caller had other plugins work on it, which none but a new ADD calls again."""
+    record = rig.attach().replace(origin=Origin.CNI)
+    result = dataclasses.replace(record.result, netdev=True)
+    request = dataclasses.replace(record.attachment.request, netns=netns_factory().ref)
+    attachment = dataclasses.replace(record.attachment, request=request)
+    record = record.replace(result=result, attachment=attachment)
+    rig.journal.write(record)
+    rig.script.log.clear()
+    rig.script.instead["check"] = lambda: CheckReport(findings=BROKEN.findings)
+    with pytest.raises(Unsupported, match="interface eth1 is gone from the Pod"):
+        rig.pipeline.repair(record, Call.within(5))
+    assert (acts(rig), rig.journal.records()) == ([], (record,))

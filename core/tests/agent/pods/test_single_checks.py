@@ -1,4 +1,4 @@
-"""What callers of the CNI plugin made is checked like everything else, but never made again."""
+"""What callers of the CNI plugin made is checked like everything else; only its host's side is repaired, and in place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
 from secnet_testing.contract_objects import POD
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry, toy_work
 
-DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
+DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True, in_pod=True),))
+NO_PORT = CheckReport(findings=(Finding(code="PortMissing", message="no port"),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
 
 
@@ -57,7 +58,9 @@ class Scene:
     def found(self) -> list[tuple[str, str, str]]:
         """Reason, message and remedy of what a look at all finds."""
         self.checks.check(self.rig.journal.of_cni())
-        return [(item.error.reason, item.error.message, item.error.hint) for item in self.reports.single()]
+        return [
+            (item.error.reason, item.error.message, item.error.hint) for item in self.reports.single() if item.error
+        ]
 
 
 @pytest.fixture
@@ -147,5 +150,24 @@ def test_what_later_plugins_of_a_chain_change_in_the_pod_is_no_drift(scene: Scen
     plugins = [{"type": "secnet", "networkType": "toy"}, {"type": "tuning"}]
     _known(scene, {"cniVersion": "1.0.0", "name": "blue", "plugins": plugins})
     assert scene.found() == []
-    scene.rig.script.instead["check"] = lambda: DOWN
-    assert [reason for reason, *_ in scene.found()] == ["Degraded"], "the host's side counts"
+    scene.rig.script.instead["check"] = lambda: NO_PORT
+    assert [reason for reason, *_ in scene.found()] == ["VerifyFailed"], "the host's side counts"
+
+
+def test_the_hosts_side_is_repaired_in_place_and_never_by_a_detach(scene: Scene) -> None:
+    script = scene.rig.script
+    script.instead["check"] = lambda: CheckReport() if "attach" in script.log else NO_PORT
+    script.log.clear()
+    assert scene.found() == []
+    assert [act for act in script.log if act not in ("check", "check_lease")] == ["attach"]
+    script.instead["check"] = lambda: NO_PORT
+    script.log.clear()
+    assert [reason for reason, *_ in scene.found()] == ["VerifyFailed"]
+    assert "detach" not in script.log
+
+
+def test_a_use_in_the_pod_is_shown(scene: Scene) -> None:
+    scene.rig.script.instead["check"] = lambda: CheckReport(in_use="in use by the bridge k6t in the Pod, as net1-nic")
+    assert scene.found() == []
+    ((in_use),) = [single.in_use for single in scene.reports.single()]
+    assert in_use == "in use by the bridge k6t in the Pod, as net1-nic"

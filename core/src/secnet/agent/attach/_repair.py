@@ -7,23 +7,27 @@ stays REPAIRING, and whoever comes next goes on from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from secnet.contract import (
     Busy,
     Call,
     Cancelled,
     ContractViolation,
+    Finding,
     Gone,
     MissingPrivilege,
     NotReady,
     SecnetError,
     Timeout,
     Unavailable,
+    Unsupported,
 )
 
-from ..model.record import Phase, Record
+from ..model.record import Origin, Phase, Record
 from ._steps import Steps, require_settled
 
-__all__ = ["repair"]
+__all__ = ["repair", "repairable"]
 
 _IN_PLACE_SECONDS = 0.3
 _DETACH_HELPS_NOTHING = (
@@ -42,38 +46,53 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     """Repair what the record names, and return it ATTACHED. The caller holds its locks.
 
     Findings that nothing repairs may stay. Raises NotReady, Unavailable or Timeout, with the interface as it was, while what
-    it stands on is missing; VerifyFailed when a new attach did not help.
+    it stands on is missing; VerifyFailed when a new attach did not help; Unsupported for a lost interface of a CNI caller.
     """
-    record = steps.write(record.replace(phase=Phase.REPAIRING), "journal.repair", call)
     in_use = steps.check(record, call).in_use
-    repaired = _in_place(steps, record, call, in_use=in_use)
+    stands = bool(in_use) or steps.has_interface(record)
+    if record.origin is Origin.CNI and not stands:
+        raise Unsupported(
+            f"the interface {record.key.ifname} is gone from the Pod, and its caller's other plugins worked on it once only",
+            hint="delete the Pod: the next one is attached as it should be",
+            subject=f"interface {record.key.ifname}",
+        )
+    record = steps.write(record.replace(phase=Phase.REPAIRING), "journal.repair", call)
+    # What has the Pod's side beside us would be cut off, or lose what it changed there.
+    shared = bool(in_use) or record.origin is Origin.CNI
+    repaired = _in_place(steps, record, call, shared=shared, stands=stands)
     if repaired is None:
         call.log.info("the interface is detached and attached again, with the same addresses")
         steps.take_away(record, call)
         repaired = steps.make(record, call)
-        require_settled((f for f in steps.settle(repaired, call, steps.verify_seconds) if f.repairable), record)
+        require_settled(repairable(record, steps.settle(repaired, call, steps.verify_seconds)), record)
     return steps.write(repaired.replace(phase=Phase.ATTACHED), "journal.attached", call)
 
 
-def _in_place(steps: Steps, record: Record, call: Call, *, in_use: str) -> Record | None:
-    """None if it needs a detach. in_use: what uses the interface in the Pod; it is never detached then, as that would cut the
-    user off.
-    """
+def repairable(record: Record, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those of the findings that a repair of this attachment acts upon: of a CNI caller's, the host's side alone."""
+    ours = record.origin is not Origin.CNI
+    return tuple(
+        finding for finding in findings if finding.repairable and not finding.advisory and (ours or not finding.in_pod)
+    )
+
+
+def _in_place(steps: Steps, record: Record, call: Call, *, shared: bool, stands: bool) -> Record | None:
+    """None if it needs a detach. shared: the Pod's side is not ours alone, and it is never detached. stands: it is in the Pod."""
     repaired = record
     try:
-        if in_use or record.common.disable_check:
+        if stands and (shared or record.common.disable_check):
             steps.attach(record, call)
         else:
             repaired = steps.make(record, call)
-        left = [f for f in steps.settle(repaired, call, _IN_PLACE_SECONDS) if f.repairable]
+        left = repairable(record, steps.settle(repaired, call, _IN_PLACE_SECONDS))
         if not left:
             return repaired
-        if in_use:
+        if shared:
             require_settled(left, record)
     except _DETACH_HELPS_NOTHING:
         raise
     except SecnetError as exc:
-        if in_use:
+        if shared:
             raise
         call.log.info("the interface cannot be repaired in place: %s", exc)
     return None

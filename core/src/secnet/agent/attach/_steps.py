@@ -21,7 +21,7 @@ from secnet.contract import (
     SecnetError,
     VerifyFailed,
 )
-from secnet.linux.rtnl import reading_together
+from secnet.linux.rtnl import pod_rtnl, reading_together
 
 from ..base.backoff import Backoff
 from ..base.metrics import Metrics
@@ -111,6 +111,13 @@ class Steps:
         """The driver's part, then layer 3. Returns the record with the result; what layer 3 replaces is recorded first."""
         record = record.replace(result=self.attach(record, call))
         return self._layer3(record, call)
+
+    def has_interface(self, record: Record) -> bool:
+        """Whether the Pod has a link of the interface's name; True for an attachment without a link. May raise Gone."""
+        if record.result is not None and not record.result.netdev:
+            return True
+        with pod_rtnl(record.attachment.request.netns) as (_, pod):
+            return pod.link(record.key.ifname) is not None
 
     def _layer3(self, record: Record, call: Call) -> Record:
         result = record.result

@@ -13,14 +13,14 @@ from ..base.metrics import Metrics
 from ..model.record import Record
 from ..model.work import Work
 from ..state.journal import Journal
-from ._repair import repair
+from ._repair import repair, repairable
 from ._steps import Steps
 from .admission import Admission, Clearance
 from .layer3 import Layer3
 from .leases import Leases
 from .plugin_calls import Plugins
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "repairable"]
 
 
 class Pipeline:

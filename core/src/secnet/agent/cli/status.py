@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import AttachmentId, ComponentState, ErrorInfo, PodRef, to_json
+from secnet.contract import AttachmentId, ComponentState, PodRef, to_json
 
 from ..model.record import Record
-from ..model.report import NetworkReport, PodReport, network_report
+from ..model.report import NetworkReport, PodReport, SingleReport, network_report
 from ..plugins.registry import Registry
 from ..state.journal import Journal
 from ..state.reports import Reports
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     registry, settings = load_all(arguments)
     reports = Reports(settings.run_dir)
     records = Journal.peek(settings.run_dir / "journal")
-    pods = _with_unreported(reports.pods(), records, {single.key: single.error for single in reports.single()})
+    pods = _with_unreported(reports.pods(), records, {single.key: single for single in reports.single()})
     node = reports.node()
     problems = reports.problems()
     bad = any(not pod.attached for pod in pods) or any(state.error or not state.report.ready for state in node)
@@ -110,7 +110,7 @@ def _notes(pods: tuple[PodReport, ...]) -> Iterator[str]:
 
 
 def _with_unreported(
-    pods: tuple[PodReport, ...], records: Iterable[Record], found: Mapping[AttachmentId, ErrorInfo]
+    pods: tuple[PodReport, ...], records: Iterable[Record], found: Mapping[AttachmentId, SingleReport]
 ) -> tuple[PodReport, ...]:
     """Add what the journal holds and no report shows: the agent died between the two, or a caller of the CNI plugin made it.
 
@@ -118,11 +118,15 @@ def _with_unreported(
     """
     shown = {(pod.pod.uid, network.interface) for pod in pods for network in pod.networks}
     extra = [
-        PodReport(pod=record.pod or _unknown_pod(record), networks=(network_report(record, found.get(record.key)),))
+        PodReport(pod=record.pod or _unknown_pod(record), networks=(_unreported(record, found.get(record.key)),))
         for record in records
         if record.pod is None or (record.pod.uid, record.key.ifname) not in shown
     ]
     return tuple(sorted([*pods, *extra], key=lambda pod: (pod.pod.namespace, pod.pod.name)))
+
+
+def _unreported(record: Record, found: SingleReport | None) -> NetworkReport:
+    return network_report(record, found.error, in_use=found.in_use) if found is not None else network_report(record)
 
 
 def _unknown_pod(record: Record) -> PodRef:

@@ -133,7 +133,8 @@ class SingleReport:
     """What the last check found on an interface that a caller of the CNI plugin asked for."""
 
     key: AttachmentId
-    error: ErrorInfo
+    error: ErrorInfo | None = None
+    in_use: str = ""
 
 
 def network_report(

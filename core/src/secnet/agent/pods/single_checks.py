@@ -1,7 +1,8 @@
 """Checks of what callers of our CNI plugin made, network by network: CNI has them ask, and hardly any caller does.
 
-Drift is reported and left alone: the caller knows its interfaces by what ADD answered. Addresses that a pool has lost are
-listed again, as for every attachment.
+The host's side is repaired in place. Drift of the Pod's side is reported and left alone: the caller knows its interfaces by
+what ADD answered, and may have had other plugins work on them. Addresses that a pool has lost are listed again, as for every
+attachment.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class SingleChecks:
         self._journal = journal
         self._reports = reports
         self._hold = hold
-        self._found: dict[AttachmentId, ErrorInfo] = {}
+        self._found: dict[AttachmentId, SingleReport] = {}
 
     def check(self, records: Iterable[Record], beat: Callable[[], None] = lambda: None) -> None:
         """Check these, which are all that there are, and report what drifts. beat: called before each."""
@@ -56,7 +57,7 @@ class SingleChecks:
             self._check(record)
         for key in set(self._found) - keys:
             self._forget(key)
-        self._reports.write_single(SingleReport(key=key, error=error) for key, error in self._found.items())
+        self._reports.write_single(self._found.values())
 
     def _check(self, record: Record) -> None:
         call = self._worker.call(record)
@@ -71,12 +72,13 @@ class SingleChecks:
             call.log.debug("not checked this time: %s", exc)
             return
         self._found.pop(record.key, None)
-        if found is not None:
-            self._found[record.key] = found
+        in_use = self._worker.in_use(record.key)
+        if found is not None or in_use:
+            self._found[record.key] = SingleReport(key=record.key, error=found, in_use=in_use)
 
     def _drift(self, record: Record) -> ErrorInfo | None:
         try:
-            self._worker.check(self._asked.as_called(record))
+            self._worker.check(self._asked.as_called(record), repair=True)
         except SecnetError as exc:
             return exc.info
         found = self._worker.drift_of(record.key) or self._asked.note(record)

@@ -21,7 +21,7 @@ from secnet.contract import (
 
 from ..attach.drift import drift_error, in_words
 from ..attach.orphan_gc import OrphanGarbageCollector
-from ..attach.pipeline import Pipeline
+from ..attach.pipeline import Pipeline, repairable
 from ..attach.repair_backoff import RepairBackoff
 from ..base.intervals import IntervalLimiter
 from ..base.logs import attachment_log
@@ -131,11 +131,11 @@ class AttachmentWorker:
         with _logged("check", call, level=logging.DEBUG):  # the report shows it, each round would log it again
             report = self._pipeline.check(record, call)
             wait, failed = 0.0, None
-            if repair and (record.phase == Phase.REPAIRING or any(f.repairable for f in report.findings)):
+            if repair and (record.phase == Phase.REPAIRING or repairable(record, report.findings)):
                 report = self._look_again(record, report, call)
                 self._in_use[record.key] = report.in_use
                 unfinished = record.phase == Phase.REPAIRING
-                if unfinished or any(f.repairable for f in report.findings):
+                if unfinished or repairable(record, report.findings):
                     wait = self._backoff.wait(record.key, report.findings)
                     if not wait:
                         return self._repair(record, report.findings, call)
