@@ -171,7 +171,7 @@ def test_alternative_names_are_read_added_and_removed(wire: Wire) -> None:
     assert (link.name, link.altnames) == (HOST_END, ("first", "a-name-of-more-than-fifteen-characters"))
     wire.host.remove_altname(link.index, "first")
     assert wire.host.link("first") is None
-    with pytest.raises(Conflict, match=f"adding the alternative name {HOST_END} to the link {HOST_END}"):
+    with pytest.raises(Conflict, match=f"adding the alternative name {HOST_END} to {HOST_END}"):
         wire.host.add_altname(link.index, HOST_END)
 
 
