@@ -122,7 +122,7 @@ class VethPairs:
         with pod_rtnl(request.netns) as (_, pod), host_rtnl() as kernel:
             link, inside = self._find(kernel, attachment), pod.link(request.ifname)
         if inside is not None and not are_joined(link, inside):
-            raise ifname_taken(request)
+            raise ifname_taken(request, inside.name)
         return attachment
 
     def is_ours(self, link: Link, key: AttachmentId) -> bool:
