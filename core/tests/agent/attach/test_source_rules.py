@@ -141,3 +141,12 @@ def test_rules_of_others_may_do_the_same(pod: Pod, twin: tuple[Record, Record]) 
     assert codes(twin[1]) == []
     pod.ip("rule del pref 30000")
     assert codes(twin[1]) == []
+
+
+def test_a_rule_that_the_pod_puts_before_ours_is_its_choice(pod: Pod, twin: tuple[Record, Record]) -> None:
+    """Repairing it again and again would change nothing."""
+    pod.ip("route add 10.0.0.0/24 dev eth1 table 100")
+    pod.ip("rule add from 10.0.0.3 lookup 100 pref 5")
+    assert codes(twin[1]) == []
+    pod.ip("rule del pref 30000")
+    assert codes(twin[1]) == ["WrongSourceRoute"]

@@ -70,7 +70,7 @@ def remove_source_rules(pod: Rtnl, layer3: Mapping[str, Any], call: Call) -> Non
 def source_findings(pod: Rtnl, link: Link, record: Record, addresses: tuple[Address, ...]) -> Iterator[Finding]:
     """Addresses from which the Pod would answer a neighbour by another interface, whatever rules or routes say so.
 
-    addresses: all of the Pod.
+    Where ours stand and the Pod has rules that come before them, that is the Pod's choice. addresses: all of the Pod.
     """
     there = {ipaddress.ip_interface(item.cidr).ip for item in addresses if item.index == link.index}
     for own, other in _shared(addresses, link, record):
@@ -78,9 +78,17 @@ def source_findings(pod: Rtnl, link: Link, record: Record, addresses: tuple[Addr
             continue
         neighbour = _neighbour(own, other, addresses)
         by = pod.link_of_lookup(str(own.ip), neighbour) if neighbour else link.index
-        if by != link.index:
+        if by != link.index and not _stands(pod, link, own, record.layer3.get(_KEY)):
             how = f"leaves by {pod.link_name(by)} instead of {link.name}" if by else "is not sent at all"
             yield Finding(code="WrongSourceRoute", message=f"what is sent from {own.ip} {how}", in_pod=True)
+
+
+def _stands(pod: Rtnl, link: Link, own: _Interface, table: int | None) -> bool:
+    """Whether the rule and the route for an address are there."""
+    if table is None or _rule(own, table) not in pod.source_rules(own.version):
+        return False
+    routes = pod.routes(link.index, family=own.version, table=table)
+    return any(route.dst == str(own.network) for route in routes)
 
 
 def _own(record: Record) -> list[_Interface]:
