@@ -20,7 +20,7 @@ from secnet.agent.config.settings import Settings
 from secnet.agent.model.record import Record
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.state.journal import Journal
-from secnet.contract import Attachment, AttachmentId, AttachResult, Call, Finding, IPAMBackend, NetworkDriver
+from secnet.contract import AttachmentId, Call, Finding, IPAMBackend, NetworkDriver
 
 __all__ = ["ProbedJournal", "ProbedLayer3", "ProbedPlugins", "Probes"]
 
@@ -117,24 +117,22 @@ class ProbedLayer3(Layer3):
     def __init__(self, probes: Probes) -> None:
         self._probes = probes
 
-    def prior(self, attachment: Attachment, attachment_options: Mapping[str, Any]) -> dict[str, Any]:
+    def prior(self, record: Record) -> Mapping[str, Any]:
         """See `Layer3`."""
         with self._probes.span("layer3.prior"):
-            return super().prior(attachment, attachment_options)
+            return super().prior(record)
 
-    def apply(
-        self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
-    ) -> None:
+    def apply(self, record: Record, call: Call) -> None:
         """See `Layer3`."""
         with self._probes.span("layer3.apply"):
-            super().apply(attachment, result, attachment_options, call)
+            super().apply(record, call)
 
-    def check(self, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """See `Layer3`."""
         with self._probes.span("layer3.check"):
-            return super().check(attachment, attachment_options, call)
+            return super().check(record, call)
 
-    def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
+    def restore(self, record: Record, call: Call) -> None:
         """See `Layer3`."""
         with self._probes.span("layer3.restore"):
-            super().restore(attachment, layer3, call)
+            super().restore(record, call)

@@ -21,7 +21,7 @@ from secnet.agent.config.settings import node_schema
 from secnet.agent.plugins.plugin import LoadedPlugin
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.options import Option, options_of
-from secnet.contract import load_fragment, thaw
+from secnet.contract import DriverInfo, load_fragment, thaw
 
 DOCS = Path(__file__).resolve().parent
 OURS = ("secnet-vlan", "secnet-sriov", "secnet-ipam")
@@ -94,11 +94,13 @@ def configuration_page(registry: Registry) -> str:
 
 
 def summary(plugin: LoadedPlugin[Any]) -> str:
-    """What a plugin is, where it comes from and what it honours of the annotation."""
-    honours = ", ".join(f"`{name}`" for name in sorted(plugin.info.capabilities)) or "nothing"
-    kind = "the annotation's optional requests it honours"
-    text = sentence(plugin.info.summary)
-    return f"{text[0].upper()}{text[1:]} From the distribution `{plugin.distribution}`. Of {kind}: {honours}."
+    """What a plugin is, where it comes from and what it honours of the annotation, and the NAD's mtu."""
+    honours = ", ".join(f"`{name}`" for name in sorted(plugin.info.capabilities - {"mtu"})) or "nothing"
+    text = f"{sentence(plugin.info.summary)} From the distribution `{plugin.distribution}`. "
+    text += f"Of the annotation's optional requests it honours: {honours}."
+    if isinstance(plugin.info, DriverInfo):
+        text += f" It {'honours' if 'mtu' in plugin.info.capabilities else 'refuses'} the NAD's `mtu`."
+    return text[0].upper() + text[1:]
 
 
 def example(config: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ipam_testing.pools import entry, pool
+from ipam_testing.pools import HOST, entry, pool
 from secnet.contract import InvalidConfig
 from secnet_ipam import AntreaBackend, validate_pool
 from secnet_ipam.pool import read_pool
@@ -135,3 +135,21 @@ def test_pools_of_one_vlan_that_overlap_are_found_and_other_kinds_are_left_alone
 
 def test_several_documents_of_one_pool_do_not_overlap_with_themselves() -> None:
     assert names([GOOD, GOOD]) == []
+
+
+def test_what_leases_look_like() -> None:
+    """The pools that the network lists and that are there; what is not there or wrong says nothing."""
+    backend = AntreaBackend(HOST)
+    objects = [
+        pool("a", "10.0.0.128/25", "10.0.0.1", 24),
+        pool("b", "10.9.0.0/24", "10.9.0.1", 24),
+        with_info(vlan=5000),
+    ]
+    config = {
+        "ippools": ["a", "p", "none"],
+        "addresses": [{"address": "fd00::5/64"}],
+        "routes": [{"dst": "10.7.0.0/16"}],
+    }
+    outline = backend.outline(config, objects)
+    assert outline.subnets == ("10.0.0.0/24", "fd00::/64")
+    assert [route.dst for route in outline.routes] == ["10.7.0.0/16"]

@@ -40,3 +40,9 @@ def test_it_needs_nothing_and_records_nothing() -> None:
     assert STATIC.inventory(call()) == ()
     assert not STATIC.describe().allocates
     assert STATIC.describe().kinds == ()
+
+
+def test_what_leases_look_like() -> None:
+    outline = STATIC.outline(OWN, [])
+    assert (outline.subnets, [route.dst for route in outline.routes]) == (("10.0.0.0/24",), ["192.168.0.0/16"])
+    assert STATIC.outline({}, []).subnets == ()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,8 @@ import pytest
 import yaml
 from secnet_testing.bridge_binding import CURRENT, BridgeBinding
 from secnet_testing.cluster_node import compiled_plugin, pool
-from secnet_testing.netns import Namespace, run_in
+from secnet_testing.cni_caller import Caller
+from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node, NodeFactory
 from secnet_testing.objects import as_manifest
 from secnet_testing.slot_driver import slot_program, slots
@@ -20,52 +18,6 @@ from secnet_testing.slot_driver import slot_program, slots
 pytestmark = pytest.mark.ovs
 
 VM_IFNAME = "pod37a8eec1ce1"  # as KubeVirt names them
-CONF: dict[str, Any] = {
-    "cniVersion": "1.1.0",
-    "name": "blue",
-    "type": "secnet",
-    "networkType": "vlan",
-    "vlan": 100,
-    "ipam": {"type": "antrea", "ippools": ["blue"]},
-}
-
-
-class Caller:
-    """Calls the plugin by environment and standard input."""
-
-    def __init__(self, node: Node, program: Path) -> None:
-        self.node = node
-        self._program = program
-
-    def __call__(self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any) -> Any:
-        """The answer; for a failure its error object."""
-        process = self.begin(command, netns, ifname=ifname, **conf)
-        stdout, stderr = process.communicate(timeout=60)
-        answer = json.loads(stdout) if stdout.strip() else {}
-        assert (process.returncode != 0) == ("code" in answer), (stdout, stderr)
-        return answer
-
-    def begin(
-        self, command: str, netns: Namespace | None, *, ifname: str = "net1", **conf: Any
-    ) -> subprocess.Popen[str]:
-        """The plugin at work."""
-        environment = {
-            "CNI_COMMAND": command,
-            "CNI_CONTAINERID": "c0ffee",
-            "CNI_IFNAME": ifname,
-            "CNI_PATH": str(self._program.parent),
-            "CNI_NETNS": "" if netns is None else netns.path,
-            "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a;K8S_POD_UID=u1",
-        }
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            [str(self._program)], env={**os.environ, **environment}, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps({key: value for key, value in (CONF | conf).items() if value is not None}))
-        process.stdin.close()
-        process.stdin = None  # communicate() would write to it
-        return process
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from secnet.agent.model.selection import Selection
 from secnet.agent.networks.annotation import parse_networks
 from secnet.contract import Attachment, AttachRequest, AttachResult, from_json, to_json
 from secnet.linux.names import host_ifname
@@ -56,6 +57,7 @@ def test_the_trace_hangs_together(trace: dict[str, Any]) -> None:
     attachment = from_json(Attachment, {"request": trace["AttachRequest"], **trace["plan"], **trace["bound"]})
     result = from_json(AttachResult, trace["AttachResult"])
     (selection,) = parse_networks(json.dumps(trace["annotation"]), "default")
+    assert isinstance(selection, Selection)
     assert (selection.network, selection.mac) == (request.network, request.mac)
     assert attachment.names["host"] == host_ifname(request.key) == result.host_interfaces[0].name
     assert attachment.lease is not None

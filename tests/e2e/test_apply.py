@@ -41,7 +41,7 @@ def test_only_permanent_errors_end_it_at_once(bare: Node, tmp_path: Path) -> Non
         POOL,
         nad("bad", vlan=5000),
         pod("web", bare.pod("web").path, "net,bad"),
-        pod("odd", "/x", "[null]"),
+        pod("odd", bare.pod("odd").path, "[null]"),
     )
     # Far more than the attachment takes, far less than what it was told to wait.
     done = bare.cli("apply", folder, "--timeout", "600", timeout=60)
@@ -49,7 +49,7 @@ def test_only_permanent_errors_end_it_at_once(bare: Node, tmp_path: Path) -> Non
     assert "Pod default/web: eth1 on default/net: Attached 10.10.0.2/24 VLAN 10" in done.stdout
     assert "Pod default/web: eth2 on default/bad: Failed: Invalid" in done.stdout
     assert "$.vlan" in done.stdout
-    assert "Pod default/odd: InvalidAnnotation: " in done.stdout
+    assert "Pod default/odd: eth1 on default/$[0]: Failed: InvalidAnnotation: " in done.stdout
     assert "$[0]" in done.stdout
     assert addresses(bare.pod("web"), "eth1") == ["10.10.0.2/24"]
 

@@ -105,8 +105,15 @@ def test_what_is_right_of_a_pod_is_attached(world: World) -> None:
     assert network(world.status, "one-of-two", "eth2")["phase"] == "Failed"
 
 
-def test_a_refused_annotation_attaches_nothing_of_it(world: World) -> None:
-    refused = [case for case in CASES if case.reason == "InvalidAnnotation"]
+def test_one_bad_selection_keeps_no_other_network_from_being_attached(world: World) -> None:
+    assert network(world.status, "second-element", "eth1")["phase"] == "Attached"
+    assert network(world.status, "second-element", "eth2")["phase"] == "Failed"
+    assert addresses(world.node.pod("two-default-routes"), "eth1")
+
+
+def test_a_refused_selection_is_not_attached(world: World) -> None:
+    with_another = ("second-element", "two-default-routes")
+    refused = [case for case in CASES if case.reason == "InvalidAnnotation" and case.name not in with_another]
     assert len(refused) > 10
     assert [case.name for case in refused if any(link(world.node.pod(case.name), f"eth{n}") for n in (1, 2))] == []
 

@@ -76,19 +76,69 @@ def test_a_network_removed_from_the_front_does_not_shift_the_names(live: Node) -
     assert addresses(live.pod("web"), "eth2")
 
 
-def test_a_malformed_annotation_leaves_living_interfaces_alone(live: Node) -> None:
+BAD_EDITS = [
+    pytest.param('[{"name": "red"},', "$", id="no list"),
+    pytest.param([{"name": "red", "interfase": "eth9"}], "$[0].interfase", id="unknown key"),
+    pytest.param([{"name": "RED"}], "$[0].name", id="unreadable name"),
+    pytest.param([None], "$[0]", id="nothing to read"),
+    pytest.param([{"name": "red", "mac": "x"}], "$[0].mac", id="unreadable MAC"),
+]
+
+
+@pytest.mark.parametrize(("edited", "path"), BAD_EDITS)
+def test_what_cannot_be_read_leaves_living_interfaces_alone(live: Node, edited: Any, path: str) -> None:
     _start(live, web="red", db="red")
+    before = identity(live.pod("web"), "eth1")
     with traffic(live.pod("db"), _address(live, "web")) as flow:
-        _put(live, "web", [{"name": "red", "interfase": "eth9"}])
+        _put(live, "web", edited)
         wait_error(live, "web")
         flow.flows()
         assert flow.lost == 0
     error = errors_of(live.status(), "web")[0]
-    assert (error["reason"], error["path"]) == ("InvalidAnnotation", "$[0].interfase")
-    assert "'interface'" in error["hint"]
-    assert network(live.status(), "web", "eth1")["phase"] == "Attached"
+    assert (error["reason"], error["path"]) == ("InvalidAnnotation", path)
+    assert error["hint"]
+    (condition,) = live.store.get("Pod", "web")["status"]["conditions"]
+    assert condition["status"] == "True", "the interface is as it was"
+    assert [entry["name"] for entry in live.network_status("web")] == ["default", "default/red"]
     _put(live, "web", "red")
     live.wait_attached("web")
+    assert identity(live.pod("web"), "eth1") == before
+
+
+def test_one_bad_selection_fails_its_own_network_alone(live: Node) -> None:
+    _start(live, web="red,blue", db="blue")
+    before = identity(live.pod("web"), "eth2")
+    with traffic(live.pod("db"), _address(live, "web", "eth2")) as flow:
+        bad = [{"name": "blue", "ips": "x"}, {"name": "red", "interface": "eth5"}, {"name": "red", "mtu": 1400}]
+        _put(live, "web", [{"name": "red"}, *bad])
+        live.wait_until(lambda: addresses(live.pod("web"), "eth5"), "the network that is new and right")
+        wait_error(live, "web")
+        flow.flows()
+        assert flow.lost == 0
+    status = live.status()
+    assert [error["path"] for error in errors_of(status, "web")] == ["$[1].ips", "$[3].mtu"]
+    phases = [network(status, "web", ifname)["phase"] for ifname in ("eth1", "eth2", "eth5", "eth3")]
+    assert phases == ["Attached", "Degraded", "Attached", "Failed"]
+    assert "set mtu in the NetworkAttachmentDefinition" in errors_of(status, "web")[1]["hint"]
+    assert identity(live.pod("web"), "eth2") == before
+    (condition,) = live.store.get("Pod", "web")["status"]["conditions"]
+    assert (condition["status"], condition["reason"]) == ("False", "InvalidAnnotation")
+    assert "$[3].mtu" in condition["message"]
+    _put(live, "web", [{"name": "red"}, {"name": "blue"}, *bad[1:2], {"name": "red"}])
+    live.wait_attached("web")
+    assert identity(live.pod("web"), "eth2") == before
+    assert addresses(live.pod("web"), "eth3")
+
+
+def test_an_selection_that_names_no_network_takes_no_living_one_away(live: Node) -> None:
+    _start(live, web="red,blue", db="red")
+    before = [identity(live.pod("web"), ifname) for ifname in ("eth1", "eth2")]
+    _put(live, "web", [{"name": "RED"}, {"name": "blue", "interface": "eth7"}])
+    live.wait_until(lambda: addresses(live.pod("web"), "eth7"), "the network that is new and right")
+    assert [identity(live.pod("web"), ifname) for ifname in ("eth1", "eth2")] == before
+    _put(live, "web", [{"name": "red"}, {"name": "blue", "interface": "eth7"}])
+    live.wait_until(lambda: not link(live.pod("web"), "eth2"), "what the annotation asks for no longer goes now")
+    assert identity(live.pod("web"), "eth1") == before[0]
 
 
 def test_a_removed_pod_manifest_detaches(live: Node) -> None:

@@ -80,7 +80,7 @@ def test_the_page_of_a_driver_says_all_that_it_says_of_itself(venv: CleanVenv) -
         "distribution secnet-lanes 3.4",
         "state ready",
         "contract version 1",
-        "honours mac",
+        "honours mac of the annotation",
         "device one for each interface, from a device plugin",
         "VLANs no",
         "needs link kinds veth; programs ladder",

@@ -66,7 +66,7 @@ def test_what_is_no_address_is_refused(wire: Wire, cidr: str) -> None:
 
 
 def test_a_missing_link_is_not_ready(wire: Wire) -> None:
-    with pytest.raises(NotReady, match=r"adding the address 10.1.2.3/24 to the link with index 9999"):
+    with pytest.raises(NotReady, match=r"adding the address 10.1.2.3/24 to a link that is gone"):
         wire.pod.add_address(9999, "10.1.2.3/24")
 
 

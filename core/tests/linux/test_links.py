@@ -129,13 +129,11 @@ def test_the_device_below_a_macvlan_is_no_peer(wire: Wire) -> None:
 
 
 def test_a_refused_value_is_explained_by_the_kernel(wire: Wire) -> None:
-    with pytest.raises(
-        InvalidConfig, match=f"mtu 99999 of the link with index {wire.veth.index}: mtu greater than device"
-    ):
+    with pytest.raises(InvalidConfig, match=f"mtu 99999 of {HOST_END}: mtu greater than device"):
         wire.host.set_link(wire.veth.index, mtu=99999)
     with pytest.raises(InvalidConfig, match="cannot be the name of an interface"):
         wire.host.create_veth("a-name-that-is-too-long", "eth2", wire.fd)
-    with pytest.raises(NotReady, match="index 9999: No such device"):
+    with pytest.raises(NotReady, match=r"state up of a link that is gone .*No such device"):
         wire.host.set_link(9999, up=True)
 
 
@@ -165,6 +163,30 @@ def test_a_move_onto_a_taken_name_is_a_conflict(wire: Wire) -> None:
     assert wire.host.link("va") == link
 
 
+def test_alternative_names_are_read_added_and_removed(wire: Wire) -> None:
+    for name in ("first", "a-name-of-more-than-fifteen-characters"):
+        wire.host.add_altname(wire.veth.index, name)
+    link = wire.host.link("first")
+    assert link is not None
+    assert (link.name, link.altnames) == (HOST_END, ("first", "a-name-of-more-than-fifteen-characters"))
+    wire.host.remove_altname(link.index, "first")
+    assert wire.host.link("first") is None
+    with pytest.raises(Conflict, match=f"adding the alternative name {HOST_END} to the link {HOST_END}"):
+        wire.host.add_altname(link.index, HOST_END)
+
+
+@pytest.mark.parametrize(("altname", "says"), [("net1", "is the name that it is to have"), (POD_END, "is taken")])
+def test_a_move_of_a_link_with_an_altname_in_the_way_names_both(wire: Wire, altname: str, says: str) -> None:
+    run_in(None, ["ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"])
+    run_in(None, ["ip", "link", "property", "add", "dev", "va", "altname", altname])
+    link = wire.host.link("va")
+    assert link is not None
+    with pytest.raises(Conflict, match=f"the alternative name {altname} of the link va {says}") as caught:
+        wire.host.move_link(link.index, wire.fd, "net1")
+    assert "altname" in caught.value.hint
+    assert wire.host.link("va") == link, "nothing is changed"
+
+
 def test_deleting_takes_both_ends_and_may_be_repeated(wire: Wire) -> None:
     wire.host.delete_link(wire.veth.index)
     assert wire.host.link(HOST_END) is None
@@ -173,7 +195,7 @@ def test_deleting_takes_both_ends_and_may_be_repeated(wire: Wire) -> None:
 
 
 def test_deleting_what_cannot_be_deleted_is_an_error(wire: Wire) -> None:
-    with pytest.raises(Exception, match=r"removing the link with index 1: .*ENOTSUP"):
+    with pytest.raises(Exception, match=r"removing lo: .*ENOTSUP"):
         wire.host.delete_link(1)
 
 

@@ -190,6 +190,13 @@ def test_an_interface_of_the_pod_is_a_conflict_and_stays(
     assert diff(before, lab.picture()) == []
 
 
+def test_an_alternative_name_of_another_link_is_taken_too_and_names_it(lab: Lab) -> None:
+    plan = lab.plan()
+    in_pod(lab, "link property add dev lo altname eth1")
+    with pytest.raises(Conflict, match="eth1 is an alternative name of the Pod's interface lo"):
+        lab.make(plan)
+
+
 def test_a_renamed_link_is_left_to_the_pod_gets_no_twin_and_is_removed(lab: Lab) -> None:
     before, plan = lab.picture(), lab.plan()
     made = lab.make(plan)
@@ -234,7 +241,7 @@ def test_another_master_is_found(lab: Lab) -> None:
     lab.make(plan)
     other = dataclasses.replace(plan, state={"master_index": plan.state["master_index"] + 1})
     assert ("WrongMaster", True) in lab.codes(other)
-    with pytest.raises(VerifyFailed, match="a master with the index"):
+    with pytest.raises(VerifyFailed, match="sits on another link than the up0"):
         lab.make(other)
 
 

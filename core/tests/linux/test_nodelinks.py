@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.contract import Call, Cancelled, HostContext, Timeout
+from secnet.contract import Attachment, Call, Cancelled, HostContext, Timeout
 from secnet.linux import sysctl
 from secnet.linux.names import LINK_GROUP
 from secnet.linux.nodelinks import NodeLinks
@@ -15,6 +15,7 @@ from secnet.linux.rtnl import host_rtnl
 from secnet_conformance.needs import requires_link_kind
 from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_conformance.steps import At, Fault, Recorder, StepPoint, fail, points_around
+from secnet_testing.contract_objects import request
 from secnet_testing.netns import Namespace, run_in
 
 pytestmark = pytest.mark.kernel
@@ -105,13 +106,22 @@ def test_what_is_configured_no_longer_goes_once_it_is_free(bridges: NodeLinks) -
         bridges.ensure(name, Call())
     ip("link add port0 master br-old type veth peer name port1")
     (finding,) = bridges.retire(["br-new"], Call())
-    assert (finding.code, "br-old" in finding.message) == ("LinkInUse", True)
+    assert (finding.code, finding.advisory, "br-old" in finding.message) == ("LinkInUse", True, True)
     ip("link del port0")
     steps = Recorder()
     assert bridges.retire(["br-new"], Call(observers=(steps,))) == ()
     assert steps.names == ["bridge.delete"]
     with host_rtnl() as kernel:
         assert [link.name for link in kernel.links() if link.kind == "bridge"] == ["br-new"]
+
+
+def test_a_link_that_an_attachment_names_stays_without_ports(bridges: NodeLinks) -> None:
+    """Its port may be missing just now, and be made again."""
+    bridges.ensure("br-old", Call())
+    living = Attachment(request=request(), names={"host": "br0123", "bridge": "br-old"})
+    (finding,) = bridges.retire((), Call(attachments=(living,)))
+    assert (finding.code, finding.advisory) == ("LinkInUse", True)
+    assert bridges.retire((), Call()) == ()
 
 
 def test_no_link_is_created_for_a_call_that_has_ended(bridges: NodeLinks) -> None:

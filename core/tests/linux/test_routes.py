@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
-from secnet.contract import Conflict, InvalidConfig, from_json, to_json
+from secnet.contract import Conflict, InvalidConfig
 from secnet.linux.rtnl import KernelRoute
 from secnet_testing.netns import run_in
 
@@ -98,7 +96,7 @@ def test_a_route_of_the_same_link_is_replaced(net: Wire, dst: str, old: str, new
 @pytest.mark.parametrize(("dst", "gw"), [("0.0.0.0/0", "10.1.0.1"), ("::/0", "fd01::1")])
 def test_a_route_of_another_link_is_never_taken(net: Wire, dst: str, gw: str) -> None:
     before = net.pod.default_routes()
-    with pytest.raises(Conflict, match=f"index {eth0(net)} has a route to it already"):
+    with pytest.raises(Conflict, match=r"to eth1: eth0 has the route default via .* already"):
         net.pod.add_route(net.inner, dst, gw=gw)
     assert net.pod.default_routes() == before
     net.pod.add_route(net.inner, dst, gw=gw, priority=2000)  # beside it there is room
@@ -112,18 +110,29 @@ def test_default_routes_by_family(net: Wire) -> None:
     assert set(net.pod.default_routes()) == {four, six}
 
 
-def test_a_route_removed_is_put_back_from_its_record(net: Wire) -> None:
-    """What the layer-3 step does with eth0's default route, through the JSON of the journal."""
-    before = net.pod.default_routes()
-    records = [to_json(route) for route in before]
-    for route in before:
-        net.pod.delete_route(route.index, route.dst, gw=route.gw, priority=route.priority, table=route.table)
-    assert net.pod.default_routes() == ()
-    for record in records:
-        fields = asdict(from_json(KernelRoute, record))
-        del fields["family"], fields["multipath"]
-        net.pod.add_route(**fields)
-    assert net.pod.default_routes() == before
+@pytest.mark.parametrize("dst", ["10.1.0.0/24", "fd01::/64"])
+def test_the_route_that_the_kernel_made_for_an_address_is_never_replaced(net: Wire, dst: str) -> None:
+    before = net.pod.routes(net.inner)
+    priority = only(net, dst).priority
+    with pytest.raises(Conflict, match=f"eth1 has the route {dst}.* already"):
+        net.pod.add_route(net.inner, dst, gw="fd01::1" if ":" in dst else "10.1.0.1", priority=priority)
+    assert net.pod.routes(net.inner) == before
+
+
+def test_a_route_that_rejects_is_in_the_way(net: Wire) -> None:
+    run_in(net.pod_ns, ["ip", "route", "add", "blackhole", "10.9.0.0/16"])
+    with pytest.raises(Conflict, match=r"a route that rejects 10.9.0.0/16 stands there"):
+        net.pod.add_route(net.inner, "10.9.0.0/16", gw="10.1.0.1")
+
+
+def test_by_which_link_a_packet_would_leave(net: Wire) -> None:
+    assert net.pod.link_of_lookup("10.1.0.5", "10.1.0.9") == net.inner
+    assert net.pod.link_of_lookup("10.1.0.5", "192.0.2.1") == eth0(net)
+    assert net.pod.link_of_lookup("fd01::5", "fd01::9") == net.inner
+    run_in(net.pod_ns, ["ip", "route", "del", "default"])
+    run_in(net.pod_ns, ["ip", "route", "add", "blackhole", "198.51.100.0/24"])
+    assert net.pod.link_of_lookup("10.1.0.5", "192.0.2.1") == 0
+    assert net.pod.link_of_lookup("10.1.0.5", "198.51.100.1") == 0
 
 
 def test_a_route_with_two_next_hops_is_distinguished(net: Wire) -> None:

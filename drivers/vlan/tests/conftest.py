@@ -46,7 +46,7 @@ class Lab:
         """A driver whose bridges are made."""
         made = self.driver(*bridges, **rest)
         report = made.reconcile_node(made.host.config, self.call())
-        assert report.ready, report.findings
+        assert report.settled, report.findings
         return made
 
     def call(self, **rest: Any) -> Call:

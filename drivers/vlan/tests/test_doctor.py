@@ -1,4 +1,4 @@
-"""What `secnet doctor` learns from the driver about the datapath."""
+"""What `secnet doctor` learns from the driver about the datapath and the uplinks."""
 
 from __future__ import annotations
 
@@ -54,3 +54,19 @@ def test_a_switch_that_is_away_leaves_the_module(tmp_path: Path, datapath: str, 
 
 def test_without_bridges_no_datapath_is_needed(tmp_path: Path) -> None:
     assert results(tmp_path, NOWHERE, datapathType="netdev") == ()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "uplinks", "said"),
+    [("VMware, Inc.", ["ens192"], True), ("VMware, Inc.", [], False), ("Dell Inc.", ["ens192"], False)],
+)
+def test_a_virtual_machine_whose_network_may_drop_frames(
+    tmp_path: Path, vendor: str, uplinks: list[str], said: bool
+) -> None:
+    """sysfs of our own, because a test cannot change what the firmware of its machine says."""
+    (tmp_path / "class/dmi/id").mkdir(parents=True)
+    (tmp_path / "class/dmi/id/sys_vendor").write_text(f"{vendor}\n")
+    (tmp_path / "module/openvswitch").mkdir(parents=True)
+    found = results(tmp_path, NOWHERE, ovsBridges=[{"bridgeName": "br-a", "physicalInterfaces": uplinks}])
+    assert [result.level for result in found] == [DoctorLevel.WARN] * said
+    assert all("VMware" in r.finding and "ens192" in r.finding and "dropped-frames.md" in r.remedy for r in found)

@@ -63,7 +63,7 @@ def test_bridges_and_uplinks_are_made_and_a_second_round_changes_nothing(lab: La
     wire(lab, "up0", "up1", "up2")
     wanted = [bridge("br-a", "up0", "up1", enableMulticastSnooping=True), bridge("br-b", "up2"), bridge("br-c")]
     report = reconcile(lab, *wanted)
-    assert report.ready
+    assert report.settled
     rows = lab.switch.rows()
     assert {name: row["ports"] for name, row in rows["Bridge"].items()} == {
         "br-a": ["br-a", "up0", "up1"],
@@ -75,7 +75,7 @@ def test_bridges_and_uplinks_are_made_and_a_second_round_changes_nothing(lab: La
     assert (rows["Port"]["br-a"]["tag"], rows["Port"]["br-a"]["vlan_mode"]) == (0, "access")
     assert rows["Port"]["up0"]["external_ids"]["secnet-role"] == "uplink"
     before = lab.snapshot()
-    assert reconcile(lab, *wanted).ready
+    assert reconcile(lab, *wanted).settled
     assert diff(before, lab.snapshot()) == []
 
 
@@ -86,7 +86,7 @@ def test_what_was_altered_is_put_right(lab: Lab) -> None:
     lab.switch.vsctl("set", "bridge", BRIDGE, "mcast_snooping_enable=true")
     lab.switch.vsctl("clear", "port", BRIDGE, "tag")
     lab.switch.vsctl("set", "port", "up0", "tag=5")
-    assert reconcile(lab, bridge(BRIDGE, "up0")).ready
+    assert reconcile(lab, bridge(BRIDGE, "up0")).settled
     assert lab.switch.rows() == right
 
 
@@ -98,7 +98,7 @@ def test_a_missing_uplink_is_a_finding_until_it_comes(lab: Lab) -> None:
     assert "up0 does not exist" in report.findings[0].message
     assert lab.switch.rows()["Bridge"][BRIDGE]["ports"] == [BRIDGE, "up1"]
     wire(lab, "up0")
-    assert reconcile(lab, wanted).ready
+    assert reconcile(lab, wanted).settled
     assert lab.switch.rows()["Bridge"][BRIDGE]["ports"] == [BRIDGE, "up0", "up1"]
 
 
@@ -107,8 +107,8 @@ def test_an_uplink_that_was_down_is_brought_up_and_restored_down(lab: Lab) -> No
     before = lab.snapshot()
     reconcile(lab, bridge(BRIDGE, "up0"))
     assert is_up("up0")
-    assert reconcile(lab, bridge(BRIDGE, "up0")).ready
-    assert reconcile(lab).ready
+    assert reconcile(lab, bridge(BRIDGE, "up0")).settled
+    assert reconcile(lab).settled
     until_equal(lab, before)
 
 
@@ -120,16 +120,16 @@ def test_an_uplink_restored_down_stays_down_behind_a_slow_vswitchd(lab: Lab) -> 
     lab.switch.pause_switch()
     assert "Busy" in codes(reconcile(lab))
     lab.switch.resume_switch()
-    assert reconcile(lab).ready
+    assert reconcile(lab).settled
     until_equal(lab, before)
 
 
 def test_an_uplink_moves_and_goes_with_the_configuration(lab: Lab) -> None:
     wire(lab, "up0", "up1")
     reconcile(lab, bridge("br-a", "up0", "up1"), bridge("br-b"))
-    assert reconcile(lab, bridge("br-a", "up0"), bridge("br-b", "up1")).ready
+    assert reconcile(lab, bridge("br-a", "up0"), bridge("br-b", "up1")).settled
     assert lab.switch.rows()["Bridge"]["br-b"]["ports"] == ["br-b", "up1"]
-    assert reconcile(lab, bridge("br-a", "up0"), bridge("br-b")).ready
+    assert reconcile(lab, bridge("br-a", "up0"), bridge("br-b")).settled
     assert lab.switch.rows()["Bridge"]["br-b"]["ports"] == ["br-b"]
     assert is_up("up1")
 
@@ -147,7 +147,7 @@ def test_a_bridge_drains_before_it_goes(lab: Lab) -> None:
     with pytest.raises(InvalidConfig):
         lab.driver(bridge("br-new")).plan(lab.request(pod, "eth2", options={"bridge": "br-old"}), lab.call())
     driver.detach(attachment, lab.call())
-    assert reconcile(lab, bridge("br-new")).ready
+    assert reconcile(lab, bridge("br-new")).settled
     assert set(lab.switch.rows()["Bridge"]) == {"br-new"}
 
 
@@ -159,7 +159,7 @@ def test_a_foreign_bridge_is_used_and_left_as_it_was(lab: Lab) -> None:
     wanted = bridge(BRIDGE, "theirs", "up0")
     driver = lab.driver(wanted)
     report = driver.reconcile_node({"ovsBridges": [wanted], "datapathType": "netdev"}, lab.call())
-    assert report.ready
+    assert report.settled
     assert report.details["adopted"] == (BRIDGE,)
     assert lab.switch.rows()["Bridge"][BRIDGE]["external_ids"] == {"a": "b"}
     assert OWNER_ID not in lab.switch.rows()["Port"]["theirs"]["external_ids"]
@@ -250,3 +250,37 @@ def test_a_node_without_bridges_is_not_ready(lab: Lab) -> None:
     assert "ovsBridges" in driver.probe().message
     with pytest.raises(NotReady, match="no bridge"):
         driver.plan(lab.request(lab.new_netns()), lab.call())
+
+
+def test_a_bridge_none_of_whose_uplinks_exists_takes_no_new_pods(lab: Lab) -> None:
+    """Those that are on it stay as they are; so it is when the uplinks die."""
+    wire(lab, "up0", "up1")
+    wanted = bridge(BRIDGE, "up0", "up1")
+    driver = lab.ready_driver(wanted)
+    attachment = lab.attach(driver, lab.new_netns(), 100)
+    run_in(lab.node, ["ip", "link", "del", "up0"])
+    report = reconcile(lab, wanted)
+    assert (codes(report), report.ready) == (["NotReady"], True), "one of several is only reported"
+    lab.attach(driver, lab.new_netns(), 100)
+    run_in(lab.node, ["ip", "link", "del", "up1"])
+    report = reconcile(lab, wanted)
+    assert (codes(report), report.ready) == (["NotReady", "NotReady"], False)
+    with pytest.raises(NotReady, match=f"{BRIDGE}: none of its uplinks exists on this node: up0, up1"):
+        driver.plan(lab.request(lab.new_netns()), lab.call())
+    assert driver.check(attachment, lab.call()).clean
+    wire(lab, "up1")
+    report = reconcile(lab, wanted)
+    assert (codes(report), report.ready) == (["NotReady"], True)
+    lab.attach(driver, lab.new_netns(), 100)
+
+
+def test_an_uplink_that_exists_and_is_in_no_bridge_yet_is_waited_for(lab: Lab) -> None:
+    wire(lab, "up0")
+    run_in(lab.node, ["ip", "addr", "add", "192.0.2.1/24", "dev", "up0"])
+    driver = lab.driver(bridge(BRIDGE, "up0"))
+    assert not driver.reconcile_node(driver.host.config, lab.call()).ready
+    with pytest.raises(NotReady, match="none of its uplinks is in it: up0"):
+        driver.plan(lab.request(lab.new_netns()), lab.call())
+    run_in(lab.node, ["ip", "addr", "flush", "dev", "up0"])
+    assert driver.reconcile_node(driver.host.config, lab.call()).settled
+    lab.attach(driver, lab.new_netns())

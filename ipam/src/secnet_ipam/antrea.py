@@ -15,6 +15,7 @@ from secnet.contract import (
     IPAMBackend,
     IpamLease,
     IpamRequest,
+    LeaseOutline,
     NotReady,
     ObjectFinding,
     ObjectNotFound,
@@ -25,15 +26,15 @@ from secnet.contract import (
 )
 
 from .allocation import Allocation
-from .config import IpamConfig, read_config
+from .config import IpamConfig, outline, read_config
 from .entries import owned_by, raw_entries
 from .fragments import antrea_fragment
 from .leases import check_lease, rebuild_leases
-from .pool import IP_POOL
+from .pool import IP_POOL, pool_name, read_spec
 from .store import PoolStore
 from .subjects import blaming, network_subject
 from .usage import usage_of
-from .validation import validate_pools
+from .validation import is_pool, validate_pools
 
 __all__ = ["AntreaBackend"]
 
@@ -73,6 +74,14 @@ class AntreaBackend(IPAMBackend):
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
         """What is wrong with the IPPools among `objects`, overlaps between them included."""
         return validate_pools(objects)
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """The subnets of the pools that are among the objects, those of the addresses listed, and the routes."""
+        read = _read(config)
+        pools = (
+            read_spec(obj, lambda finding: None) for obj in objects if is_pool(obj) and pool_name(obj) in read.ippools
+        )
+        return outline(read, [pool.subnet_text for pool in pools if pool is not None])
 
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
         """Give one address of each pool. See docs/ipam.md for what happens when pools are full, overlap or go away."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from secnet.contract import Dns, InvalidConfig, LeaseAddress, Route, freeze, from_json
+from secnet.contract import Dns, InvalidConfig, LeaseAddress, LeaseOutline, Route, freeze, from_json
 
 from .text import BITS, format_address, read_address, read_prefix
 
-__all__ = ["IpamConfig", "StaticAddress", "read_config", "read_host"]
+__all__ = ["IpamConfig", "StaticAddress", "outline", "read_config", "read_host"]
 
 T = TypeVar("T")
 
@@ -53,6 +54,12 @@ def read_config(config: Mapping[str, Any]) -> IpamConfig:
         routes=_read_routes(config.get("routes", ())),
         dns=_read_dns(config.get("dns", {})),
     )
+
+
+def outline(config: IpamConfig, subnets: Iterable[str]) -> LeaseOutline:
+    """What leases look like: with addresses of these subnets, beside those that the section lists."""
+    listed = [str(ipaddress.ip_interface(address.lease.address).network) for address in config.addresses]
+    return LeaseOutline(subnets=tuple(dict.fromkeys((*subnets, *listed))), routes=config.routes)
 
 
 def read_host(text: Any) -> tuple[int, int, int]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from secnet.contract import BackendInfo, Call, InvalidConfig, IPAMBackend, IpamLease, IpamRequest, ProbeReport
+from secnet.contract import (
+    BackendInfo,
+    Call,
+    InvalidConfig,
+    IPAMBackend,
+    IpamLease,
+    IpamRequest,
+    LeaseOutline,
+    ProbeReport,
+)
 
-from .config import read_config
+from .config import outline, read_config
 from .fragments import static_fragment
 from .requested import read_full
 from .subjects import blaming, network_subject, owner_subject
@@ -41,6 +50,10 @@ class StaticBackend(IPAMBackend):
     def validate(self, config: Mapping[str, Any]) -> None:
         """Refuse what are no addresses. None at all is allowed: each Pod may name its own."""
         read_config(config)
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """The subnets of the network's addresses, and its routes."""
+        return outline(read_config(config), ())
 
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
         """The Pod's own addresses, else the network's. Raises InvalidConfig when there are none."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.linux import sysctl
+from secnet.linux.rtnl import SourceRule
 from secnet_conformance.needs import requires_link_kind
 from secnet_conformance.snapshot import HostSnapshot, diff
 from secnet_testing.netns import NetnsFactory, ping, run_in
@@ -52,6 +53,11 @@ CHANGES: list[tuple[str, Callable[[Wire], object], str]] = [
         "IPv6 route",
         lambda w: w.pod.add_route(1, "fd09::/32", mtu=1300),
         "+ namespaces > pod > routes: dst=fd09::/32, dev=lo, priority=1024, table=254, scope=0, protocol=4, mtu=1300",
+    ),
+    (
+        "rule",
+        lambda w: w.pod.add_source_rule(SourceRule(source="10.1.0.5/32", table=100, priority=7)),
+        "+ namespaces > pod > rules: from=10.1.0.5/32, table=100, priority=7",
     ),
     (
         "sysctl of a link",

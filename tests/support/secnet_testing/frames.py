@@ -65,6 +65,18 @@ class Frame:
         return self._icmpv6 == 133
 
     @property
+    def is_router_advertisement(self) -> bool:
+        """An IPv6 router advertisement (RFC 4861, type 134)."""
+        return self._icmpv6 == 134
+
+    @property
+    def is_echo_reply(self) -> bool:
+        """The answer to a ping, by IPv4 without options or by IPv6."""
+        if self.ethertype == IPV4:
+            return len(self.payload) > 20 and (self.payload[9], self.payload[20]) == (1, 0)
+        return self._icmpv6 == 129
+
+    @property
     def _icmpv6(self) -> int | None:
         """The type of an ICMPv6 message that follows the IPv6 header directly."""
         is_icmp = self.ethertype == IPV6 and len(self.payload) > 40 and self.payload[6] == 58

@@ -90,9 +90,23 @@ def _one(**keys: Any) -> list[dict[str, Any]]:
     return [{"name": "good", **{key.replace("_", "-"): value for key, value in keys.items()}}]
 
 
+def _chained(name: str) -> dict[str, Any]:
+    made = nad(name)
+    plugins = [{"type": "secnet", "networkType": "vlan", "vlan": 10}, {"type": "tuning"}, {"type": "sbr"}]
+    made["spec"]["config"] = json.dumps({"cniVersion": "1.0.0", "name": name, "plugins": plugins})
+    return made
+
+
 _COOKBOOK = '{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools" ["pool1"]}}'
 _HALF = r'{"type": "antrea", "networkType": "vlan", "ipam": {"type": "antrea", "ippools": ["\ud800"]}}'
 _CHAIN = '{"cniVersion": "0.3.0", "name": "x", "plugins": [{"type": "antrea", "networkType": "vlan"}]}'
+_BEHIND = (
+    '{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "tuning"}, {"type": "secnet", "networkType": "vlan"}]}'
+)
+_TWICE = json.dumps({"cniVersion": "1.0.0", "plugins": [{"type": "secnet", "networkType": "vlan"}] * 2})
+_IN_CHAIN = (
+    '{"cniVersion": "1.0.0", "plugins": [{"type": "secnet", "networkType": "vlan", "vlan": 5000}, {"type": "sbr"}]}'
+)
 
 CASES: Sequence[Case] = (
     _annotation("null-element", [None], "$[0]", "object"),
@@ -106,6 +120,7 @@ CASES: Sequence[Case] = (
     _annotation("mac-multicast", _one(mac="01:00:5e:00:00:01"), "$[0].mac", "multicast"),
     _annotation("mac-text", _one(mac="not a mac"), "$[0].mac", "not a mac"),
     _annotation("unknown-key", _one(interfase="eth5"), "$[0].interfase", "interface"),
+    _annotation("mtu-of-the-nad", _one(mtu=1400), "$[0].mtu", "set mtu in the NetworkAttachmentDefinition"),
     _annotation("bad-ip", _one(ips=["10.0.0.300"]), "$[0].ips[0]", "10.0.0.300"),
     _annotation("deep-args", '[{"name": "good", "cni-args": {"a": ' + "[" * 600 + "]" * 600 + "}}]", "$", "64 levels"),
     _annotation("bad-short-form", "a/b/c", "$[0].name", "short form"),
@@ -142,7 +157,20 @@ CASES: Sequence[Case] = (
     _config("deep", '{"type": "antrea", "bridge": ' + "[" * 600 + "]" * 600 + "}", "$.spec.config", "64 levels"),
     _config("half-a-character", _HALF, "$.spec.config", "ud800"),
     _config("config-list", "[1]", "$.spec.config", "object"),
-    _config("chain", _CHAIN, "$.plugins", "chain"),
+    _config("chain", _CHAIN, "$.plugins[0].type", "chain"),
+    _config("chain-behind-another", _BEHIND, "$.plugins[1].type", "put it first"),
+    _config("chain-of-two", _TWICE, "$.plugins[1].type", "second network"),
+    _config("chain-bad-option", _IN_CHAIN, "$.plugins[0].vlan", "4094"),
+    Case(
+        name="chain-without-multus",
+        networks="chain-without-multus",
+        objects=(_chained("chain-without-multus"),),
+        reason="Unsupported",
+        path="$.plugins",
+        subject="NetworkAttachmentDefinition default/chain-without-multus",
+        says="tuning",
+        offline=False,
+    ),
     _config("no-type", '{"cniVersion": "0.3.0", "networkType": "vlan"}', "$.type", "missing"),
     _network("vlan-too-large", "$.vlan", "4094", vlan=4095),
     _network("vlan-text", "$.vlan", "integer", vlan="ten"),

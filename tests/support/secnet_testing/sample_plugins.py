@@ -23,10 +23,12 @@ from secnet.contract import (
     IPAMBackend,
     IpamLease,
     IpamRequest,
+    LeaseOutline,
     NetworkDriver,
     ObjectFinding,
     ObjectKind,
     ProbeReport,
+    Route,
 )
 
 __all__ = ["PoolBackend", "SlotDriver", "WireDriver", "sample_entry_points"]
@@ -200,6 +202,10 @@ class PoolBackend(IPAMBackend):
             ipaddress.ip_network(config.get("subnet", "10.0.0.0/24"))
         except ValueError as exc:
             raise InvalidConfig(f"not a subnet: {exc}", hint="clear the host bits", path="$.subnet") from exc
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        subnet = config.get("subnet")
+        return LeaseOutline(subnets=(subnet,), routes=(Route(dst=subnet),)) if subnet else LeaseOutline()
 
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:

@@ -29,7 +29,7 @@ from .errors import (
 from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
 from .kinds import CLUSTER_SCOPE, NAMESPACED_SCOPE, ObjectKind
-from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, Route
+from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, LeaseOutline, Route
 from .metrics import METRIC_KINDS, Metric, PoolUsage
 from .needs import NODE_SERVICES, Needs
 from .node import ComponentState, NodeComponent, NodeObservation
@@ -78,6 +78,7 @@ __all__ = [
     "IpamRequest",
     "AttachmentId",
     "LeaseAddress",
+    "LeaseOutline",
     "METRIC_KINDS",
     "Metric",
     "MissingPrivilege",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from .attachment import Attachment
 from .codec import freeze
 from .errors import Cancelled, Timeout
 
@@ -59,6 +60,8 @@ class Call:
     deadline: a `time.monotonic()` value in seconds; None means no limit.
     awaited: whether the Pod's containers start only after this call. False where they may run already: too late for what a
     program must find done when it begins.
+    attachments: for `reconcile_node` and `teardown_node`: every recorded attachment of the network type. What one of them needs
+    stays, also while a part of it is missing on the host: it is repaired from its record.
     """
 
     def __init__(
@@ -69,9 +72,11 @@ class Call:
         log: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         observers: tuple[StepObserver, ...] = (),
         awaited: bool = True,
+        attachments: tuple[Attachment, ...] = (),
     ) -> None:
         self.deadline = deadline
         self.awaited = awaited
+        self.attachments = attachments
         self.cancel = cancel or threading.Event()
         self.log = log or logging.getLogger("secnet")
         self._observers = observers
@@ -80,6 +85,17 @@ class Call:
     def within(cls, seconds: float, **rest: Any) -> Call:
         """A call that may take this many seconds from now."""
         return cls(deadline=time.monotonic() + seconds, **rest)
+
+    def about(self, attachments: tuple[Attachment, ...]) -> Call:
+        """The same operation with these attachments."""
+        return Call(
+            deadline=self.deadline,
+            cancel=self.cancel,
+            log=self.log,
+            observers=self._observers,
+            awaited=self.awaited,
+            attachments=attachments,
+        )
 
     def undo(self, seconds: float) -> Call:
         """A call for taking back what this one began: seen by the same observers, but with a deadline of its own.

@@ -33,7 +33,11 @@ from .version import FIRST_VERSION
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
 
 DRIVER_CAPABILITIES = frozenset({"mac", "mtu", "bandwidth", "portMappings", "infinibandGuid"})
-"""What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`."""
+"""What a driver may declare to honour. A request for anything undeclared is refused with Unsupported before `plan`.
+
+`mtu` is the key of the NetworkAttachmentDefinition, which is AttachRequest.mtu: a Pod's annotation has no such key. The others
+are keys of the annotation.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,14 @@ class NetworkDriver(ABC):
         At the deadline it raises Timeout, when withdrawn Cancelled: nothing was changed, so nothing is left behind.
         """
 
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """Refuse a new attachment for what is known only now that it is bound, such as another one on its VLAN. Read-only.
+
+        Called right before the first `attach` and never before a repair: a living attachment is not refused. On failure raise
+        as `plan` does; the core then releases the addresses and calls `detach`. At the deadline it raises Timeout, when
+        withdrawn Cancelled.
+        """
+
     @abstractmethod
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """Make it true: host side wired and read back; the Pod-side link has its final name, MAC and MTU and is still DOWN.
@@ -180,6 +192,10 @@ class NetworkDriver(ABC):
         Removes what is no longer configured, if it carries our tag and nothing uses it. An absent section
         is `{}`, which no schema has seen, even where the fragment requires a property: nothing is configured, so it only takes
         away. Each change stands inside one `call.step`. What is missing or in the way is a finding, and it is tried again.
+
+        What a living attachment needs (one of `call.attachments`, or one that is found on the host) stays until it is detached,
+        also where the configuration gives it to something else; such a finding is advisory, and `plan` raises NotReady for what
+        has to wait.
 
         It never waits for what may come, such as an uplink. At the deadline it raises Timeout, when withdrawn Cancelled; the
         next call completes what this one began.

@@ -15,7 +15,7 @@ from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
 from .kinds import ObjectKind
-from .lease import IpamLease, IpamRequest
+from .lease import IpamLease, IpamRequest, LeaseOutline
 from .metrics import Metric, PoolUsage
 from .needs import Needs
 from .reports import CheckReport, ProbeReport
@@ -94,6 +94,14 @@ class IPAMBackend(ABC):
         Pure: it depends on the objects given, and has no deadline.
         """
         return iter(())
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """What leases of this config will look like, as far as it and these objects show (`secnet validate`).
+
+        Offline, pure and without a deadline, as `validate`, which `config` has passed. The objects may be ill-formed. What is not
+        known is left out.
+        """
+        return LeaseOutline()
 
     @abstractmethod
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:

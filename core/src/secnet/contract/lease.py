@@ -9,7 +9,7 @@ from typing import Any
 from .codec import freeze
 from .identity import NetnsRef, NetworkRef, PodRef
 
-__all__ = ["Dns", "IpamLease", "IpamOwner", "IpamRequest", "LeaseAddress", "Route"]
+__all__ = ["Dns", "IpamLease", "IpamOwner", "IpamRequest", "LeaseAddress", "LeaseOutline", "Route"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,17 @@ class Dns:
     domain: str | None = None
     search: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseOutline:
+    """What the leases of a network look like, as far as this is known without making one.
+
+    subnets: prefixes of the addresses, such as `10.1.0.0/24`. routes: as in the lease.
+    """
+
+    subnets: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

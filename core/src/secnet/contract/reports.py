@@ -39,17 +39,21 @@ class Finding:
     code: CamelCase and stable. Those that the core acts upon are constants of this module; each other one is the plugin's own.
     repairable: attaching again would repair it, in place or after a detach.
     in_pod: it concerns the Pod's side of an interface, which a network can declare to be the Pod's own business.
+    advisory: it is reported, and takes nothing out of service. In a NodeReport: the agent is ready in spite of it, because new
+    attachments are possible (one of several uplinks is missing), or because it ends with the Pods that are there (a bridge that
+    is no longer configured drains). In a CheckReport: the interface is as it was made, and is not repaired for it.
     """
 
     code: str
     message: str
     repairable: bool = True
     in_pod: bool = False
+    advisory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """The outcome of a read-only check; clean when nothing was found.
+    """The outcome of a read-only check; clean when nothing was found that is not advisory.
 
     in_use: how the Pod itself uses the interface, such as "in use by the bridge k6t0 in the Pod", where name, MAC, addresses and
     routes are no longer as attached because a virtual machine or a tunnel in the Pod has them. Empty otherwise. The core then
@@ -62,7 +66,7 @@ class CheckReport:
     @property
     def clean(self) -> bool:
         """True when what is there is what was asked for."""
-        return not self.findings
+        return all(finding.advisory for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,11 @@ class ProbeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
-    """The outcome of `reconcile_node`: findings name what per-node state (bridge, uplink) is missing or foreign."""
+    """The outcome of `reconcile_node`: findings name what per-node state (bridge, uplink) is missing, foreign or still in use.
+
+    While there is any finding the core calls again: after a time, at an event of `watch_node`, and when an attachment of the
+    network type was detached.
+    """
 
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -113,5 +121,10 @@ class NodeReport:
 
     @property
     def ready(self) -> bool:
-        """True when all per-node state is as desired."""
+        """True when no finding keeps the agent from its work: each is advisory."""
+        return all(finding.advisory for finding in self.findings)
+
+    @property
+    def settled(self) -> bool:
+        """True when all per-node state is as desired, and there is nothing to call again for."""
         return not self.findings

@@ -11,16 +11,19 @@ from functools import lru_cache
 
 from secnet.contract import InvalidConfig, Unsupported
 
-from .connection import Connection, NetlinkError, given
+from .connection import NetlinkError, given
+from .links import LinkRequests
 from .replies import address, attributes, fields, number
 
 __all__ = ["Address", "AddressRequests"]
 
+IFA_F_TEMPORARY = 0x01  # IPv6 only: the number says something else of IPv4
 IFA_F_NODAD = 0x02
 IFA_F_OPTIMISTIC = 0x04
 IFA_F_DADFAILED = 0x08
 IFA_F_TENTATIVE = 0x40
 IFA_F_PERMANENT = 0x80
+IFA_F_MANAGETEMPADDR = 0x100  # what the kernel makes by itself from a router advertisement has it
 
 _HEADER = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 # Attributes, from linux/if_addr.h.
@@ -33,7 +36,7 @@ class Address:
     """An address of a link. `cidr` is `ADDRESS/PREFIX`; `scope` as in rtnetlink (0 global, 253 link, 254 host).
 
     tentative: duplicate address detection runs. dad_failed: another host has the address, and the kernel does not use it.
-    permanent: set by hand, not learnt from a router.
+    permanent: it has no end. advertised: the kernel made it from a router advertisement.
     """
 
     index: int
@@ -42,12 +45,13 @@ class Address:
     tentative: bool
     dad_failed: bool
     permanent: bool
+    advertised: bool = False
 
 
 @lru_cache(maxsize=1024)
 def parse_address(body: bytes) -> Address:
     """An address from the body of an RTM_NEWADDR message."""
-    _, prefix, flags, scope, index = fields(_HEADER, body)
+    family, prefix, flags, scope, index = fields(_HEADER, body)
     attrs = attributes(body, _HEADER.size, _WANTED)
     if _FLAGS in attrs:  # the header has room for eight of them
         flags = number(attrs[_FLAGS])
@@ -59,10 +63,11 @@ def parse_address(body: bytes) -> Address:
         tentative=bool(flags & IFA_F_TENTATIVE),
         dad_failed=bool(flags & IFA_F_DADFAILED),
         permanent=bool(flags & IFA_F_PERMANENT),
+        advertised=family == socket.AF_INET6 and bool(flags & (IFA_F_MANAGETEMPADDR | IFA_F_TEMPORARY)),
     )
 
 
-class AddressRequests(Connection):
+class AddressRequests(LinkRequests):
     """Requests about addresses."""
 
     def addresses(self, index: int | None = None) -> tuple[Address, ...]:
@@ -88,10 +93,10 @@ class AddressRequests(Connection):
             family = socket.AF_INET
             attrs = given(IFA_ADDRESS=own, IFA_LOCAL=own)
         header = {"index": index, "prefixlen": interface.network.prefixlen, "family": family}
-        doing = f"adding the address {cidr} to the link with index {index}"
         try:
             self._try("addr", "replace", attrs=attrs, header=header)
         except NetlinkError as fault:
+            doing = f"adding the address {cidr} to {self.link_name(index)}"
             if fault.code == errno.EACCES and interface.version == 6:
                 raise Unsupported(
                     f"{doing}: IPv6 is switched off on the link",
@@ -99,3 +104,15 @@ class AddressRequests(Connection):
                     subject=cidr,
                 ) from fault
             raise self._error(fault, doing, cidr) from fault
+
+    def delete_address(self, index: int, cidr: str) -> None:
+        """Take an address, `ADDRESS/PREFIX`, from a link. One that is gone is success."""
+        interface = ipaddress.ip_interface(cidr)
+        family = socket.AF_INET6 if interface.version == 6 else socket.AF_INET
+        header = {"index": index, "prefixlen": interface.network.prefixlen, "family": family}
+        try:
+            self._try("addr", "del", attrs=given(IFA_LOCAL=str(interface.ip)), header=header)
+        except NetlinkError as fault:
+            if fault.code not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                doing = f"removing the address {cidr} from {self.link_name(index)}"
+                raise self._error(fault, doing, cidr) from fault

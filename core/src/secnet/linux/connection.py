@@ -17,6 +17,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -27,7 +28,7 @@ from .errors import from_errno, translated
 from .netns import SO_NETNS_COOKIE
 from .replies import messages, refusal
 
-__all__ = ["ANSWER_SECONDS", "Connection", "NetlinkError", "given", "open_socket"]
+__all__ = ["ANSWER_SECONDS", "Attributes", "Connection", "NetlinkError", "given", "open_socket"]
 
 SOL_NETLINK = 270
 NETLINK_EXT_ACK = 11
@@ -42,10 +43,11 @@ _REQUEST_ACK = 0x1 | 0x4
 _ECHO = 0x8
 _DUMP = 0x1 | 0x300
 _DUMP_INTERRUPTED = 0x10
-_EXCLUSIVE, _REPLACE, _CREATE = 0x200, 0x100, 0x400
+_EXCLUSIVE, _REPLACE, _CREATE, _APPEND = 0x200, 0x100, 0x400, 0x800
 
 _VERBS = {
     "add": (0, _REQUEST_ACK | _CREATE | _EXCLUSIVE),
+    "append": (0, _REQUEST_ACK | _CREATE | _APPEND),
     "replace": (0, _REQUEST_ACK | _CREATE | _REPLACE),
     "set": (0, _REQUEST_ACK),
     "del": (1, _REQUEST_ACK),
@@ -60,6 +62,7 @@ _DUMP_TRIES = 5
 _LAST_SEQUENCE = 0xFFFFFFFF
 _SEQUENCE, _SEQUENCE_AT = struct.Struct("=I"), 8  # where a message header has it
 _LENGTH = struct.Struct("=I")  # a message begins with it
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _QUESTIONS = ("get", "dump")
 _UNENCODABLE = (struct.error, ValueError, TypeError, AttributeError, LookupError, OSError)
 """What pyroute2 raises for values that are out of range, of another type or ill-formed."""
@@ -75,8 +78,10 @@ class _Thing:
 
 _THINGS = {
     "link": _Thing(message=ifinfmsg, new=16),
+    "linkprop": _Thing(message=ifinfmsg, new=108),  # properties that a link has several of
     "addr": _Thing(message=ifaddrmsg, new=20),
     "route": _Thing(message=rtmsg, new=24),
+    "rule": _Thing(message=fibmsg, new=32),
 }
 
 Attributes = Iterable[tuple[str, Any]]
@@ -135,17 +140,22 @@ class Connection:
         header: Header = NO_FIELDS,
         echo: bool = False,
         tail: bytes = b"",
+        body: bytes | None = None,
         size: int = _BUFFER,
     ) -> tuple[bytes, ...]:
-        """One request: `thing` is link, addr or route; attrs and header as pyroute2 names them.
+        """One request: `thing` is link, linkprop, addr, route or rule; attrs and header as pyroute2 names them.
 
-        tail: attributes that pyroute2 cannot encode, ready for the wire. size: bytes that one answer may have.
+        tail: attributes that pyroute2 cannot encode, ready for the wire. body: all that follows the message's header, ready
+        for the wire, instead of attrs and header. size: bytes that one answer may have.
 
         Returns the bodies of the messages that describe such things: for get and dump, and with `echo` (a create answered by
         the finished object, which saves reading it back). Raises Fault.
         """
         self._sequence = self._sequence % _LAST_SEQUENCE + 1
-        request = _request(thing, verb, _ECHO if echo else 0, attrs, header)
+        if body is None:
+            request = _request(thing, verb, _ECHO if echo else 0, attrs, header)
+        else:
+            request = _with_body(thing, verb, body)
         if tail:
             request += tail
             _LENGTH.pack_into(request, 0, len(request))
@@ -228,6 +238,11 @@ def _request(thing: str, verb: str, more_flags: int, attrs: Attributes, header: 
     if verb in _QUESTIONS:
         return bytearray(_question(thing, verb, tuple(attrs), tuple(header.items())))
     return _encoded(thing, verb, more_flags, attrs, header)
+
+
+def _with_body(thing: str, verb: str, body: bytes) -> bytearray:
+    offset, flags = _VERBS[verb]
+    return bytearray(_HEADER.pack(_HEADER.size + len(body), _THINGS[thing].new + offset, flags, 0, _KERNEL) + body)
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from secnet.contract import Conflict, NotReady
 
-from .connection import NO_FIELDS, Connection, Header, NetlinkError, given, open_socket
+from .connection import NO_FIELDS, Attributes, Connection, Header, NetlinkError, given, open_socket
 from .link import IFF_UP, Link, parse_link
 from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
@@ -28,12 +28,17 @@ class LinkRequests(Connection):
     """
 
     def link(self, name: str) -> Link | None:
-        """The link of this name; None if there is none."""
+        """The link of this name, also as an alternative one (see `Link.altnames`); None if there is none."""
         return self._get(f"reading the link {name}", [("IFLA_IFNAME", name)])
 
     def link_by_index(self, index: int) -> Link | None:
         """The link of this index; None if there is none."""
-        return self._get(f"reading the link with index {index}", [], {"index": index})
+        return self._get("reading a link by its index", [], {"index": index})
+
+    def link_name(self, index: int) -> str:
+        """How to call a link in a message: its name, unless it is gone."""
+        link = self.link_by_index(index)
+        return link.name if link is not None else f"a link that is gone (index {index})"
 
     def _get(self, doing: str, attrs: list[tuple[str, Any]], header: Header = NO_FIELDS) -> Link | None:
         try:
@@ -149,8 +154,19 @@ class LinkRequests(Connection):
         wanted = [f"{key.removeprefix('IFLA_').lower()} {value}" for key, value in attrs]
         if up is not None:
             wanted.append("state up" if up else "state down")
-        doing = f"setting {', '.join(wanted)} of the link with index {index}"
-        self._do("link", "set", doing, attrs=attrs, header=_change(index, up))
+        self._change(index, f"setting {', '.join(wanted)} of", attrs=attrs, header=_change(index, up))
+
+    def add_altname(self, index: int, name: str) -> None:
+        """Give a link one more alternative name. Raises Conflict if a link, itself included, has the name already."""
+        self._property(index, "add", f"adding the alternative name {name} to", name)
+
+    def remove_altname(self, index: int, name: str) -> None:
+        """Take an alternative name from a link."""
+        self._property(index, "del", f"removing the alternative name {name} of", name)
+
+    def _property(self, index: int, verb: str, doing: str, name: str) -> None:
+        header: Header = {"index": index}
+        self._change(index, doing, "", name, thing="linkprop", verb=verb, attrs=_altname(name), header=header)
 
     def move_link(
         self,
@@ -164,16 +180,21 @@ class LinkRequests(Connection):
     ) -> None:
         """Move a link into another namespace under a new name, by one message that may set MAC, MTU and state too.
 
-        Raises Conflict, with nothing changed, if the name is taken there. Set first what else may be refused (R4): measured,
-        a refused name or MTU leaves the link in the other namespace under its old name.
+        Raises Conflict, with nothing changed, if the name is taken there, or if an alternative name of the link is taken there
+        or is the name itself: remove those first. Set first what else may be refused (R4): measured, a refused name or MTU
+        leaves the link in the other namespace under its old name.
         """
         checked_ifname(name)
+        moved = self.link_by_index(index)
         with _inside(netns_fd) as there:
             if there.link(name) is not None:
                 raise _taken(name, "in the other namespace")
+            for altname in moved.altnames if moved else ():
+                if altname == name or there.link(altname) is not None:
+                    raise _altname_in_the_way(moved.name if moved else "", altname, "" if altname == name else "there")
         attrs = given(IFLA_NET_NS_FD=netns_fd, IFLA_IFNAME=name, IFLA_ADDRESS=mac, IFLA_MTU=mtu)
-        doing = f"moving the link with index {index} to another namespace as {name}"
-        self._do("link", "set", doing, name, attrs=attrs, header=_change(index, up))
+        where = f" to another namespace as {name}"
+        self._change(index, "moving", where, name, attrs=attrs, header=_change(index, up))
 
     def delete_link(self, index: int) -> None:
         """Remove a link, and with it its veth peer. A link that is gone is success."""
@@ -181,7 +202,26 @@ class LinkRequests(Connection):
             self._try("link", "del", header={"index": index})
         except NetlinkError as fault:
             if fault.code not in (errno.ENODEV, errno.ENXIO):
-                raise self._error(fault, f"removing the link with index {index}") from fault
+                raise self._error(fault, f"removing {self.link_name(index)}") from fault
+
+    def _change(
+        self,
+        index: int,
+        doing: str,
+        rest: str = "",
+        subject: str = "",
+        *,
+        thing: str = "link",
+        verb: str = "set",
+        attrs: Attributes = (),
+        header: Header = NO_FIELDS,
+        tail: bytes = b"",
+    ) -> None:
+        """One request about a link; the link's name stands between `doing` and `rest` in the message of a refusal."""
+        try:
+            self._try(thing, verb, attrs=attrs, header=header, tail=tail)
+        except NetlinkError as fault:
+            raise self._error(fault, f"{doing} {self.link_name(index)}{rest}", subject) from fault
 
 
 @contextmanager
@@ -207,6 +247,19 @@ def _info(kind: str, data: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _taken(name: str, where: str) -> Conflict:
     there = f"exists already {where}".rstrip()
     return Conflict(f"a link named {name} {there}", hint="remove it, or ask for another interface name", subject=name)
+
+
+def _altname(name: str) -> list[tuple[str, Any]]:
+    return [("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", name)]})]
+
+
+def _altname_in_the_way(link: str, altname: str, where: str) -> Conflict:
+    what = "is taken in the other namespace" if where else "is the name that it is to have"
+    return Conflict(
+        f"the alternative name {altname} of the link {link} {what}",
+        hint=f"remove it: ip link property del dev {link} altname {altname}",
+        subject=altname,
+    )
 
 
 def _change(index: int, up: bool | None) -> dict[str, int]:

@@ -173,8 +173,10 @@ class MasterLinks:
         """The link under whatever name, None if there is none. Raises Conflict as `make` does."""
         links = pod.links()
         found = next((link for link in links if self.is_ours(link, attachment)), None)
-        if found is None and any(link.name == attachment.request.ifname for link in links):
-            raise ifname_taken(attachment.request)
+        ifname = attachment.request.ifname
+        holder = next((link for link in links if ifname in (link.name, *link.altnames)), None)
+        if found is None and holder is not None:
+            raise ifname_taken(attachment.request, holder.name)
         return found
 
     def make(self, attachment: Attachment, call: Call, *, data: Sequence[tuple[str, Any]] = (), **facts: Any) -> Link:
@@ -294,7 +296,8 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
         message = f"{link.name} has the MAC {link.mac} instead of {attachment.mac}"
         yield Finding(code="WrongMac", message=message, in_pod=True)
     if link.lower != index:
-        message = f"{link.name} has a master with the index {link.lower} instead of {index}"
+        name = attachment.names["master"]
+        message = f"{link.name} sits on another link than the {name} it was made on"
         yield Finding(code="WrongMaster", message=message)
     if link.mtu != attachment.mtu:
         asked = attachment.request.mtu

@@ -64,22 +64,25 @@ class NodeLinks:
     def retire(self, keep: Collection[str], call: Call) -> tuple[Finding, ...]:
         """Remove the links with our mark whose names are not in `keep`.
 
-        One that still has ports stays, and is reported as `LinkInUse`: it goes once they are gone.
+        One that still has ports, or that the names of one of `call.attachments` mention, stays and is reported as `LinkInUse`,
+        which is advisory: it goes once they are gone.
         """
         with host_rtnl() as kernel:
             return tuple(self._retire(kernel, keep, call))
 
     def _retire(self, kernel: Rtnl, keep: Collection[str], call: Call) -> list[Finding]:
         links, found = kernel.links(), []
+        needed = {name for attachment in call.attachments for name in attachment.names.values()}
         for link in links:
             # By the mark alone: what has none yet is taken over by its name, in `ensure`.
             if link.kind != self._kind or link.alias != self._mark or link.name in keep:
                 continue
-            if any(port.master == link.index for port in links):
+            if link.name in needed or any(port.master == link.index for port in links):
                 message = (
-                    f"the {self._kind} {link.name} is configured no longer but has ports; it goes when they are gone"
+                    f"the {self._kind} {link.name} is configured no longer but in use; "
+                    f"it goes when its last interface is gone"
                 )
-                found.append(Finding(code="LinkInUse", message=message))
+                found.append(Finding(code="LinkInUse", message=message, advisory=True))
                 continue
             with call.step(f"{self._kind}.delete", host=link.name):
                 kernel.delete_link(link.index)

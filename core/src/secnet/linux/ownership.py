@@ -39,10 +39,16 @@ def is_marked(link: Link, kind: str, alias: str) -> bool:
     return link.kind == kind and (link.alias == alias or (not link.alias and link.group == LINK_GROUP))
 
 
-def ifname_taken(request: AttachRequest) -> Conflict:
-    """The error for a Pod that has an interface of the requested name, made by another owner."""
+def ifname_taken(request: AttachRequest, holder: str = "") -> Conflict:
+    """The error for a Pod that has an interface of the requested name, made by another owner.
+
+    holder: the name of that interface, where the requested one may be an alternative name of it.
+    """
+    what = f"the Pod has an interface {request.ifname} already"
+    if holder not in ("", request.ifname):
+        what = f"{request.ifname} is an alternative name of the Pod's interface {holder}"
     return Conflict(
-        f"the Pod has an interface {request.ifname} already",
+        what,
         hint="ask for another interface name",
         subject=f"Pod {request.pod or request.container_id}",
     )

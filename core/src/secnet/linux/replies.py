@@ -18,7 +18,19 @@ from secnet.contract import SecnetError
 
 from .errors import from_errno
 
-__all__ = ["address", "attributes", "each", "fields", "mac", "messages", "number", "refusal", "text"]
+__all__ = [
+    "address",
+    "attribute",
+    "attributes",
+    "each",
+    "fields",
+    "mac",
+    "messages",
+    "number",
+    "pairs",
+    "refusal",
+    "text",
+]
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -70,32 +82,33 @@ def fields(layout: struct.Struct, body: bytes) -> tuple[Any, ...]:
     return layout.unpack_from(body)
 
 
-def attributes(body: bytes, at: int, wanted: Collection[int]) -> dict[int, bytes]:
-    """The payloads of the wanted attributes by type; `at` is where the first attribute starts."""
-    found: dict[int, bytes] = {}
+def pairs(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of each attribute, in order; `at` is where the first attribute starts."""
     end = len(body)
     unpack = _ATTRIBUTE.unpack_from
-    while end - at >= 4:
+    while end - at >= _ATTRIBUTE.size:
         size, kind = unpack(body, at)
-        if size < 4 or size > end - at:
+        if size < _ATTRIBUTE.size or size > end - at:
             raise _malformed(f"an attribute of {size} bytes does not fit the {end - at} there are")
-        kind &= _TYPE_MASK
-        if kind in wanted:
-            found[kind] = body[at + 4 : at + size]
+        yield kind & _TYPE_MASK, body[at + _ATTRIBUTE.size : at + size]
         at += _aligned(size)
-    return found
+
+
+def attributes(body: bytes, at: int, wanted: Collection[int]) -> dict[int, bytes]:
+    """The payloads of the wanted attributes by type; `at` is where the first attribute starts."""
+    return {kind: payload for kind, payload in pairs(body, at) if kind in wanted}
 
 
 def each(body: bytes, wanted: int) -> Iterator[bytes]:
     """The payloads of all attributes of one type, in order: what the kernel sends as a list."""
-    at, end = 0, len(body)
-    while end - at >= 4:
-        size, kind = _ATTRIBUTE.unpack_from(body, at)
-        if size < 4 or size > end - at:
-            raise _malformed(f"an attribute of {size} bytes does not fit the {end - at} there are")
-        if kind & _TYPE_MASK == wanted:
-            yield body[at + 4 : at + size]
-        at += _aligned(size)
+    return (payload for kind, payload in pairs(body, 0) if kind == wanted)
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """An attribute for the wire, padded."""
+    return (_ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload).ljust(
+        _aligned(_ATTRIBUTE.size + len(payload)), b"\0"
+    )
 
 
 def number(payload: bytes | None) -> int:

@@ -11,34 +11,39 @@ from typing import Any
 
 from secnet.contract import Conflict, InvalidConfig
 
-from .connection import Connection, NetlinkError, given
+from .connection import NetlinkError, given
+from .links import LinkRequests
 from .replies import address, attributes, fields, number
 
-__all__ = ["MAIN_TABLE", "KernelRoute", "RouteRequests"]
+__all__ = ["IPV6_DEFAULT_PRIORITY", "MAIN_TABLE", "PROTO_KERNEL", "PROTO_RA", "KernelRoute", "RouteRequests"]
 
 MAIN_TABLE = 254
 SCOPE_LINK = 253
 RTN_UNICAST = 1
 RTNH_F_ONLINK = 4
+PROTO_KERNEL = 2
 PROTO_STATIC = 4
+PROTO_RA = 9
 IPV6_DEFAULT_PRIORITY = 1024  # what the kernel makes of priority 0
 
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)  # EACCES, EINVAL: prohibit, blackhole
 _NOWHERE = 255  # RT_SCOPE_NOWHERE: in a removal, whatever the route's scope
 _HEADER = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 # Attributes, from linux/rtnetlink.h.
-_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _TABLE, _VIA = 1, 4, 5, 6, 7, 8, 9, 15, 18
-_WANTED = frozenset((_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _TABLE, _VIA))
+_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _CACHE, _TABLE, _VIA = 1, 4, 5, 6, 7, 8, 9, 12, 15, 18
+_WANTED = frozenset((_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _MULTIPATH, _CACHE, _TABLE, _VIA))
 _METRIC_MTU, _METRIC_ADVMSS = 2, 8
+_EXPIRES = slice(8, 12)  # of struct rta_cacheinfo
 _VIA_FAMILY = 2  # bytes before the address in struct rtvia
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelRoute:
-    """A unicast route as the kernel reports it; its fields are what `add_route` takes, so that it can be put back.
+    """A unicast route as the kernel reports it. To take one and give it back whole, see `secnet.linux.saved_routes`.
 
     family: 4 or 6. dst: a prefix, `0.0.0.0/0` or `::/0` for a default route. index: of the outgoing link, 0 for several.
     protocol: who made it (2 kernel, 3 boot, 4 static, 9 router advertisement). source: the preferred source address.
-    multipath: it has several next hops, which are not read: such a route cannot be put back.
+    multipath: it has several next hops, which are not read. expires: it ends by itself, as one from a router advertisement.
     """
 
     family: int
@@ -54,6 +59,14 @@ class KernelRoute:
     protocol: int = PROTO_STATIC
     source: str | None = None
     multipath: bool = False
+    expires: bool = False
+
+    def __str__(self) -> str:
+        """As `ip route` shows it, without its link."""
+        words = ["default" if self.dst in ("0.0.0.0/0", "::/0") else self.dst]
+        words += [f"via {self.gw}"] if self.gw else []
+        words += [f"metric {self.priority}"] if self.priority else []
+        return " ".join(words)
 
 
 def parse_route(body: bytes) -> KernelRoute | None:
@@ -79,6 +92,7 @@ def parse_route(body: bytes) -> KernelRoute | None:
         protocol=protocol,
         source=address(attrs.get(_SOURCE)),
         multipath=_MULTIPATH in attrs,
+        expires=number(attrs.get(_CACHE, b"")[_EXPIRES]) != 0,
     )
 
 
@@ -124,7 +138,7 @@ class _Identity:
         return given(RTA_DST=start, RTA_OIF=index, RTA_PRIORITY=self.priority, RTA_TABLE=self.table)
 
 
-class RouteRequests(Connection):
+class RouteRequests(LinkRequests):
     """Requests about unicast routes."""
 
     def routes(
@@ -167,8 +181,8 @@ class RouteRequests(Connection):
         """Route `dst` through a link; a route of the same link to the same `dst` is replaced.
 
         scope: as in rtnetlink; by default link for IPv4 without gateway. onlink: the gateway need not lie in a network of
-        the link. Raises Conflict if another link has a route to `dst` of the same priority and table: replacing it, as the
-        kernel would, takes the traffic of a network that is not ours.
+        the link. Raises Conflict if what has the same `dst`, priority and table is a route of another link, which would lose
+        its traffic, or one that the kernel made for an address of the link: without it no neighbour is reachable.
         """
         identity = _Identity.of(dst, priority, table)
         is_v4 = identity.family == socket.AF_INET
@@ -178,10 +192,10 @@ class RouteRequests(Connection):
         if onlink:
             header["flags"] = RTNH_F_ONLINK
         attrs = identity.attrs(index) + _gateway(gw, is_v4) + given(RTA_PREFSRC=source) + _metrics(mtu, advmss)
-        doing = f"adding the route {dst}" + (f" via {gw}" if gw else "") + f" to the link with index {index}"
         try:
             self._try("route", "add", attrs=attrs, header=header)
         except NetlinkError as fault:
+            doing = f"adding the route {dst}" + (f" via {gw}" if gw else "") + f" to {self.link_name(index)}"
             if fault.code != errno.EEXIST:
                 raise self._error(fault, doing, dst) from fault
             self._refuse_theft(index, identity, doing)
@@ -189,14 +203,41 @@ class RouteRequests(Connection):
 
     def _refuse_theft(self, index: int, wanted: _Identity, doing: str) -> None:
         family = 4 if wanted.family == socket.AF_INET else 6
-        for route in self.routes(family=family, table=wanted.table):
-            same = (route.dst, route.priority) == (wanted.dst, wanted.priority)
-            if same and route.index != index:
+        same_place = [
+            route
+            for route in self.routes(family=family, table=wanted.table)
+            if (route.dst, route.priority) == (wanted.dst, wanted.priority)
+        ]
+        for route in same_place:
+            if route.index != index or route.protocol == PROTO_KERNEL:
+                owner = self.link_name(route.index) if route.index else "the Pod"
                 raise Conflict(
-                    f"{doing}: the link with index {route.index} has a route to it already",
+                    f"{doing}: {owner} has the route {route} already",
                     hint="remove the route from one of the networks, or give it another priority",
                     subject=wanted.dst,
                 )
+        if not same_place:
+            raise Conflict(
+                f"{doing}: a route that rejects {wanted.dst} stands there",
+                hint="remove that route, or give this one another priority",
+                subject=wanted.dst,
+            )
+
+    def link_of_lookup(self, source: str, dst: str) -> int:
+        """Index of the link through which a packet from `source` to `dst` leaves; 0 if it has no route."""
+        is_v4 = ipaddress.ip_address(dst).version == 4
+        header = {
+            "family": socket.AF_INET if is_v4 else socket.AF_INET6,
+            "dst_len": 32 if is_v4 else 128,
+            "src_len": 32 if is_v4 else 128,
+        }
+        try:
+            bodies = self._try("route", "get", attrs=given(RTA_DST=dst, RTA_SRC=source), header=header)
+        except NetlinkError as fault:
+            if fault.code in _NO_ROUTE:
+                return 0
+            raise self._error(fault, f"looking up the route from {source} to {dst}", dst) from fault
+        return number(attributes(bodies[0], _HEADER.size, (_OIF,)).get(_OIF))
 
     def delete_route(
         self, index: int, dst: str, *, gw: str | None = None, priority: int | None = None, table: int | None = None

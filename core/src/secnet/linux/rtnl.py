@@ -20,9 +20,10 @@ from secnet.contract import Gone, NetnsRef
 from .addresses import Address, AddressRequests
 from .connection import open_socket
 from .link import Link
-from .links import LinkRequests
 from .netns import in_netns, open_netns
 from .routes import KernelRoute, RouteRequests
+from .rules import RuleRequests, SourceRule
+from .saved_routes import SavedRoute, SavedRouteRequests
 from .vf import VfRequests, VirtualFunction
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "KernelRoute",
     "Link",
     "Rtnl",
+    "SavedRoute",
+    "SourceRule",
     "VirtualFunction",
     "host_rtnl",
     "netns_rtnl",
@@ -41,8 +44,8 @@ __all__ = [
 _open = threading.local()  # what `reading_together` keeps open for this thread
 
 
-class Rtnl(LinkRequests, AddressRequests, RouteRequests, VfRequests):
-    """Requests about links, addresses, routes and virtual functions of one network namespace."""
+class Rtnl(AddressRequests, RouteRequests, SavedRouteRequests, RuleRequests, VfRequests):
+    """Requests about links, addresses, routes, rules and virtual functions of one network namespace."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ def netns_rtnl(fd: int) -> Iterator[Rtnl]:
 def reading_together() -> Iterator[None]:
     """Within it, this thread enters each Pod's namespace once, however often `pod_rtnl` is called for it.
 
-    For looks that driver and core take one after the other: the throw-away thread and the socket are most of what one costs.
-    The handles are closed at the end, not by who uses them.
+    For looks that driver and core take one after the other, and for a change after a look: the throw-away thread and the
+    socket are most of what one costs. The handles are closed at the end, not by who uses them.
     """
     before = getattr(_open, "entries", None)
     with ExitStack() as stack:

@@ -14,7 +14,8 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NotReady
 
-from .connection import Connection, NetlinkError
+from .connection import NetlinkError
+from .links import LinkRequests
 from .replies import attributes, each, mac, number
 
 __all__ = ["LINK_STATES", "VLAN_PROTOCOLS", "VfRequests", "VirtualFunction"]
@@ -60,20 +61,21 @@ class VirtualFunction:
     max_tx_rate: int = 0
 
 
-class VfRequests(Connection):
+class VfRequests(LinkRequests):
     """Requests about the virtual functions of a physical one. Each setting is one message and is accepted or refused alone."""
 
     def virtual_functions(self, index: int) -> tuple[VirtualFunction, ...]:
         """Those of the physical function with this link index, by number. Raises NotReady if the link is gone."""
-        doing = f"reading the virtual functions of the link with index {index}"
+        doing = "reading the virtual functions of"
         try:
             bodies = self._try("link", "get", attrs=_WITH_VFS, header={"index": index}, size=_ANSWER)
         except NetlinkError as fault:
-            raise self._error(fault, doing) from fault
+            raise self._error(fault, f"{doing} {self.link_name(index)}") from fault
         found = attributes(bodies[0], _LINK_HEADER, (_VFINFO_LIST, _NUM_VF))
         functions = [_parse(info) for info in each(found.get(_VFINFO_LIST, b""), _VF_INFO)]
         if len(functions) < number(found.get(_NUM_VF)):
-            raise self._error(NetlinkError(errno.EMSGSIZE, "the kernel left some out"), doing)
+            too_few = NetlinkError(errno.EMSGSIZE, "the kernel left some out")
+            raise self._error(too_few, f"{doing} {self.link_name(index)}")
         return tuple(sorted(functions, key=lambda item: item.number))
 
     def virtual_function(self, index: int, vf: int) -> VirtualFunction:
@@ -82,7 +84,7 @@ class VfRequests(Connection):
             if function.number == vf:
                 return function
         raise NotReady(
-            f"the link with index {index} has no virtual function {vf}",
+            f"{self.link_name(index)} has no virtual function {vf}",
             hint="it is tried again; check sriov_numvfs of the card",
         )
 
@@ -122,8 +124,7 @@ class VfRequests(Connection):
 
     def _set_vf(self, index: int, vf: int, what: str, payload: bytes) -> None:
         tail = _attribute(_VFINFO_LIST, _attribute(_VF_INFO, payload))
-        doing = f"setting {what} of virtual function {vf} of the link with index {index}"
-        self._do("link", "set", doing, header={"index": index}, tail=tail)
+        self._change(index, f"setting {what} of virtual function {vf} of", header={"index": index}, tail=tail)
 
 
 def _parse(info: bytes) -> VirtualFunction:

@@ -63,9 +63,9 @@ class OvsClient:
         """
         return self._open(call).read(lambda tables: read_port(tables, name), call, question=("port", name), age=age)
 
-    def ports(self, owner: str, call: Call) -> tuple[PortState, ...]:
-        """The ports with this owner tag."""
-        found = self._open(call).read(read_ports, call, question="ports")
+    def ports(self, owner: str, call: Call, *, age: float = 0.0) -> tuple[PortState, ...]:
+        """The ports with this owner tag. age: see `port`."""
+        found = self._open(call).read(read_ports, call, question="ports", age=age)
         return tuple(port for port in found if port.owner == owner)
 
     def ensure_bridge(self, spec: BridgeSpec, call: Call) -> BridgeState:

@@ -23,5 +23,18 @@ def test_a_pool_that_lacks_the_address_makes_no_pod_unready_and_an_address_of_an
     assert (unlisted.reason, another.reason) == ("LeaseNotListed", "Degraded")
 
 
+def test_an_advisory_finding_has_its_own_reason_and_hides_in_no_other() -> None:
+    note = Finding(code="DuplicateMac", message="another has the MAC", repairable=False, advisory=True)
+    alone, with_lease, degraded = (
+        drift.drift_error(*args) for args in (([note], []), ([note], [UNLISTED]), ([note, GONE], []))
+    )
+    assert alone is not None
+    assert with_lease is not None
+    assert degraded is not None
+    assert [each.reason for each in (alone, with_lease, degraded)] == ["DuplicateMac", "DuplicateMac", "Degraded"]
+    assert with_lease.message == "another has the MAC; the pool does not list it"
+    assert degraded.message == "another has the MAC; the link is gone"
+
+
 def test_nothing_found_is_no_error() -> None:
     assert drift.drift_error([], []) is None

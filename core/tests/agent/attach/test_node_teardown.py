@@ -13,6 +13,7 @@ from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.report import NodeState
 from secnet.agent.plugins.registry import Registry
+from secnet.agent.state.journal import Journal
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, Finding, NodeReport, Unavailable
 from secnet_testing.scripted_plugins import Script, fail, make_rig, toy_registry
@@ -45,7 +46,11 @@ class Node:
 
     def agent_ran(self) -> None:
         NodeStateReconciler(
-            plugins=self.plugins(), settings=self.settings, reports=self.reports, on_ready=lambda name: None
+            plugins=self.plugins(),
+            settings=self.settings,
+            journal=Journal(self.settings.run_dir / "journal"),
+            reports=self.reports,
+            on_better=lambda name: None,
         ).reconcile(Call.within(5))
 
     def plugins(self, registry: Registry | None = None) -> Plugins:

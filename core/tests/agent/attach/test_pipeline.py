@@ -58,6 +58,23 @@ def test_any_failure_is_undone_by_detach_and_release(rig: Rig, method: str, erro
     assert rig.journal.records() == ()
 
 
+def test_a_bound_attachment_may_be_refused_before_anything_is_made(rig: Rig) -> None:
+    """For what a plan cannot know, such as the VLAN of its pools."""
+    rig.script.vlans, rig.script.instead["admit"] = (7,), fail(Busy("another one is on this VLAN"))
+    with pytest.raises(Busy, match="on this VLAN"):
+        rig.attach()
+    assert rig.script.log == ["plan", "allocate", "admit", "detach", "release"]
+    assert rig.journal.records() == ()
+
+
+def test_an_advisory_finding_does_not_keep_an_interface_from_being_attached(rig: Rig) -> None:
+    note = Finding(code="DuplicateMac", message="another one has it", repairable=False, advisory=True)
+    rig.script.instead["check"] = lambda: CheckReport(findings=(note,))
+    record = rig.attach()
+    assert record.phase == Phase.ATTACHED
+    assert rig.pipeline.check(record, Call.within(5)).findings == (note,)
+
+
 def test_a_failure_before_the_record_needs_no_undo(rig: Rig) -> None:
     rig.script.instead["plan"] = fail(Conflict("x"))
     with pytest.raises(Conflict):

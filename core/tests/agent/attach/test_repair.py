@@ -55,6 +55,13 @@ def test_what_can_be_repaired_in_place_is_not_detached(rig: Rig) -> None:
     assert rig.journal.records() == (record,)
 
 
+def test_a_living_attachment_is_not_asked_for_admission(rig: Rig) -> None:
+    record = rig.attach()
+    rig.script.instead["admit"] = fail(Busy("refused"))
+    rig.pipeline.repair(record, Call.within(5))
+    assert "admit" not in rig.script.log
+
+
 def test_what_cannot_is_detached_and_attached_with_the_same_plan_and_lease(rig: Rig) -> None:
     record = rig.attach()
     rig.script.log.clear()

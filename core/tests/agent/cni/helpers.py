@@ -88,7 +88,7 @@ class ToyAttacher:
     def check_sandbox(self, container_id: str) -> Sequence[Finding]:
         return self.findings
 
-    def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
+    def check_one(self, container_id: str, ifname: str, network: str, result: Mapping[str, Any]) -> Sequence[Finding]:
         return self.findings
 
     def recorded(self) -> Sequence[RecordedAttachment]:

@@ -44,6 +44,16 @@ def test_without_a_pod_in_the_arguments_there_is_none() -> None:
     assert parse_call(raw("ADD", conf(), CNI_ARGS=None)).pod is None
 
 
+def test_the_annotations_cni_args_are_no_part_of_the_networks_own_configuration() -> None:
+    call = parse_call(raw("ADD", conf(args={"cni": {"a": 1}})))
+    assert call.runtime.cni_args == {"a": 1}
+    assert "args" not in call.conf
+    empty = parse_call(raw("ADD", conf(args={"cni": {}})))
+    assert (empty.runtime.cni_args, "args" in empty.conf) == (None, False)
+    of_another = parse_call(raw("ADD", conf(args={"cni": {"a": 1}, "other": 2})))
+    assert of_another.conf["args"]["other"] == 2
+
+
 def test_what_runtimes_add_is_no_part_of_the_networks_own_configuration() -> None:
     added = {"runtimeConfig": RUNTIME, "capabilities": {"ips": True}, "deviceID": "d", "cni.dev/x": 1}
     call = parse_call(raw("ADD", single(prevResult=PREVIOUS, **added)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import string
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from secnet.agent.model.selection import Malformed, Selection
 from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
 from secnet.contract import InvalidConfig, NetworkRef
 
@@ -130,9 +132,16 @@ ELEMENT = st.fixed_dictionaries({"name": VALID["name"]}, optional={k: v for k, v
 ELEMENTS = st.lists(ELEMENT, min_size=1, max_size=4)
 
 
+def valid(text: str, namespace: str) -> list[Selection]:
+    """The selections of an annotation without a malformed element."""
+    found = parse_networks(text, namespace)
+    assert [item for item in found if isinstance(item, Malformed)] == []
+    return [item for item in found if isinstance(item, Selection)]
+
+
 @given(ELEMENTS)
 def test_every_valid_list_is_read_in_full(elements: list[dict[str, Any]]) -> None:
-    selections = parse_networks(json.dumps(elements), "pod-ns")
+    selections = valid(json.dumps(elements), "pod-ns")
     assert [item.index for item in selections] == list(range(len(elements)))
     for element, selection in zip(elements, selections, strict=True):
         assert selection.network == NetworkRef(namespace=element.get("namespace") or "pod-ns", name=element["name"])
@@ -149,18 +158,25 @@ def test_every_valid_list_is_read_in_full(elements: list[dict[str, Any]]) -> Non
 
 @pytest.mark.parametrize("key", sorted(INVALID))
 @given(elements=ELEMENTS, data=st.data())
-def test_one_broken_rule_refuses_all_and_names_selection_and_key(
+def test_one_broken_rule_refuses_its_selection_alone_and_names_index_and_key(
     key: str, elements: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(elements) - 1))
     if key == "ipam-claim-reference":
         elements[index].pop("ips", None)
     elements[index][key] = data.draw(INVALID[key])
-    with pytest.raises(InvalidAnnotation) as caught:
-        parse_networks(json.dumps(elements), "pod-ns")
-    assert caught.value.path.startswith(f"$[{index}].{key}")
-    assert caught.value.hint
-    assert "k8s.v1.cni.cncf.io/networks" in caught.value.subject
+    found = parse_networks(json.dumps(elements), "pod-ns")
+    broken = found[index]
+    assert isinstance(broken, Malformed)
+    assert isinstance(broken.error, InvalidAnnotation)
+    assert broken.error.path.startswith(f"$[{index}].{key}")
+    assert broken.error.hint
+    assert "k8s.v1.cni.cncf.io/networks" in broken.error.subject
+    del elements[index]
+    others = [item for item in found if item is not broken]
+    assert [dataclasses.replace(item, index=0) for item in others] == [
+        dataclasses.replace(item, index=0) for item in valid(json.dumps(elements), "pod-ns")
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "[]", " [ ] "])
@@ -196,13 +212,8 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
     [
         ("[null]", "$[0]", "null"),
         ('[{"name": "a"}, "b"]', "$[1]", "object"),
-        ('{"name": "a"}', "$", "list"),
-        ('"a"', "$", "list"),
-        ('[{"name": "a"},]', "$", "line 1, column 1"),
-        ('[{"name": "a", "name": "b"}]', "$", "twice"),
         ('[{"name": "a", "Name": "b"}]', "$[0].Name", "twice"),
         ('[{"namespace": "a"}]', "$[0].name", "missing"),
-        ('[{"name": "a", "mac": NaN}]', "$", "NaN"),
         ('[{"Name": "v", "InterfaceRequest": "eth2"}]', "$[0].InterfaceRequest", "interface"),
         ('[{"name": "a", "mac": "01:00:5e:00:00:01"}]', "$[0].mac", "multicast"),
         ('[{"name": "a", "mac": "00:00:00:00:00:00"}]', "$[0].mac", "zero"),
@@ -212,9 +223,8 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ('[{"name": "a", "ips": ["fe80::1%eth0"]}]', "$[0].ips[0]", "not an IP address"),
         ('[{"name": "a", "ip": ["10.0.0.1"]}]', "$[0].ip", "ips"),
         ('[{"name": "a", "ips": ["10.0.0.1"], "ipam-claim-reference": "c"}]', "$[0].ipam-claim-reference", "exclude"),
-        ('[{"name": "a", "default-route": []}, {"name": "b", "default-route": []}]', "$[1].default-route", "$[0]"),
-        ("[" * 100_000, "$", "nesting"),
-        ('[{"name": "a", "mac": 1' + "0" * 5000 + "}]", "$", "number"),
+        ('[{"name": "a", "mtu": 1400}]', "$[0].mtu", "set mtu in the NetworkAttachmentDefinition"),
+        ('[{"name": "a", "MTU": 1400}]', "$[0].MTU", "set mtu in the NetworkAttachmentDefinition"),
         ("a@Eth1", "$[0].interface", "JSON form"),
         ("a@eth0", "$[0].interface", "primary"),
         ("a,b@lo", "$[1].interface", "loopback"),
@@ -226,13 +236,46 @@ def test_forms(text: str, expected: list[tuple[str, str, str | None]]) -> None:
         ("a" + "@" + "e" * 16, "$[0].interface", "15"),
     ],
 )
-def test_refused(text: str, path: str, word: str) -> None:
+def test_a_refused_selection(text: str, path: str, word: str) -> None:
+    (error,) = [item.error for item in parse_networks(text, "default") if isinstance(item, Malformed)]
+    assert error.path == path
+    assert word in str(error)
+    assert isinstance(error, InvalidAnnotation)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('{"name": "a"}', "list"),
+        ('"a"', "list"),
+        ('[{"name": "a"},]', "line 1, column 1"),
+        ('[{"name": "a", "name": "b"}]', "twice"),
+        ('[{"name": "a", "mac": NaN}]', "NaN"),
+        ("[" * 100_000, "nesting"),
+        ('[{"name": "a", "mac": 1' + "0" * 5000 + "}]", "number"),
+    ],
+)
+def test_a_text_that_is_no_list_is_refused_as_a_whole(text: str, word: str) -> None:
     with pytest.raises(InvalidAnnotation) as caught:
         parse_networks(text, "default")
-    assert caught.value.path == path
+    assert caught.value.path == "$"
     assert word in str(caught.value)
     assert isinstance(caught.value, InvalidConfig)
     assert not caught.value.retryable
+
+
+def test_what_could_be_read_of_a_malformed_selection() -> None:
+    readable = {"name": "a", "interface": "net1", "mac": "0A:00:00:00:00:01", "ips": 1}
+    text = json.dumps([readable, {"name": "B"}, "x", {"name": "c", "interface": 1}])
+    found = [item for item in parse_networks(text, "pods") if isinstance(item, Malformed)]
+    assert [(str(item.network), item.interface, item.mac, item.certain) for item in found] == [
+        ("pods/a", "net1", "0a:00:00:00:00:01", True),
+        ("pods/$[1]", None, None, False),
+        ("pods/$[2]", None, None, False),
+        ("pods/c", "", None, False),
+    ]
+    assert [item.names_network for item in found] == [True, False, False, True]
 
 
 def test_default_route_absent_empty_and_given_differ() -> None:
@@ -241,20 +284,20 @@ def test_default_route_absent_empty_and_given_differ() -> None:
         '[{"name": "a", "default-route": []}]',
         '[{"name": "a", "default-route": ["10.0.0.1"]}]',
     ]
-    assert [parse_networks(text, "d")[0].default_route for text in texts] == [None, (), ("10.0.0.1",)]
+    assert [valid(text, "d")[0].default_route for text in texts] == [None, (), ("10.0.0.1",)]
 
 
 def test_values_become_canonical() -> None:
     ports = [{"hostPort": 1, "containerPort": 2}]
     element = {"name": "a", "ips": ["2001:0DB8::0001/64"], "mac": "0A0B.0C0D.0E0F", "portMappings": ports}
-    found = parse_networks(json.dumps([element]), "d")[0]
+    found = valid(json.dumps([element]), "d")[0]
     assert found.ips == ("2001:db8::1/64",)
     assert found.mac == "0a:0b:0c:0d:0e:0f"
     assert found.port_mappings[0]["protocol"] == "tcp"
 
 
 def test_a_selection_cannot_be_changed() -> None:
-    found = parse_networks('[{"name": "a", "cni-args": {"x": [1]}}]', "d")[0]
+    found = valid('[{"name": "a", "cni-args": {"x": [1]}}]', "d")[0]
     assert found.cni_args is not None
     with pytest.raises(TypeError):
         found.cni_args["x"] = 2  # type: ignore[index]

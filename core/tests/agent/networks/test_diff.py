@@ -3,7 +3,7 @@
 from secnet.agent.model.record import Phase
 from secnet.agent.model.work import Ignored, Rejected
 from secnet.agent.networks.desired import diff
-from secnet.contract import ObjectNotFound
+from secnet.contract import InvalidConfig, ObjectNotFound
 from secnet_testing.contract_objects import record, selection_id, work
 
 
@@ -70,3 +70,29 @@ def test_the_same_nad_twice_is_two_attachments() -> None:
     old = record("eth1", selection_id=selection_id(ordinal=0))
     changes = diff([old], [first, second], "c1")
     assert changes.attach == (second,)
+
+
+def _unclear() -> Rejected:
+    unknown = selection_id("$[1]")
+    return Rejected(selection_id=unknown, ifname="eth3", error=InvalidConfig("bad name"), unidentified=True)
+
+
+def test_no_living_attachment_is_removed_while_an_selection_cannot_be_identified() -> None:
+    old, unclear = record(name="red", selection_id=selection_id("red")), _unclear()
+    new = work(name="green", selection_id=selection_id("green"))
+    changes = diff([old], [new, unclear], "c1")
+    assert (changes.remove, changes.attach) == ((), (new,))
+    assert changes.keep == ((old, unclear),)
+    assert changes.order == (new.selection_id, unclear.selection_id, old.selection_id)
+
+
+def test_no_living_attachment_is_replaced_while_an_selection_cannot_be_identified() -> None:
+    old, unclear = record(attachment_options={"mac": "02:00:00:00:00:01"}), _unclear()
+    changed = work(attachment_options={"mac": "02:00:00:00:00:02"})
+    assert diff([old], [changed, unclear], "c1").keep == ((old, unclear),)
+    assert diff([old], [work(attachment_options=old.attachment_options), unclear], "c1").keep[0][1] is not unclear
+
+
+def test_what_another_sandbox_left_is_removed_all_the_same() -> None:
+    dead = record(container="c0")
+    assert diff([dead], [_unclear()], "c1").remove == (dead,)

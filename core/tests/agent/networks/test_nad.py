@@ -71,6 +71,51 @@ def test_left_alone(config: Any) -> None:
     assert parse_nad(nad(config), REGISTRY) is None
 
 
+OURS = {"type": "secnet", "networkType": "vlan", "vlan": 100}
+
+
+def chain(*plugins: Any, **keys: Any) -> dict[str, Any]:
+    return nad({"cniVersion": "1.0.0", "name": "x", **keys, "plugins": list(plugins)})
+
+
+def test_the_first_of_a_chain_is_ours_with_what_the_list_says() -> None:
+    member = OURS | {"capabilities": {"mac": True, "ips": False}, "name": "ignored", "cniVersion": "ignored"}
+    found = parse_nad(chain(member, {"type": "tuning"}, {"type": "sbr"}, disableCheck=True), REGISTRY)
+    assert found is not None
+    assert (found.chain, found.cni_name, found.cni_version) == (("tuning", "sbr"), "x", "1.0.0")
+    assert (dict(found.options), found.capabilities) == ({"vlan": 100}, {"mac"})
+    assert found.common.disable_check
+
+
+def test_a_chain_of_ours_alone_is_none() -> None:
+    found = parse_nad(chain(OURS), REGISTRY)
+    assert found is not None
+    assert found.chain == ()
+
+
+@pytest.mark.parametrize(
+    ("plugins", "path", "says"),
+    [
+        ([{"type": "tuning"}, OURS], "$.plugins[1].type", "put it first"),
+        ([OURS, OURS], "$.plugins[1].type", "second network"),
+        ([OURS | {"type": "antrea"}, {"type": "sbr"}], "$.plugins[0].type", '"type": "secnet"'),
+        ([OURS | {"vlan": 5000}, {"type": "sbr"}], "$.plugins[0].vlan", "4094"),
+        ([OURS | {"networkType": "none"}, {"type": "sbr"}], "$.plugins[0].networkType", "installed"),
+        ([OURS | {"vlanId": 5}, {"type": "sbr"}], "$.plugins[0].vlanId", "vlan"),
+    ],
+)
+def test_a_chain_that_cannot_be(plugins: list[Any], path: str, says: str) -> None:
+    config, problems = examine_nad(chain(*plugins), REGISTRY)
+    assert config is None
+    assert problems[0].path == path
+    assert says in str(problems[0])
+
+
+def test_a_bad_key_of_the_list_is_named_where_it_stands() -> None:
+    _, problems = examine_nad(chain(OURS, {"type": "sbr"}, cniVersion="9"), REGISTRY)
+    assert [problem.path for problem in problems] == ["$.cniVersion"]
+
+
 @pytest.mark.parametrize("spec", [None, {}, {"config": None}])
 def test_a_nad_without_config_is_known_to_another_owner(spec: Any) -> None:
     assert parse_nad(nad(VALID) | {"spec": spec}, REGISTRY) is None
@@ -84,7 +129,7 @@ BAD: list[tuple[Any, str, str]] = [
     ),
     ('{"type": "antrea", "type": "antrea"}', "$.spec.config", "twice"),
     ("[]", "$.spec.config", "object"),
-    ({"plugins": [{"type": "antrea"}]}, "$.plugins", "without plugins"),
+    ({"plugins": [{"type": "antrea"}]}, "$.plugins[0].type", "without plugins"),
     ({"cniVersion": "1.0.0", "networkType": "vlan"}, "$.type", "antrea"),
     ({"type": "antrea", "networkType": "vlan"}, "$.cniVersion", "missing"),
     (VALID | {"cniVersion": ""}, "$.cniVersion", "1.1.0"),

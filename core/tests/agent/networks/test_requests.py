@@ -7,10 +7,10 @@ from typing import Any
 
 from secnet.agent.model.network import NetworkConfig
 from secnet.agent.model.sandbox import Sandbox
-from secnet.agent.model.selection import Named, Selection
+from secnet.agent.model.selection import Malformed, Named, Selection
 from secnet.agent.model.work import Ignored, Rejected, Work
 from secnet.agent.networks.requests import attachment_options_of, build_work, is_outdated
-from secnet.contract import Conflict, NetnsRef, ObjectNotFound
+from secnet.contract import Conflict, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound
 from secnet_testing.contract_objects import POD, network, record, selection_id
 from secnet_testing.scripted_plugins import Script, toy_registry
 
@@ -18,9 +18,11 @@ SANDBOX = Sandbox(container_id="c1", netns=NetnsRef(path="/run/netns/none", devi
 CONFIG = NetworkConfig(network=network(), network_type="toy", generation=3)
 
 
-def build(config: Any = CONFIG, *, error: Any = None, **selection: Any) -> Work | Rejected | Ignored:
+def build(
+    config: Any = CONFIG, *, error: Any = None, element: Malformed | None = None, **selection: Any
+) -> Work | Rejected | Ignored:
     named = Named(
-        selection=Selection(index=0, network=network(), **selection),
+        selection=element or Selection(index=0, network=network(), **selection),
         selection_id=selection_id(),
         ifname="net1",
         error=error,
@@ -52,6 +54,31 @@ def test_what_no_one_honours_is_rejected_and_not_dropped() -> None:
         assert isinstance(rejected, Rejected)
         assert rejected.error.reason == "Unsupported"
         assert (rejected.network_type, rejected.nad_generation) == ("toy", 3)
+
+
+def test_a_malformed_selection_fails_with_its_own_error_unless_its_network_is_none_of_ours() -> None:
+    error = InvalidConfig("bad mac")
+    broken = Malformed(index=0, error=error, network=network(), certain=True)
+    assert build(element=broken) == Rejected(
+        selection_id=selection_id(), ifname="net1", error=error, network_type="toy", nad_generation=3
+    )
+    assert isinstance(build(None, element=broken), Ignored)
+    missing = build(ObjectNotFound("there is none"), element=broken)
+    assert isinstance(missing, Rejected)
+    assert missing.error is error
+
+
+def test_a_malformed_selection_without_a_network_is_not_looked_up() -> None:
+    broken = Malformed(index=2, error=InvalidConfig("bad name"), network=NetworkRef(namespace="default", name="$[2]"))
+    assert isinstance(build(None, element=broken), Rejected)
+
+
+def test_an_mtu_of_the_nad_that_no_one_honours_is_an_error_of_the_nad() -> None:
+    rejected = build(NetworkConfig(network=network(), network_type="toy", mtu=1400))
+    assert isinstance(rejected, Rejected)
+    assert (rejected.error.reason, rejected.error.path) == ("Unsupported", "$.mtu")
+    assert rejected.error.subject.startswith("NetworkAttachmentDefinition")
+    assert "annotation" not in str(rejected.error)
 
 
 def test_a_missing_nad_and_a_name_that_is_taken_are_rejected() -> None:

@@ -31,6 +31,7 @@ from secnet.contract import (
     IpamLease,
     IpamOwner,
     IpamRequest,
+    LeaseOutline,
     Metric,
     NetworkDriver,
     NodeObservation,
@@ -87,6 +88,9 @@ class Given(NetworkDriver):
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         return cast(Attachment, self._note("plan", PLANNED, request, call))
 
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        self._note("admit", None, attachment, call)
+
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         return cast(AttachResult, self._note("attach", AttachResult(), attachment, call))
 
@@ -141,6 +145,9 @@ class GivenBackend(IPAMBackend):
 
     def validate(self, config: Mapping[str, Any]) -> None:
         self._note("validate", None, config)
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        return cast(LeaseOutline, self._note("outline", LeaseOutline(subnets=("10.0.0.0/24",)), config, objects))
 
     @classmethod
     def validate_objects(cls, objects: Sequence[Mapping[str, Any]]) -> Iterator[ObjectFinding]:
@@ -217,6 +224,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     driver.validate({"a": 1})
     assert driver.lock_keys(ASKED) == ("a",)
     assert driver.plan(ASKED, call) is PLANNED
+    driver.admit(PLANNED, call)
     assert driver.attach(PLANNED, call) == AttachResult()
     assert driver.check(PLANNED, call) == CheckReport()
     driver.detach(PLANNED, call)
@@ -228,7 +236,7 @@ def test_each_method_of_a_driver_is_called_with_its_arguments() -> None:
     assert driver.metrics(call) == (METRIC,)
     driver.teardown_node(call)
     driver.close()
-    with_attachment = dict.fromkeys(("attach", "check", "detach"), (PLANNED, call))
+    with_attachment = dict.fromkeys(("admit", "attach", "check", "detach"), (PLANNED, call))
     with_call = dict.fromkeys(("inventory", "observe_node", "doctor", "metrics", "teardown_node"), (call,))
     assert seen == {
         **with_attachment,
@@ -251,6 +259,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert guarded.probe().ready
     guarded.validate({"a": 1})
     assert list(guarded.validate_objects([pool])) == [(pool, "$.a", "is wrong", "mend it")]
+    assert guarded.outline({"a": 1}, [pool]).subnets == ("10.0.0.0/24",)
     assert guarded.allocate(WANTED, call) is LEASE
     assert guarded.check(LEASE, {}, call) == CheckReport()
     assert guarded.renew(LEASE, {}, call) is LEASE
@@ -263,6 +272,7 @@ def test_each_method_of_a_backend_is_called_with_its_arguments() -> None:
     assert seen == {
         "probe": (),
         "validate": ({"a": 1},),
+        "outline": ({"a": 1}, [pool]),
         "allocate": (WANTED, call),
         "check": (LEASE, {}, call),
         "renew": (LEASE, {}, call),

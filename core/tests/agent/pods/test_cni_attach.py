@@ -49,6 +49,7 @@ def _attacher(
         "cni_sandboxes": None,
         "sandboxes": None,
         "registry": None,
+        "asked": None,
         "checks": SimpleNamespace(check=lambda records, beat: None),
         **others,
     }
@@ -115,7 +116,7 @@ def test_an_add_just_before_a_del_does_not_bring_the_sandbox_back(tmp_path: Path
         assert sandboxes.pod_of(container_id) is None
         return set()
 
-    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "worker", "registry", "checks"))
+    parts: dict[str, Any] = dict.fromkeys(("cluster", "pods", "worker", "registry", "checks", "asked"))
     controller = SimpleNamespace(hold=hold, enqueue=lambda key: None)
     attacher = NodeAttacher(
         **parts,

@@ -22,6 +22,7 @@ PODS = {
     ("default", "elsewhere"): _pod("other/vlan1"),
     ("other", "neighbour"): _pod("vlan1", "other"),
     ("default", "malformed"): _pod('[{"name": "vlan1"'),
+    ("default", "one-bad-element"): _pod('[{"name": "vlan10", "mac": "x"}, {"name": "VLAN1"}]'),
     ("default", "plain"): _pod(None),
 }
 
@@ -30,7 +31,7 @@ PODS = {
     ("network", "pods"),
     [
         ("default/vlan1", {"one", "both"}),
-        ("default/vlan10", {"ten", "both"}),
+        ("default/vlan10", {"ten", "both", "one-bad-element"}),
         ("other/vlan1", {"elsewhere", "neighbour"}),
         ("default/vlan", set()),
         ("default/net9", set()),

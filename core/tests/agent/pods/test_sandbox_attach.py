@@ -13,7 +13,7 @@ from secnet.agent.model.record import Phase, Record
 from secnet.agent.model.report import SyncResult
 from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.networks import desired
-from secnet.agent.networks.annotation import parse_networks
+from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
 from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.pods.sandbox_attach import SandboxAttach
@@ -139,6 +139,21 @@ def test_an_add_that_comes_again_reports_why_a_network_could_not_be_attached_now
     result, records = scene.attach("a")
     assert len(records) == 1, "a living attachment stays"
     assert [error.reason for error in result.errors] == ["InvalidNetwork"]
+
+
+def test_containers_do_not_start_without_a_network_whose_selection_is_malformed(scene: Scene) -> None:
+    with pytest.raises(InvalidAnnotation) as caught:
+        scene.attach("a", '[{"name": "blue"}, {"name": "blue", "mac": "x"}]')
+    assert caught.value.path == "$[1].mac"
+    assert scene.rig.journal.records() == ()
+    assert "allocate" not in scene.rig.script.log
+
+
+def test_an_add_that_comes_again_keeps_what_is_there_while_its_selection_is_malformed(scene: Scene) -> None:
+    _, first = scene.attach("a")
+    result, again = scene.attach("a", '[{"name": "blue", "mac": "x"}]')
+    assert again == first
+    assert [error.path for error in result.errors] == ["$[0].mac"]
 
 
 def test_an_annotation_that_asks_for_nothing_any_more_leaves_nothing(scene: Scene) -> None:

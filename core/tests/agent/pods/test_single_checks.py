@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.model.pod import PodKey
 from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.asked_networks import AskedNetworks
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
+from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.reports import Reports
 from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
 from secnet_testing.contract_objects import POD
-from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_work
+from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry, toy_work
 
 DOWN = CheckReport(findings=(Finding(code="LinkDown", message="net1 is down", repairable=True),))
 LOST = CheckReport(findings=(Finding(code="NoLease", message="the pool lost it", repairable=False),))
@@ -25,13 +30,23 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.rig: Rig = make_rig(folder / "journal")
         self.reports = Reports(folder)
+        self.pods = PodTable("node-1")
+        self.nads = NadCache(toy_registry(self.rig.script))
+        self.events: list[tuple[str, str]] = []
         self.busy = False
         self.held: list[PodKey] = []
         self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
         self.checks = SingleChecks(
-            worker=make_worker(self.rig), journal=self.rig.journal, reports=self.reports, hold=self.hold
+            worker=make_worker(self.rig),
+            journal=self.rig.journal,
+            reports=self.reports,
+            hold=self.hold,
+            asked=AskedNetworks(self.pods, self.nads, self.record_event),
         )
+
+    def record_event(self, pod: Any, *, warning: bool, reason: str, message: str) -> None:
+        self.events.append((reason, message))
 
     def hold(self, key: PodKey, call: Call) -> AbstractContextManager[None]:
         self.held.append(key)
@@ -104,3 +119,33 @@ def test_what_has_ended_is_shown_no_longer(scene: Scene, gone: bool) -> None:
 
 def test_a_sandbox_without_a_pod_is_held_by_itself() -> None:
     assert queue_key("c1", None) == ("", "c1")
+
+
+def _known(scene: Scene, config: dict[str, Any], **selection: Any) -> None:
+    """The Pod and the NAD of the network, as the watches have them."""
+    scene.nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
+    annotations = {"k8s.v1.cni.cncf.io/networks": json.dumps([{"name": "blue", **selection}])}
+    meta = {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid, "annotations": annotations}
+    scene.pods.update({"metadata": meta})
+
+
+def test_what_the_caller_did_not_pass_on_is_shown_and_reported_in_one_event(scene: Scene) -> None:
+    config = {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
+    _known(scene, config, mac="02:00:00:00:00:07")
+    assert [reason for reason, *_ in scene.found()] == ["CapabilityNotDeclared"]
+    assert [reason for reason, *_ in scene.found()] == ["CapabilityNotDeclared"]
+    assert [reason for reason, _ in scene.events] == ["CapabilityNotDeclared"]
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"], "drift matters more"
+
+
+def test_what_later_plugins_of_a_chain_change_in_the_pod_is_no_drift(scene: Scene) -> None:
+    """Also where the NAD became known after the attach."""
+    changed = CheckReport(findings=(Finding(code="WrongMac", message="another MAC", in_pod=True),))
+    scene.rig.script.instead["check"] = lambda: changed
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"]
+    plugins = [{"type": "secnet", "networkType": "toy"}, {"type": "tuning"}]
+    _known(scene, {"cniVersion": "1.0.0", "name": "blue", "plugins": plugins})
+    assert scene.found() == []
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert [reason for reason, *_ in scene.found()] == ["Degraded"], "the host's side counts"

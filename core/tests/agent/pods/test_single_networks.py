@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from secnet.agent.base.queue import WorkQueue
 from secnet.agent.model.record import Origin, Phase, Record
+from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.asked_networks import AskedNetworks
 from secnet.agent.pods.cni_attach import NodeAttacher
+from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import Busy, Call, SecnetError, Timeout
 from secnet_testing.contract_objects import POD, record
-from secnet_testing.scripted_plugins import Rig, Script, make_worker
+from secnet_testing.scripted_plugins import Rig, Script, make_worker, toy_registry
 
 
 class Detaching:
@@ -60,6 +63,7 @@ def attacher(journal: Journal, queue: WorkQueue, pipeline: Detaching) -> NodeAtt
         controller=SimpleNamespace(hold=queue.hold),  # type: ignore[arg-type]
         worker=make_worker(rig, seconds=0.1),
         journal=journal,
+        asked=AskedNetworks(PodTable("node-1"), NadCache(toy_registry(Script())), lambda *args, **kwargs: None),
         checks=SimpleNamespace(check=lambda records, beat: None),  # type: ignore[arg-type]
         deadline=1.0,
     )

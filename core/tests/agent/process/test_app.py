@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.attach.lease_renewal import LeaseRenewal
 from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.config.settings import Settings
+from secnet.agent.process import app
 from secnet.agent.process.app import Agent
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse
-from secnet.contract import Call, Conflict
+from secnet.contract import Call, Conflict, Finding, NetworkDriver, NodeReport
 from secnet_testing.contract_objects import record
 from secnet_testing.scripted_plugins import Script, toy_registry
 
@@ -39,6 +43,34 @@ def test_records_of_one_state_directory_are_not_taken_by_an_agent_of_another(tmp
     Journal(tmp_path / "run/journal").write(record())
     with pytest.raises(Conflict), agent(tmp_path, state="another"):
         raise AssertionError("records of another store")
+
+
+def test_the_node_is_reconciled_again_when_what_it_waited_for_is_detached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched: the retry by time, so that only the detach can be what calls the driver again."""
+    monkeypatch.setattr(app, "_NODE_RETRY_SECONDS", (3600.0, 3600.0))
+    seen: list[int] = []
+    free = threading.Event()
+
+    def reconcile_node(driver: NetworkDriver, desired: Mapping[str, Any], call: Call) -> NodeReport:
+        seen.append(len(call.attachments))
+        if call.attachments:
+            return NodeReport(findings=(Finding(code="BridgeDraining", message="1 Pod", advisory=True),))
+        free.set()
+        return NodeReport()
+
+    registry = toy_registry(Script())
+    plugin = registry.drivers["toy"]
+    cls: Any = type("Toy", (plugin.cls,), {"reconcile_node": reconcile_node})
+    registry = dataclasses.replace(registry, drivers={"toy": dataclasses.replace(plugin, cls=cls)})
+    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
+    with agent(tmp_path):
+        pass
+    Journal(settings.run_dir / "journal").write(record())  # of a Pod that is gone
+    with Agent(settings, registry, ManifestCluster(settings.state_dir, None), role="test"):
+        assert free.wait(30)
+    assert seen[0] == 1
 
 
 def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

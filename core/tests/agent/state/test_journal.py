@@ -35,6 +35,15 @@ def test_a_removed_record_is_gone_and_may_be_removed_again(tmp_path: Path) -> No
     assert journal.records() == Journal(tmp_path).records() == ()
 
 
+def test_a_removal_is_notified_once_the_record_is_gone(tmp_path: Path) -> None:
+    journal, seen = Journal(tmp_path), []
+    journal.write(record())
+    journal.notify_removed(lambda removed: seen.append((removed.key, journal.records())))
+    journal.remove(record().key)
+    journal.remove(record().key)
+    assert seen == [(record().key, ())]
+
+
 def test_a_leftover_of_an_interrupted_write_is_ignored(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.write(record())

@@ -127,6 +127,24 @@ def test_one_line_a_finding(command: Command, text: str, line: str) -> None:
         ("a: 1", ["1.yaml:1:", "kind"]),
         (nad() + "---" + nad(), ["1.yaml:10:", "already in 1.yaml:2"]),
         (nad() + "---" + pod("blue@net1,blue@net1"), ["$[1].interface: interface net1 is already used"]),
+        (
+            nad() + "---" + pod('[{"name": "blue", "mac": "x"}, {"name": "B"}]'),
+            ["$[0].mac: ", "$[1].name: ", "2 findings"],
+        ),
+        (
+            nad() + "---" + pod('[{"name": "blue", "mtu": 9}]'),
+            ["$[0].mtu: ", "set mtu in the NetworkAttachmentDefinition"],
+        ),
+        (
+            nad() + "---" + pod('[{"name": "blue", "default-route": []}, {"name": "blue", "default-route": []}]'),
+            ["$[1].default-route: default-route stands in more than one element"],
+        ),
+        (
+            nad().replace(
+                '"type": "antrea", "networkType": "vlan", "vlan": 100', '"plugins": [{"type": "x"}, {"type": "secnet"}]'
+            ),
+            ["$.plugins[1].type", "put it first"],
+        ),
         (nad().replace("k8s.cni.cncf.io/v1", "v1"), ["$.apiVersion", "write apiVersion: k8s.cni.cncf.io/v1"]),
         ("kind: List\nitems: [{kind: Pod, apiVersion: v1, metadata: {name: A}}]", ["1.yaml:2: Pod A: $.metadata.name"]),
         (nad(more='"ipam": {"type": "pools", "ippools": [], "subnet": "10.0.0.1/8"}'), ["$.ipam.subnet", "host bits"]),
@@ -134,6 +152,11 @@ def test_one_line_a_finding(command: Command, text: str, line: str) -> None:
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  template:\n    metadata:\n"
             "      annotations: {k8s.v1.cni.cncf.io/networks: 'a@lo'}",
             ["Deployment d: $.spec.template.metadata.annotations", "$[0].interface", "loopback"],
+        ),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  template:\n    metadata:\n"
+            "      annotations: {k8s.v1.cni.cncf.io/networks: 'a@b,b@b,c@lo'}",
+            ["$[1].interface: interface b is already used", "$[2].interface: ", "2 findings"],
         ),
     ],
 )
@@ -147,6 +170,13 @@ def test_what_is_found(command: Command, text: str, words: list[str]) -> None:
     ("text", "words"),
     [
         (pod("ns/red"), ["note: Pod default/web", "NetworkAttachmentDefinition ns/red is not among these files"]),
+        (
+            nad().replace(
+                '"type": "antrea", "networkType": "vlan", "vlan": 100',
+                '"plugins": [{"type": "secnet", "networkType": "vlan"}, {"type": "tuning"}, {"type": "sbr"}]',
+            ),
+            ["note: NetworkAttachmentDefinition default/blue: $.plugins: ", "tuning, sbr"],
+        ),
         (nad().replace('"antrea"', '"macvlan"'), ['type "macvlan" is not ours']),
         (nad().replace('"antrea"', '"Antrea"'), ["did you mean 'antrea'"]),
         (
@@ -215,3 +245,14 @@ def test_devices_that_are_too_few(command: Command) -> None:
     named = pod("slot").replace("'slot'", "'slot'\n    secnet.io/devices: '[]'")
     code, text = command(slot, named)
     assert (code, "1 network needs a device of resource x.com/slot, and 0 are named" in text) == (1, True), text
+
+
+def test_what_a_network_cannot_be_with_its_subnets(command: Command) -> None:
+    """The sample backend says that leases are of `subnet`, with a route to it."""
+    more = '"vlan": 100, "mtu": 1200, "ipam": {"type": "pools", "ippools": ["pool1"], "subnet": "SUBNET"}'
+    code, out = command(nad(more=more.replace("SUBNET", "fd00::/64")), pool())
+    assert code == 1
+    assert "NetworkAttachmentDefinition default/blue: $.mtu: 1200 is too small for addresses of fd00::/64" in out
+    code, out = command(nad(more=more.replace("SUBNET", "10.0.0.0/24")), pool())
+    assert code == 0
+    assert "note: NetworkAttachmentDefinition default/blue: $.ipam.routes: 10.0.0.0/24 is the subnet" in out

@@ -143,6 +143,7 @@ def _prepare(tools: Tools, kernel: Rtnl, holding: Holding, function: Function, c
     link = netdev.on_host(card, kernel, function.id)
     netdev.claim(kernel, link, attachment, tag, call)
     _set_mtu(kernel, link, attachment, call)
+    netdev.strip_altnames(kernel, link, call)
     return link.index
 
 

@@ -208,20 +208,36 @@ def _restore_link(kernel: Rtnl, link: Link, attachment: Attachment, call: Call) 
             kernel.set_link(link.index, mtu=mtu)
     if name and link.name != name:
         with _or_stays(f"the link {link.name} keeps this name instead of {name}", device, call):
-            _require_unused(kernel, name)
+            _require_unused(kernel, link, name, call)
             with call.step("link.rename", link=link.name, to=name):
                 kernel.set_link(link.index, name=name)
     if prior.get("up") and not link.up:
         with _or_stays(f"the link {link.name} stays down", device, call), call.step("link.up", link=link.name):
             kernel.set_link(link.index, up=True)
+    _restore_altnames(kernel, link.index, attachment, call)
     if link.alias != alias:
         with call.step("link.unmark", link=name or link.name):
             kernel.set_link(link.index, alias=alias)
 
 
-def _require_unused(kernel: Rtnl, name: str) -> None:
-    if kernel.link(name) is not None:
-        raise Conflict(f"its old one, {name}, is taken")
+def _require_unused(kernel: Rtnl, link: Link, name: str, call: Call) -> None:
+    """Make sure that no link has the name; the host may have made it an alternative one of the link itself."""
+    holder = kernel.link(name)
+    if holder is not None and holder.index != link.index:
+        raise Conflict(f"its old one, {name}, is taken by {holder.name}")
+    if holder is not None:
+        with call.step("link.altname", link=link.name, remove=name):
+            kernel.remove_altname(link.index, name)
+
+
+def _restore_altnames(kernel: Rtnl, index: int, attachment: Attachment, call: Call) -> None:
+    link = kernel.link_by_index(index)
+    for altname in attachment.prior.get("altnames", ()) if link else ():
+        if link is None or altname in (link.name, *link.altnames):
+            continue
+        kept = f"the link {link.name} loses its alternative name {altname}"
+        with _or_stays(kept, attachment.names["device"], call), call.step("link.altname", link=link.name, add=altname):
+            kernel.add_altname(index, altname)
 
 
 @contextmanager

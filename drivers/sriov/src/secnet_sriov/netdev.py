@@ -43,6 +43,7 @@ __all__ = [
     "return_to_host",
     "set_mac",
     "set_mtu",
+    "strip_altnames",
     "try_mac",
 ]
 
@@ -86,9 +87,10 @@ def on_host(card: Card, kernel: Rtnl, device: str) -> Link:
 
 
 def require_free_name(pod: Rtnl, request: AttachRequest) -> None:
-    """Raise Conflict if the Pod has an interface of this name."""
-    if pod.link(request.ifname) is not None:
-        raise ifname_taken(request)
+    """Raise Conflict if the Pod has an interface of this name, or one with it as an alternative name."""
+    holder = pod.link(request.ifname)
+    if holder is not None:
+        raise ifname_taken(request, holder.name)
 
 
 def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call: Call) -> None:
@@ -97,6 +99,16 @@ def claim(kernel: Rtnl, link: Link, attachment: Attachment, owner_tag: str, call
     if link.alias != mark or link.up:
         with call.step("link.claim", link=link.name, alias=mark):
             kernel.set_link(link.index, alias=mark, up=False)
+
+
+def strip_altnames(kernel: Rtnl, link: Link, call: Call) -> None:
+    """Take the link's alternative names away: no namespace takes a link in with one that is taken there.
+
+    An attachment keeps those of the host in `prior`, and gives them back last.
+    """
+    for altname in link.altnames:
+        with call.step("link.altname", link=link.name, remove=altname):
+            kernel.remove_altname(link.index, altname)
 
 
 def set_mac(kernel: Rtnl, link: Link, mac: str | None, call: Call) -> bool:
@@ -201,6 +213,7 @@ def move(kernel: Rtnl, index: int, netns_fd: int, attachment: Attachment, call: 
 
 def return_to_host(pod: Rtnl, kernel: Rtnl, link: Link, host: HostContext, attachment: Attachment, call: Call) -> None:
     """Out of the Pod, down, under its old name; under one of ours where the old one is taken by now."""
+    strip_altnames(pod, link, call)
     name = attachment.prior.get("name") or link.name
     if kernel.link(name) is not None:
         name = host_ifname(attachment.key)

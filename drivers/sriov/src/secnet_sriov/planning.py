@@ -162,6 +162,8 @@ def _capture(tools: Tools, kernel: Rtnl, function: Function, link: Link | None) 
     prior: dict[str, Any] = {"driver": function.driver}
     if link is not None:
         prior |= {"name": link.name, "alias": link.alias, "mac": link.mac, "mtu": link.mtu, "up": link.up}
+        if link.altnames:
+            prior["altnames"] = list(link.altnames)
     if under_card(function) and tools.card.can_configure(kernel, function):
         prior["vf"] = prior_of(tools.card.vf(kernel, function))
     return prior

@@ -24,11 +24,15 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
-    """datapath_type: `system` for the kernel's, `netdev` for userspace. default_mtu: bytes; None means the uplinks' MTU."""
+    """datapath_type: `system` for the kernel's, `netdev` for userspace. default_mtu: bytes; None means the uplinks' MTU.
+
+    unique_macs: whether a second interface with one MAC on one VLAN is refused.
+    """
 
     bridges: tuple[Bridge, ...] = ()
     datapath_type: str = "system"
     default_mtu: int | None = DEFAULT_MTU
+    unique_macs: bool = False
 
     @classmethod
     def parse(cls, section: Mapping[str, Any]) -> NodeConfig:
@@ -46,6 +50,7 @@ class NodeConfig:
             bridges=bridges,
             datapath_type=section.get("datapathType", "system"),
             default_mtu=None if mtu == "uplink" else mtu,
+            unique_macs=section.get("duplicateMac") == "refuse",
         )
         config._require_unique()
         return config

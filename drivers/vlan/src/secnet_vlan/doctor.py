@@ -1,8 +1,9 @@
-"""What `secnet doctor` says of the datapath that the bridges need."""
+"""What `secnet doctor` says of the datapath that the bridges need, and of the network behind their uplinks."""
 
 from __future__ import annotations
 
 from secnet.contract import DoctorLevel, DoctorResult, HostContext, SecnetError
+from secnet.linux.hypervisor import hypervisor
 from secnet.ovs import look
 
 from .config import NodeConfig
@@ -13,6 +14,22 @@ _MODULES = {"system": "openvswitch", "netdev": "tun"}
 
 
 def examine(host: HostContext, config: NodeConfig) -> tuple[DoctorResult, ...]:
+    """The datapath, then the uplinks."""
+    return (*_datapath(host, config), *_uplinks(host, config))
+
+
+def _uplinks(host: HostContext, config: NodeConfig) -> tuple[DoctorResult, ...]:
+    """A warning where the network of a virtual machine is likely to drop frames of the Pods' MACs."""
+    uplinks = [name for bridge in config.bridges for name in bridge.uplinks]
+    machine = hypervisor(host.sysfs_root) if uplinks else ""
+    if not machine:
+        return ()
+    finding = f"this is a machine of {machine}, whose network may drop frames of the Pods' MACs at {', '.join(uplinks)}"
+    remedy = "if Pods of two nodes do not reach each other, see docs/dropped-frames.md"
+    return (DoctorResult(level=DoctorLevel.WARN, what="network of the uplinks", finding=finding, remedy=remedy),)
+
+
+def _datapath(host: HostContext, config: NodeConfig) -> tuple[DoctorResult, ...]:
     """Whether ovs-vswitchd has the datapath of the configured bridges; while it does not answer, whether the module is loaded."""
     if not config.bridges:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from secnet.contract import (
@@ -21,7 +21,6 @@ from secnet.contract import (
     NetworkDriver,
     NodeObservation,
     NodeReport,
-    NotReady,
     ProbeReport,
     SecnetError,
     StatusColumn,
@@ -29,16 +28,18 @@ from secnet.contract import (
 )
 from secnet.linux.names import HOST_PREFIX
 from secnet.linux.privileges import lacking
-from secnet.linux.rtnl import host_rtnl
+from secnet.linux.rtnl import Link
 from secnet.linux.veths import VethPair, VethPairs
 from secnet.ovs import OvsClient, PortSpec, PortState
 
 from .config import Bridge, NodeConfig
 from .doctor import examine
 from .inventory import take_inventory
+from .macs import MacClaims, duplicates, require_free
 from .node import NodeWork
 from .observe import observe, watch
 from .owner import NETWORK_TYPE, ids_for
+from .reach import require_bridge
 from .verify import port_findings
 
 __all__ = ["VlanDriver"]
@@ -55,10 +56,11 @@ class VlanDriver(NetworkDriver):
         self._config = NodeConfig.parse(host.config)
         self._ovs = OvsClient(host.ovsdb)
         self._veths = VethPairs(host, NETWORK_TYPE, prefix=HOST_PREFIX)
+        self._claims = MacClaims()
 
     @classmethod
     def describe(cls) -> DriverInfo:
-        """Options `vlan` and `bridge`; node configuration `ovsBridges`, `datapathType` and `defaultMtu`."""
+        """Options `vlan` and `bridge`; node configuration `ovsBridges`, `datapathType`, `defaultMtu` and `duplicateMac`."""
         return DriverInfo(
             network_type=NETWORK_TYPE,
             summary="VLAN or untagged network on an Open vSwitch bridge",
@@ -96,21 +98,26 @@ class VlanDriver(NetworkDriver):
     def plan(self, request: AttachRequest, call: Call) -> Attachment:
         """Name, MAC, MTU and bridge; see the README for how the MTU follows from NAD, node and uplinks."""
         bridge = self._config.bridge(request.options.get("bridge"), str(request.network))
-        if self._ovs.bridge(bridge.name, call) is None:
-            raise NotReady(
-                "the bridge does not exist yet",
-                hint="it is tried again; `secnet status` shows why the node is not ready",
-                subject=f"OVS bridge {bridge.name}",
-            )
-        mtu = self._mtu(request, bridge)
+        links = require_bridge(bridge, self._ovs, self.host.owner_tag, call)
+        mtu = self._mtu(request, bridge, links)
         attachment = self._veths.plan(request, mtu=mtu, names={"bridge": bridge.name})
         self._require_free_port(attachment, call)
+        if self._config.unique_macs and (vlan := request.options.get("vlan", 0)):  # else the pool may decide it
+            require_free(attachment, vlan, self._ovs.ports(self.host.owner_tag, call))
         return attachment
 
-    def _mtu(self, request: AttachRequest, bridge: Bridge) -> int:
-        with host_rtnl() as kernel:
-            present = [link for link in map(kernel.link, bridge.uplinks) if link is not None]
-        limit = min((link.mtu for link in present), default=0)
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """With `duplicateMac: refuse`, Busy while another interface has the MAC on this VLAN."""
+        if self._config.unique_macs:
+            self._claims.claim(attachment)
+            try:
+                require_free(attachment, attachment.vlan or 0, self._ovs.ports(self.host.owner_tag, call))
+            except BaseException:
+                self._claims.drop(attachment)
+                raise
+
+    def _mtu(self, request: AttachRequest, bridge: Bridge, uplinks: Iterable[Link]) -> int:
+        limit = min((link.mtu for link in uplinks), default=0)
         if request.mtu is None:
             wanted = self._config.default_mtu
             if wanted is None:
@@ -145,6 +152,7 @@ class VlanDriver(NetworkDriver):
         if not pair.created:
             self._clear_port(attachment, pair, call)
         port = self._add_port(attachment, call)
+        self._claims.drop(attachment)
         return pair.result(bridge=port.bridge, port=port.name, vlan=port.tag)
 
     def _make_room(self, attachment: Attachment, call: Call) -> None:
@@ -180,10 +188,14 @@ class VlanDriver(NetworkDriver):
         """Both ends of the pair, and the port with its VLAN, owner and state in ovs-vswitchd. Raises Gone without netns."""
         pair = self._veths.check(attachment)
         port = self._ovs.port(attachment.names["host"], call, age=_CHECK_AGE)
-        return pair.report(*port_findings(attachment, self.host.owner_tag, port, pair.host))
+        others = self._ovs.ports(self.host.owner_tag, call, age=_CHECK_AGE)
+        return pair.report(
+            *port_findings(attachment, self.host.owner_tag, port, pair.host), *duplicates(attachment, others)
+        )
 
     def detach(self, attachment: Attachment, call: Call) -> None:
         """The port, then the pair; whatever of them is there and ours."""
+        self._claims.drop(attachment)
         self._remove_port(attachment, call)
         self._veths.remove(attachment, call)
 
@@ -209,7 +221,7 @@ class VlanDriver(NetworkDriver):
         return NodeWork(self.host, self._ovs, call).reconcile(NodeConfig.parse(desired))
 
     def teardown_node(self, call: Call) -> None:
-        """Remove our uplink ports and our bridges, except those that still have ports of others or of Pods."""
+        """Remove our uplink ports and our bridges, except those of bridges that still have Pods or ports of others."""
         NodeWork(self.host, self._ovs, call).reconcile(NodeConfig())
 
     def observe_node(self, call: Call) -> NodeObservation:
@@ -222,7 +234,7 @@ class VlanDriver(NetworkDriver):
             watch(self._config, notify, call)
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
-        """Whether Open vSwitch has the datapath of the bridges."""
+        """Whether Open vSwitch has the datapath of the bridges, and what the network of a virtual machine may drop."""
         return examine(self.host, self._config)
 
     def close(self) -> None:

@@ -1,11 +1,12 @@
 """Bridges and uplinks of the node.
 
 The record of a change is the object itself: our owner tag in its external_ids, and for an uplink the state it had before. What
-of it is no longer configured goes by that tag alone.
+of it is no longer configured goes by that tag alone, once no living Pod needs it (see `occupancy`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,19 +23,22 @@ from secnet.contract import (
     Timeout,
     Unavailable,
 )
-from secnet.linux.rtnl import Address, Link, host_rtnl
+from secnet.linux.rtnl import Address, Link, Rtnl, host_rtnl
 from secnet.ovs import BridgeSpec, BridgeState, OvsClient, PortSpec, PortState, ready
 
 from .config import Bridge, NodeConfig
+from .occupancy import Occupancy, counted
 from .owner import ROLE_ID, ROLE_UPLINK
 
 __all__ = ["NodeWork"]
 
 _PRIOR_ID = "secnet-prior-state"
+_INDEX_ID = "secnet-ifindex"
 _UP, _DOWN = "up", "down"
 _KNOWN_DOWN_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 _LINK_SCOPE = 253  # rtnetlink: RT_SCOPE_LINK
+_PORTS_SHOWN = 3
 
 
 class NodeWork:
@@ -48,22 +52,23 @@ class NodeWork:
 
     def reconcile(self, desired: NodeConfig) -> NodeReport:
         """Make the node as wanted. Raises Unavailable while Open vSwitch is away."""
-        self._retire_uplinks(desired)
-        self._retire_bridges(desired)
+        occupancy = Occupancy(self._ovs.ports(self._owner, self._call), self._call.attachments)
+        with host_rtnl() as kernel:
+            present = {port.name for port in occupancy.uplinks if kernel.link(port.name) is not None}
+        staying = occupancy.staying(desired, present)
+        self._retire_uplinks(desired, occupancy, staying)
+        draining = self._retire_bridges(desired, occupancy)
+        self._keep_staying(desired, occupancy, staying, draining)
         adopted = []
         for bridge in desired.bridges:
             with self._reported():
                 state = self._bridge(bridge, desired.datapath_type)
                 if state.owner != self._owner:
                     adopted.append(bridge.name)
-                for name in bridge.uplinks:
-                    with self._reported():
-                        self._uplink(bridge, name)
-        details = {
-            "bridges": [bridge.name for bridge in desired.bridges],
-            "uplinks": {bridge.name: list(bridge.uplinks) for bridge in desired.bridges},
-            "adopted": adopted,
-        }
+                self._uplinks(bridge, [port.name for port in staying if port.bridge == bridge.name])
+        uplinks = {bridge.name: list(bridge.uplinks) for bridge in desired.bridges}
+        uplinks |= {name: [port.name for port in staying if port.bridge == name] for name in draining}
+        details = {"bridges": list(uplinks), "uplinks": uplinks, "adopted": adopted}
         return NodeReport(findings=tuple(self._findings), details=details)
 
     @contextmanager
@@ -76,18 +81,12 @@ class NodeWork:
             message = f"{exc.subject}: {exc.message}; {exc.hint}"
             self._findings.append(Finding(code=exc.reason, message=message, repairable=exc.retryable))
 
-    def _retire_uplinks(self, desired: NodeConfig) -> None:
+    def _retire_uplinks(self, desired: NodeConfig, occupancy: Occupancy, staying: tuple[PortState, ...]) -> None:
         places = {name: bridge.name for bridge in desired.bridges for name in bridge.uplinks}
-        ports = self._ovs.ports(self._owner, self._call)
-        kept = {bridge.name for bridge in desired.bridges}
-        draining = {port.bridge for port in ports if not _is_uplink(port)} - kept
-        for port in ports:
-            if not _is_uplink(port) or places.get(port.name) == port.bridge:
-                continue
-            if port.bridge in draining and port.name not in places:
-                continue  # its Pods still use it
-            with self._reported():
-                self._remove_uplink(port)
+        for port in occupancy.uplinks:
+            if places.get(port.name) != port.bridge and port not in staying:
+                with self._reported():
+                    self._remove_uplink(port)
 
     def _remove_uplink(self, port: PortState) -> None:
         with host_rtnl() as kernel:
@@ -113,20 +112,64 @@ class NodeWork:
             self._call.sleep(_POLL_SECONDS)
             waited += _POLL_SECONDS
 
-    def _retire_bridges(self, desired: NodeConfig) -> None:
-        kept = {bridge.name for bridge in desired.bridges}
+    def _retire_bridges(self, desired: NodeConfig, occupancy: Occupancy) -> list[str]:
+        """Delete our bridges that are not configured; returns those that have to stay for now."""
+        kept, draining = {bridge.name for bridge in desired.bridges}, []
         for state in self._ovs.bridges(self._owner, self._call):
+            pods = occupancy.pods(state.name)
             if state.name in kept:
                 continue
-            if not state.ports:
+            if not state.ports and not pods:
                 with self._call.step("bridge.delete", bridge=state.name):
                     self._ovs.delete_bridge(state.name, self._owner, self._call)
                 continue
+            shown, more = ", ".join(state.ports[:_PORTS_SHOWN]), len(state.ports) - _PORTS_SHOWN
             message = (
-                f"OVS bridge {state.name} is no longer configured but has the ports {', '.join(state.ports)}; "
-                f"it goes when they are gone"
+                f"OVS bridge {state.name} is no longer configured but has {counted(pods)} and the ports {shown or 'none'}"
+                f"{f' and {more} more' if more > 0 else ''}; it goes when they are gone"
             )
-            self._findings.append(Finding(code="BridgeDraining", message=message))
+            self._findings.append(Finding(code="BridgeDraining", message=message, advisory=True))
+            draining.append(state.name)
+        return draining
+
+    def _keep_staying(
+        self, desired: NodeConfig, occupancy: Occupancy, staying: tuple[PortState, ...], draining: list[str]
+    ) -> None:
+        places = {name: bridge.name for bridge in desired.bridges for name in bridge.uplinks}
+        for port in staying:
+            with self._reported(), host_rtnl() as kernel:
+                if (link := kernel.link(port.name)) is not None:
+                    self._serve(port.bridge, link, port, kernel)
+            place = places.get(port.name)
+            if place is None and port.bridge in draining:
+                continue  # it goes with the bridge
+            message = (
+                f"the uplink {port.name} stays in OVS bridge {port.bridge}, which has {counted(occupancy.pods(port.bridge))}; "
+                f"it {f'moves to {place}' if place else 'is released'} when the last of them is gone"
+            )
+            self._findings.append(Finding(code="UplinkDraining", message=message, advisory=True))
+
+    def _uplinks(self, bridge: Bridge, staying: list[str]) -> None:
+        """staying: uplinks of the bridge that it is to lose. It gets no other beside them: that would join two networks."""
+        first = len(self._findings)
+        works = [self._works(bridge, name, staying) for name in bridge.uplinks]
+        if any(works):
+            lacking = self._findings[first:]
+            self._findings[first:] = [dataclasses.replace(finding, advisory=True) for finding in lacking]
+
+    def _works(self, bridge: Bridge, name: str, staying: list[str]) -> bool:
+        """Whether the uplink is in the bridge, or comes when Pods elsewhere are gone; else there is a finding."""
+        port = self._ovs.port(name, self._call)
+        if port is not None and port.owner == self._owner and port.bridge != bridge.name:
+            return True  # why it is there has been reported
+        if port is None and staying:
+            message = f"the uplink {name} joins OVS bridge {bridge.name} when {', '.join(staying)} has left it"
+            self._findings.append(Finding(code="UplinkDraining", message=message, advisory=True))
+            return True
+        found = len(self._findings)
+        with self._reported():
+            self._uplink(bridge, name, port)
+        return len(self._findings) == found
 
     def _bridge(self, bridge: Bridge, datapath_type: str) -> BridgeState:
         state = self._ovs.bridge(bridge.name, self._call)
@@ -145,10 +188,10 @@ class NodeWork:
                 f"{'on' if state.mcast_snooping else 'off'}; set mcast_snooping_enable by ovs-vsctl, or correct "
                 f"enableMulticastSnooping"
             )
-            self._findings.append(Finding(code="BridgeDiffers", message=message, repairable=False))
+            self._findings.append(Finding(code="BridgeDiffers", message=message, repairable=False, advisory=True))
         return state
 
-    def _uplink(self, bridge: Bridge, name: str) -> None:
+    def _uplink(self, bridge: Bridge, name: str, port: PortState | None) -> None:
         with host_rtnl() as kernel:
             link = kernel.link(name)
             if link is None:
@@ -157,34 +200,44 @@ class NodeWork:
                     hint="it is tried again; connect the interface or correct physicalInterfaces",
                     subject=f"OVS bridge {bridge.name}",
                 )
-            port = self._ovs.port(name, self._call)
             if port is None or port.owner != self._owner:
                 if port is not None:
                     _require_usable(port, bridge)
                     return
                 _require_free(link, [address.cidr for address in kernel.addresses(link.index) if _is_global(address)])
-            self._join(bridge, link, port)
-            if not link.up:
-                with self._call.step("uplink.up", interface=name):
-                    kernel.set_link(link.index, up=True)
+            self._serve(bridge.name, link, port, kernel)
 
-    def _join(self, bridge: Bridge, link: Link, port: PortState | None) -> None:
-        if port is not None and ready(port) and (port.tag, port.vlan_mode, port.trunks) == (None, None, ()):
+    def _serve(self, bridge: str, link: Link, port: PortState | None, kernel: Rtnl) -> None:
+        self._join(bridge, link, port)
+        if not link.up:
+            with self._call.step("uplink.up", interface=link.name):
+                kernel.set_link(link.index, up=True)
+
+    def _join(self, bridge: str, link: Link, port: PortState | None) -> None:
+        """Make or repair the port; one that is right is left alone.
+
+        A link that was removed and made again may have an older port: in userspace ovs-vswitchd goes on reading from the old
+        link (measured, with everything green), so the port is made again too.
+        """
+        ids = dict(port.external_ids) if port is not None else {}
+        index = str(link.index)
+        if port is not None and ids.get(_INDEX_ID, index) != index:
+            with self._call.step("uplink.forget", bridge=bridge, interface=link.name):
+                self._ovs.delete_port(link.name, self._owner, self._call, key=port.key)
+            port = None
+        trunk = port is not None and (port.tag, port.vlan_mode, port.trunks) == (None, None, ())
+        if port is not None and trunk and ready(port) and _INDEX_ID in ids:
             return
-        prior = port.external_ids.get(_PRIOR_ID) if port is not None else None
+        prior = ids.get(_PRIOR_ID) or (_UP if link.up else _DOWN)
         spec = PortSpec(
-            bridge=bridge.name,
+            bridge=bridge,
             name=link.name,
             owner=self._owner,
             key=f"uplink/{link.name}",
-            external_ids={ROLE_ID: ROLE_UPLINK, _PRIOR_ID: prior or (_UP if link.up else _DOWN)},
+            external_ids={ROLE_ID: ROLE_UPLINK, _PRIOR_ID: prior, _INDEX_ID: index},
         )
-        with self._call.step("uplink.add", bridge=bridge.name, interface=link.name):
+        with self._call.step("uplink.add", bridge=bridge, interface=link.name):
             self._ovs.add_port(spec, self._call)
-
-
-def _is_uplink(port: PortState) -> bool:
-    return port.external_ids.get(ROLE_ID) == ROLE_UPLINK
 
 
 def _matches(state: BridgeState, spec: BridgeSpec) -> bool:

@@ -60,8 +60,10 @@ def _problems(bridge: Bridge, link: Link | None, port: PortState | None) -> Iter
     if link is None:
         yield "the node has no such interface"
         return
-    if port is None or port.bridge != bridge.name:
+    if port is None:
         yield f"it is no port of {bridge.name}"
+    elif port.bridge != bridge.name:
+        yield f"it is a port of {port.bridge} and not of {bridge.name}"
     elif not ready(port):
         yield f"ovs-vswitchd does not serve it{': ' + port.error if port.error else ''}"
     if not link.up:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from secnet.contract import Attachment, AttachmentId, AttachRequest, NetnsRef, NetworkRef, PodRef
 from secnet.ovs import PortState
 
-__all__ = ["NETWORK_TYPE", "ROLE_ID", "ROLE_POD", "ROLE_UPLINK", "from_port", "ids_for"]
+__all__ = ["NETWORK_TYPE", "ROLE_ID", "ROLE_POD", "ROLE_UPLINK", "from_port", "ids_for", "mac_of", "user_of"]
 
 NETWORK_TYPE = "vlan"
 ROLE_ID = "secnet-role"
@@ -44,6 +44,17 @@ def ids_for(attachment: Attachment) -> dict[str, str]:
     if request.pod is not None:
         ids |= {_POD: str(request.pod), _POD_UID: request.pod.uid, _NODE: request.pod.node}
     return ids
+
+
+def user_of(port: PortState) -> str:
+    """The Pod that a port of ours serves, NAMESPACE/NAME; its sandbox where the caller named no Pod."""
+    key = _key(port.key)
+    return port.external_ids.get(_POD) or (key.container_id if key is not None else port.name)
+
+
+def mac_of(port: PortState) -> str:
+    """The MAC with which a port's interface was attached; empty if it is no Pod's."""
+    return port.external_ids.get(_MAC, "")
 
 
 def from_port(port: PortState) -> Attachment | None:

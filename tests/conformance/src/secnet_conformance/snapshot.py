@@ -17,7 +17,7 @@ from secnet.contract import freeze, thaw
 from secnet.linux import sysctl
 from secnet.linux.errors import translated
 from secnet.linux.netns import identify, in_netns, open_netns
-from secnet.linux.rtnl import Address, KernelRoute, Link, Rtnl, host_rtnl
+from secnet.linux.rtnl import Address, KernelRoute, Link, Rtnl, SourceRule, host_rtnl
 
 __all__ = ["CURRENT", "GLOBAL_SYSCTLS", "LINK_SYSCTLS", "HostSnapshot", "diff"]
 
@@ -56,7 +56,7 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSnapshot:
-    """JSON-like data: `{"netns": [names], "namespaces": {label: {"links", "addresses", "routes", "sysctls"}}, ...}`.
+    """JSON-like data: `{"netns": [names], "namespaces": {label: {"links", "addresses", "routes", "rules", "sysctls"}}, ...}`.
 
     Tests add sections of their own (OVS rows, pool entries, files) by `with_section`; `diff` compares any of them.
     """
@@ -181,6 +181,7 @@ def _read_with(kernel: Rtnl, proc_root: Path) -> dict[str, Any]:
         "links": {link.name: _link(link, names) for link in links},
         "addresses": addresses,
         "routes": [_route(route, names) for route in kernel.routes(table=None)],
+        "rules": [_rule(rule) for family in (4, 6) for rule in kernel.source_rules(family)],
         "sysctls": _sysctls(names.values(), proc_root),
     }
 
@@ -199,6 +200,10 @@ def _link(link: Link, names: Mapping[int, str]) -> dict[str, Any]:
 
 def _address(address: Address) -> dict[str, Any]:
     return {"cidr": address.cidr, "scope": address.scope, "permanent": address.permanent}
+
+
+def _rule(rule: SourceRule) -> dict[str, Any]:
+    return {"from": rule.source, "table": rule.table, "priority": rule.priority}
 
 
 def _route(route: KernelRoute, names: Mapping[int, str]) -> dict[str, Any]:

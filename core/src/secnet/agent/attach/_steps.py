@@ -32,6 +32,7 @@ from ..state.journal import Journal
 from ._vlan import resolve_vlan
 from .layer3 import Layer3
 from .leases import Leases
+from .mtu import require_mtu
 from .plugin_calls import Plugins
 
 __all__ = ["Steps", "require_settled"]
@@ -85,7 +86,10 @@ class Steps:
     def _realise(self, record: Record, call: Call) -> Record:
         phase = self._ipam_phase(record)
         lease = self._lease(record, call) if phase == "before_link" else None
-        record = self.write(self._bind(record, lease).replace(phase=Phase.ATTACHING), "journal.attach", call)
+        record = self._bind(record, lease)
+        require_mtu(record.attachment, record.attachment.mtu)
+        record = self.write(record.replace(phase=Phase.ATTACHING), "journal.attach", call)
+        self.plugins.driver(record.network_type).admit(record.attachment, call)
         record = self.make(record, call)
         if phase == "after_link":
             record = self._allocate_after_link(record, call)
@@ -112,11 +116,11 @@ class Steps:
         result = record.result
         if result is None or not result.netdev:
             return record
-        with self._phase("layer3", record.network_type):
-            prior = self.layer3.prior(record.attachment, record.attachment_options, record.layer3)
+        with self._phase("layer3", record.network_type), reading_together():
+            prior = self.layer3.prior(record)
             if prior != record.layer3:
                 record = self.write(record.replace(layer3=prior), "journal.layer3", call)
-            self.layer3.apply(record.attachment, result, record.attachment_options, call)
+            self.layer3.apply(record, call)
         return record
 
     def _allocate_after_link(self, record: Record, call: Call) -> Record:
@@ -133,8 +137,7 @@ class Steps:
         record = record.replace(ipam=request)
         record = self.write(self._bind(record, self._lease(record, call)), "journal.lease", call)
         assert record.result is not None
-        self.layer3.apply(record.attachment, record.result, record.attachment_options, call)
-        return record
+        return self._layer3(record, call)
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:
         with self._phase("allocate", record.network_type):
@@ -159,17 +162,20 @@ class Steps:
                 return dataclasses.replace(report, findings=tuple(f for f in report.findings if not f.in_pod))
             if report.in_use or (record.result is not None and not record.result.netdev):
                 return report
-            layer3 = self.layer3.check(record.attachment, record.attachment_options, call)
+            layer3 = self.layer3.check(record, call)
             return dataclasses.replace(report, findings=report.findings + layer3)
 
     def settle(self, record: Record, call: Call, seconds: float, *, whole: bool = False) -> tuple[Finding, ...]:
-        """What a check still finds after so many seconds; it looks again until it finds nothing. whole: see `check`."""
+        """What a check still finds after so many seconds, advisory findings left out; it looks again until it finds nothing.
+
+        whole: see `check`.
+        """
         backoff, waited = Backoff(*_SETTLE_PAUSES, jitter=0), 0.0
-        while (findings := self.check(record, call, whole=whole).findings) and waited < seconds:
+        while not (report := self.check(record, call, whole=whole)).clean and waited < seconds:
             pause = backoff.delay()
             call.sleep(pause)
             waited += pause
-        return findings
+        return tuple(finding for finding in report.findings if not finding.advisory)
 
     def _undo(self, key: AttachmentId) -> None:
         record = self.journal.get(key)
@@ -200,7 +206,7 @@ class Steps:
         if record.boot_id != self.boot_id:
             return  # the kernel objects died with that boot; what outlived it carries its owner and is found by inventory
         self.plugins.driver(record.network_type).detach(record.attachment, call)
-        self.layer3.restore(record.attachment, record.layer3, call)
+        self.layer3.restore(record, call)
 
     def write(self, record: Record, step: str, call: Call) -> Record:
         """Record it, as one step."""

@@ -23,12 +23,18 @@ def drift_error(interface: Sequence[Finding], lease: Sequence[Finding], wait: fl
     wait: seconds until the interface may be repaired again, where the same thing broke it several times; 0 if that is not why.
 
     An interface whose pool was deleted works: that makes no Pod unready, or one `kubectl delete` would take all of them out of
-    service. An address that another Pod has may not.
+    service. An address that another Pod has may not. Advisory findings make no Pod unready either; alone, the first one's code
+    is the reason.
     """
     text = in_words([*interface, *lease])
-    if interface or any(finding.code == ADDRESS_OF_ANOTHER for finding in lease):
+    advisory = next((finding for finding in interface if finding.advisory), None)
+    if any(not finding.advisory for finding in interface) or any(
+        finding.code == ADDRESS_OF_ANOTHER for finding in lease
+    ):
         hint = _BROKEN_AGAIN.format(round(wait)) if wait else _LEFT_ALONE
         return ErrorInfo(reason="Degraded", message=text, hint=hint)
+    if advisory is not None:
+        return ErrorInfo(reason=advisory.code, message=text)
     return ErrorInfo(reason="LeaseNotListed", message=text, hint=_LIST_AGAIN) if lease else None
 
 

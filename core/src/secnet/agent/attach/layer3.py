@@ -7,139 +7,110 @@ under `default-route`, is recorded by the caller before `apply` and put back by 
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
-from secnet.contract import (
-    Attachment,
-    AttachResult,
-    Call,
-    Finding,
-    Gone,
-    IpamLease,
-    NotReady,
-    Route,
-    Unsupported,
-    from_json,
-    to_json,
-)
-from secnet.linux import announce, sysctl
-from secnet.linux.routes import MAIN_TABLE
-from secnet.linux.rtnl import Address, KernelRoute, Link, Rtnl, pod_rtnl
+from secnet.contract import Attachment, Call, Finding, Gone, IpamLease, NotReady, freeze
+from secnet.linux import announce
+from secnet.linux.netns import in_netns
+from secnet.linux.rtnl import Address, Link, Rtnl, pod_rtnl
+
+from ..model.record import Record
+from ._routes import DEFAULTS, add_route, gateways, redundant_routes, route_findings, version_of, wanted_routes
+from ._source_rules import remove_source_rules, set_source_rules, source_findings, table_to_record
+from ._sysctls import drop_advertised, set_sysctls, sysctl_findings
+from ._taken_routes import give_back, routes_to_take, take
+from .mtu import require_mtu
 
 __all__ = ["Layer3"]
 
 _CARRIER_SECONDS = 3.0
 _CARRIER_POLL_SECONDS = 0.02
 _ANNOUNCE_SECONDS = 0.05
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-_DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TakenRoute:
-    """A default route of another interface that stood in the way; `ifname` finds its link again."""
-
-    ifname: str
-    route: KernelRoute
 
 
 class Layer3:
     """Addresses, link state and routes of the Pod's interface. Stateless."""
 
-    def prior(
-        self, attachment: Attachment, attachment_options: Mapping[str, Any], recorded: Mapping[str, Any] = _NOTHING
-    ) -> Mapping[str, Any]:
-        """What `apply` will replace, to be recorded first, beside what is recorded already. Read-only."""
-        gateways = _gateways(attachment, attachment_options)
-        if not gateways:
-            return recorded
-        families = {ipaddress.ip_address(gateway).version for gateway in gateways}
-        with pod_rtnl(attachment.request.netns) as (_, pod):
-            own = _link(pod, attachment)
-            others = [r for r in pod.default_routes() if r.family in families and r.index != own.index]
-            if any(route.multipath for route in others):
-                raise Unsupported(
-                    "the Pod has a default route with several next hops, which could not be restored later",
-                    hint="remove default-route from the annotation, or the multipath route from the Pod",
-                )
-            found = ((pod.link_by_index(route.index), route) for route in others)
-            taken = [_TakenRoute(ifname=link.name, route=route) for link, route in found if link]
-        known = [from_json(_TakenRoute, item) for item in recorded.get("default_routes", ())]
-        return {"default_routes": to_json([*known, *(item for item in taken if item not in known)])}
+    def prior(self, record: Record) -> Mapping[str, Any]:
+        """The record's `layer3` for the `apply` that follows: what it will replace, and what was replaced before.
 
-    def apply(
-        self, attachment: Attachment, result: AttachResult, attachment_options: Mapping[str, Any], call: Call
-    ) -> None:
-        """Give the interface its addresses, bring it up, set its routes. Repeating it changes nothing."""
-        ifname = attachment.request.ifname
-        addresses = [item.address for item in attachment.lease.addresses] if attachment.lease else []
-        with ExitStack() as stack:
+        Read-only. The same as `record.layer3` where nothing is added, so that it may be called again for a repair.
+        """
+        families = {version_of(gateway) for gateway in gateways(record)}
+        if not families and not record.layer3 and not _addresses(record):
+            return record.layer3
+        with pod_rtnl(record.attachment.request.netns) as (_, pod):
+            link = _link(pod, record.attachment)
+            taken = routes_to_take(pod, link.name, families, record.layer3)
+            layer3: Mapping[str, Any] = freeze({**taken, **table_to_record(pod, link, record)})
+        return layer3
+
+    def apply(self, record: Record, call: Call) -> None:
+        """Give the interface its addresses, bring it up, set its routes. Repeating it changes nothing.
+
+        record: with the driver's result, and with what `prior` said in `layer3`. Raises InvalidConfig where the MTU is too small
+        for an IPv6 address.
+        """
+        attachment, result = record.attachment, record.result
+        ifname, addresses = attachment.request.ifname, _addresses(record)
+        accept_ra = record.common.accept_ra
+        with pod_rtnl(attachment.request.netns) as (fd, pod):
             with call.step("sysctl.set", interface=ifname):
-                announcing = partial(_set_sysctls, _sysctls(ifname, addresses))
-                fd, pod = stack.enter_context(pod_rtnl(attachment.request.netns, announcing))
+                in_netns(fd, partial(set_sysctls, ifname, addresses, accept_ra=accept_ra))
             link = _link(pod, attachment)
+            require_mtu(attachment, link.mtu)
             for address in addresses:
                 with call.step("address.add", interface=ifname, address=address):
                     pod.add_address(link.index, address, nodad=True)
+            if link.up and not accept_ra:  # it was up before: routers may have been heard
+                drop_advertised(pod, link)
             with call.step("link.up", interface=ifname):
                 pod.set_link(link.index, up=True)
-            self._set_routes(pod, link, attachment, attachment_options, call)
-            if result.late_carrier and _carrier(pod, ifname, call):
+            self._set_routes(pod, link, record, call)
+            set_source_rules(pod, link, record, call)
+            if result is not None and result.late_carrier and _carrier(pod, ifname, call):
                 announce.announce(fd, ifname, link.mac, addresses, sleep=call.sleep, interval=_ANNOUNCE_SECONDS)
 
-    def check(self, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call) -> tuple[Finding, ...]:
+    def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Deviations of addresses, link state and routes from the lease; read-only."""
         try:
-            with pod_rtnl(attachment.request.netns) as (_, pod):
-                return tuple(_findings(pod, attachment, attachment_options))
+            with pod_rtnl(record.attachment.request.netns) as (_, pod):
+                return tuple(_findings(pod, record))
         except Gone as exc:
             return (Finding(code="NetnsGone", message=exc.message, repairable=False, in_pod=True),)
 
-    def restore(self, attachment: Attachment, layer3: Mapping[str, Any], call: Call) -> None:
+    def restore(self, record: Record, call: Call) -> None:
         """Restore what `apply` replaced, unless the namespace is gone or something took its place."""
-        taken = [from_json(_TakenRoute, item) for item in layer3.get("default_routes", ())]
-        if not taken:
+        if not record.layer3:
             return
         try:
-            with pod_rtnl(attachment.request.netns) as (_, pod):
-                for item in taken:
-                    self._give_back(pod, item, call)
+            with pod_rtnl(record.attachment.request.netns) as (_, pod):
+                remove_source_rules(pod, record.layer3, call)
+                give_back(pod, record.attachment.request.ifname, record.layer3, call)
         except Gone:
             return
 
-    def _set_routes(
-        self, pod: Rtnl, link: Link, attachment: Attachment, attachment_options: Mapping[str, Any], call: Call
-    ) -> None:
-        for route in _routes(attachment):
+    def _set_routes(self, pod: Rtnl, link: Link, record: Record, call: Call) -> None:
+        for route in redundant_routes(record):
+            call.log.info(
+                "the route %s is the subnet of %s, which needs no route: it is left out", route.dst, link.name
+            )
+        for route in wanted_routes(record):
             with call.step("route.add", interface=link.name, dst=route.dst):
-                _add_route(pod, link, route)
-        for gateway in _gateways(attachment, attachment_options):
-            version = ipaddress.ip_address(gateway).version
-            for old in pod.default_routes(version):
-                if old.index != link.index:
-                    with call.step("route.take", dst=old.dst, gw=old.gw):
-                        pod.delete_route(old.index, old.dst, gw=old.gw, priority=old.priority, table=old.table)
-            with call.step("route.add", interface=link.name, dst=_DEFAULTS[version]):
-                pod.add_route(link.index, _DEFAULTS[version], gw=gateway)
-
-    def _give_back(self, pod: Rtnl, taken: _TakenRoute, call: Call) -> None:
-        link, route = pod.link(taken.ifname), taken.route
-        if link is None or pod.default_routes(route.family):
-            return
-        with call.step("route.restore", interface=taken.ifname, dst=route.dst):
-            _add_route(pod, link, route, onlink=route.onlink, protocol=route.protocol, source=route.source)
+                add_route(pod, link, route)
+        found = gateways(record)
+        take(pod, link.name, {version_of(gateway) for gateway in found}, record.layer3, call)
+        for gateway in found:
+            with call.step("route.add", interface=link.name, dst=DEFAULTS[version_of(gateway)]):
+                pod.add_route(link.index, DEFAULTS[version_of(gateway)], gw=gateway)
 
 
-def _add_route(pod: Rtnl, link: Link, route: Route | KernelRoute, **rest: Any) -> None:
-    limits: dict[str, Any] = {"mtu": route.mtu, "advmss": route.advmss, "priority": route.priority}
-    pod.add_route(link.index, route.dst, gw=route.gw, table=route.table, scope=route.scope, **limits, **rest)
+def _addresses(record: Record) -> list[str]:
+    lease = record.attachment.lease
+    return [item.address for item in lease.addresses] if lease else []
 
 
 def _link(pod: Rtnl, attachment: Attachment) -> Link:
@@ -147,56 +118,6 @@ def _link(pod: Rtnl, attachment: Attachment) -> Link:
     if link is None:
         raise NotReady(f"interface {attachment.request.ifname} is not in the Pod's network namespace")
     return link
-
-
-def _sysctls(ifname: str, addresses: list[str]) -> dict[str, str]:
-    """Announce on link-up; for IPv6 also make sure it is on, and that a short link-down does not lose the addresses."""
-    values = {f"ipv4/conf/{ifname}/arp_notify": "1"}
-    if any(":" in address for address in addresses):
-        values |= {
-            f"ipv6/conf/{ifname}/disable_ipv6": "0",
-            f"ipv6/conf/{ifname}/ndisc_notify": "1",
-            f"ipv6/conf/{ifname}/keep_addr_on_down": "1",
-        }
-    return values
-
-
-def _set_sysctls(values: Mapping[str, str]) -> None:
-    """Write what differs: a write of `disable_ipv6` spins until it gets a lock that all the host's network changes share."""
-    for key, value in values.items():
-        if sysctl.read(key) != value:
-            sysctl.write(key, value)
-
-
-def _routes(attachment: Attachment) -> Iterator[Route]:
-    """The lease's routes; one without gateway takes the first gateway of its family, as CNI results are read."""
-    lease = attachment.lease
-    if lease is None:
-        return
-    for route in lease.routes:
-        version = ipaddress.ip_network(route.dst, strict=False).version
-        fallback = next((a.gateway for a in lease.addresses if a.gateway and _version(a.gateway) == version), None)
-        explicit = route.gw is not None or route.scope is not None
-        yield route if explicit or fallback is None else dataclasses.replace(route, gw=fallback)
-
-
-def _gateways(attachment: Attachment, attachment_options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Gateways of the default routes to set: those of `default-route`; an empty list means the lease's own."""
-    if "default_route" not in attachment_options:
-        return ()
-    addresses = attachment.lease.addresses if attachment.lease else ()
-    gateways = tuple(attachment_options["default_route"]) or tuple(item.gateway for item in addresses if item.gateway)
-    if not gateways:
-        raise Unsupported(
-            "default-route is asked for, but neither the annotation nor an IPPool of this network names a gateway",
-            hint="list the gateway in default-route",
-            subject=f"network {attachment.request.network}",
-        )
-    return tuple({_version(gateway): gateway for gateway in reversed(gateways)}.values())
-
-
-def _version(address: str) -> int:
-    return ipaddress.ip_address(address).version
 
 
 def _carrier(pod: Rtnl, ifname: str, call: Call) -> bool:
@@ -211,52 +132,37 @@ def _carrier(pod: Rtnl, ifname: str, call: Call) -> bool:
     return False
 
 
-def _findings(pod: Rtnl, attachment: Attachment, attachment_options: Mapping[str, Any]) -> Iterator[Finding]:
-    ifname = attachment.request.ifname
+def _findings(pod: Rtnl, record: Record) -> Iterator[Finding]:
+    ifname, lease = record.attachment.request.ifname, record.attachment.lease
     link = pod.link(ifname)
     if link is None:
         yield Finding(code="InterfaceMissing", message=f"interface {ifname} is not in the Pod", in_pod=True)
         return
     if not link.up:
         yield Finding(code="InterfaceDown", message=f"interface {ifname} is down", in_pod=True)
-    if attachment.lease is None:
+    yield from sysctl_findings(link, accept_ra=record.common.accept_ra)
+    if lease is None:
         return
-    if attachment.lease.addresses:
-        yield from _address_findings(pod, link, attachment.lease)
-    yield from _route_findings(pod, link, attachment, attachment_options)
+    if lease.addresses:
+        there = pod.addresses()
+        yield from _address_findings(link, lease, there)
+        yield from source_findings(pod, link, record, there)
+    yield from route_findings(pod, link, record)
 
 
-def _address_findings(pod: Rtnl, link: Link, lease: IpamLease) -> Iterator[Finding]:
-    there = {item.cidr: item for item in pod.addresses(link.index)}
+def _address_findings(link: Link, lease: IpamLease, addresses: tuple[Address, ...]) -> Iterator[Finding]:
+    there = {item.cidr: item for item in addresses if item.index == link.index}
     for wanted in lease.addresses:
         found = there.get(wanted.address) or _same_address(there.values(), wanted.address)
         if found is None:
-            yield Finding(code="AddressMissing", message=f"address {wanted.address} is not on {link.name}", in_pod=True)
+            message = f"address {wanted.address} is not on {link.name}"
+            yield Finding(code="AddressMissing", message=message, in_pod=True)
         elif found.dad_failed:
-            yield Finding(
-                code="AddressDuplicate", message=f"another host has {wanted.address}", repairable=False, in_pod=True
-            )
+            message = f"another host has {wanted.address}"
+            yield Finding(code="AddressDuplicate", message=message, repairable=False, in_pod=True)
 
 
 def _same_address(there: Iterable[Address], wanted: str) -> Address | None:
     """One address can be written in several ways."""
     value = ipaddress.ip_interface(wanted)
     return next((item for item in there if ipaddress.ip_interface(item.cidr) == value), None)
-
-
-def _route_findings(
-    pod: Rtnl, link: Link, attachment: Attachment, attachment_options: Mapping[str, Any]
-) -> Iterator[Finding]:
-    wanted = [(route.dst, route.table) for route in _routes(attachment)]
-    wanted += [(_DEFAULTS[_version(gateway)], None) for gateway in _gateways(attachment, attachment_options)]
-    if not wanted:
-        return
-    networks = [(ipaddress.ip_network(dst, strict=False), table or MAIN_TABLE) for dst, table in wanted]
-    there = {
-        (ipaddress.ip_network(route.dst), route.table)
-        for family in {network.version for network, _ in networks}
-        for route in pod.routes(link.index, family=family, table=None)
-    }
-    for (dst, _), network in zip(wanted, networks, strict=True):
-        if network not in there:
-            yield Finding(code="RouteMissing", message=f"route {dst} of {link.name} is missing", in_pod=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from secnet.contract import Call, Cancelled, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
 from ..config.settings import Settings
 from ..model.report import NodeState
+from ..state.journal import Journal
 from ..state.reports import Reports
 from ._node_marks import NodeMarks
 from .plugin_calls import Plugins
@@ -19,15 +21,25 @@ _log = logging.getLogger(__name__)
 
 
 class NodeStateReconciler:
-    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others."""
+    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others.
+
+    on_better: called with the network type when new attachments may succeed that failed before.
+    """
 
     def __init__(
-        self, *, plugins: Plugins, settings: Settings, reports: Reports, on_ready: Callable[[str], None]
+        self,
+        *,
+        plugins: Plugins,
+        settings: Settings,
+        journal: Journal,
+        reports: Reports,
+        on_better: Callable[[str], None],
     ) -> None:
         self._plugins = plugins
         self._settings = settings
+        self._journal = journal
         self._reports = reports
-        self._on_ready = on_ready
+        self._on_better = on_better
         self._marks = NodeMarks(settings)
         self._states: dict[str, NodeState] = {}
 
@@ -44,18 +56,24 @@ class NodeStateReconciler:
             self._states[network_type] = state
             self._reports.write_node(state)
             _announce(state)
-            if state.error is None and state.report.ready and before is not None:
-                self._on_ready(network_type)
-        return all(state.error is None and state.report.ready for state in self._states.values())
+            if before is None or _is_better(before, state):
+                self._on_better(network_type)
+        return all(state.error is None and state.report.settled for state in self._states.values())
+
+    def is_settled(self, network_type: str) -> bool:
+        """Whether the last round left nothing to do; False for a type that had none yet."""
+        state = self._states.get(network_type)
+        return state is not None and state.error is None and state.report.settled
 
     def unready(self) -> list[str]:
-        """Why the per-node state is not as configured; one sentence each."""
+        """Why the drivers cannot work on this node; one sentence each. Advisory findings are left out."""
         states = dict(self._states)
         if not states and self._plugins.registry.drivers:
             return ["the per-node state of the drivers is not made yet"]
         reasons = [f"network type {name}: {state.error}" for name, state in states.items() if state.error is not None]
         for name, state in states.items():
-            reasons += [f"network type {name}: {finding.code}: {finding.message}" for finding in state.report.findings]
+            grave = (finding for finding in state.report.findings if not finding.advisory)
+            reasons += [f"network type {name}: {finding.code}: {finding.message}" for finding in grave]
         return reasons
 
     def _one(self, network_type: str, call: Call) -> NodeState:
@@ -65,8 +83,9 @@ class NodeStateReconciler:
                 self._marks.set(network_type)
             elif not self._has_work(network_type):
                 return NodeState(network_type=network_type)
-            report = self._plugins.driver(network_type).reconcile_node(desired, call)
-            if report.ready and not desired:
+            living = tuple(r.attachment for r in self._journal.records() if r.network_type == network_type)
+            report = self._plugins.driver(network_type).reconcile_node(desired, call.about(living))
+            if report.settled and not desired:
                 self._marks.clear(network_type)
             return NodeState(network_type=network_type, report=report, observation=self._observe(network_type, call))
         except Cancelled:
@@ -97,11 +116,33 @@ class NodeStateReconciler:
         return self._marks.has(network_type) or self._plugins.driver(network_type).probe().ready
 
 
+def _is_better(before: NodeState, now: NodeState) -> bool:
+    """Whether an error or a finding ended, or something attachments stand on came up.
+
+    A finding whose text alone changed, such as the number of Pods that a bridge still has, helps no Pod that waits.
+    """
+    if before.error is not None and before.error != now.error:
+        return True
+    if now.error is None and Counter(_codes(before)) - Counter(_codes(now)):
+        return True
+    return bool(_working(now) - _working(before))
+
+
+def _codes(state: NodeState) -> list[str]:
+    return [finding.code for finding in state.report.findings]
+
+
+def _working(state: NodeState) -> set[tuple[str, str]]:
+    components = state.observation.components
+    return {(each.kind, each.name) for each in components if each.state is not ComponentState.DOWN}
+
+
 def _announce(state: NodeState) -> None:
     if state.error is not None:
         _log.warning("network type %s: node not ready: %s", state.network_type, state.error)
     for finding in state.report.findings:
-        _log.warning("network type %s: node not ready: %s: %s", state.network_type, finding.code, finding.message)
+        words = "" if finding.advisory else "node not ready: "
+        _log.warning("network type %s: %s%s: %s", state.network_type, words, finding.code, finding.message)
     for component in state.observation.components:
         if component.state is not ComponentState.UP:
             _log.warning("network type %s: %s", state.network_type, component)

@@ -72,9 +72,11 @@ class NodeTeardown:
 
     def _one(self, network_type: str, call: Call) -> NodeReport:
         driver = self._plugins.driver(network_type)
+        records = Journal.peek(self._settings.run_dir / "journal")
+        call = call.about(tuple(r.attachment for r in records if r.network_type == network_type))
         driver.teardown_node(call)
         report = driver.reconcile_node({}, call)  # without a section it only removes: what it finds is what stays
-        if report.ready:
+        if report.settled:
             self._marks.clear(network_type)
         self._reports.write_node(NodeState(network_type=network_type, report=report))
         return report

@@ -153,7 +153,8 @@ def _head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "keys" not in facts:
         return [*rows, ("reason", facts["reason"]), ("what to do", facts["hint"])]
     rows.append(("contract", f"version {facts['contract']}"))
-    rows.append(("honours", ", ".join(facts["capabilities"]) or "no optional request of a Pod's annotation"))
+    honoured = [f"{name} of the {'NAD' if name == 'mtu' else 'annotation'}" for name in facts["capabilities"]]
+    rows.append(("honours", ", ".join(honoured) or "no optional request"))
     rows.append(("objects", ", ".join(facts["kinds"]) or "none in the cluster"))
     rows.append(("needs", "; ".join(_needs(facts["needs"])) or "it names nothing"))
     if "needsDevice" in facts:

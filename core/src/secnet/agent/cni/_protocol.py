@@ -203,9 +203,14 @@ def _args(text: str, strict: bool) -> dict[str, str]:
 
 
 def _own(conf: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    """What is left of `args` without `cni`, which is the annotation's, stays: its author is unknown."""
+    own = {
         key: value for key, value in conf.items() if key not in _ADDED_BY_RUNTIMES and not key.startswith("cni.dev/")
     }
+    args = own.get("args")
+    if isinstance(args, dict) and set(args) <= {"cni"} and isinstance(args.get("cni", {}), dict):
+        del own["args"]
+    return own
 
 
 def _prev_result(conf: Mapping[str, Any]) -> Mapping[str, Any] | None:

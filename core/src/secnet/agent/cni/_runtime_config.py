@@ -29,7 +29,7 @@ def parse_runtime_config(conf: Mapping[str, Any]) -> RuntimeConfig:
         except BadValue as exc:
             where = json_path(("runtimeConfig", key, *exc.path))
             raise InvalidCniCall(BAD_CONFIG, f"{where}: {exc.message}", exc.hint) from exc
-    return RuntimeConfig(device_id=_device_id(conf, given), **values)
+    return RuntimeConfig(device_id=_device_id(conf, given), cni_args=_cni_args(conf), **values)
 
 
 def _text(value: Any) -> str:
@@ -43,6 +43,13 @@ def _bandwidth(value: Any) -> Mapping[str, int] | None:
     if isinstance(value, dict):
         value = {key: item for key, item in value.items() if item != 0}
     return selection_values.bandwidth(value) if value else None
+
+
+def _cni_args(conf: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Multus merges the annotation's `cni-args` into the configuration, as `args.cni`."""
+    given = conf.get("args")
+    found = given.get("cni") if isinstance(given, dict) else None
+    return found if isinstance(found, dict) and found else None
 
 
 def _device_id(conf: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:

@@ -47,7 +47,8 @@ class SinglePlugin:
         wait_until_ready(self._attacher, cancel, self._ready_timeout)
         if call.command is Command.ADD:
             return self._add(call, cancel)
-        return answer_findings(call, self._attacher.check_one(call.container_id, call.ifname, call.network))
+        result = call.prev_result or {}
+        return answer_findings(call, self._attacher.check_one(call.container_id, call.ifname, call.network, result))
 
     def _add(self, call: CniCall, cancel: threading.Event) -> Answer:
         if call.prev_result is not None:

@@ -34,7 +34,7 @@ class RuntimeConfig:
     """What the caller adds for one attachment, canonical as in `annotation.Selection`.
 
     device_id: the device that the caller allocated, a PCI address in lower case.
-    device_info_file: where it wants the device information.
+    device_info_file: where it wants the device information. cni_args: `cni-args` of the annotation, as Multus passes them on.
     """
 
     mac: str | None = None
@@ -44,9 +44,10 @@ class RuntimeConfig:
     infiniband_guid: str | None = None
     device_id: str | None = None
     device_info_file: str | None = None
+    cni_args: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("bandwidth", "port_mappings"):
+        for name in ("bandwidth", "port_mappings", "cni_args"):
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 
@@ -146,8 +147,11 @@ class Attacher(Protocol):
         """
         ...
 
-    def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
-        """What is not as `attach_one` made it; also that nothing was made."""
+    def check_one(self, container_id: str, ifname: str, network: str, result: Mapping[str, Any]) -> Sequence[Finding]:
+        """What is not as `attach_one` made it; also that nothing was made.
+
+        result: the last one of the chain of plugins, which says what those after ours made of the interface.
+        """
         ...
 
     def recorded(self) -> Sequence[RecordedAttachment]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from secnet.contract import NetworkRef, SecnetError, freeze
 
-__all__ = ["SelectionId", "Named", "Selection"]
+__all__ = ["AnySelection", "Malformed", "Named", "Selection", "SelectionId"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,34 @@ class Selection:
             object.__setattr__(self, name, freeze(getattr(self, name)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """One element of the annotation that breaks a rule of 4.1.2.1, and what could be read of it.
+
+    index: position in the annotation, from 0.
+    network: its name is `$[INDEX]` where the element's name or namespace cannot be read (see `names_network`).
+    interface: None when the element asks for none, empty when what it asks for cannot be read.
+    mac: None where it asks for none, or for one that cannot be read.
+    certain: whether nothing of the error can concern network and interface: an unknown key may be a misspelled `interface`.
+    """
+
+    index: int
+    error: SecnetError
+    network: NetworkRef
+    interface: str | None = None
+    mac: str | None = None
+    certain: bool = False
+
+    @property
+    def names_network(self) -> bool:
+        """Whether the network could be read."""
+        return self.network.name != f"$[{self.index}]"
+
+
+AnySelection = Selection | Malformed
+"""One element of the annotation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class SelectionId:
     """Which element of an annotation something answers, across edits of the annotation.
@@ -55,9 +83,14 @@ class SelectionId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A selection with its interface name. With an error the element must not be attached; others are not affected."""
+    """An element with its interface name. With an error it must not be attached; others are not affected.
 
-    selection: Selection
+    ifname: empty where no name is left, or where the one that it asks for cannot be read.
+    unidentified: it is malformed, and any attachment that no other element asks for may be what it means.
+    """
+
+    selection: AnySelection
     selection_id: SelectionId
     ifname: str
     error: SecnetError | None = None
+    unidentified: bool = False

@@ -50,13 +50,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """One network that cannot be attached now, and why."""
+    """One network that cannot be attached now, and why. unidentified: see `Named`."""
 
     selection_id: SelectionId
     ifname: str
     error: SecnetError
     network_type: str = ""
     nad_generation: int = 0
+    unidentified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""The annotation by which a Pod asks for networks (multi-net-spec v1.3, section 4.1), parsed all or nothing.
+"""The annotation by which a Pod asks for networks (multi-net-spec v1.3, section 4.1), parsed element by element.
 
 Both forms are read: a JSON list, or a comma-separated list of `[namespace/]name[@interface]`. As the reference client does, a
 text that holds any of `[`, `{` and `"` is JSON, and JSON keys match in any case. Stricter than it: a malformed value refuses
-the whole annotation, and so does a key without a dot that the specification does not know (4.1.2.1 reserves those).
+its element, and so does a key without a dot that the specification does not know (4.1.2.1 reserves those).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 from secnet.contract import InvalidConfig, NetworkRef
 
 from ..model.pod import NETWORKS_ANNOTATION
-from ..model.selection import Selection
+from ..model.selection import AnySelection, Malformed, Selection
 from ..text.json_text import JsonProblem, json_path, read_json, show, suggest
 from .values import BadValue, bandwidth, cni_args, default_route, guid, interface, ips, mac, object_name, port_mappings
 
-__all__ = ["InvalidAnnotation", "parse_networks"]
+__all__ = ["InvalidAnnotation", "annotation_error", "parse_networks"]
 
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 class InvalidAnnotation(InvalidConfig):
-    """The networks annotation is malformed; `path` names element and key, such as `$[1].mac`."""
+    """The networks annotation, or one element of it, is malformed; `path` names element and key, such as `$[1].mac`."""
 
 
 # Key of the annotation -> field of Selection and the parser of its value. `name` and `namespace` make up `network`.
@@ -43,51 +43,49 @@ _KEYS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ipam-claim-reference": ("ipam_claim", object_name),
 }
 _BY_LOWER = {key.lower(): key for key in _KEYS}
+_OF_THE_NAD = {"mtu": "set mtu in the NetworkAttachmentDefinition"}  # keys of it that are asked for in annotations
 
 
-def parse_networks(text: str, namespace: str) -> tuple[Selection, ...]:
-    """The selections of an annotation, in its order; none when it is empty.
+def parse_networks(text: str, namespace: str) -> tuple[AnySelection, ...]:
+    """The elements of an annotation, in its order; none when it is empty.
 
-    namespace: the Pod's, for elements that name none. Raises InvalidAnnotation: a malformed value refuses all of it.
+    namespace: the Pod's, for elements that name none. Raises InvalidAnnotation for a text that is no list of elements at all.
     """
     if not text.strip():
         return ()
     if any(mark in text for mark in '[{"'):
-        selections = _json_form(text, namespace)
-    else:
-        selections = tuple(
-            _short_selection(item.strip(), index, namespace) for index, item in enumerate(text.split(","))
-        )
-    _one_default_route(selections)
-    return selections
+        return tuple(_json_selection(item, index, namespace) for index, item in enumerate(_json_list(text)))
+    return tuple(_short_selection(item.strip(), index, namespace) for index, item in enumerate(text.split(",")))
 
 
-def _error(message: str, hint: str, *path: str | int) -> InvalidAnnotation:
+def annotation_error(message: str, hint: str, *path: str | int) -> InvalidAnnotation:
+    """The error of what `path` leads to in the annotation."""
     return InvalidAnnotation(message, hint=hint, subject=f"annotation {NETWORKS_ANNOTATION}", path=json_path(path))
 
 
-def _json_form(text: str, namespace: str) -> tuple[Selection, ...]:
+def _json_list(text: str) -> list[Any]:
     try:
         data = read_json(text)
     except JsonProblem as exc:
-        raise _error(
+        raise annotation_error(
             f"invalid JSON: {exc}", "write a JSON list of objects, or a comma-separated list of names"
         ) from exc
     if isinstance(data, dict):
-        raise _error("a JSON object where a list is required", "put the object into a list: [{...}]")
+        raise annotation_error("a JSON object where a list is required", "put the object into a list: [{...}]")
     if not isinstance(data, list):
-        raise _error(f"{show(data)} where a JSON list is required", 'write a list such as [{"name": "my-network"}]')
-    return tuple(_json_selection(item, index, namespace) for index, item in enumerate(data))
-
-
-def _json_selection(item: Any, index: int, namespace: str) -> Selection:
-    if not isinstance(item, dict):
-        raise _error(
-            f"{show(item)} where an object is required",
-            'each element is an object such as {"name": "my-network"}',
-            index,
+        raise annotation_error(
+            f"{show(data)} where a JSON list is required", 'write a list such as [{"name": "my-network"}]'
         )
-    known, extra = _split_keys(item, index)
+    return data
+
+
+def _json_selection(item: Any, index: int, namespace: str) -> AnySelection:
+    if not isinstance(item, dict):
+        hint = 'each element is an object such as {"name": "my-network"}'
+        error = annotation_error(f"{show(item)} where an object is required", hint, index)
+        return _malformed(index, namespace, {}, error)
+    known, extra, errors = _split_keys(item, index)
+    certain = not errors
     values: dict[str, Any] = {}
     for key, (written, value) in known.items():
         if key == "namespace" and value == "":
@@ -95,52 +93,81 @@ def _json_selection(item: Any, index: int, namespace: str) -> Selection:
         try:
             values[key] = _KEYS[key][1](value)
         except BadValue as exc:
-            raise _error(exc.message, exc.hint, index, written, *exc.path) from exc
-    if "name" not in values:
-        raise _error("the key name is missing", "name the NetworkAttachmentDefinition", index, "name")
-    if "ips" in values and "ipam-claim-reference" in values:
-        raise _error(
-            "ips and ipam-claim-reference exclude each other", "keep one of them", index, "ipam-claim-reference"
+            errors.append(annotation_error(exc.message, exc.hint, index, written, *exc.path))
+            values[key] = None
+    if "name" not in known:
+        errors.append(
+            annotation_error("the key name is missing", "name the NetworkAttachmentDefinition", index, "name")
         )
+    if values.get("ips") and values.get("ipam-claim-reference"):
+        message = "ips and ipam-claim-reference exclude each other"
+        errors.append(annotation_error(message, "keep one of them", index, "ipam-claim-reference"))
+    if errors:
+        return _malformed(index, namespace, values, errors[0], certain=certain)
     network = NetworkRef(namespace=values.get("namespace", namespace), name=values["name"])
     fields = {_KEYS[key][0]: value for key, value in values.items() if _KEYS[key][0]}
     return Selection(index=index, network=network, extra=extra, **fields)
 
 
-def _split_keys(item: Mapping[str, Any], index: int) -> tuple[dict[str, tuple[str, Any]], dict[str, Any]]:
-    """Known keys (canonical -> as written, value), and the keys with a dot."""
+def _malformed(
+    index: int, namespace: str, values: Mapping[str, Any], error: InvalidAnnotation, *, certain: bool = False
+) -> Malformed:
+    """values: what was read; None for a key whose value cannot be."""
+    name, within = values.get("name"), values.get("namespace", namespace)
+    readable = name is not None and within is not None
+    asked = values.get("interface") or "" if "interface" in values else None
+    return Malformed(
+        index=index,
+        error=error,
+        network=NetworkRef(namespace=within or namespace, name=str(name) if readable else f"$[{index}]"),
+        interface=asked,
+        mac=values.get("mac"),
+        certain=certain and readable and asked != "",
+    )
+
+
+def _split_keys(
+    item: Mapping[str, Any], index: int
+) -> tuple[dict[str, tuple[str, Any]], dict[str, Any], list[InvalidAnnotation]]:
+    """Known keys (canonical -> as written, value), the keys with a dot, and what is wrong with the others."""
     known: dict[str, tuple[str, Any]] = {}
     extra: dict[str, Any] = {}
+    errors: list[InvalidAnnotation] = []
     for written, value in item.items():
         key = _BY_LOWER.get(written.lower())
         if key is None and "." in written:
             extra[written] = value
         elif key is None:
-            hint = f"{suggest(written, list(_KEYS))} (a key of your own needs a dot, as in example.org/key)"
-            raise _error(f"unknown key {show(written)}", hint, index, written)
+            errors.append(annotation_error(f"unknown key {show(written)}", _hint_for(written), index, written))
         elif key in known:
-            raise _error(f"the key {key} is given twice, in different case", "keep one of them", index, written)
+            message = f"the key {key} is given twice, in different case"
+            errors.append(annotation_error(message, "keep one of them", index, written))
         else:
             known[key] = (written, value)
-    return known, extra
+    return known, extra, errors
 
 
-def _short_selection(item: str, index: int, namespace: str) -> Selection:
+def _hint_for(unknown: str) -> str:
+    of_the_nad = _OF_THE_NAD.get(unknown.lower())
+    return of_the_nad or f"{suggest(unknown, list(_KEYS))} (a key of your own needs a dot, as in example.org/key)"
+
+
+def _short_selection(item: str, index: int, namespace: str) -> AnySelection:
     """`[namespace/]name[@interface]`; every part is a DNS label, as in the reference client."""
     rest, at, ifname = item.partition("@")
     first, slash, second = rest.partition("/")
     name = second if slash else first
     parts = [("name", name)] + [("namespace", first)] * bool(slash) + [("interface", ifname)] * bool(at)
+    values: dict[str, Any] = {}
+    errors: list[InvalidAnnotation] = []
     for key, part in parts:
-        if not _LABEL.fullmatch(part):
-            what = f"{show(part)} in {show(item)} is not a valid {key} of the short form"
-            hint = "write [namespace/]name[@interface] with lower-case letters, digits and '-'; the JSON form takes more names"
-            raise _error(what, hint, index, key)
-    if at:
         try:
-            interface(ifname)
+            values[key] = _short_part(key, part, item)
         except BadValue as exc:
-            raise _error(exc.message, exc.hint, index, "interface") from exc
+            errors.append(annotation_error(exc.message, exc.hint, index, key))
+            values[key] = None
+    if errors:
+        return _malformed(index, namespace, values, errors[0], certain=True)
     return Selection(
         index=index,
         network=NetworkRef(namespace=first if slash else namespace, name=name),
@@ -148,13 +175,11 @@ def _short_selection(item: str, index: int, namespace: str) -> Selection:
     )
 
 
-def _one_default_route(selections: tuple[Selection, ...]) -> None:
-    """4.1.2.1.9: only one element may carry the key, or the default route would be ambiguous."""
-    carriers = [selection.index for selection in selections if selection.default_route is not None]
-    if len(carriers) > 1:
-        raise _error(
-            f"default-route stands in more than one element (also in $[{carriers[0]}])",
-            "keep it in the one network that is to carry the default route",
-            carriers[1],
-            "default-route",
+def _short_part(key: str, part: str, item: str) -> str:
+    if not _LABEL.fullmatch(part):
+        what = f"{show(part)} in {show(item)} is not a valid {key} of the short form"
+        hint = (
+            "write [namespace/]name[@interface] with lower-case letters, digits and '-'; the JSON form takes more names"
         )
+        raise BadValue(what, hint)
+    return interface(part) if key == "interface" else part

@@ -26,12 +26,12 @@ RESOURCE_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName"
 
 _SMALLEST_MTU = 68  # RFC 791; the kernel's minimum for Ethernet
 _CORE = Validator(load_fragment("secnet.agent.networks", "nad.json"), "common key")
+_LIST_KEYS = ("cniVersion", "name", "disableCheck", "disableGC")  # keys of a chain, and not of its members
 _ELSEWHERE = {
     "args": "remove it: nothing reads it here",
     "bridge": "only some network types have a bridge option; `secnet drivers` shows which",
     "dns": "put it into ipam",
     "ippools": "put it into ipam",
-    "plugins": "a chain of plugins cannot hold this type; write its config alone",
     "prevResult": "remove it: a CNI runtime writes it when it calls a plugin",
     "runtimeConfig": "remove it: a CNI runtime writes it when it calls a plugin",
 }
@@ -62,16 +62,18 @@ def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | Non
 def examine_nad(nad: Mapping[str, Any], registry: Registry) -> tuple[NetworkConfig | None, tuple[Permanent, ...]]:
     """As `parse_nad`, but with everything that is wrong, the most telling first; the config is None if anything is."""
     try:
-        config = _own_config(nad, f"NetworkAttachmentDefinition {nad_ref(nad)}")
+        own = _own_config(nad, f"NetworkAttachmentDefinition {nad_ref(nad)}")
     except InvalidNetwork as exc:
         return None, (exc,)
-    if config is None:
+    if own is None:
         return None, ()
+    config, chain = own
     identity = _Identity(
         network=nad_ref(nad),
         uid=nad["metadata"].get("uid", ""),
         generation=int(nad["metadata"].get("generation") or 0),
         resource=_resource_name(nad),
+        chain=chain,
     )
     problems = list(_Stages(identity=identity, config=config, registry=registry).run())
     return (None if problems else _build(identity, config)), tuple(problems)
@@ -91,8 +93,8 @@ def parse_config(
     return _build(identity, config)
 
 
-def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
-    """The JSON of `spec.config` if it is of our type.
+def _own_config(nad: Mapping[str, Any], subject: str) -> tuple[dict[str, Any], tuple[str, ...] | None] | None:
+    """The JSON of `spec.config` if it is of our type, and the types of the plugins that come after it; None outside a chain.
 
     Without a config the network is one that some implementation knows by the object's name (multi-net-spec 3.2): not ours.
     """
@@ -111,28 +113,48 @@ def _own_config(nad: Mapping[str, Any], subject: str) -> dict[str, Any] | None:
         raise InvalidNetwork(f"invalid JSON: {exc}", hint="correct the JSON text of spec.config", **where) from exc
     if not isinstance(config, dict):
         raise InvalidNetwork(f"{show(config)} where a JSON object is required", hint="write one JSON object", **where)
-    plugins = config.get("plugins")
-    chained = [item.get("type") for item in plugins if isinstance(item, dict)] if isinstance(plugins, list) else []
-    if any(item in OUR_TYPES for item in chained):
-        raise InvalidNetwork(
-            "a chain of plugins holds a config of our type, which cannot be chained",
-            hint="write that config alone, without plugins",
-            subject=subject,
-            path="$.plugins",
-        )
+    if isinstance(config.get("plugins"), list):
+        return _own_member(config, subject)
     if "type" not in config and "networkType" in config:
         raise InvalidNetwork("the key type is missing", hint='add "type": "antrea"', subject=subject, path="$.type")
-    return config if config.get("type") in OUR_TYPES else None
+    return (config, None) if config.get("type") in OUR_TYPES else None
+
+
+def _own_member(chain: Mapping[str, Any], subject: str) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """Our config out of a chain of plugins, with what its caller adds to it, and the types after it."""
+    types = [item.get("type") if isinstance(item, dict) else None for item in chain["plugins"]]
+    ours = [position for position, each in enumerate(types) if each in OUR_TYPES]
+    if not ours:
+        return None
+    where: dict[str, Any] = {"subject": subject, "path": f"$.plugins[{ours[-1]}].type"}
+    if len(ours) > 1:
+        raise InvalidNetwork(
+            "a chain of plugins has a second network of ours", hint="make it a NAD of its own", **where
+        )
+    if types[0] == "antrea":
+        hint = 'write "type": "secnet" for Multus to call it, or that config alone, without plugins'
+        raise InvalidNetwork(
+            'a chain of plugins has a config of "type": "antrea", which nothing calls', hint=hint, **where
+        )
+    if ours != [0]:
+        message = "a plugin stands before ours in the chain, but type secnet makes a network of its own"
+        raise InvalidNetwork(message, hint="put it first, or make it a NAD of its own", **where)
+    member = {key: value for key, value in chain["plugins"][0].items() if key not in ("cniVersion", "name")}
+    return {**member, **{key: chain[key] for key in _LIST_KEYS if key in chain}}, tuple(map(str, types[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Identity:
-    """Which network a config belongs to, and what is known of it beside the config. resource: empty without a device."""
+    """Which network a config belongs to, and what is known of it beside the config.
+
+    resource: empty without a device. chain: the types of the plugins after it; None where it stands alone.
+    """
 
     network: NetworkRef
     uid: str = ""
     generation: int = 0
     resource: str = ""
+    chain: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +232,7 @@ class _Stages:
     def _not_installed(
         self, what: str, path: str, name: str, group: str, installed: Mapping[str, LoadedPlugin[Any]]
     ) -> Permanent:
-        broken = self.registry.unusable(group, name, what, subject=self.subject, path=path)
+        broken = self.registry.unusable(group, name, what, subject=self.subject, path=self._in_text(path))
         if broken is not None:
             return broken
         listed = ", ".join(sorted(installed)) or "none"
@@ -222,14 +244,19 @@ class _Stages:
             f"no {what} {show(name)} is installed (installed: {listed})",
             hint=f"did you mean {same!r}? Or {install}" if same else install,
             subject=self.subject,
-            path=path,
+            path=self._in_text(path),
         )
 
     def _errors(self, problems: list[Problem]) -> Iterator[InvalidNetwork]:
         return (self._error(problem.path, problem.message, problem.hint) for problem in problems)
 
     def _error(self, path: str, message: str, hint: str) -> InvalidNetwork:
-        return InvalidNetwork(message, hint=hint, subject=self.subject, path=path)
+        return InvalidNetwork(message, hint=hint, subject=self.subject, path=self._in_text(path))
+
+    def _in_text(self, path: str) -> str:
+        """The path in spec.config: in a chain ours is the first of the plugins."""
+        of_list = any(path.startswith(f"$.{key}") for key in ("metadata", *_LIST_KEYS))
+        return path if self.identity.chain is None or of_list else f"$.plugins[0]{path.removeprefix('$')}"
 
 
 def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
@@ -248,6 +275,8 @@ def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
         cni_version=config["cniVersion"],
         cni_type=config["type"],
         cni_name=config.get("name") or identity.network.name,
+        capabilities=frozenset(name for name, on in (config.get("capabilities") or {}).items() if on),
+        chain=identity.chain or (),
     )
 
 

@@ -96,6 +96,14 @@ class NadCache:
             path="$.type",
         )
 
+    def known(self, ref: NetworkRef) -> NetworkConfig | None:
+        """The parsed NAD of ours, whoever serves it; None where there is none, or an invalid one."""
+        with self._lock:
+            if ref in self._objects and ref not in self._parsed:
+                self._parsed[ref] = self._parse(self._objects[ref])
+            parsed = self._parsed.get(ref)
+        return parsed if isinstance(parsed, NetworkConfig) else None
+
     def _parse(self, nad: Mapping[str, Any]) -> NetworkConfig | SecnetError | None:
         try:
             return parse_nad(dict(nad), self._registry)

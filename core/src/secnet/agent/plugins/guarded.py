@@ -27,6 +27,7 @@ from secnet.contract import (
     IPAMBackend,
     IpamLease,
     IpamRequest,
+    LeaseOutline,
     Metric,
     NetworkDriver,
     NodeObservation,
@@ -83,6 +84,10 @@ class GuardedDriver(NetworkDriver):
         if planned.request is not request and planned.request != request:
             raise ContractViolation(f"{self._plugin.label} changed the request in its plan")
         return planned
+
+    def admit(self, attachment: Attachment, call: Call) -> None:
+        """See NetworkDriver."""
+        _checked(self._plugin, "admit", type(None), lambda: self._driver.admit(attachment, call), call)
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """See NetworkDriver."""
@@ -167,6 +172,10 @@ class GuardedBackend(IPAMBackend):
                 yield obj, path, message, hint
 
         yield from _guarded(self._plugin, "validate_objects", lambda: tuple(findings()))
+
+    def outline(self, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """See IPAMBackend."""
+        return _checked(self._plugin, "outline", LeaseOutline, lambda: self._backend.outline(config, objects))
 
     def allocate(self, request: IpamRequest, call: Call) -> IpamLease:
         """See IPAMBackend."""

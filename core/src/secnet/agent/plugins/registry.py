@@ -17,6 +17,7 @@ from secnet.contract import (
     ContractViolation,
     HostContext,
     IPAMBackend,
+    LeaseOutline,
     NetworkDriver,
     ObjectFinding,
     ObjectKind,
@@ -100,6 +101,11 @@ class Registry:
         """What a backend finds wrong with these objects. Raises ContractViolation when it fails."""
         backend: GuardedBackend = self._offline_plugin(self.backends[ipam_type])
         return backend.validate_objects(objects)
+
+    def outline(self, ipam_type: str, config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> LeaseOutline:
+        """What a backend says that leases of this config look like. Raises ContractViolation when it fails."""
+        backend: GuardedBackend = self._offline_plugin(self.backends[ipam_type])
+        return backend.outline(freeze(config), objects)
 
     def _offline_plugin(self, plugin: LoadedPlugin[Any]) -> Any:
         """An instance that has no real host and no store: the constructor does no I/O."""

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from secnet.contract import (
@@ -18,16 +17,13 @@ from secnet.contract import (
     Busy,
     Call,
     Conflict,
-    DeviceRef,
     ErrorInfo,
     Finding,
     Gone,
-    NetworkRef,
     PodRef,
     Retryable,
     SecnetError,
     Timeout,
-    thaw,
 )
 from secnet.linux.netns import forbid_host, identify
 
@@ -37,18 +33,16 @@ from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
 from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
-from ..model.selection import Named, Selection, SelectionId
-from ..model.work import Rejected, Work
-from ..networks.nad import parse_config
-from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
 from ..sandboxes.monitor import lives
 from ..sandboxes.pod_table import PodTable
 from ..state.journal import Journal
+from .asked_networks import AskedNetworks
 from .controller import Controller
 from .sandbox_attach import SandboxAttach
 from .single_checks import SingleChecks, queue_key
+from .single_work import by_result, single_work, stated
 from .worker import AttachmentWorker
 
 __all__ = ["NodeAttacher"]
@@ -56,7 +50,6 @@ __all__ = ["NodeAttacher"]
 _log = logging.getLogger(__name__)
 
 _DEL_SECONDS = 20.0
-_DEVICE_OF_THE_CALLER = "allocated by the caller of the CNI plugin"
 _STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this uid, its mirror Pod in the API another
 
 
@@ -78,6 +71,7 @@ class NodeAttacher:
         journal: Journal,
         registry: Registry,
         checks: SingleChecks,
+        asked: AskedNetworks,
         deadline: float,
         refusal: Callable[[], ErrorInfo | None] = lambda: None,
     ) -> None:
@@ -90,6 +84,7 @@ class NodeAttacher:
         self._journal = journal
         self._registry = registry
         self._checks = checks
+        self._asked = asked
         self._deadline = deadline
         self._refusal = refusal
 
@@ -168,7 +163,8 @@ class NodeAttacher:
         cancel: threading.Event,
     ) -> Attached:
         """See `Attacher.attach_one`."""
-        work = self._work(sandbox, conf, ifname, runtime)
+        nad = self._asked.nad_of(sandbox.pod, str(conf["name"]), ifname)
+        work = single_work(sandbox, _identified(sandbox), conf, ifname, runtime, self._registry, nad)
         with self._held(sandbox.container_id, sandbox.pod, self._worker.call(work, cancel)):
             old = self._journal.get(work.key)
             if old is not None and old.living:
@@ -180,6 +176,7 @@ class NodeAttacher:
             if old is not None:
                 self._worker.detach(old, cancel)
             record = self._worker.attach(work, cancel)
+        self._asked.note(record)
         return attached(record)
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:
@@ -188,12 +185,13 @@ class NodeAttacher:
         if record is not None:
             self._end(record)
 
-    def check_one(self, container_id: str, ifname: str, network: str) -> Sequence[Finding]:
+    def check_one(self, container_id: str, ifname: str, network: str, result: Mapping[str, Any]) -> Sequence[Finding]:
         """See `Attacher.check_one`."""
         record = self._one(container_id, ifname, network)
         if record is None:
             return [Finding(code="NotAttached", message=f"nothing is recorded for {ifname} of network {network}")]
-        return self._check(record)
+        record = self._asked.as_called(record)
+        return stated(self._check(by_result(record, result))) if record.common.chained else self._check(record)
 
     def recorded(self) -> Sequence[RecordedAttachment]:
         """See `Attacher.recorded`."""
@@ -265,29 +263,6 @@ class NodeAttacher:
 
     def _check(self, record: Record) -> Sequence[Finding]:
         return self._worker.findings(record)
-
-    def _work(self, sandbox: SandboxCall, conf: Mapping[str, Any], ifname: str, runtime: RuntimeConfig) -> Work:
-        """The request of one network; refusals are those of an annotation that asks for the same."""
-        network = NetworkRef(namespace=sandbox.pod.namespace if sandbox.pod else "default", name=str(conf["name"]))
-        resource = "" if runtime.device_id is None else _DEVICE_OF_THE_CALLER
-        config = parse_config(network, thaw(conf), self._registry, resource=resource)
-        selection = Selection(
-            index=0,
-            network=network,
-            interface=ifname,
-            mac=runtime.mac,
-            ips=runtime.ips,
-            bandwidth=runtime.bandwidth,
-            port_mappings=runtime.port_mappings,
-            infiniband_guid=runtime.infiniband_guid,
-        )
-        named = Named(selection=selection, selection_id=SelectionId(network=network, interface=ifname), ifname=ifname)
-        work = build_work(named, sandbox.pod, _identified(sandbox), lambda _: config, self._registry)
-        if isinstance(work, Rejected):
-            raise work.error
-        assert isinstance(work, Work)
-        device = DeviceRef(id=runtime.device_id) if runtime.device_id is not None else None
-        return replace(work, origin=Origin.CNI, request=replace(work.request, device=device))
 
 
 def _is_left(record: Record) -> bool:

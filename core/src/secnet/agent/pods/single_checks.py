@@ -17,6 +17,7 @@ from ..model.record import Record
 from ..model.report import SingleReport
 from ..state.journal import Journal
 from ..state.reports import Reports
+from .asked_networks import AskedNetworks
 from .worker import AttachmentWorker
 
 __all__ = ["SingleChecks", "queue_key"]
@@ -36,8 +37,11 @@ def queue_key(container_id: str, pod: PodRef | None) -> PodKey:
 class SingleChecks:
     """Remembers what was found last. One thread calls it. hold: the queue's."""
 
-    def __init__(self, *, worker: AttachmentWorker, journal: Journal, reports: Reports, hold: Hold) -> None:
+    def __init__(
+        self, *, worker: AttachmentWorker, journal: Journal, reports: Reports, hold: Hold, asked: AskedNetworks
+    ) -> None:
         self._worker = worker
+        self._asked = asked
         self._journal = journal
         self._reports = reports
         self._hold = hold
@@ -72,10 +76,10 @@ class SingleChecks:
 
     def _drift(self, record: Record) -> ErrorInfo | None:
         try:
-            self._worker.check(record)
+            self._worker.check(self._asked.as_called(record))
         except SecnetError as exc:
             return exc.info
-        found = self._worker.drift_of(record.key)
+        found = self._worker.drift_of(record.key) or self._asked.note(record)
         if found is not None and found.reason == "Degraded":
             return dataclasses.replace(found, hint=_DELETE_THE_POD)
         return found
@@ -83,3 +87,4 @@ class SingleChecks:
     def _forget(self, key: AttachmentId) -> None:
         self._found.pop(key, None)
         self._worker.forget(key)
+        self._asked.forget(key)

@@ -15,7 +15,7 @@ from ..model.pod import PodKey, is_finished, pod_ref
 from ..model.record import Phase, Record
 from ..model.report import FAILED, PENDING, NetworkReport, PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox, SandboxSource
-from ..model.selection import Selection, SelectionId
+from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
 from ..networks.desired import DesiredNetworks, selections_of
 from ..networks.requests import is_outdated
@@ -209,7 +209,7 @@ class PodSync:
         return False
 
     def _stand_still(
-        self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[Selection, ...]
+        self, base: PodReport, records: tuple[Record, ...], error: SecnetError, selections: tuple[AnySelection, ...]
     ) -> SyncResult:
         """Leave living interfaces alone; remove what is half-built, of a dead namespace, or of an earlier Pod that ended."""
         networks = []
@@ -224,7 +224,12 @@ class PodSync:
         shown = {(network.network, network.interface) for network in networks}
         phase = PENDING if error.retryable or isinstance(error, Gone) else FAILED
         networks.extend(
-            NetworkReport(network=str(named.selection.network), phase=phase, interface=named.ifname, error=error.info)
+            NetworkReport(
+                network=str(named.selection.network),
+                phase=FAILED if named.error is not None else phase,
+                interface=named.ifname,
+                error=(named.error or error).info,
+            )
             for named in self._desired.named(selections, records, None)
             if (str(named.selection.network), named.ifname) not in shown
         )

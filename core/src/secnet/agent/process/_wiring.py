@@ -23,6 +23,7 @@ from ..networks.desired import DesiredNetworks
 from ..networks.nad_cache import NadCache
 from ..networks.object_problems import ObjectProblems
 from ..plugins.registry import Registry
+from ..pods.asked_networks import AskedNetworks
 from ..pods.cni_attach import NodeAttacher
 from ..pods.controller import Controller
 from ..pods.sandbox_attach import SandboxAttach
@@ -104,10 +105,11 @@ def wire(
         node=NodeStateReconciler(
             plugins=base.plugins,
             settings=settings,
+            journal=base.journal,
             reports=base.reports,
-            on_ready=lambda _: controller.retry_waiting(),
+            on_better=lambda _: controller.retry_waiting(),
         ),
-        attacher=_attacher(base, controller, sandbox_attach, attaching.worker, own_node),
+        attacher=_attacher(base, controller, sandbox_attach, attaching.worker, own_node, nads),
         antrea=antrea,
         own_node=own_node,
         multus=multus,
@@ -157,7 +159,10 @@ def _attacher(
     sandbox_attach: SandboxAttach,
     worker: AttachmentWorker,
     own_node: OwnNode,
+    nads: NadCache,
 ) -> NodeAttacher:
+    asked = AskedNetworks(base.pods, nads, base.cluster.record_event)
+    checks = SingleChecks(worker=worker, journal=base.journal, reports=base.reports, hold=controller.hold, asked=asked)
     return NodeAttacher(
         cluster=base.cluster,
         controller=controller,
@@ -167,7 +172,8 @@ def _attacher(
         worker=worker,
         journal=base.journal,
         registry=base.registry,
-        checks=SingleChecks(worker=worker, journal=base.journal, reports=base.reports, hold=controller.hold),
+        checks=checks,
+        asked=asked,
         deadline=base.settings.attach_timeout,
         refusal=own_node.refusal,
     )

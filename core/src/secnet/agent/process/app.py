@@ -21,6 +21,7 @@ from ..cluster.interface import Cluster
 from ..cni.front import CniFront
 from ..config.settings import CniSettings, Settings
 from ..model.problem import Problem
+from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
 from ..plugins.registry import Registry
@@ -143,9 +144,15 @@ class Agent:
             settings,
             components.plugins,
         )
+        components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _on_removed(self, record: Record) -> None:
+        """Per-node state may have waited for this attachment to go."""
+        if not self._components.node.is_settled(record.network_type):
+            self._node_wake.set()
 
     def _spawn(self, target: Callable[[], None], stack: ExitStack) -> None:
         thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)

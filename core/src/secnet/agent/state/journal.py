@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Journal:
         self._records: dict[AttachmentId, Record] = {}
         self._view: _View | None = None  # of the records as they are, after the first request
         self._problems: dict[str, ErrorInfo] = {}
+        self._on_removed: list[Callable[[Record], object]] = []
         directory.mkdir(parents=True, exist_ok=True)
         self._load()
 
@@ -114,8 +115,15 @@ class Journal:
         """Forget an attachment of which nothing is left."""
         self._path(key).unlink(missing_ok=True)
         with self._lock:
-            self._records.pop(key, None)
+            removed = self._records.pop(key, None)
             self._view = None
+        if removed is not None:
+            for notify in self._on_removed:
+                notify(removed)
+
+    def notify_removed(self, notify: Callable[[Record], object]) -> None:
+        """Call this with each record that is removed from now on, in the thread that removes it. It returns at once."""
+        self._on_removed.append(notify)
 
     def disown(self, boot_id: str) -> None:
         """Let no record of another boot than this one be adopted: what it names is gone, or only looks the same now."""

@@ -20,10 +20,12 @@ from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
-from ..networks.requests import assign_names, build_work
+from ..networks.naming import assign_names
+from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
+from ._networks import examine_network
 
 __all__ = ["Document", "Finding", "check_documents"]
 
@@ -157,17 +159,20 @@ def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]
 
 
 def _check_template(document: Document, kind: str) -> Iterator[Finding]:
-    """The annotation in the Pod template of a workload: every Pod made from it would be refused."""
+    """The annotation in the Pod template of a workload: no Pod made from it would get what is wrong there."""
     value: Any = document.data
     path = ("$", *_TEMPLATE_KINDS[kind], "metadata", "annotations")
     for key in path[1:]:
         value = value.get(key) if isinstance(value, Mapping) else None
     text = value.get(NETWORKS_ANNOTATION) if isinstance(value, Mapping) else None
+    where = f"{'.'.join(path)}['{NETWORKS_ANNOTATION}']"
     try:
-        parse_networks(text if isinstance(text, str) else "", "default")
+        named = assign_names(parse_networks(text if isinstance(text, str) else "", "default"), {})
     except InvalidConfig as exc:
-        where = f"{'.'.join(path)}['{NETWORKS_ANNOTATION}']: {exc.path}"
-        yield _of_document(document, where, exc.message, exc.hint)
+        yield _of_document(document, f"{where}: {exc.path}", exc.message, exc.hint)
+        return
+    for error in (each.error for each in named if each.error is not None):
+        yield _of_document(document, f"{where}: {error.path}", error.message, error.hint)
 
 
 def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
@@ -194,6 +199,11 @@ class _SetCheck:
             yield from (item.error(problem.info) for problem in problems)
             if config is None and not problems:
                 yield _not_ours(item)
+            if config is not None and config.chain:
+                text = f"a chain with {', '.join(config.chain)} needs a caller such as Multus: secnet alone refuses it"
+                yield item.finding("$.plugins", text, "", note=True)
+            if config is not None and not problems:
+                yield from self._check_network(item, config)
         for item in self._of("Pod"):
             yield from self._check_pod(item, networks)
         yield from self._ask_backends()
@@ -207,13 +217,25 @@ class _SetCheck:
         except SecnetError as exc:  # a backend that fails to check its part
             return None, (exc,)
 
+    def _check_network(self, item: _Item, config: NetworkConfig) -> Iterator[Finding]:
+        if config.ipam_type is None:
+            return
+        objects = [other.obj for other in self.items]
+        try:
+            outline = self.registry.outline(config.ipam_type, config.ipam_config, objects)
+        except SecnetError as exc:
+            yield item.error(exc.info)
+            return
+        for problem in examine_network(config, outline):
+            yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
+
     def _check_pod(
         self, item: _Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
     ) -> Iterator[Finding]:
         meta = item.obj["metadata"]
         pod = PodRef(namespace=meta["namespace"], name=meta["name"], uid="")
         try:
-            selections = parse_networks((meta.get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", pod.namespace)
+            elements = parse_networks((meta.get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", pod.namespace)
         except InvalidConfig as exc:
             yield item.finding(f"{_ANNOTATION_PATH}: {exc.path}", exc.message, exc.hint)
             return
@@ -227,7 +249,7 @@ class _SetCheck:
             return found
 
         works: list[Work] = []
-        for named in assign_names(selections, {}):
+        for named in assign_names(elements, {}):
             path = f"{_ANNOTATION_PATH}: $[{named.selection.index}]"
             outcome = build_work(named, pod, _NOWHERE, look_up, self.registry)
             error = named.error or (outcome.error if isinstance(outcome, Rejected) else None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import Call, CheckReport, ProbeReport
+from secnet.contract import Call, CheckReport, LeaseOutline, ProbeReport
 
 from ..additions import must_be_metrics, must_be_results
 from ..steps import Recorder
@@ -26,7 +27,7 @@ def looking(lab: BackendLab, what: str) -> Iterator[Call]:
 
 
 class ReadOnly(BackendTests):
-    """describe, probe, validate, validate_objects, check, inventory, doctor, metrics."""
+    """describe, probe, validate, outline, validate_objects, check, inventory, doctor, metrics."""
 
     group = "read-only"
 
@@ -46,9 +47,13 @@ class ReadOnly(BackendTests):
         offline = lab.case.backend(lab.context, None)
         try:
             offline.validate(lab.request(config).config)
+            outline = offline.outline(lab.request(config).config, copy.deepcopy(list(lab.case.objects)))
         finally:
             offline.close()
-        unchanged(before, lab.picture(), "validate")
+        assert isinstance(outline, LeaseOutline), f"outline returned {outline!r}"
+        for text in (*outline.subnets, *(route.dst for route in outline.routes)):
+            ipaddress.ip_network(text)
+        unchanged(before, lab.picture(), "validate or outline")
 
     def test_validate_objects_accepts_those_of_the_case(self, lab: BackendLab) -> None:
         objects = copy.deepcopy(list(lab.case.objects))

@@ -77,6 +77,7 @@ class Deadlines(DriverTests):
         looks: dict[str, Callable[[], object]] = {
             "probe": driver.probe,
             "plan": lambda: driver.plan(attachment.request, call()),
+            "admit": lambda: driver.admit(attachment, call()),
             "check": lambda: driver.check(attachment, call()),
             "inventory": lambda: driver.inventory(call()),
             "reconcile_node": lambda: driver.reconcile_node(lab.context.config, call()),

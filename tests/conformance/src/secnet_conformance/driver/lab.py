@@ -151,12 +151,16 @@ class DriverLab:
 
     def plan(self, driver: NetworkDriver, request: AttachRequest) -> Attachment:
         """Plan, and bind as the core does for a network without IPAM."""
-        planned = driver.plan(request, self.call())
-        return planned.bind(None, request.options.get("vlan", 0) if self.info.vlan else None)
+        return self.bound(driver.plan(request, self.call()))
+
+    def bound(self, planned: Attachment) -> Attachment:
+        """A plan as the core binds it for a network without IPAM."""
+        return planned.bind(None, planned.request.options.get("vlan", 0) if self.info.vlan else None)
 
     def attach(self, driver: NetworkDriver, pod: Namespace, options: Mapping[str, Any] | None = None) -> Attachment:
-        """Plan, bind, attach."""
+        """Plan, bind, admit, attach."""
         attachment = self.plan(driver, self.request(pod, options))
+        driver.admit(attachment, self.call())
         driver.attach(attachment, self.call())
         return attachment
 

@@ -1,4 +1,4 @@
-"""What only looks changes nothing: describe, probe, lock_keys, plan, check, inventory."""
+"""What only looks changes nothing: describe, probe, lock_keys, plan, admit, check, inventory."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class ReadOnly(DriverTests):
         assert isinstance(inventory, Inventory), f"inventory returned {inventory!r}"
         attachment = driver.plan(request, lab.call(steps))
         assert isinstance(attachment, Attachment), f"plan returned {attachment!r}"
-        assert steps.names == [], "steps of inventory and plan"
-        unchanged(before, lab.picture(pod), "after describe, probe, lock_keys, inventory and plan")
+        driver.admit(lab.bound(attachment), lab.call(steps))
+        assert steps.names == [], "steps of inventory, plan and admit"
+        unchanged(before, lab.picture(pod), "after describe, probe, lock_keys, inventory, plan and admit")
 
     def test_check_before_attach_finds_that_it_is_missing(self, lab: DriverLab) -> None:
         driver, pod, steps = lab.driver(), lab.pod(), Recorder()

@@ -35,9 +35,9 @@ class NodeSections(DriverTests):
         driver = _driver(lab, {})
         assert isinstance(driver.probe(), ProbeReport), "probe without a section is no ProbeReport"
         for times in ("once", "twice"):
-            if _reconciled(lab, driver, {}).ready:
+            if _reconciled(lab, driver, {}).settled:
                 lab.settled(lab.prepared, f"after reconcile_node({{}}) {times}, which reports nothing")
-        assert _reconciled(lab, lab.driver(), lab.case.node).ready, "reconcile_node with the section again"
+        assert _reconciled(lab, lab.driver(), lab.case.node).settled, "reconcile_node with the section again"
         lab.made_again(whole, "with the section again")
 
     @applies(_without_other)
@@ -58,6 +58,34 @@ class NodeSections(DriverTests):
         _ready(lab, lab.case.node)
         lab.made_again(whole, "with node again")
 
+    @applies(_without_other)
+    def test_another_section_leaves_what_pods_use_until_they_are_gone(
+        self, lab: DriverLab, options: Mapping[str, Any]
+    ) -> None:
+        """Also while the interface is missing: it is repaired from its record."""
+        other = lab.case.other_node
+        assert other is not None
+        whole, pod = lab.picture(), lab.pod()
+        attachment = lab.attach(lab.driver(), pod, options)
+        lab.up(attachment)
+        driver = _driver(lab, other)
+        for times in ("once", "twice"):
+            _without_grave(driver.reconcile_node(other, lab.call()))
+            lab.clean_check(driver, attachment, f"check after reconcile_node with other_node {times}")
+        driver.detach(attachment, lab.call())
+        _without_grave(driver.reconcile_node(other, lab.call(attachments=(attachment,))))
+        lab.up(attachment, driver.attach(attachment, lab.call()))
+        lab.clean_check(driver, attachment, "check after another attach from the record, with other_node")
+        driver.detach(attachment, lab.call())
+        _ready(lab, other)
+        _ready(lab, lab.case.node)
+        lab.made_again(whole, "after detach, and reconcile_node with other_node, then with node")
+
+
+def _without_grave(report: NodeReport) -> None:
+    grave = [f"{item.code}: {item.message}" for item in report.findings if not item.advisory]
+    assert not grave, f"what waits for Pods to go is an advisory finding: {grave}"
+
 
 def _driver(lab: DriverLab, section: Mapping[str, Any]) -> NetworkDriver:
     return lab.driver(dataclasses.replace(lab.context, config=section))
@@ -71,4 +99,4 @@ def _reconciled(lab: DriverLab, driver: NetworkDriver, section: Mapping[str, Any
 
 def _ready(lab: DriverLab, section: Mapping[str, Any]) -> None:
     report = _reconciled(lab, _driver(lab, section), section)
-    assert report.ready, [f"{item.code}: {item.message}" for item in report.findings]
+    assert report.settled, [f"{item.code}: {item.message}" for item in report.findings]

@@ -86,4 +86,4 @@ def _reconcile(lab: DriverLab, *, must: bool = True, seconds: float = 30.0) -> N
             raise
         return None
     assert report.ready or not must, [f"{item.code}: {item.message}" for item in report.findings]
-    return report if report.ready else None
+    return report if report.settled else None

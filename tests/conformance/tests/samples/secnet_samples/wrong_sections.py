@@ -12,7 +12,7 @@ from secnet.linux.rtnl import Link, host_rtnl
 
 from .pair import PairDriver
 
-__all__ = ["Bridged", "ForgetsFormer", "KeepsWithoutSection", "NeedsSection"]
+__all__ = ["Bridged", "DrainsUnready", "ForgetsFormer", "KeepsWithoutSection", "NeedsSection"]
 
 NODE: Mapping[str, Any] = {
     "$schema": DIALECT,
@@ -114,3 +114,21 @@ class ForgetsFormer(Bridged):
 
     def is_bridge(self, link: Link) -> bool:
         return super().is_bridge(link) and not self.keeping
+
+
+class DrainsUnready(Bridged):
+    """Keeps the former bridge as long as there are links, which is right, and keeps the agent unready for it."""
+
+    network_type = "drains-unready"
+
+    def retire(self, wanted: str | None, call: Call) -> None:
+        if not self.inventory(call).owned:
+            super().retire(wanted, call)
+
+    def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
+        report = super().reconcile_node(desired, call)
+        with host_rtnl() as kernel:
+            former = [link for link in kernel.links(group=LINK_GROUP) if self.is_bridge(link)]
+        if all(link.name == self.wanted(desired) for link in former):
+            return report
+        return NodeReport(findings=(*report.findings, Finding(code="InUse", message="a former bridge is in use")))

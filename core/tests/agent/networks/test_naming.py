@@ -1,4 +1,4 @@
-"""Interface names: by position, explicit ones first, living ones kept."""
+"""Interface names: by position, explicit ones first, living ones kept, malformed elements counted."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from secnet.agent.model.selection import Named, Selection, SelectionId
-from secnet.agent.networks.annotation import parse_networks
-from secnet.agent.networks.requests import assign_names
+from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
+from secnet.agent.networks.naming import assign_names
 from secnet.contract import Conflict, NetworkRef, from_json, to_json
 
 
@@ -86,6 +86,74 @@ def test_the_hundred_and_first_has_no_name_left() -> None:
 
 def test_a_selection_id_survives_the_journal() -> None:
     assert from_json(SelectionId, to_json(selection_id("a", "net1", 3))) == selection_id("a", "net1", 3)
+
+
+def test_a_malformed_selection_takes_its_place_so_that_a_correction_shifts_no_name() -> None:
+    wrong = [{"name": "a"}, {"name": "b", "mac": "x"}, {"name": "C"}, {"name": "d", "interface": "net1", "ips": []}]
+    right = [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d", "interface": "net1"}]
+    found = named(json.dumps([*wrong, {"name": "e"}]))
+    assert [item.ifname for item in found] == ["eth1", "eth2", "eth3", "net1", "eth4"]
+    assert [item.error is None for item in found] == [True, False, False, False, True]
+    assert [item.ifname for item in named(json.dumps([*right, {"name": "e"}]))] == [item.ifname for item in found]
+
+
+def test_an_interface_name_that_cannot_be_read_takes_none_of_the_automatic_ones() -> None:
+    found = named(json.dumps([{"name": "a", "interface": "eth/5"}, {"name": "b"}]))
+    assert [item.ifname for item in found] == ["", "eth1"]
+
+
+def test_a_malformed_selection_still_holds_its_interface_name_and_mac() -> None:
+    first = {"name": "a", "interface": "net1", "mac": "0a:00:00:00:00:01", "ips": "x"}
+    found = named(json.dumps([first, {"name": "b", "interface": "net1"}, {"name": "c", "mac": "0a:00:00:00:00:01"}]))
+    assert [item.error.path if item.error else "" for item in found] == ["$[0].ips", "$[1].interface", "$[2].mac"]
+
+
+def test_of_two_default_routes_the_later_one_fails() -> None:
+    found = named('[{"name": "a", "default-route": []}, {"name": "b"}, {"name": "c", "default-route": ["10.0.0.1"]}]')
+    assert [item.error.path if item.error else "" for item in found] == ["", "", "$[2].default-route"]
+    assert isinstance(found[2].error, InvalidAnnotation)
+    assert "$[0]" in found[2].error.message
+
+
+def test_a_living_default_route_wins_over_an_earlier_new_one() -> None:
+    text = '[{"name": "new", "default-route": []}, {"name": "a", "default-route": []}]'
+    found = named(text, {selection_id("a"): "eth1"})
+    assert [item.error.path if item.error else "" for item in found] == ["$[0].default-route", ""]
+
+
+@pytest.mark.parametrize(
+    ("element", "certain"),
+    [
+        ({"name": "a", "mac": "x"}, True),
+        ({"name": "a", "interface": "net1", "ips": "x"}, True),
+        ({"name": "A"}, False),
+        ({"name": "a", "namespace": 1}, False),
+        ({"name": "a", "interface": "x/y"}, False),
+        ({"name": "a", "interfase": "net1"}, False),
+        ({"interface": "net1"}, False),
+        (None, False),
+    ],
+)
+def test_only_what_says_network_and_interface_is_identified(element: object, certain: bool) -> None:
+    (found,) = named(json.dumps([element]), {selection_id("other"): "eth1"})
+    assert found.unidentified is not certain
+
+
+def test_a_misspelled_selection_takes_the_place_of_what_it_may_mean() -> None:
+    recorded = {selection_id("a"): "eth1", selection_id("b", "net1"): "net1", selection_id("c"): "eth2"}
+    found = named(
+        json.dumps([{"name": "a"}, {"name": "b", "interfase": "net1"}, {"name": "c"}, {"name": "d"}]), recorded
+    )
+    assert [item.ifname for item in found] == ["eth1", "net1", "eth2", "eth3"]
+    assert [item.unidentified for item in found] == [False, True, False, False]
+    found = named(json.dumps([{"name": "a"}, {"name": "B"}, {"name": "c"}, {"name": "d"}]), recorded)
+    assert [item.ifname for item in found] == ["eth1", "net1", "eth2", "eth3"]
+
+
+def test_while_an_selection_is_not_identified_no_name_of_a_living_attachment_is_given_away() -> None:
+    recorded = {selection_id("a"): "eth1", selection_id("b"): "eth2"}
+    found = named(json.dumps([{"name": "x", "interfase": "eth1"}, {"name": "new"}]), recorded)
+    assert [item.ifname for item in found] == ["eth3", "eth4"]
 
 
 PLAN = st.lists(
