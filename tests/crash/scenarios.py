@@ -14,10 +14,11 @@ from secnet_conformance.steps import StepPoint
 from secnet_testing import node_snapshot
 from secnet_testing.killable_agent import RecordedStep, program, read_steps
 from secnet_testing.netns import run_in
+from secnet_testing.node_inspection import port_of
 
-from .scene import Scene, wait_equal
+from .scene import POD, Scene, wait_equal
 
-__all__ = ["SCENARIOS", "Attach", "Delete", "Detach", "NodeDown", "NodeUp", "Recover", "Scenario"]
+__all__ = ["SCENARIOS", "Attach", "Delete", "Detach", "NodeDown", "NodeUp", "Recover", "Repair", "Scenario"]
 
 _DEATH_SECONDS = 30.0
 SIGKILLED = -9
@@ -193,6 +194,24 @@ class Recover(Attach):
         assert first.wait_end(_DEATH_SECONDS) == SIGKILLED
 
 
+class Repair(Detach):
+    """The agent finds a lost port, which it repairs in place, and another MAC, which takes a detach and an attach."""
+
+    name = "repair"
+    agent_runs_before = False
+
+    def change(self) -> None:
+        pod, port = self.node.pod(POD), port_of(self.node, POD, "net2")
+        self.node.ovs.vsctl("--if-exists", "del-port", port)
+        run_in(pod, ["ip", "link", "set", "net2", "address", "02:00:00:00:00:99"])
+
+    def wait_changed(self) -> None:
+        self.scene.wait_attached()
+
+    def change_back(self) -> None:
+        """What was repaired is as before."""
+
+
 class NodeUp(Scenario):
     """The agent starts on a node whose configuration names bridges and uplinks that the switch does not have yet."""
 
@@ -235,4 +254,4 @@ class NodeDown(NodeUp):
     _small, _large = NodeUp._large, NodeUp._small
 
 
-SCENARIOS: tuple[type[Scenario], ...] = (Attach, Detach, Delete, Recover, NodeUp, NodeDown)
+SCENARIOS: tuple[type[Scenario], ...] = (Attach, Detach, Delete, Recover, Repair, NodeUp, NodeDown)

@@ -78,6 +78,8 @@ DAMAGES: dict[str, Damage] = {
     "MTU": lambda it: it.inside("ip", "link", "set", "eth1", "mtu", "1300"),
     "addresses flushed": lambda it: it.inside("ip", "address", "flush", "dev", "eth1", "scope", "global"),
     "route deleted": lambda it: it.inside("ip", "route", "del", ROUTE),
+    "arp_ignore": lambda it: it.inside("sysctl", "-qw", "net.ipv4.conf.eth1.arp_ignore=0"),
+    "accept_ra": lambda it: it.inside("sysctl", "-qw", "net.ipv6.conf.eth1.accept_ra=1"),
     "link deleted": lambda it: it.inside("ip", "link", "del", "eth1"),
 }
 """What is done to one attachment."""
