@@ -119,6 +119,21 @@ def test_a_repair_records_each_route_once(other: Pod) -> None:
     assert [line.split()[4] for line in other.ip("route show default").splitlines()] == ["eth0", "net0"]
 
 
+def test_routes_of_one_place_of_which_some_were_given_back_before_a_kill(other: Pod) -> None:
+    """What was given back is no successor of those that were not yet."""
+    for words in ("add default via 10.244.0.1", "append default via 10.244.0.2", "append default via 10.244.0.3"):
+        other.ip(f"route {words} dev eth0")
+    before = _defaults(other)
+    first = other.apply(other.attachment("10.0.0.2/24", "fd00::2/64"), OPTIONS)
+    other.ip("route del default dev eth1")
+    other.ip("route add default via 10.244.0.1 dev eth0")
+    second = applied(first)
+    assert second.layer3 == first.layer3
+    other.ip("link del eth1")
+    LAYER3.restore(second, Call.within(10))
+    assert _defaults(other) == before
+
+
 def _recorded(layer3: object) -> list[SavedRoute]:
     return [SavedRoute(**item) for item in thaw(layer3)["taken_routes"]]
 

@@ -49,23 +49,25 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     it stands on is missing; VerifyFailed when a new attach did not help; Unsupported for a lost interface of a CNI caller.
     """
     in_use = steps.check(record, call).in_use
-    stands = bool(in_use) or steps.has_interface(record)
+    stands = bool(in_use) or (not record.remake and steps.has_interface(record))
     if record.origin is Origin.CNI and not stands:
         raise Unsupported(
             f"the interface {record.key.ifname} is gone from the Pod, and its caller's other plugins worked on it once only",
             hint="delete the Pod: the next one is attached as it should be",
             subject=f"interface {record.key.ifname}",
         )
-    record = steps.write(record.replace(phase=Phase.REPAIRING), "journal.repair", call)
+    record = steps.write(record.replace(phase=Phase.REPAIRING, remake=not stands), "journal.repair", call)
     # What has the Pod's side beside us would be cut off, or lose what it changed there.
     shared = bool(in_use) or record.origin is Origin.CNI
     repaired = _in_place(steps, record, call, shared=shared, stands=stands)
     if repaired is None:
         call.log.info("the interface is detached and attached again, with the same addresses")
+        # As it is recorded by now: layer 3 may have replaced more routes.
+        record = steps.write(steps.recorded(record).replace(remake=True), "journal.repair", call)
         steps.take_away(record, call)
         repaired = steps.make(record, call)
         require_settled(repairable(record, steps.settle(repaired, call, steps.verify_seconds)), record)
-    return steps.write(repaired.replace(phase=Phase.ATTACHED), "journal.attached", call)
+    return steps.write(repaired.replace(phase=Phase.ATTACHED, remake=False), "journal.attached", call)
 
 
 def repairable(record: Record, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -77,7 +79,10 @@ def repairable(record: Record, findings: Iterable[Finding]) -> tuple[Finding, ..
 
 
 def _in_place(steps: Steps, record: Record, call: Call, *, shared: bool, stands: bool) -> Record | None:
-    """None if it needs a detach. shared: the Pod's side is not ours alone, and it is never detached. stands: it is in the Pod."""
+    """None if it needs a detach. shared: the Pod's side is not ours alone, and it is never detached.
+
+    stands: the Pod has the interface, and it was whole there.
+    """
     repaired = record
     try:
         if stands and (shared or record.common.disable_check):

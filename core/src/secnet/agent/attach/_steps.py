@@ -215,6 +215,10 @@ class Steps:
         self.plugins.driver(record.network_type).detach(record.attachment, call)
         self.layer3.restore(record, call)
 
+    def recorded(self, record: Record) -> Record:
+        """The record as it was last written."""
+        return self.journal.get(record.key) or record
+
     def write(self, record: Record, step: str, call: Call) -> Record:
         """Record it, as one step."""
         with call.step(step, key=str(record.key)):

@@ -32,16 +32,18 @@ def routes_to_take(pod: Rtnl, ifname: str, families: Collection[int], layer3: Ma
     ifname: of the interface that is to have the default routes. Raises Unsupported for a route that could not be given back.
     """
     now = _of_others(pod, ifname, families)
-    places, ways = {route.place for route in now}, {route.way for route in now}
     for route in now:
         if route.obstacle:
             raise Unsupported(
                 f"the Pod has the route {route}, which could not be given back later: {route.obstacle}",
                 hint="remove default-route from the annotation, or that route from the Pod",
             )
-    # A route in the place of one taken before has succeeded it: that one is given up, as `give_back` would.
-    before = [r for r in recorded_routes(layer3) if r.place not in places and r.way not in ways]
-    routes = (*before, *now)
+    before = recorded_routes(layer3)
+    known, there = {route.way for route in before}, {route.way: route for route in now}
+    new = [route for route in now if route.way not in known]
+    # A new route in the place of one taken before has succeeded it: that one is given up, as `give_back` would.
+    succeeded = {route.place for route in new}
+    routes = (*(there.get(r.way, r) for r in before if r.place not in succeeded), *new)
     return {_KEY: to_json(routes)} if routes else {}
 
 
