@@ -34,6 +34,7 @@ from secnet.contract import (
     Call,
     CheckReport,
     DriverInfo,
+    ForeignObject,
     Inventory,
     IPAMBackend,
     IpamLease,
@@ -59,7 +60,7 @@ OPTIONS = {**EMPTY_FRAGMENT, "properties": {"vlan": VLAN_PROPERTY}}
 class Script:
     """What the plugins did, and what they are to do instead of succeeding: method name -> function; witness sees each call.
 
-    found: what the driver's inventory finds. detached: of which attachment each detach was.
+    found, foreign: what the driver's inventory finds. detached: of which attachment each detach was.
     """
 
     log: list[str] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Script:
     asked_for: list[tuple[str, ...]] = field(default_factory=list)
     witness: Callable[[str], None] = lambda method: None
     found: tuple[Attachment, ...] = ()
+    foreign: tuple[ForeignObject, ...] = ()
     detached: list[AttachmentId] = field(default_factory=list)
 
     def run(self, method: str, default: T) -> T:
@@ -111,7 +113,8 @@ class _ToyDriver(NetworkDriver):
         self.script.run("detach", None)
 
     def inventory(self, call: Call) -> Inventory:
-        return Inventory(owned=tuple(Owned(attachment=each, complete=False) for each in self.script.found))
+        owned = tuple(Owned(attachment=each, complete=False) for each in self.script.found)
+        return Inventory(owned=owned, foreign=self.script.foreign)
 
 
 class _ToyBackend(IPAMBackend):

@@ -19,6 +19,7 @@ from secnet.contract import (
     Call,
     Cancelled,
     DeviceRef,
+    ForeignObject,
     NetnsRef,
     NotReady,
 )
@@ -79,6 +80,19 @@ def test_an_orphan_waits_for_the_attach_on_its_device_and_stays_then(
     rig.pipeline.detach(record, Call.within(5))
     collect(orphan_gc)
     assert rig.script.detached == [record.key, lost().key]
+
+
+def test_what_a_record_names_is_in_no_ones_way(
+    rig: Rig, orphan_gc: OrphanGarbageCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kill left it half-made: the record has it finished or removed, and its reader need not remove it."""
+    work = toy_work()
+    rig.script.instead["plan"] = lambda: Attachment(request=work.request, names={"host": "sn1"})
+    rig.attach(work)
+    rig.script.foreign = tuple(ForeignObject(kind="link", name=name, message="half-made") for name in ("sn1", "sn2"))
+    collect(orphan_gc)
+    assert "sn2 is in the way" in caplog.text
+    assert "sn1" not in caplog.text
 
 
 def test_a_detach_that_takes_long_keeps_no_one_of_its_type_waiting(rig: Rig, orphan_gc: OrphanGarbageCollector) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet.agent.attach._sysctls import set_sysctls
@@ -17,6 +18,19 @@ from secnet_testing.router import advertise
 from .conftest import LAYER3, Pod, applied, codes
 
 pytestmark = pytest.mark.kernel
+
+
+class Steps:
+    """The names of the steps that were done."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def before(self, name: str, facts: Mapping[str, Any]) -> None:
+        pass
+
+    def after(self, name: str, facts: Mapping[str, Any], seconds: float) -> None:
+        self.seen.add(name)
 
 
 @pytest.fixture
@@ -64,7 +78,9 @@ def test_what_was_advertised_before_is_removed_by_a_repair(pod: Pod, learn: Call
     (first, second) = LAYER3.check(record, Call.within(10))
     assert (first.code, first.message) == ("WrongSysctl", "ipv6/conf/eth1/accept_ra is 1 instead of 0")
     assert (first.repairable, first.in_pod, second.code) == (True, True, "WrongSysctl")
-    applied(record)
+    steps = Steps()
+    LAYER3.apply(record, Call(observers=(steps,)))
+    assert {"address.delete", "route.delete"} <= steps.seen
     found = pod.ip("-6 -o addr show dev eth1 scope global") + pod.ip("-6 route show dev eth1")
     assert "2001:db8:bad" not in found
     assert "default" not in found

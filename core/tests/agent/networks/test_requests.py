@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from secnet.agent.model.network import NetworkConfig
+from secnet.agent.model.network import CommonOptions, NetworkConfig
 from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.model.selection import Malformed, Named, Selection
 from secnet.agent.model.work import Ignored, Rejected, Work
@@ -99,6 +99,8 @@ def test_an_edited_nad_makes_a_living_attachment_outdated() -> None:
     assert not is_outdated(record(), same)
     edited = dataclasses.replace(same, request=dataclasses.replace(same.request, mtu=1400))
     assert is_outdated(record(), edited)
+    for common in (CommonOptions(accept_ra=True), CommonOptions(disable_check=True)):
+        assert is_outdated(record(), dataclasses.replace(same, common=common))
     with_addresses = build(NetworkConfig(network=network(), network_type="toy", ipam_type="pool"))
     assert isinstance(with_addresses, Work)
     assert is_outdated(record(), with_addresses)

@@ -38,12 +38,13 @@ class Scene:
         self.held: list[PodKey] = []
         self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
+        self.asked = AskedNetworks(self.pods, self.nads, self.record_event)
         self.checks = SingleChecks(
             worker=make_worker(self.rig),
             journal=self.rig.journal,
             reports=self.reports,
             hold=self.hold,
-            asked=AskedNetworks(self.pods, self.nads, self.record_event),
+            asked=self.asked,
         )
 
     def record_event(self, pod: Any, *, warning: bool, reason: str, message: str) -> None:
@@ -140,6 +141,15 @@ def test_what_the_caller_did_not_pass_on_is_shown_and_reported_in_one_event(scen
     assert [reason for reason, _ in scene.events] == ["CapabilityNotDeclared"]
     scene.rig.script.instead["check"] = lambda: DOWN
     assert [reason for reason, *_ in scene.found()] == ["Degraded"], "drift matters more"
+
+
+def test_of_an_attachment_that_ended_before_its_first_check_nothing_is_remembered(scene: Scene) -> None:
+    config = {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
+    _known(scene, config, mac="02:00:00:00:00:07")
+    for _ in range(2):
+        scene.asked.note(scene.record)
+        scene.rig.pipeline.detach(scene.record, Call.within(5))
+    assert len(scene.events) == 2
 
 
 def test_what_later_plugins_of_a_chain_change_in_the_pod_is_no_drift(scene: Scene) -> None:

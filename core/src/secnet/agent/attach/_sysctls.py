@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from secnet.contract import Finding
+from secnet.contract import Call, Finding
 from secnet.linux import sysctl
 from secnet.linux.routes import PROTO_KERNEL, PROTO_RA
 from secnet.linux.rtnl import Link, Rtnl
@@ -58,11 +58,13 @@ def sysctl_findings(link: Link, *, accept_ra: bool) -> Iterator[Finding]:
             yield Finding(code="WrongSysctl", message=message, in_pod=True)
 
 
-def drop_advertised(pod: Rtnl, link: Link) -> None:
+def drop_advertised(pod: Rtnl, link: Link, call: Call) -> None:
     """Remove the addresses and routes that the kernel took from router advertisements before they were forbidden."""
     for address in pod.addresses(link.index):
         if address.advertised:
-            pod.delete_address(link.index, address.cidr)
+            with call.step("address.delete", interface=link.name, address=address.cidr):
+                pod.delete_address(link.index, address.cidr)
     for route in pod.routes(link.index, family=6):
         if route.protocol == PROTO_RA or (route.protocol == PROTO_KERNEL and route.expires):
-            pod.delete_route(link.index, route.dst, gw=route.gw, priority=route.priority, table=route.table)
+            with call.step("route.delete", interface=link.name, dst=route.dst):
+                pod.delete_route(link.index, route.dst, gw=route.gw, priority=route.priority, table=route.table)

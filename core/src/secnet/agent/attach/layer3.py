@@ -66,7 +66,7 @@ class Layer3:
                 with call.step("address.add", interface=ifname, address=address):
                     pod.add_address(link.index, address, nodad=True)
             if link.up and not accept_ra:  # it was up before: routers may have been heard
-                drop_advertised(pod, link)
+                drop_advertised(pod, link, call)
             with call.step("link.up", interface=ifname):
                 pod.set_link(link.index, up=True)
             self._set_routes(pod, link, record, call)

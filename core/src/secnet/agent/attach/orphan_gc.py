@@ -93,7 +93,10 @@ class OrphanGarbageCollector:
             for key, each in unrecorded.items()
             if not lives(each.request.netns) and key.container_id not in claimed
         ]
+        recorded = {name for record in self._journal.records() for name in record.attachment.names.values()}
         for foreign in inventory.foreign:
+            if foreign.name in recorded:
+                continue  # half-made, and about to be finished or removed
             _log.warning("%s %s is in the way and not ours: %s", foreign.kind, foreign.name, foreign.message)
         self._swept.add(network_type)
         return tuple(orphans)

@@ -170,4 +170,5 @@ def is_outdated(record: Record, work: Work) -> bool:
     old_ipam = None if record.ipam is None else (record.ipam_type, record.ipam.config)
     new_ipam = None if work.ipam is None else (work.ipam_type, work.ipam.config)
     old_resource = None if old.device is None else old.device.resource
-    return not same or old_ipam != new_ipam or old_resource != work.resource
+    others = (old_ipam, old_resource, record.common) != (new_ipam, work.resource, work.common)
+    return not same or others

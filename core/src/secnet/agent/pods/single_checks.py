@@ -47,6 +47,7 @@ class SingleChecks:
         self._reports = reports
         self._hold = hold
         self._found: dict[AttachmentId, SingleReport] = {}
+        journal.notify_removed(lambda record: asked.forget(record.key))
 
     def check(self, records: Iterable[Record], beat: Callable[[], None] = lambda: None) -> None:
         """Check these, which are all that there are, and report what drifts. beat: called before each."""
@@ -89,4 +90,3 @@ class SingleChecks:
     def _forget(self, key: AttachmentId) -> None:
         self._found.pop(key, None)
         self._worker.forget(key)
-        self._asked.forget(key)
