@@ -1,4 +1,4 @@
-"""Repairs that end half-way: by a kill, or as the first try in place does not help. What was begun is not forgotten."""
+"""Repairs that do not end at once: by a kill, as the first try in place does not help, or as the Pod has something in the way."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from secnet_testing import node_snapshot
 from secnet_testing.killable_agent import program
 from secnet_testing.netns import Namespace, run_in
 from secnet_testing.node import Node, play_node
+from secnet_testing.node_inspection import errors_of, identity, port_of
 from secnet_testing.objects import as_manifest, nad, pod, pool
 
 pytestmark = pytest.mark.ovs
@@ -105,3 +106,23 @@ def test_a_route_that_a_first_try_in_place_took_comes_back(node: Node) -> None:
     node.put("web.yaml", as_manifest(pod("web", web.path)))
     node.wait_detached("web")
     assert _defaults(web) == ["default via 10.244.0.1 dev eth0", "default via 10.244.0.9 dev eth0 metric 50"]
+
+
+def test_an_interface_is_not_detached_for_a_route_that_the_pod_gave_to_another_one(node: Node) -> None:
+    web = _pod_with_eth0(node, "web")
+    routes = {"routes": [{"dst": "10.99.0.0/16"}]}
+    node.put("net.yaml", as_manifest(nad("net", vlan=100, pools=["pool"], ipam=routes)))
+    node.put("web.yaml", as_manifest(pod("web", web.path, "net")))
+    node.agent()
+    node.wait_attached("web")
+    before, wired = identity(web, "eth1"), port_of(node, "web", "eth1")
+    run_in(web, ["ip", "route", "replace", "10.99.0.0/16", "via", "10.244.0.1", "dev", "eth0"])
+    node.wait_until(lambda: [e["reason"] for e in errors_of(node.status(), "web")] == ["Conflict"], "it is reported")
+    assert identity(web, "eth1") == before
+    node.end_agents()
+    run_in(web, ["ip", "route", "del", "10.99.0.0/16"])
+    node.ovs.vsctl("del-port", wired)
+    node.agent()
+    node.wait_attached("web")
+    assert identity(web, "eth1") == before
+    assert "10.99.0.0/16 via 10.1.0.1 dev eth1" in run_in(web, ["ip", "route"])

@@ -76,6 +76,7 @@ def test_what_cannot_is_detached_and_attached_with_the_same_plan_and_lease(rig: 
 def test_an_attach_that_is_refused_in_place_may_succeed_after_a_detach(rig: Rig) -> None:
     record = rig.attach()
     rig.script.log.clear()
+    broken_until(rig, "detach")
 
     def attach() -> object:
         if "detach" not in rig.script.log:
@@ -85,6 +86,17 @@ def test_an_attach_that_is_refused_in_place_may_succeed_after_a_detach(rig: Rig)
     rig.script.instead["attach"] = attach
     rig.pipeline.repair(record, Call.within(5))
     assert acts(rig) == ["attach", "detach", "attach"]
+
+
+@pytest.mark.parametrize("error", [Conflict("another interface has the route"), Unsupported("a route of the Pod")])
+def test_what_the_pod_has_in_the_way_is_no_reason_to_detach(rig: Rig, error: SecnetError) -> None:
+    """Layer 3 refuses it with the driver's part as it should be."""
+    record = rig.attach()
+    rig.script.log.clear()
+    rig.script.instead["attach"] = fail(error)
+    with pytest.raises(type(error)):
+        rig.pipeline.repair(record, Call.within(5))
+    assert acts(rig) == ["attach"]
 
 
 @pytest.mark.parametrize("error", [NotReady("no bridge"), Unavailable("no OVSDB"), Busy("on its way")])

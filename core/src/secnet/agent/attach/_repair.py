@@ -13,6 +13,7 @@ from secnet.contract import (
     Busy,
     Call,
     Cancelled,
+    Conflict,
     ContractViolation,
     Finding,
     Gone,
@@ -97,7 +98,9 @@ def _in_place(steps: Steps, record: Record, call: Call, *, shared: bool, stands:
     except _DETACH_HELPS_NOTHING:
         raise
     except SecnetError as exc:
-        if shared:
+        # What the Pod itself has in the way of layer 3, such as a route, is still there after a detach.
+        of_pod = isinstance(exc, (Conflict, Unsupported))
+        if shared or (of_pod and not repairable(record, steps.check_driver(record, call).findings)):
             raise
         call.log.info("the interface cannot be repaired in place: %s", exc)
     return None

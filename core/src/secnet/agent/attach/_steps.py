@@ -164,13 +164,17 @@ class Steps:
         whole: also the Pod's side of a network whose NAD has `disableCheck`, as right after an attach.
         """
         with self.metrics.operation("check", record.network_type), reading_together():
-            report = self.plugins.driver(record.network_type).check(record.attachment, call)
+            report = self.check_driver(record, call)
             if record.common.disable_check and not whole:
                 return dataclasses.replace(report, findings=tuple(f for f in report.findings if not f.in_pod))
             if report.in_use or (record.result is not None and not record.result.netdev):
                 return report
             layer3 = self.layer3.check(record, call)
             return dataclasses.replace(report, findings=report.findings + layer3)
+
+    def check_driver(self, record: Record, call: Call) -> CheckReport:
+        """The driver's part of `check`."""
+        return self.plugins.driver(record.network_type).check(record.attachment, call)
 
     def settle(self, record: Record, call: Call, seconds: float, *, whole: bool = False) -> tuple[Finding, ...]:
         """What a check still finds after so many seconds, advisory findings left out; it looks again until it finds nothing.
