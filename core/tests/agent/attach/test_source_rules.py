@@ -109,6 +109,21 @@ def test_the_table_is_one_that_is_free(pod: Pod, twin: tuple[Record, Record]) ->
     assert applied(twin[0]).layer3 == {"source_table": 20001}
 
 
+def test_a_table_that_another_interface_took_meanwhile(pod: Pod, twin: tuple[Record, Record]) -> None:
+    """A repair detached eth2 and went no further, as Open vSwitch was away."""
+    pod.ip("link del eth2")
+    LAYER3.restore(twin[1], Call.within(10))
+    with pod.ns.open() as fd, host_rtnl() as host:
+        host.set_link(host.create_veth("host2", "eth2", fd, "02:00:00:00:00:02", 1500).index, up=True)
+    pod.ip("addr add 10.0.0.3/24 dev eth2")
+    first = applied(twin[0])
+    assert first.layer3 == {"source_table": 20000}
+    second = applied(twin[1])
+    assert second.layer3 == {"source_table": 20001}
+    assert (codes(first), codes(second)) == ([], [])
+    assert sorted(line.split()[2] for line in _rules(pod)) == sorted(a.split("/")[0] for a in (*FIRST, *SECOND))
+
+
 def test_an_address_that_changed_leaves_no_rule(pod: Pod, twin: tuple[Record, Record]) -> None:
     """As with a lease that comes again with another address."""
     other = pod.record(pod.attachment("10.0.0.9/24", ifname="eth2")).replace(layer3=twin[1].layer3)

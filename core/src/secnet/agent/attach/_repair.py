@@ -1,7 +1,8 @@
 """Repair of a living attachment from its record: the interface it was, in the same network, with the same addresses.
 
 The NAD as it is now never counts. In place first: the driver makes what is missing, and what is there and right stays. Only what
-cannot be repaired so is detached and attached again, with the recorded plan and lease. Nothing is undone on failure: the record
+cannot be repaired so is detached and attached again, with the recorded plan and lease; what the Pod itself has in the way of
+layer 3 is no reason for that. Nothing is undone on failure: the record
 stays REPAIRING, and whoever comes next goes on from there.
 """
 

@@ -28,12 +28,17 @@ _Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 def table_to_record(pod: Rtnl, link: Link, record: Record) -> dict[str, Any]:
-    """The table that the interface has or needs; nothing if it shares no subnet."""
-    if _KEY in record.layer3:
-        return {_KEY: record.layer3[_KEY]}
-    if not any(_shared(pod.addresses(), link, record)):
+    """The table that the interface has or needs; nothing if it shares no subnet.
+
+    A recorded one that was given up by a detach, while the repair went no further, may be another interface's by now.
+    """
+    known = record.layer3.get(_KEY)
+    if known is None and not any(_shared(pod.addresses(), link, record)):
         return {}
-    used = pod.tables_of_rules() | {route.table for route in pod.routes(table=None)}
+    routes = pod.routes(table=None)
+    if known is not None and not any(route.table == known and route.index != link.index for route in routes):
+        return {_KEY: known}
+    used = pod.tables_of_rules() | {route.table for route in routes}
     return {_KEY: next(table for table in range(_FIRST_TABLE, 2**31) if table not in used)}
 
 
