@@ -24,6 +24,10 @@ pytestmark = pytest.mark.ovs
 IFNAME = "pod37a8eec1ce1"
 IN_USE = f"in use by the bridge k6t-{IFNAME.removeprefix('pod')} in the Pod"
 ATTACHMENTS = 2
+POOLS = (
+    pool("net", "10.1.0.0/24", gateway="10.1.0.1", prefix=24),
+    pool("new", "10.2.0.0/24", gateway="10.2.0.1", prefix=24),
+)
 
 
 class Bound:
@@ -36,8 +40,7 @@ class Bound:
 
     def attach(self, **options: Any) -> None:
         """Attach both Pods to a network. options: of its NAD."""
-        network = nad("net", vlan=100, pools=["net"], **options)
-        self.node.put("net.yaml", as_manifest(network, pool("net", "10.1.0.0/24", gateway="10.1.0.1", prefix=24)))
+        self.node.put("net.yaml", as_manifest(nad("net", vlan=100, pools=["net"], **options), *POOLS))
         self.node.put("vm.yaml", as_manifest(pod("vm", self.vm.path, [{"name": "net", "interface": IFNAME}])))
         self.node.put("other.yaml", as_manifest(pod("other", self.other.path, "net")))
         self.node.wait_attached("vm", "other")
@@ -143,6 +146,20 @@ def test_the_hosts_side_is_repaired_under_a_guest(bound: Bound, kind: str) -> No
     bound.node.wait_attached("vm", "other")
     assert bound.ends() == before
     assert bound.reachable()
+
+
+def test_an_edited_nad_moves_no_guest(bound: Bound) -> None:
+    """The port is repaired in place, on the VLAN that it had."""
+    bound.attach()
+    bound.bind()
+    before, repairs = bound.ends(), bound.repairs()
+    bound.node.put("net.yaml", as_manifest(nad("net", vlan=200, pools=["new"]), *POOLS))
+    bound.node.wait_until(lambda: _shown(bound.node)["outdated"], "the edit is seen")
+    bound.node.ovs.vsctl("del-port", port_of(bound.node, "vm", IFNAME))
+    bound.node.wait_until(lambda: bound.repairs() > repairs, "the port is repaired")
+    assert bound.ends() == before
+    assert bound.reachable()
+    assert IN_USE in bound.node.cli("status").stdout
 
 
 def test_an_interface_that_is_given_back_is_repaired(bound: Bound) -> None:

@@ -56,7 +56,7 @@ class BridgeBinding:
         return f"tap{self.ifname[3:]}"
 
     def prepare(self) -> None:
-        """Look at the interface as it was attached; make the tap."""
+        """Look at the interface as it was attached."""
         found = self.link(self.ifname)
         self.mac = str(found["address"])
         infos = [info for info in found["addr_info"] if info["scope"] == "global"]

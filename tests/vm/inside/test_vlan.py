@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from secnet_testing.netns import Namespace, NetnsFactory, frames, ping
+from secnet_testing.netns import Namespace, NetnsFactory, frames, ping, run_in
 from secnet_testing.node import BRIDGE
 from secnet_testing.node_inspection import addresses, apply
 from secnet_testing.objects import nad, pod, pool
@@ -104,3 +104,15 @@ def test_pods_leave_nothing_on_the_datapath(three: GuestNode, tmp_path: Path) ->
     assert set(three.ovs.rows()["Port"]) > before
     assert three.cli("delete", tmp_path).returncode == 0
     assert set(three.ovs.rows()["Port"]) == before
+
+
+def test_a_link_that_is_gone_is_repaired_after_the_switch_has_noticed(three: GuestNode) -> None:
+    """The kernel's datapath notices at once, and ovs-vswitchd has an error for the port from then on."""
+    node = three
+    (port,) = (r.attachment.names["host"] for r in node.records() if r.pod and r.pod.name == "red-1")
+    run_in(node.pod("red-1"), ["ip", "link", "del", "eth1"])
+    node.wait_until(lambda: not node.ovs.rows()["Interface"][port]["open"], "ovs-vswitchd has noticed")
+    node.agents[-1].kill()
+    node.agent()
+    node.wait_attached(*PODS)
+    assert ping(node.pod("red-1"), _ip(node, "red-2"), within=10)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
-from secnet.agent.networks.naming import assign_names
+from secnet.agent.networks.desired import assign_names
 from secnet.contract import Conflict, NetworkRef, from_json, to_json
 
 

@@ -148,28 +148,38 @@ class VlanDriver(NetworkDriver):
 
     def attach(self, attachment: Attachment, call: Call) -> AttachResult:
         """The veth pair, then the port; what is there already and right is left alone."""
-        pair = self._veths.make(attachment, call, first=lambda: self._make_room(attachment, call))
+        replaced: list[bool] = []
+        pair = self._veths.make(attachment, call, first=lambda: replaced.append(self._make_room(attachment, call)))
         if not pair.created:
-            self._clear_port(attachment, pair, call)
+            replaced.append(self._clear_port(attachment, pair, call))
         port = self._add_port(attachment, call)
+        if any(replaced):  # ovs-vswitchd wrote the flags of the device that it let go to the one that has its name now
+            pair = self._veths.make(attachment, call)
         self._claims.drop(attachment)
         return pair.result(bridge=port.bridge, port=port.name, vlan=port.tag)
 
-    def _make_room(self, attachment: Attachment, call: Call) -> None:
-        """Delete a port of ours that outlived its link: it would go on serving the old device.
+    def _make_room(self, attachment: Attachment, call: Call) -> bool:
+        """Delete a port of ours that outlived its link, as it would go on serving the old device; whether there was one.
 
         A port serves any link that has its name. A link of another owner would get the Pod's frames: Conflict.
         """
-        self._delete_port(self._require_free_port(attachment, call), attachment, call)
+        port = self._require_free_port(attachment, call)
+        self._delete_port(port, attachment, call)
+        return port is not None
 
-    def _clear_port(self, attachment: Attachment, pair: VethPair, call: Call) -> None:
-        """Delete a port of ours of which its spec makes no good one: on another bridge, or without the link in ovs-vswitchd."""
+    def _clear_port(self, attachment: Attachment, pair: VethPair, call: Call) -> bool:
+        """Delete a port of ours of which its spec makes no good one: on another bridge, or without the link in ovs-vswitchd.
+
+        Whether there was one.
+        """
         port = self._require_free_port(attachment, call)
         if port is None:
-            return
+            return False
         stale = port.error or port.ifindex not in (None, pair.host.index)
-        if stale or port.bridge != attachment.names["bridge"]:
-            self._delete_port(port, attachment, call)
+        if not stale and port.bridge == attachment.names["bridge"]:
+            return False
+        self._delete_port(port, attachment, call)
+        return True
 
     def _add_port(self, attachment: Attachment, call: Call) -> PortState:
         spec = PortSpec(

@@ -27,7 +27,6 @@ from ..base.backoff import Backoff
 from ..base.metrics import Metrics
 from ..devices.pci import device_info
 from ..model.record import Phase, Record
-from ..model.work import Work
 from ..state.journal import Journal
 from ._vlan import resolve_vlan
 from .layer3 import Layer3
@@ -55,25 +54,6 @@ class Steps:
     leases: Leases
     verify_seconds: float
     metrics: Metrics
-
-    def plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
-        """Plan, and record the plan. No address is taken, and nothing on the host changes."""
-        with self._phase("plan", work.request.network_type):
-            attachment = self.plugins.driver(work.request.network_type).plan(work.request, call)
-        record = Record(
-            phase=Phase.PLANNED,
-            boot_id=self.boot_id,
-            attachment=attachment,
-            selection_id=work.selection_id,
-            attachment_options=work.attachment_options,
-            ipam=work.ipam,
-            ipam_type=work.ipam_type,
-            locks=locks,
-            nad_generation=work.nad_generation,
-            origin=work.origin,
-            common=work.common,
-        )
-        return self.write(record, "journal.plan", call)
 
     def realise_or_undo(self, record: Record, call: Call) -> Record:
         """From the recorded plan to the ATTACHED record. On failure everything is undone, the plan too."""

@@ -10,7 +10,7 @@ from secnet.contract import Attachment, AttachmentId, Call, CheckReport, Finding
 
 from ..base.locks import KeyLocks
 from ..base.metrics import Metrics
-from ..model.record import Record
+from ..model.record import Phase, Record
 from ..model.work import Work
 from ..state.journal import Journal
 from ._repair import repair, repairable
@@ -50,6 +50,7 @@ class Pipeline:
     ) -> None:
         self._plugins = plugins
         self._journal = journal
+        self._boot_id = boot_id
         self._metrics = metrics or Metrics()
         self._admission = Admission(plugins=plugins, journal=journal, clearance=clearance or Clearance())
         self._locks = KeyLocks()
@@ -137,7 +138,25 @@ class Pipeline:
 
     def _plan(self, work: Work, locks: tuple[str, ...], call: Call) -> Record:
         self._admission.refuse_held(work, locks)
-        return self._steps.plan(work, locks, call)
+        network_type = work.request.network_type
+        with self._metrics.phase("attach", network_type, "plan"):
+            attachment = self._plugins.driver(network_type).plan(work.request, call)
+        record = Record(
+            phase=Phase.PLANNED,
+            boot_id=self._boot_id,
+            attachment=attachment,
+            selection_id=work.selection_id,
+            attachment_options=work.attachment_options,
+            ipam=work.ipam,
+            ipam_type=work.ipam_type,
+            locks=locks,
+            nad_generation=work.nad_generation,
+            origin=work.origin,
+            common=work.common,
+        )
+        with call.step("journal.plan", key=str(record.key)):
+            self._journal.write(record)
+        return record
 
     def _hold(self, locks: tuple[str, ...], key: AttachmentId, call: Call) -> AbstractContextManager[None]:
         return self._locks.hold((*locks, f"interface {key}"), call)

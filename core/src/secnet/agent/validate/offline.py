@@ -19,8 +19,8 @@ from ..model.pod import NETWORKS_ANNOTATION
 from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
+from ..networks.desired import assign_names
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
-from ..networks.naming import assign_names
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
