@@ -2,8 +2,7 @@
 
 The NAD as it is now never counts. In place first: the driver makes what is missing, and what is there and right stays. Only what
 cannot be repaired so is detached and attached again, with the recorded plan and lease; what the Pod itself has in the way of
-layer 3 is no reason for that. Nothing is undone on failure: the record
-stays REPAIRING, and whoever comes next goes on from there.
+layer 3 is no reason for that. Nothing is undone on failure: the record stays REPAIRING, and the next repair goes on from there.
 """
 
 from __future__ import annotations
