@@ -55,6 +55,11 @@ def _defaults(netns: Namespace) -> list[str]:
     return [" ".join(line.replace("proto static", "").replace("linkdown", "").split()) for line in lines]
 
 
+def _condition(node: Node, name: str) -> tuple[str, str]:
+    (found,) = node.store.get("Pod", name, "default")["status"]["conditions"]
+    return found["status"], found["reason"]
+
+
 def _wait_equal(node: Node, first: HostSnapshot) -> None:
     deadline = time.monotonic() + SECONDS
     while lines := diff(first, node_snapshot.take(node)):
@@ -118,6 +123,7 @@ def test_an_interface_is_not_detached_for_a_route_that_the_pod_gave_to_another_o
     before, wired = identity(web, "eth1"), port_of(node, "web", "eth1")
     run_in(web, ["ip", "route", "replace", "10.99.0.0/16", "via", "10.244.0.1", "dev", "eth0"])
     node.wait_until(lambda: [e["reason"] for e in errors_of(node.status(), "web")] == ["Conflict"], "it is reported")
+    node.wait_until(lambda: _condition(node, "web") == ("False", "Conflict"), "it takes the Pod out of service")
     assert identity(web, "eth1") == before
     node.end_agents()
     run_in(web, ["ip", "route", "del", "10.99.0.0/16"])
@@ -125,4 +131,5 @@ def test_an_interface_is_not_detached_for_a_route_that_the_pod_gave_to_another_o
     node.agent()
     node.wait_attached("web")
     assert identity(web, "eth1") == before
+    node.wait_until(lambda: _condition(node, "web") == ("True", "Attached"), "and it is back")
     assert "10.99.0.0/16 via 10.1.0.1 dev eth1" in run_in(web, ["ip", "route"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.model.report import NetworkReport, PodReport
+from secnet.agent.model.record import Phase
+from secnet.agent.model.report import NetworkReport, PodReport, network_report
 from secnet.agent.status._condition import CONDITION_TYPE, condition_of
 from secnet.contract import ErrorInfo
-from secnet_testing.contract_objects import POD
+from secnet_testing.contract_objects import POD, record
 
 THERE = NetworkReport(network="default/blue", interface="eth1", phase="Attached")
 AWAY = ErrorInfo(reason="Unavailable", message="the container runtime does not answer", retryable=True)
@@ -81,3 +82,14 @@ def test_an_edited_nad_or_a_deleted_pool_takes_no_living_pod_out_of_service_but_
     for reason in ("ObjectNotFound", "LeaseNotListed"):
         assert status(condition_of(pod(had=True), report(degraded(reason)))) == ("True", "Attached")
     assert status(condition_of(pod(had=True), report(degraded("Degraded")))) == ("False", "Degraded")
+
+
+@pytest.mark.parametrize(
+    "error", [None, ErrorInfo(reason="Timeout", message="x"), ErrorInfo(reason="Conflict", message="x")]
+)
+def test_a_repair_that_did_not_end_takes_the_pod_out_of_service(error: ErrorInfo | None) -> None:
+    """Whatever keeps it from its end: the interface may be gone."""
+    found = condition_of(pod(had=True), report(network_report(record(phase=Phase.REPAIRING), error)))
+    assert found is not None
+    assert (found["status"], found["reason"]) == ("False", error.reason if error else "Degraded")
+    assert found["message"]

@@ -64,6 +64,7 @@ class NetworkReport:
     phase: Attached, Degraded (attached, but a check found drift), Pending (will be tried again), Failed (only a new input
     helps), Detaching.
     outdated: its NAD was edited since; a living attachment stays as it was attached. in_use: see `CheckReport`.
+    repairing: a repair did not come to its end yet: the interface may not work.
     """
 
     network: str
@@ -79,6 +80,7 @@ class NetworkReport:
     nad_generation: int = 0
     outdated: bool = False
     in_use: str = ""
+    repairing: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", freeze(self.details))
@@ -142,8 +144,10 @@ def network_report(
 ) -> NetworkReport:
     """The report of a network that has a record."""
     attachment, result = record.attachment, record.result
-    phase = str(record.phase)
-    if record.phase == Phase.REPAIRING or (record.phase == Phase.ATTACHED and error is not None):
+    phase, repairing = str(record.phase), record.phase == Phase.REPAIRING
+    if repairing and error is None:
+        error = ErrorInfo(reason=DEGRADED, message="its repair did not end yet", hint="the next check goes on with it")
+    if repairing or (record.phase == Phase.ATTACHED and error is not None):
         phase = DEGRADED
     return NetworkReport(
         network=str(attachment.request.network),
@@ -159,4 +163,5 @@ def network_report(
         nad_generation=record.nad_generation,
         outdated=outdated,
         in_use=in_use,
+        repairing=repairing,
     )

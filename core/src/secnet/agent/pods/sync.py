@@ -160,7 +160,9 @@ class PodSync:
                 record = self._worker.check(record, repair=True)
             except SecnetError as exc:
                 found = self._journal.get(record.key)
-                return network_report(found, exc.info, outdated=outdated) if found else gone_report(record, exc.info)
+                if found is None:
+                    return gone_report(record, exc.info)
+                return network_report(found, exc.info, outdated=outdated, in_use=self._worker.in_use(record.key))
         error = self._worker.drift_of(record.key) or rejected
         return network_report(record, error, outdated=outdated, in_use=self._worker.in_use(record.key))
 

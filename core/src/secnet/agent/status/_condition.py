@@ -66,7 +66,9 @@ def _all_work(report: PodReport) -> bool:
 
 def _works(network: NetworkReport) -> bool:
     """Attached, and what is wrong is not with the interface."""
-    return network.phase == DEGRADED and network.error is not None and network.error.reason != DEGRADED
+    if network.repairing or network.phase != DEGRADED or network.error is None:
+        return False
+    return network.error.reason != DEGRADED
 
 
 def _condition(status: str, reason: str, message: str) -> dict[str, str]:
