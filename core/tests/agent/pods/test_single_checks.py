@@ -143,6 +143,14 @@ def test_what_the_caller_did_not_pass_on_is_shown_and_reported_in_one_event(scen
     assert [reason for reason, *_ in scene.found()] == ["Degraded"], "drift matters more"
 
 
+def test_what_was_found_goes_with_the_attachment(scene: Scene) -> None:
+    """The next one has the same key, and its first check may be a minute away."""
+    scene.rig.script.instead["check"] = lambda: DOWN
+    assert len(scene.found()) == 1
+    scene.rig.pipeline.detach(scene.record, Call.within(5))
+    assert scene.reports.single() == ()
+
+
 def test_of_an_attachment_that_ended_before_its_first_check_nothing_is_remembered(scene: Scene) -> None:
     config = {"cniVersion": "1.0.0", "name": "blue", "type": "secnet", "networkType": "toy"}
     _known(scene, config, mac="02:00:00:00:00:07")

@@ -53,7 +53,8 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     stands = bool(in_use) or (not record.remake and steps.has_interface(record))
     if record.origin is Origin.CNI and not stands:
         raise Unsupported(
-            f"the interface {record.key.ifname} is gone from the Pod, and its caller's other plugins worked on it once only",
+            f"the interface {record.key.ifname} is gone from the Pod, and the caller of the CNI plugin, such as Multus, "
+            "has it made again only in a new sandbox",
             hint="delete the Pod: the next one is attached as it should be",
             subject=f"interface {record.key.ifname}",
         )

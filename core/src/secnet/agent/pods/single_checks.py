@@ -8,8 +8,9 @@ attachment.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from secnet.contract import AttachmentId, Call, ErrorInfo, PodRef, SecnetError, Timeout
 
@@ -36,7 +37,7 @@ def queue_key(container_id: str, pod: PodRef | None) -> PodKey:
 
 
 class SingleChecks:
-    """Remembers what was found last. One thread calls it. hold: the queue's."""
+    """Remembers what was found last, until an attachment ends. One thread has it check. hold: the queue's."""
 
     def __init__(
         self, *, worker: AttachmentWorker, journal: Journal, reports: Reports, hold: Hold, asked: AskedNetworks
@@ -47,7 +48,8 @@ class SingleChecks:
         self._reports = reports
         self._hold = hold
         self._found: dict[AttachmentId, SingleReport] = {}
-        journal.notify_removed(lambda record: asked.forget(record.key))
+        self._lock = threading.Lock()  # of what was found
+        journal.notify_removed(self._ended)
 
     def check(self, records: Iterable[Record], beat: Callable[[], None] = lambda: None) -> None:
         """Check these, which are all that there are, and report what drifts. beat: called before each."""
@@ -58,7 +60,22 @@ class SingleChecks:
             self._check(record)
         for key in set(self._found) - keys:
             self._forget(key)
-        self._reports.write_single(self._found.values())
+        with self._lock:
+            self._reports.write_single(self._found.values())
+
+    def _ended(self, record: Record) -> None:
+        """The next interface of that name is not shown with what was found on this one."""
+        self._asked.forget(record.key)
+        with self._lock, suppress(OSError):
+            if self._found.pop(record.key, None) is not None:
+                self._reports.write_single(self._found.values())
+
+    def _note(self, key: AttachmentId, found: SingleReport | None) -> None:
+        with self._lock:
+            if found is not None:
+                self._found[key] = found
+            else:
+                self._found.pop(key, None)
 
     def _check(self, record: Record) -> None:
         call = self._worker.call(record)
@@ -72,10 +89,9 @@ class SingleChecks:
         except Timeout as exc:
             call.log.debug("not checked this time: %s", exc)
             return
-        self._found.pop(record.key, None)
         in_use = self._worker.in_use(record.key)
-        if found is not None or in_use:
-            self._found[record.key] = SingleReport(key=record.key, error=found, in_use=in_use)
+        report = SingleReport(key=record.key, error=found, in_use=in_use)
+        self._note(record.key, report if found is not None or in_use else None)
 
     def _drift(self, record: Record) -> ErrorInfo | None:
         try:
@@ -88,5 +104,5 @@ class SingleChecks:
         return found
 
     def _forget(self, key: AttachmentId) -> None:
-        self._found.pop(key, None)
+        self._note(key, None)
         self._worker.forget(key)
