@@ -9,6 +9,7 @@ import atexit
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,13 +22,15 @@ COMMAND = (str(Path(sys.executable).with_name("secnet")),)
 """The same as a command line, for what is different there: what is imported, and the memory that it takes."""
 
 _shared: list[ForkServer] = []
+_spawning = threading.Lock()
 
 
 def fork_server() -> ForkServer:
-    """The one of this test process, spawned when first asked for unless one was given to `share`."""
-    if not _shared:
-        share(ForkServer.spawn(["secnet_testing.preload"]))
-    return _shared[0]
+    """The one of this test process, spawned when first asked for unless one was given to `share`. Safe in several threads."""
+    with _spawning:
+        if not _shared:
+            share(ForkServer.spawn(["secnet_testing.preload"]))
+        return _shared[0]
 
 
 def share(server: ForkServer) -> None:
