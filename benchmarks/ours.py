@@ -15,8 +15,8 @@ from secnet.agent.model.pod import NETWORKS_ANNOTATION, pod_ref
 from secnet.agent.model.record import Record
 from secnet.agent.model.work import Work
 from secnet.agent.networks.annotation import parse_networks
+from secnet.agent.networks.desired import assign_names
 from secnet.agent.networks.nad import parse_nad
-from secnet.agent.networks.naming import assign_names
 from secnet.agent.networks.requests import build_work
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.sandboxes.named import NamedNetns
