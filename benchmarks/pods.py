@@ -105,10 +105,10 @@ def _set_up(stack: ExitStack, folder: Path) -> tuple[list[Rival], ClusterNode]:
     api = KubeApiProcess()
     stack.callback(api.stop)
     nodes = []
-    for name, sync in (("node-1", True), ("node-2", False)):
+    for name, chained in (("node-1", True), ("node-2", False)):
         (folder / name).mkdir()
-        quiet = {"log": {"level": "warning"}, "workers": {"count": 8}}
-        nodes.append(stack.enter_context(play_cluster_node(folder / name, api, name=name, sync=sync, **quiet)))
+        quiet: dict[str, Any] = {"log": {"level": "warning"}, "workers": {"count": 8}}
+        nodes.append(stack.enter_context(play_cluster_node(folder / name, api, name=name, sync=chained, **quiet)))
     api.create(nad("blue"))
     api.create(pool("blue"))
     for node in nodes:
