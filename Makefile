@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ARGS ?=
 FRESH ?= bookworm trixie
-JOBS ?= 4
+JOBS ?= 6
 PROMISE := unit,kernel,ovs,nodes,runtime
 # Tests of one file stay together, as they may share what is dear to make. More workers than cores: most tests wait.
 SHARED := -n $(JOBS) --dist loadfile --no-loadscope-reorder

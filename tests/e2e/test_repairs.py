@@ -198,6 +198,20 @@ def test_each_damage(scene: Scene) -> None:
     scene.wait_repaired()
 
 
+def test_a_link_with_another_mac_and_mtu_is_set_back_and_lives_on(scene: Scene) -> None:
+    """A new link would end what is bound to it."""
+    victim, before = scene.victims[0], _index(scene.victims[0])
+    with scene.agent_is_away():
+        DAMAGES["MAC"](victim)
+        DAMAGES["MTU"](victim)
+    scene.wait_repaired()
+    assert _index(victim) == before
+
+
+def _index(victim: Victim) -> str:
+    return run_in(victim.netns, ["ip", "-o", "link", "show", "dev", "eth1"]).split(":")[0]
+
+
 @pytest.mark.parametrize("name", list(DAMAGES)[:-1])
 def test_each_damage_with_each_later_one(scene: Scene, name: str) -> None:
     with scene.agent_is_away():

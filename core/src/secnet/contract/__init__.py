@@ -33,13 +33,26 @@ from .lease import Dns, IpamLease, IpamOwner, IpamRequest, LeaseAddress, LeaseOu
 from .metrics import METRIC_KINDS, Metric, PoolUsage
 from .needs import NODE_SERVICES, Needs
 from .node import ComponentState, NodeComponent, NodeObservation
-from .reports import ADDRESS_OF_ANOTHER, CheckReport, Finding, ForeignObject, Inventory, NodeReport, Owned, ProbeReport
+from .reports import (
+    ADDRESS_OF_ANOTHER,
+    WRONG_MAC,
+    WRONG_MTU,
+    CheckReport,
+    Finding,
+    ForeignObject,
+    Inventory,
+    NodeReport,
+    Owned,
+    ProbeReport,
+)
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
 from .version import CONTRACT_VERSION
 
 __all__ = [
     "ADDRESS_OF_ANOTHER",
+    "WRONG_MAC",
+    "WRONG_MTU",
     "BACKEND_CAPABILITIES",
     "CLUSTER_SCOPE",
     "CONTRACT_VERSION",

@@ -15,6 +15,8 @@ from .codec import freeze
 
 __all__ = [
     "ADDRESS_OF_ANOTHER",
+    "WRONG_MAC",
+    "WRONG_MTU",
     "CheckReport",
     "Finding",
     "ForeignObject",
@@ -29,6 +31,12 @@ ADDRESS_OF_ANOTHER = "AddressOfAnother"
 
 Two Pods may then use one address. The core shows the attachment as `Degraded`, and detaches it where its Pod is gone from the
 API. With any other code the interface keeps its address: a record that is merely missing makes no Pod unready.
+"""
+
+WRONG_MAC, WRONG_MTU = "WrongMac", "WrongMtu"
+"""From `NetworkDriver.check`, with `in_pod`: the Pod's link has another MAC or MTU than the attachment.
+
+In a repair the core sets it back on the living link, before it would detach the interface for it.
 """
 
 

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import (
+    WRONG_MAC,
+    WRONG_MTU,
     Attachment,
     AttachRequest,
     Busy,
@@ -294,7 +296,7 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
     index = attachment.state["master_index"]
     if link.mac != attachment.mac:
         message = f"{link.name} has the MAC {link.mac} instead of {attachment.mac}"
-        yield Finding(code="WrongMac", message=message, in_pod=True)
+        yield Finding(code=WRONG_MAC, message=message, in_pod=True)
     if link.lower != index:
         name = attachment.names["master"]
         message = f"{link.name} sits on another link than the {name} it was made on"
@@ -303,7 +305,7 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
         asked = attachment.request.mtu
         possible = asked is None or master is None or asked <= master.mtu
         message = f"{link.name} has the MTU {link.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message, repairable=possible, in_pod=True)
+        yield Finding(code=WRONG_MTU, message=message, repairable=possible, in_pod=True)
 
 
 def _master_missing(message: str) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secnet.contract import Attachment, Finding
+from secnet.contract import WRONG_MAC, WRONG_MTU, Attachment, Finding
 
 from .link import Link
 from .rtnl import Rtnl
@@ -55,12 +55,12 @@ def differences(
         yield Finding(code="HostLinkDown", message=f"the host link {name} is down")
     if host_end.mtu != attachment.mtu:
         message = f"the host link {name} has the MTU {host_end.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message)
+        yield Finding(code=WRONG_MTU, message=message)
     if in_use:
         return
     if pod_end.mac != attachment.mac:
         message = f"{ifname} has the MAC {pod_end.mac} instead of {attachment.mac}"
-        yield Finding(code="WrongMac", message=message, in_pod=True)
+        yield Finding(code=WRONG_MAC, message=message, in_pod=True)
     if pod_end.mtu != attachment.mtu:
         message = f"{ifname} has the MTU {pod_end.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message, in_pod=True)
+        yield Finding(code=WRONG_MTU, message=message, in_pod=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secnet.contract import (
+    WRONG_MAC,
+    WRONG_MTU,
     Attachment,
     Call,
     CheckReport,
@@ -70,10 +72,10 @@ def _link_findings(tools: Tools, attachment: Attachment, function: Function, lin
         return
     if attachment.mac and link.mac != attachment.mac and not _may_change_mac(tools, attachment, function):
         message = f"{ifname} has the MAC {link.mac} instead of {attachment.mac}"
-        yield Finding(code="WrongMac", message=message, in_pod=True)
+        yield Finding(code=WRONG_MAC, message=message, in_pod=True)
     if attachment.mtu and link.mtu != attachment.mtu:
         message = f"{ifname} has the MTU {link.mtu} instead of {attachment.mtu}"
-        yield Finding(code="WrongMtu", message=message, in_pod=True)
+        yield Finding(code=WRONG_MTU, message=message, in_pod=True)
 
 
 def _may_change_mac(tools: Tools, attachment: Attachment, function: Function) -> bool:

@@ -7,7 +7,7 @@ layer 3 is no reason for that. Nothing is undone on failure: the record stays RE
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from secnet.contract import (
     Busy,
@@ -49,7 +49,8 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     Findings that nothing repairs may stay. Raises NotReady, Unavailable or Timeout, with the interface as it was, while what
     it stands on is missing; VerifyFailed when a new attach did not help; Unsupported for a lost interface of a CNI caller.
     """
-    in_use = steps.check(record, call).in_use
+    report = steps.check(record, call)
+    in_use, codes = report.in_use, {finding.code for finding in report.findings if finding.in_pod}
     stands = bool(in_use) or (not record.remake and steps.has_interface(record))
     if record.origin is Origin.CNI and not stands:
         raise Unsupported(
@@ -61,7 +62,7 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     record = steps.write(record.replace(phase=Phase.REPAIRING, remake=not stands), "journal.repair", call)
     # What has the Pod's side beside us would be cut off, or lose what it changed there.
     shared = bool(in_use) or record.origin is Origin.CNI
-    repaired = _in_place(steps, record, call, shared=shared, stands=stands)
+    repaired = _in_place(steps, record, call, shared=shared, stands=stands, codes=codes)
     if repaired is None:
         call.log.info("the interface is detached and attached again, with the same addresses")
         # As it is recorded by now: layer 3 may have replaced more routes.
@@ -80,17 +81,19 @@ def repairable(record: Record, findings: Iterable[Finding]) -> tuple[Finding, ..
     )
 
 
-def _in_place(steps: Steps, record: Record, call: Call, *, shared: bool, stands: bool) -> Record | None:
+def _in_place(
+    steps: Steps, record: Record, call: Call, *, shared: bool, stands: bool, codes: Collection[str]
+) -> Record | None:
     """None if it needs a detach. shared: the Pod's side is not ours alone, and it is never detached.
 
-    stands: the Pod has the interface, and it was whole there.
+    stands: the Pod has the interface, and it was whole there. codes: of what was found on the Pod's side.
     """
     repaired = record
     try:
         if stands and (shared or record.common.disable_check):
             steps.attach(record, call)
         else:
-            repaired = steps.make(record, call)
+            repaired = steps.make(record, call, codes=codes if stands else ())
         left = repairable(record, steps.settle(repaired, call, _IN_PLACE_SECONDS))
         if not left:
             return repaired

@@ -7,7 +7,7 @@ The record is written before the act it names. There is one undo path: on any fa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 
 from secnet.contract import (
@@ -87,8 +87,12 @@ class Steps:
             result = dataclasses.replace(result, device_info=device_info(device.id))
         return result
 
-    def make(self, record: Record, call: Call) -> Record:
-        """The driver's part, then layer 3. Returns the record with the result; what layer 3 replaces is recorded first."""
+    def make(self, record: Record, call: Call, *, codes: Collection[str] = ()) -> Record:
+        """The driver's part, then layer 3. Returns the record with the result; what layer 3 replaces is recorded first.
+
+        codes: of what a check found on the Pod's side of a living link; see `Layer3.set_back`.
+        """
+        self.layer3.set_back(record, codes, call)
         record = record.replace(result=self.attach(record, call))
         return self._layer3(record, call)
 

@@ -8,11 +8,11 @@ under `default-route`, is recorded by the caller before `apply` and put back by 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from secnet.contract import Attachment, Call, Finding, Gone, IpamLease, NotReady, freeze
+from secnet.contract import WRONG_MAC, WRONG_MTU, Attachment, Call, Finding, Gone, IpamLease, NotReady, freeze
 from secnet.linux import announce
 from secnet.linux.netns import in_netns
 from secnet.linux.rtnl import Address, Link, Rtnl, pod_rtnl
@@ -73,6 +73,20 @@ class Layer3:
             set_source_rules(pod, link, record, call)
             if result is not None and result.late_carrier and _carrier(pod, ifname, call):
                 announce.announce(fd, ifname, link.mac, addresses, sleep=call.sleep, interval=_ANNOUNCE_SECONDS)
+
+    def set_back(self, record: Record, codes: Collection[str], call: Call) -> None:
+        """Give the living link the MAC or MTU of the attachment again, by the codes of what a check found. Raises what the kernel
+        refuses, such as a MAC on a function that may not change it.
+        """
+        attachment = record.attachment
+        mac = attachment.mac if WRONG_MAC in codes else None
+        mtu = attachment.mtu if WRONG_MTU in codes else None
+        if mac is None and mtu is None:
+            return
+        with pod_rtnl(attachment.request.netns) as (_, pod):
+            link = _link(pod, attachment)
+            with call.step("link.set_back", interface=link.name, mac=mac, mtu=mtu):
+                pod.set_link(link.index, mac=mac, mtu=mtu)
 
     def check(self, record: Record, call: Call) -> tuple[Finding, ...]:
         """Deviations of addresses, link state and routes from the lease; read-only."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from secnet.contract import DeviceRef, Finding, NetworkRef, SecnetError, thaw
+from secnet.contract import WRONG_MAC, DeviceRef, Finding, NetworkRef, SecnetError, thaw
 
 from ..cni.interface import RuntimeConfig, SandboxCall
 from ..model.network import NetworkConfig
@@ -31,7 +31,7 @@ _STATED = {
     "InterfaceMissing",
     "LinkMissing",
     "PodLinkMissing",
-    "WrongMac",
+    WRONG_MAC,
 }
 
 
