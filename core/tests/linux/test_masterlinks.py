@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -236,10 +237,23 @@ def test_what_someone_changed_is_found(
     assert lab.codes(plan) == codes
 
 
+def test_the_plan_holds_for_a_master_that_was_made_again(lab: Lab) -> None:
+    plan = lab.plan()
+    lab.make(plan)
+    on_host(f"link del {MASTER}")
+    on_host("link add filler type bridge")
+    on_host(f"link add {MASTER} address {MASTER_MAC} type veth peer name up1")
+    assert lab.codes(plan) == [("LinkMissing", True)]
+    made = lab.make(plan)
+    assert (lab.codes(plan), made.mac) == ([], plan.mac)
+    on_host("link del filler")
+
+
 def test_another_master_is_found(lab: Lab) -> None:
     plan = lab.plan()
     lab.make(plan)
-    other = dataclasses.replace(plan, state={"master_index": plan.state["master_index"] + 1})
+    (index,) = re.findall(r"^(\d+): up1@", on_host("-o link"), re.MULTILINE)
+    other = dataclasses.replace(plan, state={"master_index": int(index)})
     assert ("WrongMaster", True) in lab.codes(other)
     with pytest.raises(VerifyFailed, match="sits on another link than the up0"):
         lab.make(other)

@@ -202,10 +202,12 @@ class MasterLinks:
                 with call.step(f"{self._kind}.mark", interface=link.name, alias=alias):
                     pod.set_link(link.index, alias=alias)
             made = pod.link_by_index(link.index)
+        with host_rtnl() as kernel:
+            master = _master_of(kernel, attachment)
         subject = f"link {link.name}"
         if made is None or made.alias != alias:
             raise VerifyFailed("the link does not read back as set", hint="it is tried again", subject=subject)
-        require_clean((f for f in _differences(attachment, made, None) if not (stood and f.in_pod)), subject)
+        require_clean((f for f in _differences(attachment, made, master) if not (stood and f.in_pod)), subject)
         return made
 
     def _create(
@@ -218,12 +220,13 @@ class MasterLinks:
     ) -> Link:
         ifname, master = attachment.request.ifname, attachment.names["master"]
         with host_rtnl() as kernel, call.step(f"{self._kind}.create", interface=ifname, master=master, **facts):
+            below = _master_of(kernel, attachment)
             try:
                 return kernel.create_link(
                     ifname,
                     self._kind,
                     netns_fd=netns_fd,
-                    lower=attachment.state["master_index"],
+                    lower=below.index if below is not None else attachment.state["master_index"],
                     mac=attachment.mac,
                     mtu=attachment.mtu,
                     data=data,
@@ -263,9 +266,11 @@ class MasterLinks:
             if not repairable:
                 yield _master_missing(f"the host has no link {master} to make it on")
         else:
-            differences = _differences(attachment, found.link, found.master)
+            replaced = found.successor is not None and found.link.lower == found.successor.index
+            below = found.master or (found.successor if replaced else None)
+            differences = _differences(attachment, found.link, below)
             yield from (finding for finding in differences if not (found.in_use and finding.in_pod))
-            if found.master is None:
+            if below is None:
                 # It was moved to another namespace. The interface lives on; making it again would end it.
                 yield _master_missing(f"the master of {ifname}, which was {master}, is no longer on the host")
 
@@ -289,11 +294,14 @@ class MasterLinks:
                 call.log.warning("the Pod's interface %s is not ours and stays", link.name)
 
 
+def _master_of(kernel: Rtnl, attachment: Attachment) -> Link | None:
+    """The link that the plan was made with; where it was removed, the one that has its name now."""
+    return kernel.link_by_index(attachment.state["master_index"]) or kernel.link(attachment.names["master"])
+
+
 def _differences(attachment: Attachment, link: Link, master: Link | None) -> Iterator[Finding]:
-    """master: as it is today. A lower MTU of its own has taken the interface's with it, and an MTU that was asked for then cannot
-    be had by making the interface again: that would only end it.
-    """
-    index = attachment.state["master_index"]
+    """master: as it is today. With a lower MTU of its own it has taken the interface's with it, and takes no higher one."""
+    index = master.index if master is not None else attachment.state["master_index"]
     if link.mac != attachment.mac:
         message = f"{link.name} has the MAC {link.mac} instead of {attachment.mac}"
         yield Finding(code=WRONG_MAC, message=message, in_pod=True)
@@ -302,8 +310,7 @@ def _differences(attachment: Attachment, link: Link, master: Link | None) -> Ite
         message = f"{link.name} sits on another link than the {name} it was made on"
         yield Finding(code="WrongMaster", message=message)
     if link.mtu != attachment.mtu:
-        asked = attachment.request.mtu
-        possible = asked is None or master is None or asked <= master.mtu
+        possible = master is None or attachment.mtu is None or attachment.mtu <= master.mtu
         message = f"{link.name} has the MTU {link.mtu} instead of {attachment.mtu}"
         yield Finding(code=WRONG_MTU, message=message, repairable=possible, in_pod=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from secnet.contract import (
+    WRONG_MTU,
     Busy,
     Call,
     Cancelled,
@@ -88,9 +89,11 @@ def _in_place(
 
     stands: the Pod has the interface, and it was whole there. codes: of what was found on the Pod's side.
     """
-    repaired = record
+    repaired, left_alone = record, stands and (shared or record.common.disable_check)
+    if stands and not left_alone and WRONG_MTU in codes:
+        steps.layer3.set_back(record, {WRONG_MTU}, call)  # what the kernel refuses here it refuses a new link too
     try:
-        if stands and (shared or record.common.disable_check):
+        if left_alone:
             steps.attach(record, call)
         else:
             repaired = steps.make(record, call, codes=codes if stands else ())
