@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import signal
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -20,6 +22,8 @@ from .resources import CRD
 from .server import Server
 
 _HOST = "127.0.0.1"
+_PORTS = range(20000, 30000)  # below those that the kernel takes for whoever asks for any
+_TRIES = 100
 
 
 class _Ports:
@@ -92,9 +96,23 @@ class _Ports:
 
 
 def _bound(port: int) -> socket.socket:
+    """A socket at this port; 0 takes one that no kernel gives away by itself, as it is to be free in other namespaces too."""
+    if port:
+        return _bind(port)
+    for candidate in random.sample(_PORTS, _TRIES):
+        with suppress(OSError):
+            return _bind(candidate)
+    raise OSError(f"no port of {_PORTS} is free")
+
+
+def _bind(port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((_HOST, port))
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((_HOST, port))
+    except OSError:
+        made.close()
+        raise
     return made
 
 
