@@ -19,5 +19,5 @@ pytest_plugins = [
 ]
 
 # A deadline per example measures how busy the machine is, not how good the code is.
-settings.register_profile("secnet", deadline=None)
+settings.register_profile("secnet", deadline=None, max_examples=40)
 settings.load_profile("secnet")

@@ -5,10 +5,11 @@ All damages of a test are done while the agent stands still or is away, so that 
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,10 +187,7 @@ def test_each_damage_with_the_nad_as_it_was(tmp_path: Path) -> None:
         scene.wait_repaired()
 
 
-def _later(name: str) -> Sequence[str]:
-    """The damages that come after one."""
-    names = list(DAMAGES)
-    return names[names.index(name) + 1 :]
+PAIRS = tuple(itertools.combinations(DAMAGES, 2))
 
 
 def test_each_damage(scene: Scene) -> None:
@@ -212,12 +210,13 @@ def _index(victim: Victim) -> str:
     return run_in(victim.netns, ["ip", "-o", "link", "show", "dev", "eth1"]).split(":")[0]
 
 
-@pytest.mark.parametrize("name", list(DAMAGES)[:-1])
-def test_each_damage_with_each_later_one(scene: Scene, name: str) -> None:
+@pytest.mark.parametrize("first", range(0, len(PAIRS), len(DAMAGES)))
+def test_each_pair_of_damages(scene: Scene, first: int) -> None:
+    """As many pairs at once as there are Pods."""
     with scene.agent_is_away():
-        for victim, other in zip(scene.victims, _later(name), strict=False):
-            DAMAGES[name](victim)
-            DAMAGES[other](victim)
+        for victim, pair in zip(scene.victims, PAIRS[first:], strict=False):
+            for name in pair:
+                DAMAGES[name](victim)
     scene.wait_repaired()
 
 
