@@ -12,9 +12,9 @@ pytest_plugins = [
     "secnet_testing.runtime.plugin",
     "secnet_testing.kubeapi.process",
     "secnet_testing.cluster_node",
+    "secnet_testing.samplechoice",  # before what imports it
     "secnet_testing.kill_point_count",
     "secnet_testing.vm.remote",
-    "secnet_testing.samplechoice",
     "pytester",
 ]
 

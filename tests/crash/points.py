@@ -28,17 +28,19 @@ class _Work:
     Each scene finds the points in a clean run of its own; all must find the same, in whatever order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: slice) -> None:
         self._lock = threading.Lock()
         self._next = itertools.count()
+        self._turn = turn
+        self._all: list[StepPoint] | None = None
         self.points: list[StepPoint] | None = None
         self.failures: list[str] = []
 
     def agree(self, points: list[StepPoint]) -> None:
         with self._lock:
-            if self.points is None:
-                self.points = points
-            differing = sorted(str(point) for point in {*points} ^ {*self.points})
+            if self._all is None:
+                self._all, self.points = points, points[self._turn]
+            differing = sorted(str(point) for point in {*points} ^ {*self._all})
             assert not differing, f"two clean runs did different steps: {', '.join(differing)}"
 
     def take(self) -> StepPoint | None:
@@ -51,9 +53,14 @@ class _Work:
             self.failures.extend(f"{point}: {line}" for line in lines)
 
 
-def run_points(make: MakeScenario, folder: Path, *, scenes: int = _SCENES) -> tuple[list[StepPoint], list[str]]:
-    """All kill points of a scenario; returns the points and one line for each thing that was wrong at one of them."""
-    work = _Work()
+def run_points(
+    make: MakeScenario, folder: Path, *, scenes: int = _SCENES, turn: slice = slice(None)
+) -> tuple[list[StepPoint], list[str]]:
+    """The kill points of a scenario; returns those that were tried, and one line for each thing that was wrong at one of them.
+
+    turn: which of all points are tried.
+    """
+    work = _Work(turn)
     with ThreadPoolExecutor(scenes) as pool:
         for future in [pool.submit(_worker, make, folder / f"scene-{n}", work) for n in range(scenes)]:
             future.result()

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from .samplechoice import seed_of
+
 CountPoints = Callable[[str, int], None]
 _WORKER_KEY = "kill_points"
 _KEY = pytest.StashKey[Counter[str]]()
@@ -43,4 +45,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     counts = _counts(config)
     if counts:
         parts = ", ".join(f"{name} {number}" for name, number in counts.items())
-        terminalreporter.write_line(f"kill points: {counts.total()} ({parts})")
+        share = "all" if config.getoption("all") else f"a third in turn, --seed {seed_of(config)}; ARGS=--all tries all"
+        terminalreporter.write_line(f"kill points: {counts.total()} ({parts}; {share})")

@@ -57,9 +57,12 @@ def cover(rules: Mapping[str, Collection[Rule]]) -> dict[str, frozenset[Rule]]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("wrong samples of the conformance kit")
     group.addoption(
-        "--seed", type=int, metavar="NUMBER", help="which tenth of the samples runs whole [the date's number of days]"
+        "--seed",
+        type=int,
+        metavar="NUMBER",
+        help="which tenth of the samples runs whole, which third of the kill points is tried [the date's number of days]",
     )
-    group.addoption("--all", action="store_true", help="run every sample, whole")
+    group.addoption("--all", action="store_true", help="run every sample, whole, and every kill point")
 
 
 def seed_of(config: pytest.Config) -> int:
