@@ -10,6 +10,7 @@ import pytest
 from secnet.agent.model.network import CommonOptions
 from secnet.agent.model.record import Origin, Phase
 from secnet.contract import (
+    WRONG_MTU,
     Busy,
     Call,
     CheckReport,
@@ -166,3 +167,14 @@ def test_the_lost_interface_of_a_cni_caller_is_reported_and_not_made(rig: Rig, n
     with pytest.raises(Unsupported, match="interface eth1 is gone from the Pod"):
         rig.pipeline.repair(record, Call.within(5))
     assert (acts(rig), rig.journal.records()) == ([], (record,))
+
+
+def test_an_mtu_that_cannot_be_had_does_not_keep_the_rest_from_being_repaired(rig: Rig) -> None:
+    """As with a master of lower MTU: the kernel would refuse it, and is not asked."""
+    record = rig.attach()
+    stuck = Finding(code=WRONG_MTU, message="the MTU 1300", repairable=False, in_pod=True)
+    asked: list[object] = []
+    rig.pipeline._steps.layer3.set_back = lambda record, codes, call: asked.extend(codes)  # type: ignore[method-assign]  # the toys have no link
+    answers(rig, CheckReport(findings=(stuck, *BROKEN.findings)), then=CheckReport(findings=(stuck,)))
+    assert rig.pipeline.repair(record, Call.within(5)) == record
+    assert asked == []

@@ -22,7 +22,7 @@ from .resources import CRD
 from .server import Server
 
 _HOST = "127.0.0.1"
-_PORTS = range(20000, 30000)  # below those that the kernel takes for whoever asks for any
+_PORTS = range(20000, 30000)  # below those from which the kernel chooses by itself
 _TRIES = 100
 
 

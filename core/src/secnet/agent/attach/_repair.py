@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from secnet.contract import (
+    WRONG_MAC,
     WRONG_MTU,
     Busy,
     Call,
@@ -51,7 +52,7 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
     it stands on is missing; VerifyFailed when a new attach did not help; Unsupported for a lost interface of a CNI caller.
     """
     report = steps.check(record, call)
-    in_use, codes = report.in_use, {finding.code for finding in report.findings if finding.in_pod}
+    in_use, codes = report.in_use, {f.code for f in repairable(record, report.findings) if f.in_pod}
     stands = bool(in_use) or (not record.remake and steps.has_interface(record))
     if record.origin is Origin.CNI and not stands:
         raise Unsupported(
@@ -87,7 +88,7 @@ def _in_place(
 ) -> Record | None:
     """None if it needs a detach. shared: the Pod's side is not ours alone, and it is never detached.
 
-    stands: the Pod has the interface, and it was whole there. codes: of what was found on the Pod's side.
+    stands: the Pod has the interface, and it was whole there. codes: of what can be repaired on the Pod's side.
     """
     repaired, left_alone = record, stands and (shared or record.common.disable_check)
     if stands and not left_alone and WRONG_MTU in codes:
@@ -96,7 +97,7 @@ def _in_place(
         if left_alone:
             steps.attach(record, call)
         else:
-            repaired = steps.make(record, call, codes=codes if stands else ())
+            repaired = steps.make(record, call, codes={WRONG_MAC}.intersection(codes) if stands else ())
         left = repairable(record, steps.settle(repaired, call, _IN_PLACE_SECONDS))
         if not left:
             return repaired

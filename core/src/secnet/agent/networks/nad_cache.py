@@ -97,7 +97,7 @@ class NadCache:
         )
 
     def known(self, ref: NetworkRef) -> NetworkConfig | None:
-        """The parsed NAD of ours, whoever serves it; None where there is none, or an invalid one."""
+        """The parsed NAD of ours, whichever driver serves it; None where there is none, or an invalid one."""
         with self._lock:
             if ref in self._objects and ref not in self._parsed:
                 self._parsed[ref] = self._parse(self._objects[ref])
