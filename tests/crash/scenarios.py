@@ -14,7 +14,6 @@ from secnet_conformance.steps import StepPoint
 from secnet_testing import node_snapshot
 from secnet_testing.killable_agent import RecordedStep, program, read_steps
 from secnet_testing.netns import run_in
-from secnet_testing.node_inspection import port_of
 
 from .scene import POD, Scene, wait_equal
 
@@ -195,15 +194,15 @@ class Recover(Attach):
 
 
 class Repair(Detach):
-    """The agent finds a lost port, which it repairs in place, and another MAC, which takes a detach and an attach."""
+    """The agent finds a lost link with its port in place, which it makes again with all that stands on it."""
 
     name = "repair"
     agent_runs_before = False
 
     def change(self) -> None:
-        pod, port = self.node.pod(POD), port_of(self.node, POD, "net2")
-        self.node.ovs.vsctl("--if-exists", "del-port", port)
-        run_in(pod, ["ip", "link", "set", "net2", "address", "02:00:00:00:00:99"])
+        run_in(
+            self.node.pod(POD), ["ip", "link", "del", "net2"], check=False
+        )  # a repair that was killed may not have it
 
     def wait_changed(self) -> None:
         self.scene.wait_attached()
