@@ -200,6 +200,25 @@ bool json_is(struct span value, const char *word)
     return value.len && string(&s, word, &same) && same && s.at == s.end;
 }
 
+bool json_is_null(struct span value)
+{
+    struct scan s = {value.at, value.at + value.len};
+    return value.len && literal(&s, "null") && s.at == s.end;
+}
+
+bool json_is_blank(struct span value)
+{
+    struct scan s = {value.at, value.at + value.len};
+    if (!value.len || !take(&s, '"'))
+        return false;
+    while (s.at < s.end && *s.at != '"') {
+        int c = character(&s);
+        if (c != ' ' && (c < '\t' || c > '\r'))
+            return false;
+    }
+    return take(&s, '"') && s.at == s.end;
+}
+
 bool json_array_has(struct span value, const char *word)
 {
     struct scan s = {value.at, value.at + value.len};

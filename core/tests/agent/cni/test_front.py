@@ -13,6 +13,7 @@ from secnet.agent.config.settings import CniSettings
 from secnet.agent.observe.prometheus import PrometheusMetrics
 
 from .helpers import ToyAttacher
+from .node_directories import ENTRY
 
 NETWORK = {"cniVersion": "1.0.0", "name": "cluster", "plugins": [{"type": "bridge"}]}
 WRITES = "secnet_cni_entry_writes_total"
@@ -65,7 +66,7 @@ def test_an_entry_that_is_written_again_is_reported_and_counted(
 def test_an_entry_that_stands_there_from_before_is_no_event(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
+    entry = ENTRY | {"failOpenNamespaces": ["kube-system"]}
     file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
     caplog.set_level(logging.INFO, "secnet.agent.cni.front")
     front.reconcile()

@@ -24,6 +24,8 @@ __all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""
 
+_CAPABILITIES = {"io.kubernetes.cri.pod-annotations": True}
+"""Runtimes then hand the plugin the Pod's annotations, so that it needs no agent for a Pod without networks."""
 
 _UNSURE_SECONDS = 2.0  # two changes in one tick of the clock have the same time
 
@@ -51,7 +53,11 @@ class CniInstallation:
         self._socket = socket
         self._multus = multus
         self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
-        self._entry = {"type": CHAINED_TYPE, "failOpenNamespaces": sorted(fail_open_namespaces)}
+        self._entry = {
+            "type": CHAINED_TYPE,
+            "capabilities": _CAPABILITIES,
+            "failOpenNamespaces": sorted(fail_open_namespaces),
+        }
 
     def ensure(self) -> Path | None:
         """Install what is missing or different: first the program, for an entry without it would fail every Pod.
