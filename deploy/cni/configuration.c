@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,8 +22,6 @@ static uint64_t mark_of(const struct stat *found)
     return mixed(mark, (uint64_t)found->st_size);
 }
 
-static bool is_link_of_folder(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
-
 uint64_t configuration_mark(void)
 {
     static const char *const folders[] = {CONFIGURATION_DIRS};
@@ -35,8 +32,8 @@ uint64_t configuration_mark(void)
             continue;
         struct stat found;
         for (struct dirent *entry; (entry = readdir(folder));)
-            if (!is_link_of_folder(entry->d_name) && fstatat(dirfd(folder), entry->d_name, &found, 0) == 0)
-                mark += mark_of(&found);  /* in whatever order they come */
+            if (strcmp(entry->d_name, "..") != 0 && fstatat(dirfd(folder), entry->d_name, &found, 0) == 0)
+                mark += mark_of(&found);  /* in whatever order they come; "." changes with the names */
         closedir(folder);
     }
     return mark;
