@@ -38,10 +38,12 @@ def metrics() -> Iterator[PrometheusMetrics]:
 
 
 @pytest.fixture
-def front(file: Path, metrics: PrometheusMetrics) -> Iterator[CniFront]:
+def front(file: Path, attacher: ToyAttacher, metrics: PrometheusMetrics) -> Iterator[CniFront]:
     folder = file.parents[1]
-    settings = CniSettings(socket=folder / "cni.sock", conf_dir=file.parent, bin_dir=folder / "bin")
-    front = CniFront(settings, ToyAttacher(), run_dir=folder / "run", ready_timeout=1.0, metrics=metrics)
+    program = folder / "built"
+    program.write_bytes(b"\x7fELF")
+    settings = CniSettings(socket=folder / "cni.sock", conf_dir=file.parent, bin_dir=folder / "bin", program=program)
+    front = CniFront(settings, attacher, run_dir=folder / "run", ready_timeout=1.0, metrics=metrics)
     front.start()
     yield front
     assert front.close(0.0)
@@ -72,3 +74,15 @@ def test_an_entry_that_stands_there_from_before_is_no_event(
     front.reconcile()
     assert caplog.records == []
     assert metrics.registry.get_sample_value(WRITES) == 0
+
+
+def test_a_lost_program_is_put_back_before_the_agent_is_ready(
+    front: CniFront, attacher: ToyAttacher, file: Path, tmp_path: Path
+) -> None:
+    """A node that starts from another image may have the entry without the program: no Pod starts until it is there."""
+    attacher.ready = False
+    (tmp_path / "bin/secnet-cni").unlink()
+    before = file.read_text(encoding="utf-8")
+    front.reconcile()
+    assert (tmp_path / "bin/secnet-cni").read_bytes() == b"\x7fELF"
+    assert file.read_text(encoding="utf-8") == before

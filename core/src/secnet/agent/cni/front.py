@@ -64,16 +64,19 @@ class CniFront:
         self._server.start()
 
     def reconcile(self) -> None:
-        """Install the plugin once the agent is ready, and again when the configuration was rewritten. Never raises."""
+        """Install the program, the entry once the agent is ready, and both again when they are gone. Never raises."""
         self._keep_socket()
-        if self._ends_only or not self._attacher.ready:
+        if self._ends_only:
             return
+        ready = self._attacher.ready
         try:
-            taken_out = not self._switch.if_on(self._ensure)
+            taken_out = not self._switch.if_on(self._ensure if ready else self._installation.ensure_program)
         except SecnetError as exc:
             if str(exc) != self._last_problem:
                 _log.warning("the CNI plugin is not in the runtime's configuration: %s", exc)
             self._last_problem = str(exc)
+            return
+        if not ready:
             return
         if taken_out and not self._taken_out:
             _log.info(
