@@ -66,7 +66,9 @@ def continued(agent: AgentProcess, node: ClusterNode) -> None:
     os.kill(agent.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize(("leave", "come_back"), [(killed, started_again), (stopped, continued)], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    ("leave", "come_back"), [(killed, started_again), (stopped, continued)], ids=["killed", "stopped"]
+)
 def test_pods_start_while_the_agent_is_away(
     cluster_node_factory: ClusterNodeFactory, leave: Callable[..., None], come_back: Callable[..., None]
 ) -> None:

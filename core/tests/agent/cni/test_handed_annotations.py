@@ -17,7 +17,20 @@ pytestmark = pytest.mark.kernel  # a compiler is needed, as for what runs beside
 
 HANDED = "io.kubernetes.cri.pod-annotations"
 BLANK = ("", " ", "\t\n\v\f\r ", "\n")
-NOT_BLANK = ("a", "\u00a0", "\u2003", "\x00", "\x1c", " \x85 ", "\u3000", "\U0001f600", "\\", '"', "[]", '[{"name": "a b"}]')
+NOT_BLANK = (
+    "a",
+    "\u00a0",
+    "\u2003",
+    "\x00",
+    "\x1c",
+    " \x85 ",
+    "\u3000",
+    "\U0001f600",
+    "\\",
+    '"',
+    "[]",
+    '[{"name": "a b"}]',
+)
 KEYS = (
     NETWORKS_ANNOTATION,
     NETWORKS_ANNOTATION.upper(),
@@ -58,7 +71,7 @@ def wanted(configuration: dict[str, Any]) -> Wish:
         ('{"runtimeConfig": null}', Wish.UNKNOWN),
         ('{"runtimeConfig": []}', Wish.UNKNOWN),
         ('{"runtimeConfig": {"mac": "x"}}', Wish.UNKNOWN),
-        ('{"runtimeConfig": {"x": {"%s": {}}}}' % HANDED, Wish.UNKNOWN),
+        (json.dumps({"runtimeConfig": {"x": {HANDED: {}}}}), Wish.UNKNOWN),
         (json.dumps(conf([])), Wish.UNKNOWN),
         (json.dumps(conf("")), Wish.UNKNOWN),
         (json.dumps(conf(None)), Wish.NOTHING),
@@ -72,8 +85,11 @@ def wanted(configuration: dict[str, Any]) -> Wish:
         *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Wish.NOTHING) for text in BLANK),
         *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Wish.NETWORKS) for text in NOT_BLANK),
         *((json.dumps(conf({key: "b"})), Wish.NOTHING) for key in KEYS[1:]),
-        ('{"runtimeConfig": {"%s": {"%s": "b", "%s": ""}}}' % (HANDED, *[NETWORKS_ANNOTATION] * 2), Wish.NOTHING),
-        ('{"runtimeConfig": {"%s": {"%s": "", "%s": "b"}}}' % (HANDED, *[NETWORKS_ANNOTATION] * 2), Wish.NETWORKS),
+        (json.dumps(conf({"twice": "b", NETWORKS_ANNOTATION: ""})).replace("twice", NETWORKS_ANNOTATION), Wish.NOTHING),
+        (
+            json.dumps(conf({"twice": "", NETWORKS_ANNOTATION: "b"})).replace("twice", NETWORKS_ANNOTATION),
+            Wish.NETWORKS,
+        ),
     ],
 )
 def test_what_a_pod_asks_for(scanner: Path, text: str, wish: Wish) -> None:
@@ -119,7 +135,7 @@ def test_annotations_as_long_as_the_api_takes_them(scanner: Path) -> None:
     rng = random.Random(7)
     texts = []
     for networks in (None, "", "blue"):
-        long = {f"example.org/{number}": "\n\x01\u00e9\U0001f600\\\"" * 2000 for number in range(20)}
+        long = {f"example.org/{number}": '\n\x01\u00e9\U0001f600\\"' * 2000 for number in range(20)}
         texts.append(spelled(rng, conf(long if networks is None else long | {NETWORKS_ANNOTATION: networks})))
         texts.append(json.dumps(conf(long | {NETWORKS_ANNOTATION: f"{networks or ''}" + " \t" * 130_000})))
     assert min(len(text) for text in texts) > 256 * 1024
