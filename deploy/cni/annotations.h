@@ -1,6 +1,6 @@
 /* What the Pod of a call asks for, as far as the runtime says it.
  *
- * containerd since 1.5 and CRI-O since 1.28 hand the Pod's annotations to a plugin whose entry declares the capability
+ * containerd since 1.5 and CRI-O since 1.29 hand the Pod's annotations to a plugin whose entry declares the capability
  * `io.kubernetes.cri.pod-annotations`, as an object of strings in `runtimeConfig`.
  */
 #ifndef SECNET_ANNOTATIONS_H
