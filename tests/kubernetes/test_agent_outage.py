@@ -46,10 +46,8 @@ def failures(namespace: OwnNamespace) -> list[str]:
 
 def test_pods_start_while_the_agent_is_stopped_and_dies(local_cluster: LocalCluster, blue: OwnNamespace) -> None:
     node = local_cluster.nodes["n1"]
-    agents = node.pids("secnet")
-    assert agents
-    for pid in agents:
-        node.run("kill", "-STOP", str(pid))
+    agents = node.run("pgrep", "-f", "secnet agent").split()
+    node.run("kill", "-STOP", *agents)
     ordinary = [f"ordinary-{number}" for number in range(ORDINARY)]
     networked = [f"networked-{number}" for number in range(NETWORKED)]
     blue.apply(
@@ -58,8 +56,7 @@ def test_pods_start_while_the_agent_is_stopped_and_dies(local_cluster: LocalClus
     blue.wait_ready(*ordinary)
     waiting = [blue.get("pod", name)["status"]["phase"] for name in networked]
     assert waiting == ["Pending"] * NETWORKED
-    for pid in agents:
-        node.run("kill", "-KILL", str(pid))
+    node.run("kill", "-KILL", *agents)
     blue.wait_ready(*networked)
     assert failures(blue) == []
     given = [network_status(blue.get("pod", name))[0]["ips"][0] for name in networked]
