@@ -92,6 +92,28 @@ def test_a_note_names_the_file_too(tmp_path: Path) -> None:
     assert note.startswith(f"{tmp_path}/node.d/a.yaml: $.featureGates.SecondaryNetwork: ")
 
 
+def test_folders_are_looked_into_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """As ConfigMaps are mounted: the files are links into a hidden folder."""
+    for folder, tag in (("10-b", "b"), ("00-a", "a"), ("..data", "hidden"), ("90-c/deeper", "deeper")):
+        (tmp_path / "node.d" / folder).mkdir(parents=True)
+        (tmp_path / "node.d" / folder / "node.yaml").write_text(f"ownerTag: {tag}")
+    data = tmp_path / "node.d/20-c/..2026"
+    data.mkdir(parents=True)
+    (data / "node.yaml").write_text("ownerTag: linked")
+    (data.parent / "node.yaml").symlink_to("..2026/node.yaml")
+    assert load_settings(tmp_path / "node.yaml", REGISTRY).owner_tag == "linked"
+
+
+def test_the_file_may_be_missing_only_beside_drop_ins(tmp_path: Path) -> None:
+    (tmp_path / "node.d").mkdir()
+    with pytest.raises(InvalidConfig, match="cannot be read"):
+        load_settings(tmp_path / "node.yaml", REGISTRY)
+    (tmp_path / "node.d/a.yaml").write_text("ownerTag: a")
+    assert load_settings(tmp_path / "node.yaml", REGISTRY).owner_tag == "a"
+    with pytest.raises(InvalidConfig, match="cannot be read"):
+        load_settings(tmp_path / "nodes.yaml", REGISTRY)
+
+
 def test_a_drop_in_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "node.d/a.yaml").mkdir(parents=True)
     (tmp_path / "node.yaml").write_text("")

@@ -56,8 +56,8 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         type=Path,
-        help="a node configuration, whatever its keys look like; as with `secnet agent`, *.yaml in the folder beside it whose "
-        "name ends in .d (node.d for node.yaml) are checked with it",
+        help="a node configuration, whatever its keys look like; as with `secnet agent`, drop-ins beside it (node.d/ for "
+        "node.yaml) are checked with it",
     )
     parser.add_argument("--json", action="store_true", help="print findings as a JSON object")
     parser.set_defaults(run=run, refuse=parser.error)

@@ -1,8 +1,9 @@
 """The node configuration in layers: drop-ins beside the file, the file itself, and one node group of it.
 
 A higher layer wins key by key: a mapping merges with the one below, any other value replaces it. For `/etc/secnet/node.yaml` the
-drop-ins are `/etc/secnet/node.d/*.yaml`, in the order of their names, below the file. So a component of an installation has its
-settings in a file of its own, and the file that users write holds what they want and nothing else.
+drop-ins are `/etc/secnet/node.d/*.yaml` and `/etc/secnet/node.d/*/*.yaml`, in the order of their paths, below the file. So a
+component of an installation has its settings in a file of its own, and the file that users write holds what they want and
+nothing else.
 """
 
 from __future__ import annotations
@@ -72,15 +73,24 @@ class Layers:
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """The drop-ins beside a file, and the file. Raises InvalidConfig naming the one that cannot be read."""
-    return [*read_drop_ins(path), _read(path)]
+    """The drop-ins beside a file, and the file, which need not exist where there are drop-ins.
+
+    Raises InvalidConfig naming the one that cannot be read.
+    """
+    drop_ins = read_drop_ins(path)
+    return drop_ins if drop_ins and not path.exists() else [*drop_ins, _read(path)]
 
 
 def read_drop_ins(path: Path) -> list[Layer]:
-    """The drop-ins beside a file: of `node.yaml` those in the folder `node.d`. Raises InvalidConfig as `read_layers` does."""
+    """The drop-ins beside a file: of `node.yaml` those in the folder `node.d`. Raises InvalidConfig as `read_layers` does.
+
+    In folders there, as a ConfigMap is mounted, too.
+    """
     folder = path.with_suffix(".d")
-    found = sorted(folder.glob("*.yaml")) if folder != path and folder.is_dir() else []
-    return [_read(file) for file in found if not file.name.startswith(".")]
+    if folder == path or not folder.is_dir():
+        return []
+    found = sorted({*folder.glob("*.yaml"), *folder.glob("*/*.yaml")})
+    return [_read(file) for file in found if not any(part[0] == "." for part in file.relative_to(folder).parts)]
 
 
 def without_empty(data: Mapping[str, Any]) -> dict[str, Any]:
