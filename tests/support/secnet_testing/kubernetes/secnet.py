@@ -45,10 +45,21 @@ NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDG
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
     content = hashlib.sha256(tag.encode())
-    listed = ["git", "ls-files", "-co", "--exclude-standard", "core", "drivers", "ipam", "deploy", "tools", "requirements*"]
+    listed = [
+        "git",
+        "ls-files",
+        "-co",
+        "--exclude-standard",
+        "core",
+        "drivers",
+        "ipam",
+        "deploy",
+        "tools",
+        "requirements*",
+    ]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     for file in (ROOT / name for name in sorted(names) if "/tests/" not in name):
-        content.update(file.read_bytes() if file.exists() else b"")
+        content.update(file.read_bytes() if file.is_file() else b"")
     target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
     if not target.exists():
         for old in cache_folder().glob(f"secnet-{tag}-*.tar"):
