@@ -53,10 +53,11 @@ class CniInstallation:
         self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
         self._entry = {"type": CHAINED_TYPE, "failOpenNamespaces": sorted(fail_open_namespaces)}
 
-    def ensure(self) -> Path | None:
+    def ensure(self, pause: Callable[[], float] = lambda: 0.0) -> conflist.Chained | None:
         """Install what is missing or different: first the program, for an entry without it would fail every Pod.
 
-        Returns the configuration of the network into which the entry had to be written; None where it stood already.
+        Returns the network into which the entry had to be written; None where it stood already. pause: seconds until it may be
+        written; Busy is raised then.
 
         Where Multus is, there is no entry: it calls the plugin for each NAD of `type: secnet` itself. Raises NotReady while
         there is no primary network, Unsupported when its version of CNI is none of ours, Conflict when a foreign file has
@@ -68,11 +69,11 @@ class CniInstallation:
             if found is not None and found == self._right:
                 return None
             self._right = None
-            written = self._ensure(multus)
+            written = self._ensure(multus, pause)
             self._right = found if written is None else None
             return written
 
-    def _ensure(self, multus: bool) -> Path | None:
+    def _ensure(self, multus: bool, pause: Callable[[], float]) -> conflist.Chained | None:
         if self._program is not None:
             self._install_program(self._program)
         if self._conf_dir is None:
@@ -81,7 +82,7 @@ class CniInstallation:
             conflist.unchain(self._conf_dir)
             return None
         self._require_program()
-        return conflist.chain(self._conf_dir, self._entry)
+        return conflist.chain(self._conf_dir, self._entry, pause)
 
     def _look(self, multus: bool) -> tuple[object, ...] | None:
         """What differs when anything was changed. None if a file cannot be read, or its times are too recent to compare."""
