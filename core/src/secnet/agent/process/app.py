@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
@@ -24,6 +24,7 @@ from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
 from ..plugins.registry import Registry
+from ..preflight.startup_taint import StartupTaint
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
 from ._problems import ErrorProblem, ProblemReport
 from ._wiring import wire
@@ -104,7 +105,7 @@ class Agent:
             self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
-            for target in (self._poll_loop, self._resync_loop, *([self._front_loop] if self._front else [])):
+            for target in self._loops():
                 self._spawn(target, stack)
             stack.callback(self._end)
             self._exit = stack.pop_all()
@@ -144,13 +145,32 @@ class Agent:
             components.plugins,
             self._chain_unready,
         )
-        parts = (self._cluster, components.antrea, components.own_node, components.multus, components.object_problems)
+        self._startup_taint = StartupTaint(
+            self._cluster, settings.node_name, ready=lambda: not any(True for _ in watched.unready())
+        )
+        parts = (
+            self._cluster,
+            components.antrea,
+            components.own_node,
+            self._startup_taint,
+            components.multus,
+            components.object_problems,
+        )
         chain = ErrorProblem("CNI plugin", lambda: None if self._front is None else self._front.error)
         self._problems = ProblemReport(components.reports, [part.problems for part in (*parts, chain)])
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _loops(self) -> Iterator[Callable[[], None]]:
+        """What runs in the background once everything else does."""
+        yield self._poll_loop
+        yield self._resync_loop
+        if self._front is not None:
+            yield self._front_loop
+        if self._cluster.traits.shared:
+            yield self._startup_taint_loop
 
     def _chain_unready(self) -> str:
         """Why Pods that start now would not wait for their networks although they shall."""
@@ -297,6 +317,10 @@ class Agent:
             return
         bind_store(self._settings.run_dir, self._settings.state_dir)
         self._components.journal.restore()
+
+    def _startup_taint_loop(self) -> None:
+        """Ends some minutes after the agent is ready."""
+        self._guard(lambda: self._startup_taint.run(self._stop), default=None)
 
     def _resync_loop(self) -> None:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
