@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secnet.agent.cni._owners import how_to_share
+from secnet.agent.cni.owners import how_to_share, setting_to_share
 
 
 def test_a_known_owner_is_named_with_its_setting() -> None:
@@ -12,3 +12,4 @@ def test_a_known_owner_is_named_with_its_setting() -> None:
 def test_any_other_is_to_be_found() -> None:
     assert "find the program that writes this file" in how_to_share(("bridge",))
     assert how_to_share(()) == how_to_share(("bridge",))
+    assert setting_to_share(("bridge",)) == ""

@@ -20,10 +20,10 @@ from typing import Any
 from secnet.contract import Busy, Conflict, NotReady, Unsupported, thaw
 
 from ._files import replace_file
-from ._owners import how_to_share
 from ._protocol import CHAINED_TYPE, SUPPORTED_VERSIONS
+from .owners import how_to_share
 
-__all__ = ["Chained", "chain", "multus_present", "unchain"]
+__all__ = ["NO_NETWORK", "Chained", "chain", "multus_present", "unchain"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _LIST = ".conflist"
 _SUFFIXES = (".conf", _LIST, ".json")
 _MADE = f"-secnet{_LIST}"
 _MARK = "secnet.io/made-from"  # beside `plugins`, where runtimes leave unknown keys alone
-_NO_NETWORK = (
+NO_NETWORK = (
     "install the cluster's primary network, or, where Pods have one, correct cni.confDir or what is mounted there: it is not the "
     "directory that the runtime reads (`crictl info` names that)"
 )
@@ -79,7 +79,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any], pause: Callable[[], float] =
     _drop_orphans(conf_dir)
     network = next(_networks(conf_dir, unreadable=_wait_for), None)
     if network is None:
-        raise NotReady("there is no CNI network in this directory yet", hint=_NO_NETWORK, subject=str(conf_dir))
+        raise NotReady("there is no CNI network in this directory yet", hint=NO_NETWORK, subject=str(conf_dir))
     _require_versions(network)
     path, content = _target(network)
     content["plugins"] = _with_entry(content["plugins"], desired)

@@ -11,10 +11,10 @@ from secnet.contract import SecnetError
 
 from ..base.metrics import Metrics
 from ..config.settings import CniSettings
-from ._owners import how_to_share
 from ._rewrites import Rewrites
 from .install import CniInstallation
 from .install_flag import InstallFlag
+from .owners import how_to_share
 
 __all__ = ["ChainKeeper", "installation", "is_chaining_wanted", "watched_folders"]
 

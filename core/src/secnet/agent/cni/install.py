@@ -15,11 +15,11 @@ from secnet.contract import Conflict, Unavailable
 
 from ..base.os_errors import translated
 from . import _conflist as conflist
-from ._conflist import multus_present
+from ._conflist import NO_NETWORK, multus_present
 from ._files import replace_file, replace_link
 from ._protocol import CHAINED_TYPE, SINGLE_TYPE
 
-__all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
+__all__ = ["NO_NETWORK", "SOCKET_LINK", "CniInstallation", "multus_present"]
 
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""

@@ -18,6 +18,8 @@ from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
+from ..cni.chain_keeper import is_chaining_wanted
+from ..cni.install_flag import InstallFlag
 from ..config.settings import Settings
 from ..networks.desired import DesiredNetworks
 from ..networks.nad_cache import NadCache
@@ -26,6 +28,7 @@ from ..plugins.registry import Registry
 from ..pods.asked_networks import AskedNetworks
 from ..pods.cni_attach import NodeAttacher
 from ..pods.controller import Controller
+from ..pods.late_start import LateStart
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
 from ..pods.sync import PodSync
@@ -78,7 +81,7 @@ def wire(
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
     attaching = wire_attaching(base, clearance)
-    sync, sandbox_attach = _reconcilers(base, attaching.worker, nads)
+    sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
     object_problems = ObjectProblems(registry)
     controller = Controller(
         cluster=cluster,
@@ -131,7 +134,9 @@ def _preflight(
     )
 
 
-def _reconcilers(base: Foundation, worker: AttachmentWorker, nads: NadCache) -> tuple[PodSync, SandboxAttach]:
+def _reconcilers(
+    base: Foundation, worker: AttachmentWorker, nads: NadCache, multus: Multus
+) -> tuple[PodSync, SandboxAttach]:
     """The asynchronous and the chained way of one worker, over one ownership of the namespaces."""
     desired = DesiredNetworks(nads, base.registry, called=base.journal.called_networks)
     ownership = NetnsOwnership(
@@ -147,9 +152,22 @@ def _reconcilers(base: Foundation, worker: AttachmentWorker, nads: NadCache) -> 
         source=base.sandboxes,
         ownership=ownership,
         awaited=base.cluster.traits.containers_wait,
+        late_start=_late_start(base, multus),
     )
     return sync, SandboxAttach(
         worker=worker, journal=base.journal, desired=desired, devices=base.devices, ownership=ownership
+    )
+
+
+def _late_start(base: Foundation, multus: Multus) -> LateStart | None:
+    """None where no runtime starts the Pods."""
+    if base.cluster.traits.trusts_annotations:
+        return None
+    flag = InstallFlag(base.settings.run_dir)
+    return LateStart(
+        chaining=partial(is_chaining_wanted, base.settings.cni, flag, multus),
+        called=lambda container_id: base.sandboxes.pod_of(container_id) is not None,
+        annotated_later=base.pods.annotated_later,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["how_to_share"]
+__all__ = ["how_to_share", "setting_to_share"]
 
 _SETTINGS = {
     "cilium-cni": 'set `cni.exclusive: false` in Cilium\'s Helm values (`cni-exclusive: "false"` in the ConfigMap '
@@ -15,4 +15,9 @@ _OTHERS = "find the program that writes this file, and have it keep the plugins 
 
 def how_to_share(types: Iterable[str]) -> str:
     """The remedy where the owner of a network with plugins of these types takes the entry out."""
-    return next((_SETTINGS[each] for each in types if each in _SETTINGS), _OTHERS)
+    return setting_to_share(types) or _OTHERS
+
+
+def setting_to_share(types: Iterable[str]) -> str:
+    """The same where the owner is known; else empty."""
+    return next((_SETTINGS[each] for each in types if each in _SETTINGS), "")
