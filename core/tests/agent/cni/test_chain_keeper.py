@@ -31,12 +31,14 @@ class Scene:
             **{"socket": folder / "cni.sock", "conf_dir": folder / "net.d", "bin_dir": folder / "bin", **settings}
         )
         self.ready, self.multus, self.now = True, False, 0.0
+        self.elsewhere = ""
         self.keeper = ChainKeeper(
             self.settings,
             flag=self.flag,
             ready=lambda: self.ready,
             metrics=Metrics(),
             multus=lambda: self.multus,
+            read_elsewhere=lambda: self.elsewhere,
             clock=lambda: self.now,
         )
 
@@ -154,3 +156,32 @@ def test_it_is_ready_again_when_the_owner_leaves_the_entry_in(scene: Scene) -> N
     scene.owner_writes()
     assert scene.keeper.reconcile() is None, "an earlier contest is forgotten"
     assert scene.is_chained
+
+
+def test_it_is_ready_once_the_runtime_has_the_entry(scene: Scene) -> None:
+    scene.elsewhere = str(scene.file.parent)
+    soon = scene.keeper.reconcile()
+    assert (scene.is_chained, soon) == (True, 0.1), "the runtime reads a changed directory a moment later"
+    assert "is not in the runtime's configuration yet" in scene.keeper.unready()
+    scene.elsewhere = ""
+    assert scene.keeper.reconcile() is None
+    assert scene.keeper.unready() == ""
+    scene.elsewhere = "/not/asked"
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == ""
+
+
+def test_a_runtime_that_reads_another_directory_is_named_with_the_remedy(scene: Scene) -> None:
+    scene.elsewhere = "/etc/kubernetes/cni/net.d"
+    while scene.keeper.reconcile() is not None:
+        pass
+    reason = scene.keeper.unready()
+    assert "the runtime reads /etc/kubernetes/cni/net.d" in reason
+    assert str(scene.file.parent) in reason
+    assert "mount that directory where cni.confDir is" in reason
+
+
+def test_a_runtime_is_not_asked_for_an_entry_that_does_not_belong_there(scene: Scene) -> None:
+    scene.elsewhere, scene.multus = "/etc/cni/net.d", True
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == ""

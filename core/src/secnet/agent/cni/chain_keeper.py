@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from secnet.contract import SecnetError
+from secnet.contract import NotReady, SecnetError
 
 from ..base.metrics import Metrics
 from ..config.settings import CniSettings
@@ -22,13 +22,16 @@ _log = logging.getLogger(__name__)
 
 _NOT_IN = "the CNI plugin is not in the runtime's configuration"
 _PENDING = f"{_NOT_IN} yet: that follows recovery"
+_OTHER_FOLDER = "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why its network was not loaded"
+_RUNTIME_LOOKS, _RUNTIME_SECONDS = 20, 0.1
 
 
 class ChainKeeper:
     """Of one agent. `reconcile` is for one thread; the rest may be called by any.
 
     ready: whether the agent can serve the plugin's calls; before that nothing is written. multus: whether Multus serves this
-    node; then there is no entry.
+    node; then there is no entry. read_elsewhere: the directory that the runtime reads, by its path on the host, if it found no
+    network with the plugin there; empty if it did, or does not say.
     """
 
     def __init__(
@@ -39,13 +42,17 @@ class ChainKeeper:
         ready: Callable[[], bool],
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
+        read_elsewhere: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ready = ready
+        self._conf_dir = settings.conf_dir
         self._metrics = metrics
         self._flag = flag
         self._installation = installation(settings, multus)
         self._rewrites = Rewrites(clock)
+        self._read_elsewhere = read_elsewhere
+        self._looks: int | None = 0  # at the runtime since the entry was written; None once it was seen to have it
         self._was_in = False
         self._taken_out = False
         self._pending = bool(watched_folders(settings))
@@ -83,9 +90,29 @@ class ChainKeeper:
                 "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
             )
         self._taken_out = taken_out
+        if not taken_out and (folder := self._unread()):
+            return self._wait_for_runtime(folder)
         if self._error is not None and not taken_out:
             _log.info("the CNI plugin is in the runtime's configuration")
         self._pending, self._error = False, None
+        return None
+
+    def _unread(self) -> str:
+        """Where the runtime reads, if not what we wrote. It is asked until it has the entry, and again after each write."""
+        if self._looks is None or not self._installation.chains:
+            return ""
+        folder = self._read_elsewhere()
+        self._looks = self._looks + 1 if folder else None
+        return folder
+
+    def _wait_for_runtime(self, folder: str) -> float | None:
+        """It reads a changed directory by itself, a moment later; if it does not, the directory is another one."""
+        assert self._looks is not None
+        if self._looks <= _RUNTIME_LOOKS:
+            self._pending = True
+            return _RUNTIME_SECONDS
+        message = f"the runtime reads {folder}, and has no network with the plugin from there"
+        self._pending, self._error = False, NotReady(message, hint=_OTHER_FOLDER, subject=str(self._conf_dir))
         return None
 
     def _ensure(self) -> None:
@@ -97,6 +124,7 @@ class ChainKeeper:
             self._was_in = True
             return
         self._rewrites.wrote()
+        self._looks = 0
         self._metrics.on_entry_written()
         self._on_trial = self._rewrites.is_contest and self._error is not None
         if self._on_trial:

@@ -35,7 +35,8 @@ class CniFront:
     without their networks. `secnet cni-uninstall` takes it out.
 
     multus: whether Multus serves this node; then there is no entry. teardown_only: nothing new is served or installed: an earlier
-    agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending.
+    agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending. read_elsewhere: see
+    `ChainKeeper`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class CniFront:
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
         teardown_only: bool = False,
+        read_elsewhere: Callable[[], str] = lambda: "",
     ) -> None:
         self._attacher = attacher
         self._socket = settings.socket
@@ -58,7 +60,12 @@ class CniFront:
         self._keeper: ChainKeeper | None = None
         if not teardown_only:
             self._keeper = ChainKeeper(
-                settings, flag=self._flag, ready=lambda: attacher.ready, metrics=metrics, multus=multus
+                settings,
+                flag=self._flag,
+                ready=lambda: attacher.ready,
+                metrics=metrics,
+                multus=multus,
+                read_elsewhere=read_elsewhere,
             )
 
     def start(self) -> None:

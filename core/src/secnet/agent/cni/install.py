@@ -19,7 +19,7 @@ from ._conflist import NO_NETWORK, multus_present
 from ._files import replace_file, replace_link
 from ._protocol import CHAINED_TYPE, SINGLE_TYPE
 
-__all__ = ["NO_NETWORK", "SOCKET_LINK", "CniInstallation", "multus_present"]
+__all__ = ["CHAINED_TYPE", "NO_NETWORK", "SOCKET_LINK", "CniInstallation", "multus_present"]
 
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""
@@ -33,6 +33,7 @@ class CniInstallation:
 
     program: the compiled plugin; None where another program installs it. conf_dir: None where another program chains it.
     socket: the agent's, by the path that it has on the host. multus: whether Multus serves this node, also while it is away.
+    chains: whether the entry belongs into the runtime's network, by the last `ensure`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CniInstallation:
         self._conf_dir = conf_dir
         self._socket = socket
         self._multus = multus
+        self.chains = False
         self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
         self._entry = {"type": CHAINED_TYPE, "failOpenNamespaces": sorted(fail_open_namespaces)}
 
@@ -78,7 +80,8 @@ class CniInstallation:
             self._install_program(self._program)
         if self._conf_dir is None:
             return None
-        if multus or multus_present(self._conf_dir):
+        self.chains = not (multus or multus_present(self._conf_dir))
+        if not self.chains:
             conflist.unchain(self._conf_dir)
             return None
         self._require_program()

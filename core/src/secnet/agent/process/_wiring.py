@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from secnet.contract import StepObserver
+from secnet.contract import SecnetError, StepObserver
 
 from ..attach.admission import Clearance
 from ..attach.lease_gc import LeaseGarbageCollector
@@ -19,6 +19,7 @@ from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.chain_keeper import is_chaining_wanted
+from ..cni.install import CHAINED_TYPE
 from ..cni.install_flag import InstallFlag
 from ..config.settings import Settings
 from ..networks.desired import DesiredNetworks
@@ -36,6 +37,7 @@ from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
 from ..preflight.multus import Multus
 from ..preflight.own_node import OwnNode
+from ..sandboxes.cri import RuntimeClient
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
 from ..state.reports import Reports
@@ -48,7 +50,7 @@ __all__ = ["Components", "wire"]
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """What the process starts, asks and stops."""
+    """What the process starts, asks and stops. read_elsewhere: see `ChainKeeper`."""
 
     journal: Journal
     reports: Reports
@@ -63,6 +65,7 @@ class Components:
     antrea: AntreaGuard
     own_node: OwnNode
     multus: Multus
+    read_elsewhere: Callable[[], str]
 
 
 def wire(
@@ -116,6 +119,7 @@ def wire(
         antrea=antrea,
         own_node=own_node,
         multus=multus,
+        read_elsewhere=partial(_read_elsewhere, base.runtime),
     )
 
 
@@ -157,6 +161,15 @@ def _reconcilers(
     return sync, SandboxAttach(
         worker=worker, journal=base.journal, desired=desired, devices=base.devices, ownership=ownership
     )
+
+
+def _read_elsewhere(runtime: RuntimeClient | None) -> str:
+    """A runtime that does not answer says nothing against what was written."""
+    try:
+        network = None if runtime is None else runtime.loaded_network()
+    except SecnetError:
+        return ""
+    return "" if network is None or CHAINED_TYPE in network.types else network.conf_dir
 
 
 def _late_start(base: Foundation, multus: Multus) -> LateStart | None:

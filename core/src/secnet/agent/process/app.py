@@ -216,6 +216,7 @@ class Agent:
                 metrics=self._metrics,
                 multus=self._components.multus,
                 teardown_only=teardown_only,
+                read_elsewhere=self._components.read_elsewhere,
             )
         except SecnetError as exc:
             if not teardown_only:
