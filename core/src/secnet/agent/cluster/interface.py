@@ -140,7 +140,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Record an Event of the Pod, if possible: returns at once and never raises.
+        """Record an Event of the Pod, or of the agent's Node, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """

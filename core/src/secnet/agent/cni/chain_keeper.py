@@ -22,7 +22,9 @@ _log = logging.getLogger(__name__)
 
 _NOT_IN = "the CNI plugin is not in the runtime's configuration"
 _PENDING = f"{_NOT_IN} yet: that follows recovery"
-_OTHER_FOLDER = "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why its network was not loaded"
+_OTHER_FOLDER = (
+    "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why no network was loaded"
+)
 _RUNTIME_LOOKS, _RUNTIME_SECONDS = 20, 0.1
 
 

@@ -20,6 +20,7 @@ from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.front import CniFront
 from ..config.settings import CniSettings, Settings
+from ..model.problem import Problem
 from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
@@ -30,7 +31,7 @@ from ._problems import ErrorProblem, ProblemReport
 from ._wiring import wire
 from .metrics import make_metrics
 
-__all__ = ["Agent"]
+__all__ = ["NOT_CHAINED", "Agent"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
+NOT_CHAINED = "PluginNotChained"
+"""The reason of the Node's Event."""
 _LEASE_GC_SECONDS = 900.0  # where it costs requests to an API server
 
 
@@ -156,12 +159,20 @@ class Agent:
             components.multus,
             components.object_problems,
         )
-        chain = ErrorProblem("CNI plugin", lambda: None if self._front is None else self._front.error)
+        chain = ErrorProblem(
+            "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
+        )
         self._problems = ProblemReport(components.reports, [part.problems for part in (*parts, chain)])
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _record_not_chained(self, problem: Problem) -> None:
+        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
+        name = self._settings.node_name
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
 
     def _loops(self) -> Iterator[Callable[[], None]]:
         """What runs in the background once everything else does."""
