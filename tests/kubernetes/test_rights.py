@@ -40,7 +40,7 @@ OF_OTHERS: dict[str, Object] = {
     "a finalizer": {"metadata": {"finalizers": ["example.com/never"]}},
     "the name's origin": {"metadata": {"generateName": "other-"}},
     "the phase": {"status": {"phase": "Failed"}},
-    "the address": {"status": {"podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}]}},
+    "the address": {"status": {"podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}, {"$patch": "replace"}]}},
     "a message": {"status": {"message": "evicted"}},
     "an empty list of containers": {"status": {"containerStatuses": None}},
     "another condition": {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
@@ -49,6 +49,11 @@ OF_OTHERS: dict[str, Object] = {
 }
 
 Client = Callable[..., ApiAdmin]
+
+
+def elsewhere(name: str) -> Object:
+    """A Pod of a node that there is not: no kubelet ends it."""
+    return pod(name, nodeName=NOWHERE, terminationGracePeriodSeconds=0)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +128,7 @@ def test_of_a_pod_the_agent_writes_its_annotation_and_its_condition_and_nothing_
 def test_pods_of_other_nodes_and_of_none_are_not_the_agents(
     agent: ApiAdmin, namespace: OwnNamespace, node: str
 ) -> None:
-    namespace.apply(pod("waits", schedulingGates=[{"name": "example.com/wait"}]), pod("other", nodeName=NOWHERE))
+    namespace.apply(pod("waits", schedulingGates=[{"name": "example.com/wait"}]), elsewhere("other"))
     for name, where in (("other", NOWHERE), ("waits", "(none)")):
         text = refusal(agent, "PATCH", f"{pod_path(namespace, name)}/status", OURS)
         assert f"the agent of node {node} may not write to a Pod of node {where}" in text
@@ -133,7 +138,7 @@ def test_pods_of_other_nodes_and_of_none_are_not_the_agents(
 def test_a_token_that_names_no_node_writes_nothing(
     client: Client, cluster: Cluster, namespace: OwnNamespace, bound: str
 ) -> None:
-    namespace.apply(pod("other", nodeName=NOWHERE))
+    namespace.apply(elsewhere("other"))
     if bound == "secret":
         cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "sn-bound", "--from-literal=a=b")
     try:
@@ -235,7 +240,7 @@ def test_the_addresses_of_a_pool_are_changed_few_at_a_time_and_never_its_ranges(
 def test_everything_else_that_would_be_worth_a_token_is_refused(
     agent: ApiAdmin, cluster: Cluster, namespace: OwnNamespace, node: str
 ) -> None:
-    namespace.apply(pod("own", nodeName=NOWHERE))
+    namespace.apply(elsewhere("own"))
     own, core = pod_path(namespace, "own"), f"/api/v1/namespaces/{namespace.name}"
     policies = "/apis/admissionregistration.k8s.io/v1"
     evil = pod("evil", node=node, hostPID=True)
