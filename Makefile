@@ -4,12 +4,13 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 ARGS ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' core/pyproject.toml)
 FRESH ?= bookworm trixie
 JOBS ?= 6
 PROMISE := unit,kernel,ovs,nodes,runtime
@@ -70,6 +71,9 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
+
+image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+	@tools/image --output dist/secnet-$(VERSION).oci.tar --tag $(VERSION) $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
