@@ -1,4 +1,4 @@
-"""The files of deploy/ as they are written: comments, and what is generated from them; tests/kubernetes builds and applies them."""
+"""The files of deploy/ as they are written, and what is generated from them. tests/kubernetes builds and applies them."""
 
 from __future__ import annotations
 
