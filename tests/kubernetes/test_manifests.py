@@ -13,11 +13,11 @@ from secnet.agent.config.settings import Settings, load_settings
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import thaw
 from secnet_testing.documents import ROOT
+from secnet_testing.kubernetes.secnet import Kustomize
 from secnet_testing.own_kustomization import (
     BUILDS,
     COMPONENTS,
     DEPLOY,
-    Kustomize,
     agent,
     by_kind,
     plain_name,

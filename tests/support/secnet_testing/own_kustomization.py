@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ BUILDS = [
     for names in chain.from_iterable(combinations(COMPONENTS, count) for count in range(len(COMPONENTS) + 1))
     if not {"sync", "multus"} <= set(names)
 ]
-
-Kustomize = Callable[[Path], list[dict[str, Any]]]
 
 
 def write_own(folder: Path, components: tuple[str, ...], node: str | None = None) -> Path:
