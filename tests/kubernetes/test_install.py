@@ -73,14 +73,14 @@ def api(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 @pytest.fixture
-def others(api: Api) -> Iterator[dict[str, str]]:
+def others(api: Api) -> dict[str, str]:
     """Definitions, and an object of each kind that secnet did not make."""
     for name in DEFINITIONS:
         api.kubectl("delete", "crd", name, "--ignore-not-found", "--wait")
     api.kubectl("create", "-f", str(CRDS))
     api.kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in DEFINITIONS))
     api.kubectl.apply(nad("theirs"), pool("theirs"), CONFIG)
-    yield api.identities()
+    return api.identities()
 
 
 def _by_file(api: Api, folder: Path) -> tuple[Callable[[], str], Callable[[], str]]:
