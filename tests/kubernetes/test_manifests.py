@@ -170,7 +170,7 @@ def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], s
     assert built["DaemonSet"]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == port
 
 
-_PROBES = ("livenessProbe", "readinessProbe")
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def test_the_kill_comes_after_the_drain(built: dict[str, Any], settings: Settings) -> None:

@@ -173,6 +173,14 @@ class Cluster(ABC):
         """How often the informer of the Pods had to relist since it started."""
         return 0
 
+    def remove_taint(self, node: str, key: str) -> bool:
+        """Remove every taint of this key from a Node, and change none of another key; whether there was one.
+
+        Where there are no Nodes there is none. Raises ObjectNotFound when the Node is gone, InvalidConfig when the API refuses
+        it, MissingPrivilege without the right.
+        """
+        return False
+
     def reader(self) -> ApiReader | None:
         """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""
         return None

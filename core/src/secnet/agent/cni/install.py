@@ -15,11 +15,11 @@ from secnet.contract import Conflict, Unavailable
 
 from ..base.os_errors import translated
 from . import _conflist as conflist
-from ._conflist import multus_present
+from ._conflist import NO_NETWORK, multus_present
 from ._files import replace_file, replace_link
 from ._protocol import CHAINED_TYPE, SINGLE_TYPE
 
-__all__ = ["SOCKET_LINK", "CniInstallation", "multus_present"]
+__all__ = ["CHAINED_TYPE", "NO_NETWORK", "SOCKET_LINK", "CniInstallation", "multus_present"]
 
 SOCKET_LINK = "secnet-cni.sock"
 """Beside the program: a link to the agent's socket (deploy/cni/agent.h)."""
@@ -33,6 +33,7 @@ class CniInstallation:
 
     program: the compiled plugin; None where another program installs it. conf_dir: None where another program chains it.
     socket: the agent's, by the path that it has on the host. multus: whether Multus serves this node, also while it is away.
+    chains: whether the entry belongs into the runtime's network, by the last `ensure`.
     """
 
     def __init__(
@@ -50,13 +51,15 @@ class CniInstallation:
         self._conf_dir = conf_dir
         self._socket = socket
         self._multus = multus
+        self.chains = False
         self._right: tuple[object, ...] | None = None  # what the files looked like when there was nothing to do
         self._entry = {"type": CHAINED_TYPE, "failOpenNamespaces": sorted(fail_open_namespaces)}
 
-    def ensure(self) -> Path | None:
+    def ensure(self, pause: Callable[[], float] = lambda: 0.0) -> conflist.Chained | None:
         """Install what is missing or different: first the program, for an entry without it would fail every Pod.
 
-        Returns the configuration of the network into which the entry had to be written; None where it stood already.
+        Returns the network into which the entry had to be written; None where it stood already. pause: seconds until it may be
+        written; Busy is raised then.
 
         Where Multus is, there is no entry: it calls the plugin for each NAD of `type: secnet` itself. Raises NotReady while
         there is no primary network, Unsupported when its version of CNI is none of ours, Conflict when a foreign file has
@@ -68,20 +71,21 @@ class CniInstallation:
             if found is not None and found == self._right:
                 return None
             self._right = None
-            written = self._ensure(multus)
+            written = self._ensure(multus, pause)
             self._right = found if written is None else None
             return written
 
-    def _ensure(self, multus: bool) -> Path | None:
+    def _ensure(self, multus: bool, pause: Callable[[], float]) -> conflist.Chained | None:
         if self._program is not None:
             self._install_program(self._program)
         if self._conf_dir is None:
             return None
-        if multus or multus_present(self._conf_dir):
+        self.chains = not (multus or multus_present(self._conf_dir))
+        if not self.chains:
             conflist.unchain(self._conf_dir)
             return None
         self._require_program()
-        return conflist.chain(self._conf_dir, self._entry)
+        return conflist.chain(self._conf_dir, self._entry, pause)
 
     def _look(self, multus: bool) -> tuple[object, ...] | None:
         """What differs when anything was changed. None if a file cannot be read, or its times are too recent to compare."""

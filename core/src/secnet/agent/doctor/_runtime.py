@@ -13,7 +13,8 @@ from typing import Any
 from secnet.contract import SecnetError
 from secnet.linux.privileges import lacking
 
-from ..cni.install import SOCKET_LINK
+from ..cni.install import NO_NETWORK, SOCKET_LINK
+from ..cni.owners import setting_to_share
 from ..config.settings import CniSettings
 from ..devices import all_devices
 from ..preflight.multus import how_to_forget, memory_path, remembered_since
@@ -184,12 +185,12 @@ def _chained(host: Host, cni: CniSettings) -> Result:
         return ok(what, "not needed: Multus serves this node and calls the plugin itself")
     remedy = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
     if not files:
-        return warn(
-            what, f"there is no CNI configuration in {folder}", "install a CNI plugin for the Pods' first interface"
-        )
+        return warn(what, f"there is no CNI configuration in {folder}", NO_NETWORK)
     first = files[0]
     if PLUGIN in _types(first):
         return ok(what, f"{folder / first.name} has {PLUGIN}")
+    if cni.conf_dir is not None and (setting := setting_to_share(_types(first))):
+        remedy = f"{remedy}; if it does not stay, {setting}"
     return warn(what, f"{folder / first.name}, which the runtime takes, does not have {PLUGIN}", remedy)
 
 

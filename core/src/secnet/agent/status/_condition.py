@@ -13,7 +13,7 @@ from typing import Any
 from secnet.contract import Gone, NotReady
 
 from ..model.record import Phase
-from ..model.report import DEGRADED, NetworkReport, PodReport
+from ..model.report import DEGRADED, LATE, NetworkReport, PodReport
 
 __all__ = ["CONDITION_TYPE", "condition_of", "has_condition", "has_gate"]
 
@@ -57,7 +57,7 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     if not _all_work(report):
         return _condition("False", "Pending", "not every network is attached yet")
     notes = "; ".join(f"{network.interface}: {note}" for network in report.networks for note in network.notes)
-    return _condition("True", "Attached", notes)
+    return _condition("True", LATE if any(network.late for network in report.networks) else "Attached", notes)
 
 
 def _all_work(report: PodReport) -> bool:

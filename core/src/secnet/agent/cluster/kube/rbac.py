@@ -19,8 +19,9 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
     # What happened to a Pod's networks; patched when it happens again.
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    # Whether there is a Node of our name, once at the start: with a wrong one no Pod would be ours.
-    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+    # Whether there is a Node of our name, once at the start: with a wrong one no Pod would be ours. Its startup taint is removed
+    # (secnet.agent.preflight.startup_taint), and nothing else of it changes.
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
     # Every NAD, whichever namespace it is in.
     {
         "apiGroups": ["k8s.cni.cncf.io"],
