@@ -106,7 +106,9 @@ def test_a_pod_that_started_bare_is_found_and_reported(local_cluster: LocalClust
         node.run("kill", "-CONT", *pids)
     local_cluster.wait(lambda: condition(blue, "bare").get("reason") == LATE, "the condition says so", 30)
     assert condition(blue, "bare")["status"] == "True"
-    local_cluster.wait(lambda: LATE in blue.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}"), "an Event says so", 30)
+    local_cluster.wait(
+        lambda: LATE in blue.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}"), "an Event says so", 30
+    )
 
 
 def test_on_a_node_that_joins_no_pod_starts_before_the_plugin_is_chained(

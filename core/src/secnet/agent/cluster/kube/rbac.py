@@ -1,4 +1,4 @@
-"""What the agent may do in the cluster, as data: the rules of its ClusterRole.
+"""What the agent may do in the cluster, as data: the rules of its ClusterRoles.
 
 The manifests of `deploy/` are made from it, the tests run the agent with nothing more, and messages about a refused
 request show the rule that is missing. A request that has no rule here is a mistake in this package.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["RULES", "rule_text"]
+__all__ = ["POLICED_RULES", "RULES", "rule_text"]
 
 RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and where another writer
@@ -19,9 +19,8 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
     # What happened to a Pod's networks; patched when it happens again.
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    # Whether there is a Node of our name, once at the start: with a wrong one no Pod would be ours. Its startup taint is removed
-    # (secnet.agent.preflight.startup_taint), and nothing else of it changes.
-    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
+    # Whether there is a Node of our name, once at the start: with a wrong one no Pod would be ours.
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
     # Every NAD, whichever namespace it is in.
     {
         "apiGroups": ["k8s.cni.cncf.io"],
@@ -36,6 +35,12 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["antrea-config"], "verbs": ["get"]},
+)
+
+# The startup taint is removed (secnet.agent.preflight.startup_taint). RBAC cannot say "this taint" or "its own Node": the right
+# is part of deploy/components/policies, whose policy does.
+POLICED_RULES: Sequence[Mapping[str, Sequence[str]]] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch"]},
 )
 
 
