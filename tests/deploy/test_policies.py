@@ -66,4 +66,4 @@ def test_every_write_that_the_roles_allow_is_within_one() -> None:
     ],
 )
 def test_what_the_agent_writes_is_named(policy: str, word: str) -> None:
-    assert f"'{word}'" in json.dumps(POLICIES[policy]["validations"])
+    assert f"'{word}'" in json.dumps([POLICIES[policy]["variables"], POLICIES[policy]["validations"]])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from secnet.agent.preflight.startup_taint import STARTUP_TAINT
 from secnet_testing.kubeapi.admin import Rejected
 from secnet_testing.kubeapi.rbac import allows, rules_of
 from secnet_testing.kubernetes.api import ApiAdmin
@@ -26,6 +27,7 @@ CONDITION = "secnet.io/SecondaryNetworksReady"
 ACCOUNT = "secnet-agent"
 NOWHERE = "sn-no-such-node"
 STRATEGIC = "application/strategic-merge-patch+json"
+MERGE = "application/merge-patch+json"
 
 OURS = {
     "metadata": {"annotations": {STATUS: "[]"}},
@@ -237,6 +239,41 @@ def test_the_addresses_of_a_pool_are_changed_few_at_a_time_and_never_its_ranges(
     assert agent.request("GET", path)["spec"] == used_pool["spec"]
 
 
+@pytest.fixture
+def tainted(cluster: Cluster, node: str) -> Iterator[list[Object]]:
+    """The taints of the agent's Node: another's, and the startup taint, both without effect on this test's Pods."""
+    found = cluster.get("node", node)
+    assert found is not None
+    before = found["spec"].get("taints", [])
+    taints = [*before, *({"key": key, "effect": "PreferNoSchedule"} for key in ("example.com/other", STARTUP_TAINT))]
+    cluster.kubectl("patch", "node", node, "--type=merge", "-p", json.dumps({"spec": {"taints": taints}}))
+    yield taints
+    cluster.kubectl("patch", "node", node, "--type=merge", "-p", json.dumps({"spec": {"taints": before}}))
+
+
+def test_of_nodes_the_agent_removes_its_startup_taint_from_its_own(
+    agent: ApiAdmin, cluster: Cluster, node: str, tainted: list[Object]
+) -> None:
+    *others, ours = tainted
+    patches: dict[str, Object] = {
+        "a label": {"metadata": {"labels": {"role": "gateway"}}},
+        "an annotation": {"metadata": {"annotations": {"a": "b"}}},
+        "a finalizer": {"metadata": {"finalizers": ["example.com/never"]}},
+        "cordoned": {"spec": {"unschedulable": True}},
+        "another taint less": {"spec": {"taints": [ours]}},
+        "no taint": {"spec": {"taints": None}},
+        "a taint more": {"spec": {"taints": [*tainted, {"key": "example.com/more", "effect": "NoExecute"}]}},
+        "another effect": {"spec": {"taints": [*others, ours | {"effect": "NoSchedule"}]}},
+        "ours once more": {"spec": {"taints": [*tainted, ours | {"effect": "NoSchedule"}]}},
+    }
+    path = f"/api/v1/nodes/{node}"
+    answers = {what: refusal(agent, "PATCH", path, patch, MERGE) for what, patch in patches.items()}
+    theirs = [name for name in cluster.node_names if name != node]
+    answers |= {name: refusal(agent, "PATCH", f"/api/v1/nodes/{name}", {"metadata": {}}, MERGE) for name in theirs}
+    assert {what: text for what, text in answers.items() if "secnet-agent-nodes" not in text} == {}
+    assert refusal(agent, "PATCH", path, {"spec": {"taints": others}}, MERGE) == ""
+
+
 def test_everything_else_that_would_be_worth_a_token_is_refused(
     agent: ApiAdmin, cluster: Cluster, namespace: OwnNamespace, node: str
 ) -> None:
@@ -291,8 +328,8 @@ def test_the_agent_does_all_of_its_work_within_the_policies(cluster: Cluster, na
 
 
 def test_the_double_of_the_api_server_knows_the_role_as_the_real_one_does(cluster: Cluster) -> None:
-    manifests = list(yaml.safe_load_all((ROOT / "deploy/base/clusterrole.yaml").read_text()))
-    rules = rules_of(manifests)
+    files = ("base/clusterrole.yaml", "components/policies/clusterrole.yaml")
+    rules = rules_of(yaml.safe_load((ROOT / "deploy" / file).read_text()) for file in files)
     verbs = ("get", "list", "watch", "create", "update", "patch", "delete")
     resources = {(group, resource) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]}
     resources |= {

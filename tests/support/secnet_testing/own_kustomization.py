@@ -12,11 +12,18 @@ from .documents import ROOT
 
 DEPLOY = ROOT / "deploy"
 COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
+# These touch nothing that another component touches: each is tried alone, and with as many others as there can be.
+_APART = ("metrics", "policies")
+_OTHERS = [name for name in COMPONENTS if name not in _APART]
 # `sync` and `multus` exclude each other.
 BUILDS = [
-    names
-    for names in chain.from_iterable(combinations(COMPONENTS, count) for count in range(len(COMPONENTS) + 1))
-    if not {"sync", "multus"} <= set(names)
+    *(
+        names
+        for names in chain.from_iterable(combinations(_OTHERS, count) for count in range(len(_OTHERS) + 1))
+        if not {"sync", "multus"} <= set(names)
+    ),
+    *((name,) for name in _APART),
+    tuple(name for name in COMPONENTS if name != "multus"),
 ]
 
 
