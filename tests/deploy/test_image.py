@@ -23,7 +23,6 @@ import yaml
 from imagebuild.dockerfile import Stage, read_dockerfile
 from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.documents import ROOT
-from secnet_testing.kustomize import build
 
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 ARGUMENTS, STAGES = read_dockerfile(DOCKERFILE)
@@ -82,17 +81,18 @@ def test_nothing_is_installed_unchecked_or_editable() -> None:
 def test_the_image_starts_the_agent_with_the_mounted_configuration() -> None:
     (entry,) = FINAL.all("ENTRYPOINT")
     command = json.loads(entry.text)
-    daemonset = next(obj for obj in build(ROOT / "deploy/base") if obj["kind"] == "DaemonSet")
+    daemonset = yaml.safe_load((ROOT / "deploy/base/daemonset.yaml").read_text())
     (container,) = daemonset["spec"]["template"]["spec"]["containers"]
     assert container["command"][-1].endswith(f"exec {shlex.join(command)}")
-    assert any(command[-1].startswith(mount["mountPath"]) for mount in container["volumeMounts"])
+    folder = command[-1].removesuffix(".yaml") + ".d/"
+    assert any(mount["mountPath"].startswith(folder) for mount in container["volumeMounts"])
     assert [user.text for user in FINAL.all("USER")] == ["root"]
 
 
 def test_the_plugin_is_where_the_manifests_take_it_from() -> None:
     (target,) = [copy.arguments[-1] for copy in FINAL.all("COPY") if copy.option("from") == "cni"]
     for component in ("sync", "multus"):
-        settings = yaml.safe_load((ROOT / f"deploy/components/{component}/node.yaml").read_text())
+        settings = yaml.safe_load((ROOT / f"deploy/components/{component}/{component}.yaml").read_text())
         assert settings["cni"]["program"] == target
 
 
@@ -126,7 +126,7 @@ def test_the_commands_of_the_image_make_an_agent(tmp_path: Path) -> None:
     root = upper / "root"
     checks = f"""
         /opt/secnet/bin/secnet drivers
-        /opt/secnet/bin/secnet validate {ROOT}/deploy/components/sync/node.yaml
+        /opt/secnet/bin/secnet validate {ROOT}/deploy/components/sync/sync.yaml
         /opt/secnet/bin/python -c 'import secnet, sys; sys.stdout.write(secnet.__path__[0])'
     """
     inside = shlex.quote(f"{script(ROOT)}\n{checks}")
