@@ -100,6 +100,10 @@ class Cluster(ABC):
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
 
+    def names(self, kind: str) -> frozenset[tuple[str, str]]:
+        """Namespace and name of all objects of a kind."""
+        return frozenset((obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in self.list(kind))
+
     @abstractmethod
     def update_status(self, obj: Object) -> Object:
         """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.

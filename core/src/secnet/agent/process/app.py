@@ -15,7 +15,6 @@ from secnet.contract import Call, SecnetError, StepObserver
 
 from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
-from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.front import CniFront
@@ -45,7 +44,6 @@ _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
-_LEASE_GC_SECONDS = 900.0  # where it costs requests to an API server
 
 
 class Agent:
@@ -301,9 +299,7 @@ class Agent:
 
     def _resync_loop(self) -> None:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
-        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
-        due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_GC_SECONDS)
+        interval, due, resync_at = self._settings.check_interval, 0.0, 0.0
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
@@ -311,21 +307,31 @@ class Agent:
         while not self._stop.wait(due):
             beat()
             started = time.monotonic()
-            if due:
-                self._guard(self._components.controller.resync_in_turn, default=None)
-            self._guard(lambda: self._components.attacher.resync(beat), default=None)
-            beat()
-            if not self._components.own_node.is_another():
-                self._collect_garbage(types, backends, leases, interval)
-            due = max(1.0, interval - (time.monotonic() - started))
+            if started >= resync_at:
+                if resync_at:
+                    self._guard(self._components.controller.resync_in_turn, default=None)
+                self._guard(lambda: self._components.attacher.resync(beat), default=None)
+                beat()
+                self._collect_garbage(interval)
+                resync_at = max(started + interval, time.monotonic() + 1.0)
+            due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases(interval)))
 
-    def _collect_garbage(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+    def _collect_garbage(self, interval: float) -> None:
+        if self._components.own_node.is_another():
+            return
+        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
-        if leases.is_due("collect") and not self._guard(
-            lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False
-        ):
-            leases.forget("collect")  # an API server that is away now must not delay it for long
+        if self._cluster.traits.free_reads:
+            self._guard(lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False)
+
+    def _look_through_leases(self, interval: float) -> float:
+        """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
+        if self._cluster.traits.free_reads or self._components.own_node.is_another():
+            return interval
+        backends, rounds = sorted(self._registry.backends), self._components.lease_rounds
+        self._guard(lambda: rounds.run(backends, self._call(interval)), default=None)
+        return rounds.due_in()
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

@@ -117,7 +117,7 @@ class Transport:
         """The answer, its body not read yet, whatever its status. timeout: seconds to connect, and between two bytes."""
         if self.closed:
             raise _closed_error()
-        headers = {"Accept": "application/json", "User-Agent": self._client.user_agent}
+        headers = {"Accept": request.accept, "User-Agent": self._client.user_agent}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
         path = request.path()
