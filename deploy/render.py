@@ -10,13 +10,13 @@ The committed file is for the distributions of this workspace, whatever else is 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from secnet.agent.cluster.kube import RULES
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import ObjectKind
 
@@ -27,34 +27,11 @@ MARK = "# Written by deploy/render.py (`make deploy`): change what the agent or 
 
 Rule = dict[str, list[str]]
 
-# What the agent itself calls, while secnet.agent.cluster has no list of its own (`core_rules`).
-_CORE: tuple[Rule, ...] = (
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
-    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    {
-        "apiGroups": ["k8s.cni.cncf.io"],
-        "resources": ["network-attachment-definitions"],
-        "verbs": ["get", "list", "watch"],
-    },
-)
 # What `secnet doctor` looks at, read-only: the definitions, and which rights the agent has.
 _DOCTOR: tuple[Rule, ...] = (
     {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
     {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
 )
-
-
-def core_rules() -> Sequence[Mapping[str, Sequence[str]]]:
-    """What the agent needs whatever is installed: `secnet.agent.cluster.kube.rbac.RULES`, or the list above."""
-    try:
-        module = importlib.import_module("secnet.agent.cluster.kube.rbac")
-    except ModuleNotFoundError as exc:
-        if not (exc.name or "").startswith("secnet.agent.cluster.kube"):
-            raise
-        return _CORE
-    rules: Sequence[Mapping[str, Sequence[str]]] = module.RULES
-    return rules
 
 
 def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
@@ -66,7 +43,7 @@ def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
 
 def cluster_role(kinds: Iterable[ObjectKind]) -> dict[str, Any]:
     """The ClusterRole of an agent whose plugins work with these kinds."""
-    fixed = [{key: list(value) for key, value in rule.items()} for rule in (*core_rules(), *_DOCTOR)]
+    fixed = [{key: list(value) for key, value in rule.items()} for rule in (*RULES, *_DOCTOR)]
     wanted: list[Rule] = []
     for rule in (*fixed, *plugin_rules(kinds)):
         if rule not in wanted:

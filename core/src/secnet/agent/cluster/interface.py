@@ -6,15 +6,28 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from secnet.contract import Unsupported
 
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch", "version_of"]
+__all__ = [
+    "NOTHING",
+    "ApiReader",
+    "Cluster",
+    "Event",
+    "EventType",
+    "Handler",
+    "Object",
+    "SourceTraits",
+    "Watch",
+    "version_of",
+]
 
 Object = dict[str, Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
@@ -113,18 +126,21 @@ class Cluster(ABC):
         """
 
     @abstractmethod
-    def patch_annotations(
+    def patch_pod(
         self,
-        kind: str,
         name: str,
         namespace: str,
-        annotations: Mapping[str, str | None],
+        uid: str,
+        *,
+        annotations: Mapping[str, str | None] = NOTHING,
+        condition: Mapping[str, Any] | None = None,
         resource_version: str | None = None,
-        uid: str | None = None,
-    ) -> Object:
-        """Set annotations (None removes one) and leave all others alone; returns the stored object.
+    ) -> None:
+        """Set annotations of a Pod (None removes one), and one condition by its `type`; leave everything else alone.
 
-        Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
+        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Nothing is
+        written for a condition that is there already. Raises StoreConflict when `uid`, or `resource_version` if given, is not
+        the Pod's, ObjectNotFound when it is gone.
         """
 
     @abstractmethod
@@ -147,14 +163,6 @@ class Cluster(ABC):
         """Record an Event of the Pod, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
-        """
-
-    @abstractmethod
-    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
-        """Bring one condition into the Pod's status, by its `type`; nothing is written if it is there already.
-
-        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Raises
-        ObjectNotFound when the Pod is gone, StoreConflict when `uid` is not the Pod's.
         """
 
     @abstractmethod

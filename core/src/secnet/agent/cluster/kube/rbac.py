@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 __all__ = ["RULES", "rule_text"]
 
 RULES: Sequence[Mapping[str, Sequence[str]]] = (
-    # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and before its
-    # network-status is patched. Only annotations are patched here: network-status.
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
-    # The condition secnet.io/SecondaryNetworksReady.
+    # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and where another writer
+    # changed it before its status is patched.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    # The condition secnet.io/SecondaryNetworksReady, and the annotation network-status: the API server takes annotations of a
+    # Pod by its status too. The right to patch `pods` would also be the right to change the images of every Pod.
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
     # What happened to a Pod's networks; patched when it happens again.
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
