@@ -58,7 +58,14 @@ def _config_map(name: str, files: list[str], namespace: str) -> tuple[str, str]:
     data = {file: (DEPLOY / "base" / file).read_text(encoding="utf-8") for file in files}
     digest = hashlib.sha256("".join(f"{file}\0{text}\0" for file, text in data.items()).encode()).hexdigest()
     hashed = f"{name}-{digest[:10]}"
-    lines = ["apiVersion: v1", "kind: ConfigMap", "metadata:", f"  name: {hashed}", f"  namespace: {namespace}", "data:"]
+    lines = [
+        "apiVersion: v1",
+        "kind: ConfigMap",
+        "metadata:",
+        f"  name: {hashed}",
+        f"  namespace: {namespace}",
+        "data:",
+    ]
     for file, text in data.items():
         lines += [f"  {file}: |", *(f"    {line}".rstrip() for line in text.splitlines())]
     return hashed, "\n".join(lines) + "\n"
@@ -81,11 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the manifests that are applied as one file.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     arguments = parser.parse_args()
-    stale = [
-        (file, text)
-        for file, text in bundles()
-        if not file.is_file() or file.read_text(encoding="utf-8") != text
-    ]
+    stale = [(file, text) for file, text in bundles() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     for file, text in stale:
         if not arguments.check:
             file.write_text(text, encoding="utf-8")

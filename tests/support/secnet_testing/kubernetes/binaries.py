@@ -103,7 +103,10 @@ def _build(program: _Program, module: Path, version: str, target: Path) -> None:
             "GOCACHE": str(work / "compiled"),
             "GOMODCACHE": str(work / "modules"),
             **os.environ,
-            "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off",
+            "GOFLAGS": "-modcacherw",
+            "GOTOOLCHAIN": "local",
+            "CGO_ENABLED": "0",
+            "GOWORK": "off",
             "GOPATH": str(work / "path"),
         }
         _say(f"{program.name} {version}: downloading what it is built from")

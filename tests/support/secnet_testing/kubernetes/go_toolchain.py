@@ -54,8 +54,11 @@ def _bring(program: str, folder: Path) -> None:
     scratch.mkdir(parents=True)
     environment = {
         **os.environ,
-        "GO111MODULE": "on", "GOTOOLCHAIN": "local", "GOFLAGS": "-modcacherw",
-        "GOMODCACHE": str(scratch / "modules"), "GOPATH": str(scratch / "path"),
+        "GO111MODULE": "on",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-modcacherw",
+        "GOMODCACHE": str(scratch / "modules"),
+        "GOPATH": str(scratch / "path"),
     }
     argv = [program, "mod", "download", "-json", module]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, cwd=scratch)
