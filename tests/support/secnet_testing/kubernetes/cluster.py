@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ..runtime.daemon import remove_folder
@@ -70,7 +71,7 @@ class LocalCluster(Cluster):
         for node in self.nodes.values():
             node.start()
         for name, node in self.nodes.items():
-            self.wait(lambda name=name: self.ready(name), f"{name} is Ready; see {node.folder / 'log'}", 120)
+            self.wait(partial(self.ready, name), f"{name} is Ready; see {node.folder / 'log'}", 120)
 
     def load(self, image: Path) -> None:
         """Give the runtimes of all running nodes another image."""
@@ -88,6 +89,9 @@ class LocalCluster(Cluster):
         """Copy the logs of everything, for a person who looks for the reason of a failure."""
         for source in (self.plane.logs, *(node.folder / "log" for node in self.nodes.values())):
             shutil.copytree(source, target / source.parent.name, dirs_exist_ok=True)
+        for node in self.nodes.values():
+            pods = node.folder / "disk/log/pods"
+            shutil.copytree(pods, target / node.name / "pods", dirs_exist_ok=True, ignore_dangling_symlinks=True)
 
     def close(self) -> None:
         """Take everything away."""

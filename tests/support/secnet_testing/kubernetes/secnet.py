@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -42,11 +43,30 @@ NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDG
 
 
 def image_archive(tag: str = "0.1.0") -> Path:
-    """The image as an archive, built from this checkout when its content changed. A stopgap names one: SECNET_IMAGE."""
-    if named := os.environ.get("SECNET_IMAGE"):
-        return Path(named)
-    target = cache_folder() / f"secnet-{tag}.tar"
-    subprocess.run([ROOT / "tools/image", "--output", target, "--tag", tag, "--cache", cache_folder()], check=True)
+    """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
+    content = hashlib.sha256(tag.encode())
+    listed = [
+        "git",
+        "ls-files",
+        "-co",
+        "--exclude-standard",
+        "core",
+        "drivers",
+        "ipam",
+        "deploy",
+        "tools",
+        "requirements*",
+    ]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    for file in (ROOT / name for name in sorted(names) if "/tests/" not in name):
+        content.update(file.read_bytes() if file.is_file() else b"")
+    target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
+    if not target.exists():
+        for old in cache_folder().glob(f"secnet-{tag}-*.tar"):
+            old.unlink()
+        part = target.with_suffix(".part")
+        subprocess.run([ROOT / "tools/image", "--output", part, "--tag", tag, "--cache", cache_folder()], check=True)
+        part.rename(target)
     return target
 
 
