@@ -116,15 +116,19 @@ class Agent:
         self._exit.close()
 
     def network_types(self) -> str:
-        """The installed network types in words, with the reason behind each that is not ready here."""
-        return ", ".join(self._state(name) for name in sorted(self._registry.drivers))
+        """The network types that can work here, and with the reason those that are configured and cannot."""
+        return ", ".join(filter(None, map(self._state, sorted(self._registry.drivers))))
 
     def _state(self, network_type: str) -> str:
+        """Empty for one that no one asked for: an image has the drivers of many kinds of nodes."""
         try:
             probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
-        return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        if probe.ready or self._settings.drivers.get(network_type):
+            return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        _log.debug("network type %s is not configured and not ready: %s", network_type, probe.message)
+        return ""
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
