@@ -21,7 +21,7 @@ def daemonset(name: str) -> dict[str, Any]:
 
 def start(node: ClusterNode, name: str) -> None:
     """Its file systems are made read-only one by one first: that takes longer the more of them other tests have."""
-    node.node.agent(program=contained(node, daemonset(name)), ready=False).wait_ready(within=120)
+    node.node.agent(program=contained(node, daemonset(name)), ready=False).wait_started(within=120)
 
 
 def lives_a_life(node: ClusterNode) -> None:

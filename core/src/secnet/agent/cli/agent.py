@@ -62,8 +62,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     try:
         with Agent(
             settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
-        ) as running:
-            _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
+        ):
             os.read(stopped, 1)
             _log.info("stopping")
     except RunDirInUse:

@@ -173,6 +173,11 @@ class Cluster(ABC):
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
         return ""
 
+    def unknown_kinds(self) -> str:
+        """Which kinds that the agent works with the source of the objects does not have, in a sentence; empty for none. As far as
+        is known: waits for nothing."""
+        return ""
+
     def relisted(self) -> int:
         """How often the informer of the Pods had to relist since it started."""
         return 0

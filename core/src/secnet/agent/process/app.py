@@ -23,6 +23,7 @@ from ..model.problem import Problem
 from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
+from ..observe.readiness_log import ReadinessLog
 from ..plugins.registry import Registry
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
 from ._wiring import wire
@@ -107,6 +108,8 @@ class Agent:
                 self._spawn(target, stack)
             stack.callback(self._end)
             self._exit = stack.pop_all()
+        _log.info("started: node %s, network types %s", self._settings.node_name, self.network_types())
+        self._guard(self._readiness.note, default=None)
         return self
 
     def __exit__(
@@ -146,6 +149,7 @@ class Agent:
             settings,
             components.plugins,
         )
+        self._readiness = ReadinessLog(watched.unready, self._settings.node_name)
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
@@ -254,6 +258,7 @@ class Agent:
                 self._guard(self._components.controller.poll_sandboxes, default=None)
                 due = time.monotonic() + _POLL_WHEN_SETTLED_SECONDS
             self._guard(self._note_problems, default=None)
+            self._guard(self._readiness.note, default=None)
             self._guard(self._keep_run_dir, default=None)
             if self._front is not None:
                 self._guard(self._front.reconcile, default=None)

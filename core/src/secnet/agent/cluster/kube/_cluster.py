@@ -191,6 +191,10 @@ class KubeCluster(Cluster):
             return f"the watch of {', '.join(died)} ended by a fault of the agent: restart it, and report this with its log"
         return self._health.unreached()
 
+    def unknown_kinds(self) -> str:
+        """See `Cluster.unknown_kinds`: their definitions are missing, by the last request for each."""
+        return self._health.unknown()
+
     def relisted(self) -> int:
         """See `Cluster.relisted`."""
         with self._lock:
