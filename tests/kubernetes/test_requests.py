@@ -46,12 +46,12 @@ def dual(namespace: OwnNamespace) -> OwnNamespace:
 
 
 def test_the_requests_of_a_pod_until_it_is_gone(local_cluster: LocalCluster, dual: OwnNamespace) -> None:
-    def told() -> bool:
+    def has_events() -> bool:
         return in_words(of_namespace(local_cluster, dual.name))["create events 201"] == len(PODS)
 
     dual.apply(*(pod(name, "dual") for name in PODS))
     dual.wait_ready(*PODS)
-    local_cluster.wait(told, "the Events are written")
+    local_cluster.wait(has_events, "the Events are written")
     attach = in_words(of_namespace(local_cluster, dual.name))
     lists = len(PODS)  # of all pools, one for each attach: not counted above, as a list names no object
     assert sum(attach.values()) + lists <= MOST * len(PODS), attach
