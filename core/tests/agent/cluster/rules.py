@@ -102,6 +102,8 @@ class ObjectRules:
         assert [o["metadata"]["name"] for o in world.cluster.list("Pod", "other")] == ["a"]
         assert world.cluster.list("Pod", "nowhere") == []
         assert [o["kind"] for o in world.cluster.list("IPPool")] == ["IPPool"]
+        assert world.cluster.names("Pod") == set(listed)
+        assert len(world.cluster.names("IPPool")) == 1
 
     def test_list_returns_fresh_copies(self, world: World) -> None:
         world.create(pool("p"))

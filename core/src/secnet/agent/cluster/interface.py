@@ -113,6 +113,10 @@ class Cluster(ABC):
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
 
+    def names(self, kind: str) -> frozenset[tuple[str, str]]:
+        """Namespace and name of all objects of a kind."""
+        return frozenset((obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in self.list(kind))
+
     @abstractmethod
     def update_status(self, obj: Object) -> Object:
         """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.
@@ -167,6 +171,11 @@ class Cluster(ABC):
 
     def unreachable(self) -> str:
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
+        return ""
+
+    def unknown_kinds(self) -> str:
+        """Which kinds that the agent works with the source of the objects does not have, in a sentence; empty for none. As far as
+        is known: waits for nothing."""
         return ""
 
     def relisted(self) -> int:
