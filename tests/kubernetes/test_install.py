@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.cluster_node import nad, pool
 from secnet_testing.kubernetes import binaries
 from secnet_testing.kubernetes.control_plane import ControlPlane
@@ -64,6 +65,8 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    requires_root()
+    requires_command("etcd", "nsenter")
     made = Api(tmp_path_factory.mktemp("api"), kube)
     try:
         made.start()
