@@ -10,7 +10,8 @@ import signal
 import time
 from typing import Any
 
-from secnet.contract import StepObserver
+from secnet.contract import SecnetError, StepObserver
+from secnet.linux import sysctl
 
 from ..base.logs import set_up_logging
 from ..process.app import Agent
@@ -45,6 +46,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     """Run until a signal says stop. `observers` is for tests, which inject faults at the steps."""
     registry, settings = load_all(arguments, warn=False)
     set_up_logging(settings.log_level, settings.log_format)
+    _make_sysctls_writable()
     for problem in registry.problems:
         _log.error("a plugin is not used: %s", problem.error)
     for note in settings.notes:
@@ -74,6 +76,15 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
     return 0
+
+
+def _make_sysctls_writable() -> None:
+    """Container runtimes mount /proc/sys read-only, and no manifest can say otherwise."""
+    try:
+        if sysctl.make_writable():
+            _log.info("made /proc/sys writable in this mount namespace")
+    except SecnetError as exc:
+        _log.error("no sysctl of a Pod can be set: %s", exc)
 
 
 class _Turn:
