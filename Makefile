@@ -68,7 +68,7 @@ wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
 image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
-	@tools/image --output dist/secnet-$(VERSION).oci.tar --tag $(VERSION) $(ARGS)
+	@tools/image --output dist/secnet-$(VERSION).oci.tar --sbom dist/secnet-$(VERSION).cdx.json --tag $(VERSION) $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
