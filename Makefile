@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels image test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +27,7 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 	@examples/demo/run $(ARGS)
 
 test: setup ## the tests that need a Linux machine and root, no more; a third of the kill points in turn, ARGS=--all: all
-	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
+	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not kubernetes and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
 test-unit: setup ## the tests among them that need nothing but Python
 	.venv/bin/pytest -m unit --promise=unit $(SHARED) $(ARGS)
@@ -46,6 +46,11 @@ test-guide: setup ## the guide once more, from an empty environment, and the ima
 
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
 	.venv/bin/pytest -m vm --promise=vm tests/vm $(ARGS)
+
+test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FILE: what can be tried on any cluster
+	@tools/setup cluster
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
+	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
