@@ -15,7 +15,6 @@ import yaml
 from imagebuild.dockerfile import Stage, read_dockerfile
 from secnet_conformance.needs import requires_command, requires_root
 from secnet_testing.documents import ROOT
-from secnet_testing.kustomize import build
 from secnet_testing.oci import read_archive
 
 DOCKERFILE = ROOT / "deploy/Dockerfile"
@@ -75,18 +74,19 @@ def test_nothing_is_installed_unchecked_or_editable() -> None:
 def test_the_image_starts_the_agent_with_the_mounted_configuration() -> None:
     (entry,) = FINAL.all("ENTRYPOINT")
     assert json.loads(entry.text) == ["secnet"], "every command runs from the image"
-    daemonset = next(obj for obj in build(ROOT / "deploy/base") if obj["kind"] == "DaemonSet")
+    daemonset = yaml.safe_load((ROOT / "deploy/base/daemonset.yaml").read_text())
     (container,) = daemonset["spec"]["template"]["spec"]["containers"]
     assert "command" not in container
     assert container["args"][0] == "agent"
-    assert any(container["args"][-1].startswith(mount["mountPath"]) for mount in container["volumeMounts"])
+    drop_ins = container["args"][-1].removesuffix(".yaml") + ".d/"
+    assert any(mount["mountPath"].startswith(drop_ins) for mount in container["volumeMounts"])
     assert [user.text for user in FINAL.all("USER")] == ["root"]
 
 
 def test_the_plugin_is_where_the_manifests_take_it_from() -> None:
     (target,) = [copy.arguments[-1] for copy in FINAL.all("COPY") if copy.option("from") == "cni"]
     for component in ("sync", "multus"):
-        settings = yaml.safe_load((ROOT / f"deploy/components/{component}/node.yaml").read_text())
+        settings = yaml.safe_load((ROOT / f"deploy/components/{component}/{component}.yaml").read_text())
         assert settings["cni"]["program"] == target
 
 
@@ -103,7 +103,7 @@ def test_the_image_has_an_agent_that_runs(tmp_path: Path) -> None:
     image = read_archive(archive)
     root = tmp_path / "root"
     image.unpack(root)
-    (root / "node.yaml").write_bytes((ROOT / "deploy/components/sync/node.yaml").read_bytes())
+    (root / "node.yaml").write_bytes((ROOT / "deploy/components/sync/sync.yaml").read_bytes())
     assert "no findings" in image.run(root, "validate", "/node.yaml")
     assert re.search(r"^network type\s+vlan\s+secnet-vlan\s", image.run(root, "drivers"), re.MULTILINE)
     # Bytecode for everything that an agent loads, or each start would compile it.
