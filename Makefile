@@ -41,7 +41,7 @@ test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a
 test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
 	.venv/bin/pytest -m 'thirdparty and not fresh' --promise=thirdparty $(SHARED) $(ARGS) tests/thirdparty_plugins
 
-test-guide: setup ## the guide once more, from an empty environment, and the image's commands, with packages from an index
+test-guide: setup ## the guide once more, from an empty environment, and the image, with packages from an index and a mirror
 	.venv/bin/pytest -m fresh --promise=fresh tests/thirdparty_plugins/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache",
         type=Path,
-        default=Path(home, "secnet/image"),
+        default=Path(home, "secnet-image"),
         metavar="DIR",
         help="keeps the base, stages that were built and downloads: the next image takes seconds (default: %(default)s)",
     )
@@ -74,16 +74,18 @@ def _build(options: argparse.Namespace, cache: Path) -> int:
     locked = {} if options.upgrade else read_lock(LOCK)
     arguments, stages = read_dockerfile(REPOSITORY / "deploy/Dockerfile")
     release = release_of(arguments["DEBIAN_IMAGE"])
+    kept = cache / "stages"
+    kept.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
         context = Context(REPOSITORY, Path(folder, "context"))
-        machine = Machine(REPOSITORY, Path(folder, "machine"), cache, release, locked)
+        machine = Machine(REPOSITORY, Path(folder, "machine"), cache / "downloads", release, locked)
         pins = f"{datetime.now(UTC):%F %T}" if options.upgrade else json.dumps(locked, sort_keys=True)
         builder = Builder(
             context=context,
             machine=machine,
-            cache=cache,
+            cache=kept,
             base=lambda image, root: debian(
-                root, release=release_of(image), mirror=machine.mirror, log=cache / "debootstrap.log"
+                root, release=release_of(image), mirror=machine.mirror, log=kept / "debootstrap.log"
             ),
             base_key=context.digest(["tools/imagebuild"]) + pins,
             say=lambda line: print(f"image: {time.monotonic() - began:3.0f} s  {line}", flush=True),
@@ -120,7 +122,7 @@ def _image(stage: Stage, arguments: dict[str, str]) -> str:
 
 def _layer(final: Built, cache: Path, date: int) -> tuple[Layer, Path]:
     """The layer of the last stage, from the cache where it is the same stage at the same date."""
-    blob, about = cache / "layer.tar.gz", cache / "layer.json"
+    blob, about = cache / "stages/layer.tar.gz", cache / "stages/layer.json"
     key = f"{final.key} {date}"
     if about.exists():
         known = json.loads(about.read_text())
