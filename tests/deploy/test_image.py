@@ -68,6 +68,7 @@ def test_nothing_is_installed_unchecked_or_editable() -> None:
     installs = [part for part in parts if "pip install " in part]
     assert len(installs) == 3
     assert all("--require-hashes" in part or "--no-index" in part for part in installs)
+    assert all("--no-cache" in part for part in installs if "--no-index" in part), "an older wheel has the same name"
     assert not any(re.search(r" (-e|--editable) ", part) for part in installs)
 
 
