@@ -85,7 +85,11 @@ def _build(options: argparse.Namespace, cache: Path) -> int:
             machine=machine,
             cache=kept,
             base=lambda image, root: debian(
-                root, release=release_of(image), mirror=machine.mirror, log=kept / "debootstrap.log"
+                root,
+                release=release_of(image),
+                mirror=machine.mirror,
+                packages=cache / "downloads/debootstrap",
+                log=kept / "debootstrap.log",
             ),
             base_key=context.digest(["tools/imagebuild"]) + pins,
             say=lambda line: print(f"image: {time.monotonic() - began:3.0f} s  {line}", flush=True),
