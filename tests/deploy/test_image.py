@@ -91,21 +91,33 @@ def test_the_plugin_is_where_the_manifests_take_it_from() -> None:
         assert settings["cni"]["program"] == target
 
 
+def tool(name: str, *arguments: str) -> str:
+    """Standard output of a program of tools/, which must succeed."""
+    command = [str(ROOT / "tools" / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.fresh
 @pytest.mark.timeout(900)
 def test_the_image_has_an_agent_that_runs(tmp_path: Path) -> None:
     """Built as a reader of the documents does it, and its entry point called in its own file system."""
     requires_root()
     requires_command("debootstrap", "unshare")
-    archive = tmp_path / "secnet.oci.tar"
-    command = [str(ROOT / "tools/image"), "--output", str(archive), "--tag", "0.0.0"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    image = read_archive(archive)
+    tool("image", "--output", str(tmp_path / "first.tar"), "--tag", "0.0.0")
+    tool("image", "--output", str(tmp_path / "second.tar"), "--tag", "0.0.1")
+    image = read_archive(tmp_path / "first.tar")
+    assert read_archive(tmp_path / "second.tar").digest == image.digest
     root = tmp_path / "root"
     image.unpack(root)
     (root / "node.yaml").write_bytes((ROOT / "deploy/components/sync/sync.yaml").read_bytes())
     assert "no findings" in image.run(root, "validate", "/node.yaml")
-    assert re.search(r"^network type\s+vlan\s+secnet-vlan\s", image.run(root, "drivers"), re.MULTILINE)
-    # Bytecode for everything that an agent loads, or each start would compile it.
-    assert "wrote" not in image.run(root, "--version", PYTHONVERBOSE="1", PYTHONDONTWRITEBYTECODE="")
+    # Bytecode is there for everything that is loaded, or each start would compile it.
+    listed = image.run(root, "drivers", PYTHONVERBOSE="1", PYTHONDONTWRITEBYTECODE="")
+    assert re.search(r"^network type\s+vlan\s+secnet-vlan\s", listed, re.MULTILINE)
+    assert "# wrote" not in listed
+    # Nothing of the machine that built it.
+    mirror = tool("machine-apt", "mirror").strip()
+    assert [path for path in (root / "etc").rglob("*") if path.is_file() and mirror in path.read_text("latin-1")] == []
+    assert not (root / "etc/ssl/certs/ca-certificates.crt").exists()
