@@ -92,8 +92,9 @@ site: setup ## build docs/ into a site with search, in site/; a dead link or a p
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos
 
-deploy: setup ## write the generated part of deploy/ again: the ClusterRole
+deploy: setup ## write the generated parts of deploy/ again: the ClusterRole, install.yaml, crds.yaml
 	.venv/bin/python deploy/render.py
+	.venv/bin/python deploy/bundle.py
 
 clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
 	@tools/clean

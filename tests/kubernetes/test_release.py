@@ -65,7 +65,7 @@ def test_a_node_runs_the_image_by_its_digest(
         "name": "c",
         "image": name,
         "imagePullPolicy": "Never",
-        "args": ["validate", "/config/node.yaml"],
+        "args": ["validate", "--config", "/config/node.yaml"],
         "volumeMounts": [{"name": "config", "mountPath": "/config"}],
     }
     volumes = [{"name": "config", "configMap": {"name": "node"}}]
