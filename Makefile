@@ -26,7 +26,7 @@ demo: setup ## three Pods on a private Open vSwitch: who can ping whom, then cle
 	@examples/demo/run $(ARGS)
 
 test: setup ## the tests that need a Linux machine and root, no more; a third of the kill points in turn, ARGS=--all: all
-	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
+	.venv/bin/pytest -m 'not kit and not thirdparty and not vm and not kubernetes and not fresh' --promise=$(PROMISE) $(SHARED) $(ARGS)
 
 test-unit: setup ## the tests among them that need nothing but Python
 	.venv/bin/pytest -m unit --promise=unit $(SHARED) $(ARGS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from secnet_testing.kubeapi.admin import Rejected
+from secnet_testing.kubeapi.api_server import ApiServer
 
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 PODS = "/api/v1/namespaces/default/pods"
 
 
-def pod(name: str, **meta: Any) -> dict[str, Any]:
-    spec = {"containers": [{"name": "c", "image": "i"}]}
+def pod(name: str, node: str = "", **meta: Any) -> dict[str, Any]:
+    """node: where it is scheduled to."""
+    spec: dict[str, Any] = {"containers": [{"name": "c", "image": "i"}]} | ({"nodeName": node} if node else {})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -38,3 +41,21 @@ def refused(status: int, reason: str = "") -> Any:
             return True
 
     return Expect()
+
+
+class Lines:
+    """A watch, line by line."""
+
+    def __init__(self, api: ApiServer, path: str) -> None:
+        self.answer = api.open(path)
+
+    def next(self, *, bookmarks: bool = False) -> tuple[str, dict[str, Any]]:
+        while line := self.answer.readline():
+            event = json.loads(line)
+            if bookmarks or event["type"] != "BOOKMARK":
+                return event["type"], event["object"]
+        return "END", {}
+
+    def named(self) -> tuple[str, str]:
+        kind, obj = self.next()
+        return kind, obj["metadata"]["name"]

@@ -1,4 +1,4 @@
-"""Clients that others wrote find in the test API server what they look for: a check from outside of its author's beliefs."""
+"""The official client finds in the double what it finds in a real API server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from kubernetes import client, config, dynamic, watch
-from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.kubeapi.api_server import ApiServer
 
 
 @pytest.fixture
-def official(kubeapi: KubeApiProcess, tmp_path: Path) -> Iterator[client.ApiClient]:
+def official(api: ApiServer, tmp_path: Path) -> Iterator[client.ApiClient]:
     """The official client, typed."""
-    path = kubeapi.kubeconfig(tmp_path / "kubeconfig")
+    path = api.kubeconfig(tmp_path / "kubeconfig")
     with config.new_client_from_config(config_file=str(path)) as made:
         yield made
 

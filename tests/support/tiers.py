@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "thirdparty", "vm", "fresh")
+TIERS = ("unit", "kernel", "ovs", "nodes", "runtime", "kit", "thirdparty", "vm", "kubernetes", "fresh")
 
 
 def tiers_of(marks: set[str], path: Path) -> tuple[str, ...]:
