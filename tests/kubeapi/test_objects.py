@@ -73,50 +73,41 @@ def test_the_status_is_written_apart(api: ApiServer) -> None:
         api.patch(nad, {"status": {}}, "/status")
 
 
-def test_three_kinds_of_patch(api: ApiServer) -> None:
-    api.create(pod("a"))
-
-    def patch(kind: str, body: Any, path: str = f"{PODS}/a/status") -> Any:
-        return api.request("PATCH", path, body, f"application/{kind}+json")
-
-    first = {"type": "A", "status": "True"}
-    silent = patch("merge-patch", {"status": {"conditions": [first | {"reason": "", "message": ""}]}})
-    assert silent["status"]["conditions"] == [first], "empty texts are not written"
-    patch("strategic-merge-patch", {"status": {"conditions": [first]}})
-    both = patch("strategic-merge-patch", {"status": {"conditions": [{"type": "B", "status": "True"}]}})
-    assert [item["type"] for item in both["status"]["conditions"]] == ["A", "B"]
-    changed = patch("strategic-merge-patch", {"status": {"conditions": [{"type": "A", "status": "False"}]}})
-    assert [item["status"] for item in changed["status"]["conditions"]] == ["False", "True"]
-    only = patch("merge-patch", {"status": {"conditions": [first]}})
-    assert only["status"]["conditions"] == [first]
-    none = patch("json-patch", [{"op": "remove", "path": "/status/conditions/0"}])
-    assert none["status"]["conditions"] == []
-    with refused(422):
-        patch("json-patch", [{"op": "remove", "path": "/status/nothing"}])
-    with refused(400):
-        patch("json-patch", {"status": {}})
-    api.create(pool())
-    with refused(415):
-        patch("strategic-merge-patch", {"spec": {}}, "/apis/crd.antrea.io/v1beta1/ippools/p")
-    with refused(415):
-        api.request("PATCH", f"{PODS}/a", {}, "application/json")
+def test_a_pod_gets_its_node_once(api: ApiServer) -> None:
+    live = api.create(pod("a"))
+    api.bind(live, "n")
+    bound = api.get(live)
+    assert bound["spec"]["nodeName"] == "n"
+    assert [(item["type"], item["status"]) for item in bound["status"]["conditions"]] == [("PodScheduled", "True")]
+    with refused(409, "Conflict"):
+        api.bind(live, "n")
+    with refused(422, "Invalid"):
+        api.create(pod("b") | {"spec": {}})
 
 
-def test_finalizers_and_the_grace_of_pods(api: ApiServer) -> None:
-    api.create(pool() | {"metadata": {"name": "p", "finalizers": ["a/b"]}})
-    assert api.delete(pool())["metadata"]["deletionTimestamp"]
-    assert api.get(pool())["metadata"]["finalizers"] == ["a/b"]
-    api.patch(pool(), {"metadata": {"finalizers": None}})
+def test_metadata_is_checked(api: ApiServer) -> None:
+    live = api.create(pod("a"))
+    size = 256 << 10
+    for meta in (
+        {"labels": {"a": "two words"}},
+        {"annotations": {"two words": ""}},
+        {"annotations": {"a": "x" * size}},
+        {"finalizers": ["unqualified"]},
+    ):
+        with refused(422, "Invalid"):
+            api.patch(live, {"metadata": meta})
+    assert api.patch(live, {"metadata": {"annotations": {"a": "x" * (size - 1)}}})
+    with refused(400, "BadRequest"):
+        api.request("POST", PODS, pod("b", namespace="other"))
+    with refused(400, "BadRequest"):
+        api.request("POST", "/apis/crd.antrea.io/v1beta1/ippools", {"metadata": {"name": "p"}})
+    for method, path in (("PUT", PODS), ("POST", f"{PODS}/a")):
+        with refused(405, "MethodNotAllowed"):
+            api.request(method, path, pod("a"))
     with refused(404):
-        api.get(pool())
-    scheduled = pod("a", node="n")
-    api.create(scheduled)
-    going = api.delete(scheduled, grace=30)["metadata"]
-    assert (going["deletionGracePeriodSeconds"], "deletionTimestamp" in going) == (30, True)
-    assert api.patch(scheduled, {"metadata": {"labels": {"a": "b"}}})["metadata"]["deletionTimestamp"]
-    api.delete(scheduled, grace=0)
-    with refused(404):
-        api.get(scheduled)
+        api.request("GET", "/apis/sn.example/v1/widgets")
+    with refused(404, "NotFound"):
+        api.request("GET", "/api/v1/widgets")
 
 
 def test_a_custom_resource_is_pruned_completed_and_validated(api: ApiServer) -> None:
@@ -159,6 +150,12 @@ def test_an_event_is_checked(api: ApiServer) -> None:
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"}}
     with refused(422):
         api.create(event | {"involvedObject": {"namespace": "other"}})
-    with refused(422):
-        api.create(event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1025})
-    api.create(event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1024})
+    legacy = event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1025}
+    stored = api.create(legacy)
+    assert (stored["eventTime"], stored["source"], stored["reportingComponent"]) == (None, {}, "")
+    api.delete(event)
+    new = legacy | {"eventTime": "2023-11-14T22:13:20.000000Z", "reason": "R", "action": "A", "type": "Normal"}
+    new |= {"reportingComponent": "sn.example/c", "reportingInstance": "i"}
+    with refused(422, "Invalid"):
+        api.create(new)
+    api.create(new | {"message": "x" * 1024})

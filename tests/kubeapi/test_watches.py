@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.error
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from secnet_testing.kubeapi.api_server import ApiServer
 
-from .helpers import Lines, pod, refused
+from .helpers import NADS, Lines, pod, refused
 
 
 @pytest.fixture
@@ -37,8 +38,9 @@ def test_lists_have_selectors_and_pages(api: ApiServer) -> None:
     assert names("labelSelector=app%3Da") == ["a"]
     assert names("labelSelector=app,app!%3Da") == ["b", "c"]
     assert names("labelSelector=!app") == []
+    assert names("fieldSelector=spec.hostNetwork%3Dfalse,spec.restartPolicy%3DAlways") == ["a", "b", "c"]
     with refused(400):
-        names("fieldSelector=spec.hostNetwork%3Dtrue")
+        names("fieldSelector=spec.unknown%3Dtrue")
     page = api.request("GET", "/api/v1/pods?limit=2")
     assert "kind" not in page["items"][0]  # as a real one
     api.create(pod("z"))
@@ -64,6 +66,7 @@ def test_a_watch_replays_follows_and_keeps_to_its_selector(api: ApiServer, watch
     assert labelled.named() == ("DELETED", "a")
     assert lines.named() == ("MODIFIED", "a")
     api.delete(pod("a"))
+    assert lines.named() == ("MODIFIED", "a")  # as being deleted
     kind, gone = lines.next()
     assert (kind, gone["kind"], gone["metadata"]["labels"]) == ("DELETED", "Pod", {"x": "2"})
     fresh = watch("/api/v1/pods?watch=true")
@@ -83,5 +86,17 @@ def test_a_watch_ends_by_its_time_with_a_bookmark_before(api: ApiServer, watch: 
 
 def test_a_watch_of_the_forgotten_past_is_expired(api: ApiServer, watch: Any) -> None:
     api.create(pod("old"))
-    kind, status = watch("/api/v1/pods?watch=true&resourceVersion=1").next()
+    kind, status = watch(f"{NADS}?watch=true&resourceVersion=1").next()
     assert (kind, status["kind"], status["code"], status["reason"]) == ("ERROR", "Status", 410, "Expired")
+
+
+def test_versions_and_tokens_that_no_server_gave(api: ApiServer, watch: Any) -> None:
+    with refused(504, "Timeout"):
+        api.request("GET", "/api/v1/pods?resourceVersion=99999999")
+    with refused(400, "BadRequest"):
+        api.request("GET", "/api/v1/pods?limit=1&continue=abc")
+    for query, code in (("timeoutSeconds=0.5", 400), ("resourceVersion=abc", 500)):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            watch(f"/api/v1/pods?watch=true&{query}")
+        with caught.value:
+            assert caught.value.code == code

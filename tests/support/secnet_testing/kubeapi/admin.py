@@ -41,6 +41,11 @@ class Admin(ABC):
         """Merge-patch it; subresource: such as `/status`."""
         return self._object("PATCH", self._path(obj) + subresource, patch, "application/merge-patch+json")
 
+    def bind(self, pod: Object, node: str) -> None:
+        """Schedule a Pod that has no node yet."""
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]}}
+        self.request("POST", f"{self._path(pod)}/binding", binding | {"target": {"kind": "Node", "name": node}})
+
     def delete(self, obj: Object, *, grace: int = 0) -> Object:
         """Delete it; at once unless `grace` says otherwise."""
         return self._object("DELETE", self._path(obj), {"gracePeriodSeconds": grace})
