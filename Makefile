@@ -4,12 +4,13 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm lint format bench bench-pods lock wheels test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 ARGS ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' core/pyproject.toml)
 FRESH ?= bookworm trixie
 JOBS ?= 6
 PROMISE := unit,kernel,ovs,nodes,runtime
@@ -46,6 +47,11 @@ test-guide: setup ## the guide once more, from an empty environment, and the ima
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
 	.venv/bin/pytest -m vm --promise=vm tests/vm $(ARGS)
 
+test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FILE: what can be tried on any cluster
+	@tools/setup cluster
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
+	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/kubernetes $(ARGS)
+
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
 
@@ -65,6 +71,9 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
+
+image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+	@tools/image --output dist/secnet-$(VERSION).oci.tar --tag $(VERSION) $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)

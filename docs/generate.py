@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from secnet.agent.cli.program import parser_for
-from secnet.agent.config.settings import node_schema
+from secnet.agent.config.examine import node_schema
 from secnet.agent.plugins.plugin import LoadedPlugin
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.text.options import Option, options_of

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from imagebuild.dockerfile import Stage, read_dockerfile
 from secnet_conformance.needs import requires_command, requires_root
-from secnet_testing.dockerfile import Stage, read_dockerfile
 from secnet_testing.documents import ROOT
 from secnet_testing.kustomize import build
 

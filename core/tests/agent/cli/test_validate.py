@@ -39,3 +39,27 @@ def test_without_a_file_the_command_line_is_wrong(capsys: pytest.CaptureFixture[
         main(["validate"])
     assert caught.value.code == 2
     assert "name files or directories" in capsys.readouterr().err
+
+
+def test_a_node_configuration_is_checked_with_its_drop_ins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "node.d").mkdir()
+    (tmp_path / "node.yaml").write_text("manifests: /x\n", encoding="utf-8")
+    (tmp_path / "node.d/10-sync.yaml").write_text("kubernetes: {}\ncni: {confdir: /x}\n", encoding="utf-8")
+    assert main(["validate", str(tmp_path / "node.yaml")]) == 1
+    found = capsys.readouterr().out
+    assert found.startswith(f"{tmp_path}/node.d/10-sync.yaml:1: node configuration: $.cni.confdir: unknown key")
+    (tmp_path / "node.d/10-sync.yaml").write_text("cni: [", encoding="utf-8")
+    assert main(["validate", str(tmp_path / "node.yaml")]) == 1
+    assert "node.d/10-sync.yaml: line " in capsys.readouterr().out
+    (tmp_path / "node.d/10-sync.yaml").write_text("cni: {}", encoding="utf-8")
+    assert main(["validate", str(tmp_path)]) == 0
+
+
+def test_config_is_a_node_configuration_whatever_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "node.yaml"
+    file.write_text("bridges: []\n", encoding="utf-8")
+    assert main(["validate", "--config", str(file)]) == 1
+    assert "node configuration: $.bridges: unknown key" in capsys.readouterr().out
+    file.write_text("- a\n", encoding="utf-8")
+    assert main(["validate", "--config", str(file)]) == 1
+    assert "where keys and values are required" in capsys.readouterr().out

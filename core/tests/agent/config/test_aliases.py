@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from secnet.agent.config.aliases import Aliases
-from secnet.agent.config.settings import examine_settings, node_schema, settings_keys
+from secnet.agent.config.examine import examine_settings, node_schema, settings_keys
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import load_fragment, thaw
 from secnet_testing.sample_plugins import sample_entry_points

@@ -165,7 +165,7 @@ secondaryNetwork: {ovsBridges: [{bridgeName: br1}]}
 def test_antreas_own_file_is_taken_and_says_what_has_no_effect(tmp_path: Path) -> None:
     found = load(tmp_path, _ANTREA)
     assert thaw(found.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
-    gate, others, keys = found.notes
+    gate, others, keys = (note.removeprefix(f"{tmp_path / 'node.yaml'}: ") for note in found.notes)
     assert gate.startswith("$.featureGates.SecondaryNetwork: on here or not, secnet works")
     assert others.startswith("$.featureGates: AntreaIPAM: ")
     assert (
@@ -179,7 +179,9 @@ def test_a_gate_that_is_off_turns_nothing_off(tmp_path: Path) -> None:
     """It is off in Antrea's file once its users have moved here, and that file may be the one they paste."""
     found = load(tmp_path, _ANTREA.replace("SecondaryNetwork: true", "SecondaryNetwork: false"))
     assert thaw(found.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
-    assert found.notes[0].startswith("$.featureGates.SecondaryNetwork: off here or not, secnet works")
+    assert found.notes[0].startswith(
+        f"{tmp_path / 'node.yaml'}: $.featureGates.SecondaryNetwork: off here or not, secnet works"
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_a_broken_driver_does_not_keep_its_section_from_being_read(tmp_path: Pat
     path.write_text("ovsBridges: []\ndrivers: {vlan: {ovsBridges: [{bridgeName: br1}]}}")
     settings = load_settings(path, registry)
     assert thaw(settings.drivers) == {"vlan": {"ovsBridges": BRIDGES}}
-    assert settings.notes == ("$.ovsBridges: it has no effect now: no driver that can be loaded takes it",)
+    assert settings.notes == (f"{path}: $.ovsBridges: it has no effect now: no driver that can be loaded takes it",)
     path.write_text("nodname: n1")
     with pytest.raises(InvalidConfig, match="did you mean 'nodeName'"):
         load_settings(path, registry)

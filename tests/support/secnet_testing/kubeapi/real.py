@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from secnet_conformance.needs import requires_command, requires_root
-from secnet_conformance.netns import Namespace, entered, inside, new_namespace, remove_namespace
+from secnet_conformance.netns import Namespace, entered, new_namespace, remove_namespace
 
+from ..kubernetes.binaries import kube
+from ..kubernetes.processes import Daemon
 from .admin import Rejected
 from .answers import Object
 from .api_server import ADMIN, ApiServer
@@ -24,7 +26,6 @@ from .process import make_certificate
 __all__ = ["RealApi", "real_api", "real_api_process"]
 
 _START_SECONDS = 120.0
-_STOP_SECONDS = 20.0
 _ETCD = "http://127.0.0.1:2379"
 _PORT = 6443
 _RBAC = "rbac.authorization.k8s.io"
@@ -38,22 +39,19 @@ _KINDS = (
 )
 
 
-def _kube() -> Path:
-    return Path(os.environ.get("KUBE", "/work/kubebuild/kube"))
-
-
 class RealApi(ApiServer):
     """Runs until `stop`; the caller is in `namespace` while it talks to it. Our kinds have definitions that accept everything.
 
     Authorization is RBAC. No other part of a control plane runs: nothing schedules, nothing collects garbage.
     """
 
-    def __init__(self, folder: Path, namespace: Namespace) -> None:
+    def __init__(self, folder: Path, namespace: Namespace, kube: Path) -> None:
+        self._kube = kube
         self.namespace = namespace
         self.url = f"https://127.0.0.1:{_PORT}"
         self.certificate = make_certificate(folder)
         self._folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._daemons: list[Daemon] = []
         try:
             self._start()
             self._until(lambda: self.get(_named("v1", "Namespace", "default")))
@@ -65,14 +63,8 @@ class RealApi(ApiServer):
 
     def stop(self) -> None:
         """End both programs."""
-        for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes.clear()
+        for daemon in reversed(self._daemons):
+            daemon.stop()
 
     def create(self, obj: Object) -> Object:
         """See `Admin.create`; a definition is served when this returns."""
@@ -160,8 +152,8 @@ class RealApi(ApiServer):
             with suppress(OSError, Rejected):
                 if condition():
                     return
-            for process in self._processes:
-                assert process.poll() is None, f"{process.args!r} ended; see {self._folder}"
+            for daemon in self._daemons:
+                assert daemon.running, f"it ended; see {daemon.log}"
             assert time.monotonic() < deadline, f"the API server does not do what it should; see {self._folder}"
             time.sleep(0.1)
 
@@ -180,7 +172,7 @@ class RealApi(ApiServer):
         )
         self._run(
             "apiserver",
-            str(_kube()),
+            str(self._kube),
             "apiserver",
             f"--etcd-servers={_ETCD}",
             f"--tls-cert-file={self.certificate}",
@@ -202,8 +194,9 @@ class RealApi(ApiServer):
         )
 
     def _run(self, name: str, *argv: str) -> None:
-        with (self._folder / f"{name}.log").open("wb") as log:
-            self._processes.append(inside(self.namespace, lambda: subprocess.Popen(argv, stdout=log, stderr=log)))
+        daemon = Daemon(self._folder / f"{name}.log", ["nsenter", f"--net={self.namespace.path}", "--", *argv])
+        daemon.start()
+        self._daemons.append(daemon)
 
 
 def _etcdctl(*argv: str) -> bytes:
@@ -232,7 +225,7 @@ def real_api_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealA
     namespace = new_namespace()
     try:
         with entered(namespace):
-            api = RealApi(tmp_path_factory.mktemp("real-api"), namespace)
+            api = RealApi(tmp_path_factory.mktemp("real-api"), namespace, kube())
         try:
             yield api
         finally:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .images import PAUSE_IMAGE
 
-__all__ = ["MTU", "bridge_plugin", "conflist", "daemon_config"]
+__all__ = ["MTU", "DaemonPaths", "bridge_plugin", "conflist", "daemon_config"]
 
 MTU = 1400
 
 # The notation of version 2 is read by containerd 1.6 and 1.7 alike, and both skip names of plugins that they lack.
 _TEMPLATE = """\
 version = 2
-root = "{folder}/root"
-state = "{folder}/state"
+root = "{root}"
+state = "{state}"
 # Without CAP_SYS_RESOURCE no process may have a negative score: neither the daemon nor, below, a sandbox.
 oom_score = 0
 disabled_plugins = [
@@ -30,13 +31,13 @@ disabled_plugins = [
   "io.containerd.nri.v1.nri",
 ]
 [grpc]
-  address = "{folder}/c.sock"
+  address = "{socket}"
 [plugins."io.containerd.internal.v1.opt"]
-  path = "{folder}/opt"
+  path = "{opt}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
-  netns_mounts_under_state_dir = true
+  netns_mounts_under_state_dir = {netns_below_state}
   disable_apparmor = true
   # Its port for streams is opened on the loopback of the namespace that containerd runs in.
   stream_server_address = "127.0.0.1"
@@ -47,18 +48,46 @@ disabled_plugins = [
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         BinaryName = "runc"
-        Root = "{folder}/runc"
+        Root = "{runc}"
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{folder}/cni/bin"
-    conf_dir = "{folder}/cni/net.d"
+    bin_dir = "{cni_bin}"
+    conf_dir = "{cni_conf}"
     max_conf_num = 1
 """
 
 
-def daemon_config(folder: Path) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonPaths:
+    """Where a containerd keeps what. The defaults are its own, which it has on a node."""
+
+    root: str = "/var/lib/containerd"
+    state: str = "/run/containerd"
+    socket: str = "/run/containerd/containerd.sock"
+    opt: str = "/var/lib/containerd/opt"
+    runc: str = "/run/containerd/runc"
+    cni_bin: str = "/opt/cni/bin"
+    cni_conf: str = "/etc/cni/net.d"
+    netns_below_state: str = "false"
+
+    @classmethod
+    def below(cls, folder: Path) -> DaemonPaths:
+        """All in one folder, the namespaces of sandboxes included."""
+        return cls(
+            root=f"{folder}/root",
+            state=f"{folder}/state",
+            socket=f"{folder}/c.sock",
+            opt=f"{folder}/opt",
+            runc=f"{folder}/runc",
+            cni_bin=f"{folder}/cni/bin",
+            cni_conf=f"{folder}/cni/net.d",
+            netns_below_state="true",
+        )
+
+
+def daemon_config(paths: DaemonPaths) -> str:
     """The text of containerd's configuration file."""
-    return _TEMPLATE.format(folder=folder, pause=PAUSE_IMAGE)
+    return _TEMPLATE.format(**asdict(paths), pause=PAUSE_IMAGE)
 
 
 def bridge_plugin(folder: Path, bridge: str, subnet: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..netns import Namespace
-from .config import daemon_config
+from .config import DaemonPaths, daemon_config
 
 __all__ = ["CGROUPS", "Containerd", "remove_folder", "unmount", "until"]
 
@@ -44,7 +44,7 @@ class Containerd:
         self.cgroup = cgroup
         self._namespace = namespace
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "config.toml").write_text(daemon_config(folder), encoding="utf-8")
+        (folder / "config.toml").write_text(daemon_config(DaemonPaths.below(folder)), encoding="utf-8")
 
     @property
     def running(self) -> bool:

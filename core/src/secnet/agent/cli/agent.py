@@ -48,7 +48,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     for problem in registry.problems:
         _log.error("a plugin is not used: %s", problem.error)
     for note in settings.notes:
-        _log.info("%s: %s", arguments.config, note)
+        _log.info("node configuration %s", note)
     metrics = make_metrics(settings.http_listen is not None)
     cluster = open_source(settings, metrics, registry)
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread

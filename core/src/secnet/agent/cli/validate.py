@@ -12,9 +12,10 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
+from ..config.layers import read_drop_ins
 from ..plugins.registry import Registry
 from ..text.documents import parse_json, parse_yaml
-from ..validate.offline import Document, Finding, check_documents
+from ..validate.offline import Document, Finding, check_documents, looks_like_settings
 
 __all__ = ["add_parser", "run"]
 
@@ -49,13 +50,22 @@ def add_parser(commands: Any) -> None:
         type=Path,
         help="the same, as other tools spell it",
     )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        type=Path,
+        help="a node configuration, whatever its keys look like; as with `secnet agent`, drop-ins beside it (node.d/ for "
+        "node.yaml) are checked with it",
+    )
     parser.add_argument("--json", action="store_true", help="print findings as a JSON object")
     parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print findings; 1 when there are any."""
-    paths = [*arguments.files, *arguments.filename]
+    paths = [*arguments.files, *arguments.filename, *arguments.config]
     if not paths:
         arguments.refuse("name files or directories, or - for standard input")
     registry = Registry.load()
@@ -65,7 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     documents: list[Document] = []
     files = list({file if file == _STDIN else file.resolve(): file for file in _files(paths, findings)}.values())
     for file in files:
-        documents.extend(_documents(file, findings))
+        found = _documents(file, findings)
+        is_settings = file in arguments.config or any(looks_like_settings(item.data, registry) for item in found)
+        documents.extend(_with_drop_ins(found, file, findings) if is_settings else found)
     if not documents and not findings:
         findings.append(Finding(file=str(paths[0]), message="nothing to check", hint="name a file with objects"))
     findings.extend(check_documents(documents, registry))
@@ -106,6 +118,16 @@ def _documents(file: Path, findings: list[Finding]) -> list[Document]:
     else:
         return [Document(file=str(file), line=item.line, data=item.value) for item in found]
     return []
+
+
+def _with_drop_ins(documents: list[Document], file: Path, findings: list[Finding]) -> list[Document]:
+    """The documents of a node configuration, each with what is in the folder beside the file."""
+    try:
+        beneath = () if file == _STDIN else tuple(read_drop_ins(file))
+    except InvalidConfig as exc:
+        findings.append(Finding(file=str(file), object=exc.subject, path=exc.path, message=exc.message, hint=exc.hint))
+        return []
+    return [dataclasses.replace(document, is_settings=True, beneath=beneath) for document in documents]
 
 
 def _summary(documents: int, files: int, wrong: int, notes: int) -> str:

@@ -17,9 +17,10 @@ from ..plugins.registry import Registry
 from ..text.json_text import json_path
 from ..text.schema import Problem
 
-__all__ = ["Aliases"]
+__all__ = ["Aliases", "Place"]
 
 Place = tuple[str, ...]
+"""The keys that lead to a setting, from the top of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,19 @@ class Aliases:
         for canonical in list(first):
             if _value(data, canonical) is not None:
                 yield from _given_twice(first, canonical, canonical)
+
+    def moves(self, lower: Mapping[str, Any], higher: Mapping[str, Any]) -> Iterator[tuple[Place, Place]]:
+        """From where to where settings of a lower layer go, so that they stand where a higher layer gives the same ones."""
+        places: defaultdict[Place, list[Place]] = defaultdict(list)
+        for place, claims in self._by_place.items():
+            if len(claims) == 1:
+                places[claims[0].canonical].append(place)
+        for canonical, others in places.items():
+            below, above = (
+                [place for place in (canonical, *others) if _value(data, place) is not None] for data in (lower, higher)
+            )
+            if len(below) == len(above) == 1 and below != above:
+                yield below[0], above[0]
 
     def sections(self, data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The drivers' sections, with what stands at aliases in its place there."""

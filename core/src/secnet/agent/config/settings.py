@@ -1,44 +1,33 @@
-"""The node configuration: one YAML file, checked by schema, with a working default for every key.
+"""The node configuration: YAML files in layers, checked by schema, with a working default for every key.
 
-`drivers.TYPE` belongs to the driver of that type and is checked by its own schema fragment, as `ipam.TYPE` by that of the
-backend. A driver may declare other places for keys of its section: see `Aliases`.
+See `Layers` for the files, `examine_layers` for the checks, `node_groups` for what differs by node, and `Aliases` for other
+places of a driver's keys.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import HostContext, InvalidConfig, freeze, load_fragment
+from secnet.contract import HostContext, InvalidConfig, freeze
 
-from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
-from ..text.documents import parse_yaml
-from ..text.json_text import json_path, nearest, show, suggest
-from ..text.schema import Problem, Validator
-from ._antrea_conf import ANTREA_KEYS, antrea_notes, without_antrea
+from ..plugins.registry import Registry
+from ._antrea_conf import without_antrea
 from ._node_name import node_name
-from .aliases import Aliases
+from .examine import examine_layers, make_aliases
+from .layers import Layer, Layers, read_layers
+from .node_groups import KEY, group_of, group_settings
 
-__all__ = [
-    "CniSettings",
-    "KubernetesSettings",
-    "Settings",
-    "examine_settings",
-    "load_settings",
-    "node_schema",
-    "settings_keys",
-    "settings_notes",
-]
+__all__ = ["CniSettings", "KubernetesSettings", "Settings", "load_settings"]
 
 _RUN_DIR = Path("/run/secnet")
 _BIN_DIR = Path("/opt/cni/bin")
 _PASS = frozenset({"kube-system"})
 _HTTP_LISTEN = "127.0.0.1:9465"
 
-_CORE = load_fragment("secnet.agent.config", "node.json")
 _POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
 
 
@@ -75,7 +64,8 @@ class Settings:
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
     unless that plugin could not be loaded.
-    notes: what the file has that has no effect, for the log.
+    notes: what the files have that has no effect, for the log.
+    node_groups: there are some, so that the settings depend on the labels of the Node. node_group: the one that matched.
     """
 
     node_name: str
@@ -100,6 +90,8 @@ class Settings:
     check_interval: float = 60.0
     drain_seconds: float = 10.0
     notes: tuple[str, ...] = ()
+    node_groups: bool = False
+    node_group: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
@@ -124,140 +116,38 @@ class Settings:
         )
 
 
-def load_settings(path: Path | None, registry: Registry) -> Settings:
-    """Read the file; without one every key has its default. Raises InvalidConfig naming file, path and remedy."""
+def load_settings(path: Path | None, registry: Registry, *, labels: Mapping[str, str] | None = None) -> Settings:
+    """Read the file and its drop-ins; without one every key has its default. Raises InvalidConfig naming file, path, remedy.
+
+    labels: of this Node, to take what its node group says; None where they are not known, and then no group counts. Raises
+    InvalidConfig too when more than one group matches.
+    """
     if path is None:
         return _settings({}, Path.cwd(), node_name(None, "node configuration"))
-    data = _read(path)
-    problems = examine_settings(data, registry)
-    if problems:
-        first = problems[0]
-        raise InvalidConfig(first.message, hint=first.hint, subject=f"node configuration {path}", path=first.path)
-    notes = [": ".join(part for part in (note.path, note.message) if part) for note in settings_notes(data, registry)]
-    name = node_name(data.get("nodeName"), f"node configuration {path}")
-    aliases = Aliases(registry, _CORE)
-    settings = _settings(without_antrea(_without_empty(data)), path.absolute().parent, name)
-    return replace(settings, drivers=aliases.sections(data), notes=tuple(notes))
+    layers = read_layers(path)
+    found = examine_layers(layers, registry)
+    for each in (each for each in found if not each.note):
+        subject = f"node configuration {each.file}"
+        raise InvalidConfig(each.problem.message, hint=each.problem.hint, subject=subject, path=each.problem.path)
+    notes = [": ".join(filter(None, (each.file, each.problem.path, each.problem.message))) for each in found]
+    aliases = make_aliases(registry)
+    whole = Layers(layers, aliases)
+    name = node_name(whole.data.get("nodeName"), f"node configuration {whole.origin('$.nodeName').file}")
+    groups = whole.data.get(KEY, {})
+    group = _group(groups, labels, whole, name)
+    if group:
+        whole = Layers([*layers, Layer(file="", data=group_settings(groups[group]))], aliases)
+    settings = _settings(without_antrea(whole.data), path.absolute().parent, name)
+    drivers = aliases.sections(whole.data)
+    return replace(settings, drivers=drivers, notes=tuple(notes), node_groups=bool(groups), node_group=group)
 
 
-def settings_notes(data: Mapping[str, Any], registry: Registry) -> list[Problem]:
-    """What a valid node configuration has that has no effect: worth knowing, nothing to correct."""
-    data = _without_empty(data)
-    return [*antrea_notes(data), *_unclaimed_notes(data, registry)]
-
-
-def settings_keys(registry: Registry) -> frozenset[str]:
-    """The keys at the top of a node configuration, with those that are accepted because Antrea's file has them."""
-    return frozenset(node_schema(registry)["properties"]) | ANTREA_KEYS
-
-
-def node_schema(registry: Registry) -> Mapping[str, Any]:
-    """The schema of the file: the core's keys, and those that the installed drivers have declared as aliases."""
-    return Aliases(registry, _CORE).schema()
-
-
-def examine_settings(data: Any, registry: Registry) -> list[Problem]:
-    """Everything wrong with a node configuration, the most telling first."""
-    aliases = Aliases(registry, _CORE)
-    schema, hints = aliases.schema(), {}
-    if isinstance(data, Mapping):
-        data = without_antrea(_without_empty(data))
-        unclaimed = _unclaimed(data, registry)
-        hints = dict.fromkeys(unclaimed, "remove it, or install the distribution of the driver that takes it")
-        if _has_broken_driver(registry):
-            data = {key: value for key, value in data.items() if key not in unclaimed}
-    problems = Validator(schema, "node configuration", checked=True).problems(data, hints=hints)
-    if problems:
-        return problems
-    return [
-        *_source_problems(data),
-        *aliases.problems(data),
-        *_driver_problems(data, registry, aliases),
-        *_backend_problems(data, registry),
-    ]
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    subject = f"node configuration {path}"
+def _group(groups: Mapping[str, Any], labels: Mapping[str, str] | None, whole: Layers, name: str) -> str:
     try:
-        documents = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        hint = "name a readable file, or leave --config out to take the defaults"
-        raise InvalidConfig(f"cannot be read: {exc.strerror}", hint=hint, subject=subject) from exc
-    except UnicodeDecodeError as exc:
-        raise InvalidConfig(f"is not UTF-8: {exc.reason}", hint="save it as UTF-8", subject=subject) from exc
+        return "" if labels is None else group_of(groups, labels)
     except InvalidConfig as exc:
+        subject = f"node configuration {whole.origin(exc.path).file}, Node {name}"
         raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc
-    if not documents:
-        return {}
-    if len(documents) > 1:
-        message, hint = f"a second document begins in line {documents[1].line}", "keep one document in the file"
-        raise InvalidConfig(message, hint=hint, subject=subject)
-    data = documents[0].value
-    if not isinstance(data, dict):
-        message = f"{show(data)} where keys and values are required"
-        raise InvalidConfig(
-            message, hint="write keys and values, such as `nodeName: worker-1`", subject=subject, path="$"
-        )
-    return data
-
-
-def _without_empty(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A section whose every line is commented out reads as null: the same as no section."""
-    return {key: value for key, value in data.items() if value is not None}
-
-
-def _source_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    if data.get("kubernetes") is not None and data.get("manifests") is not None:
-        message = "objects come either from manifests or from the Kubernetes API"
-        yield Problem(path="$.manifests", message=message, hint="remove manifests, or the section kubernetes")
-
-
-def _unclaimed(data: Mapping[str, Any], registry: Registry) -> list[str]:
-    """Keys at the top that are no slip of a known one: a driver that is not usable here may take them."""
-    known = settings_keys(registry)
-    return [key for key in data if key not in known and nearest(key, known - ANTREA_KEYS) is None]
-
-
-def _has_broken_driver(registry: Registry) -> bool:
-    return any(problem.group == DRIVERS_GROUP for problem in registry.problems)
-
-
-def _unclaimed_notes(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
-    for key in _unclaimed(data, registry) if _has_broken_driver(registry) else ():
-        message = "it has no effect now: no driver that can be loaded takes it"
-        yield Problem(path=json_path((key,)), message=message, hint="see `secnet drivers` for those that cannot")
-
-
-def _driver_problems(data: Mapping[str, Any], registry: Registry, aliases: Aliases) -> Iterator[Problem]:
-    for network_type, section in aliases.sections(data).items():
-        plugin = registry.drivers.get(network_type)
-        if plugin is not None and plugin.node is not None:
-            prefix = ("drivers", network_type)
-            for problem in plugin.node.problems(section, prefix=prefix):
-                yield aliases.where_written(problem, data)
-        elif registry.problem(DRIVERS_GROUP, network_type) is None:
-            # A driver that is installed but broken is reported elsewhere and must not keep the agent from starting.
-            install = "remove the section, or install the distribution that provides the type"
-            yield Problem(
-                path=json_path(("drivers", network_type)),
-                message=f"no driver for network type {network_type!r} is installed",
-                hint=f"{install}; {suggest(network_type, [*registry.drivers])}",
-            )
-
-
-def _backend_problems(data: Mapping[str, Any], registry: Registry) -> Iterator[Problem]:
-    for ipam_type, section in (data.get("ipam") or {}).items():
-        plugin = registry.backends.get(ipam_type)
-        if plugin is not None and plugin.node is not None:
-            yield from plugin.node.problems(section, prefix=("ipam", ipam_type))
-        elif registry.problem(BACKENDS_GROUP, ipam_type) is None:
-            install = "remove the section, or install the distribution that provides the type"
-            yield Problem(
-                path=json_path(("ipam", ipam_type)),
-                message=f"no IPAM backend for the type {ipam_type!r} is installed",
-                hint=f"{install}; {suggest(ipam_type, [*registry.backends])}",
-            )
 
 
 def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:

@@ -13,7 +13,8 @@ from typing import Any
 from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
 
 from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, object_key, with_plugins
-from ..config.settings import examine_settings, settings_keys, settings_notes
+from ..config.examine import examine_layers, settings_keys
+from ..config.layers import Layer, without_empty
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
 from ..model.sandbox import Sandbox
@@ -27,9 +28,10 @@ from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
 from ._networks import examine_network
 
-__all__ = ["Document", "Finding", "check_documents"]
+__all__ = ["Document", "Finding", "check_documents", "looks_like_settings"]
 
 _NOWHERE = Sandbox(container_id="offline", netns=NetnsRef(path="", device=0, inode=0))
+_KEYS = "write keys and values, such as `nodeName: worker-1`"
 _ANNOTATION_PATH = f"$.metadata.annotations['{NETWORKS_ANNOTATION}']"
 _TEMPLATE_KINDS = {
     "DaemonSet": ("spec", "template"),
@@ -43,11 +45,16 @@ _TEMPLATE_KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One document of a file; `line` is where it begins, from 1."""
+    """One document of a file; `line` is where it begins, from 1.
+
+    is_settings: it is a node configuration, whatever its keys. beneath: the drop-ins beside it, if it is one.
+    """
 
     file: str
     line: int
     data: Any
+    is_settings: bool = False
+    beneath: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +141,7 @@ def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[
     """The objects of known kinds in a document; whatever else it is is checked right here."""
     data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if isinstance(data, Mapping) and "kind" not in data and settings_keys(registry) & set(data):
+    if document.is_settings or looks_like_settings(data, registry):
         findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
         findings.extend(_check_template(document, kind))
@@ -144,17 +151,26 @@ def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[
         yield _Item(document=document, obj=normalized(data, kinds), kinds=kinds)
 
 
+def looks_like_settings(data: Any, registry: Registry) -> bool:
+    """Whether a document is a node configuration and no object."""
+    return isinstance(data, Mapping) and "kind" not in data and bool(settings_keys(registry) & set(data))
+
+
 def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
-    problems = examine_settings(document.data, registry)
-    for problem in problems or settings_notes(document.data, registry):
+    if not isinstance(document.data, Mapping):
+        yield _of_document(document, "$", f"{show(document.data)} where keys and values are required", _KEYS)
+        return
+    top = Layer(file=document.file, data=without_empty(document.data))
+    for found in examine_layers([*document.beneath, top], registry):
+        problem = found.problem
         yield Finding(
-            file=document.file,
-            line=document.line,
+            file=found.file,
+            line=document.line if found.file == document.file else 1,
             object="node configuration",
             path=problem.path,
             message=problem.message,
             hint=problem.hint,
-            note=not problems,
+            note=found.note,
         )
 
 

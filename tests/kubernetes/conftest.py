@@ -1,0 +1,88 @@
+"""What the tests on a whole Kubernetes share: one cluster with secnet in it, and a namespace for each test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from secnet_testing.kubernetes import binaries, secnet
+from secnet_testing.kubernetes.balance import assert_balanced
+from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalCluster, Object
+from secnet_testing.kubernetes.namespace import OwnNamespace
+from secnet_testing.kubernetes.secnet import Helm, Kustomize
+
+
+@pytest.fixture(scope="session")
+def kube() -> Path:
+    """The program that is each of Kubernetes' own, by its first argument."""
+    return binaries.kube()
+
+
+@pytest.fixture(scope="session")
+def kustomize(kube: Path) -> Kustomize:
+    """Builds the kustomization of a folder with the real kustomize, which is part of kubectl."""
+
+    def build(folder: Path) -> list[Object]:
+        return secnet.documents([str(kube), "kubectl", "kustomize", str(folder)])
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    """Runs helm; what it printed. AssertionError with its messages if it fails."""
+    program = binaries.helm()
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr or done.stdout}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cluster(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster in which secnet is installed as the documents say, with the component sync."""
+    if named := os.environ.get("KUBECONFIG"):
+        external = ExternalCluster(tmp_path_factory.mktemp("kubectl"), kube, Path(named))
+        assert external.get("daemonset", "secnet-agent", secnet.NAMESPACE), f"{named}: secnet is not installed there"
+        yield external
+        return
+    # A short path, as sockets lie below it.
+    local = LocalCluster(Path(tempfile.mkdtemp(prefix="sn-kube-")), kube, [secnet.image_archive()])
+    try:
+        local.start()
+        secnet.install(local, tmp_path_factory.mktemp("install") / "my-secnet")
+        yield local
+    finally:
+        if logs := os.environ.get("SECNET_KEEP_LOGS"):
+            local.keep_logs(Path(logs))
+        local.close()
+
+
+@pytest.fixture
+def local_cluster(cluster: Cluster) -> LocalCluster:
+    """The same, for tests that reach into nodes or stop the API: no cluster of KUBECONFIG will do."""
+    if not isinstance(cluster, LocalCluster):
+        pytest.skip("reaches into nodes or the control plane, which KUBECONFIG does not give")
+    return cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[OwnNamespace]:
+    """A namespace for this test. At its end it goes with all Pods in it, and what is left has to agree."""
+    made = OwnNamespace(name=f"sn-{secrets.token_hex(3)}", cluster=cluster)
+    cluster.kubectl("create", "namespace", made.name)
+    # Pods are refused until the controller has made the account.
+    cluster.wait(lambda: cluster.get("serviceaccount", "default", made.name), f"{made.name} has its account")
+    yield made
+    made.kubectl("delete", "deployments,statefulsets,daemonsets,cronjobs,jobs", "--all", "--cascade=foreground")
+    made.kubectl("delete", "pods", "--all", "--wait")
+    cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+    assert_balanced(cluster)

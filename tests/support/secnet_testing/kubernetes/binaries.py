@@ -1,0 +1,180 @@
+"""The programs that the tests on a whole Kubernetes need, built once from Go modules and kept outside the checkout.
+
+`python -m secnet_testing.kubernetes.binaries` builds what is missing and shows the progress: about 7 minutes for Kubernetes
+on two cores. The folder is SECNET_KUBERNETES_CACHE, or `secnet-kubernetes` in the user's cache folder. SECNET_KUBERNETES
+names another version than the pinned one: `v1.33.6`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .go_toolchain import go_program
+
+__all__ = ["cache_folder", "helm", "kube", "kubernetes_version"]
+
+_MODULES = Path(__file__).resolve().parents[3] / "kubernetes/go"
+_REPORT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Program:
+    """name: of the folder below tests/kubernetes/go and of the program. package: what is built in that module.
+    packages: how many it compiles, about: for the progress. flags: for the linker."""
+
+    name: str
+    package: str = "."
+    packages: int
+    flags: str = ""
+
+
+def cache_folder() -> Path:
+    """Where programs, images and Debian systems are kept."""
+    if named := os.environ.get("SECNET_KUBERNETES_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "secnet-kubernetes"
+
+
+def kubernetes_version() -> str:
+    """Such as v1.34.4: what SECNET_KUBERNETES says, or else the go.mod."""
+    if named := os.environ.get("SECNET_KUBERNETES"):
+        return named
+    return _pinned(_MODULES / "kube", "k8s.io/kubernetes")
+
+
+def kube() -> Path:
+    """The program that is each of Kubernetes' own, by its first argument."""
+    version = kubernetes_version()
+    major, minor = version.removeprefix("v").split(".")[:2]
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+    return _built(_Program(name="kube", packages=1690, flags=flags), version)
+
+
+def helm() -> Path:
+    """The program `helm`."""
+    return _built(_Program(name="helm", packages=900), "")
+
+
+def _pinned(module: Path, dependency: str) -> str:
+    match = re.search(rf"^\s*{re.escape(dependency)} (v\S+)", (module / "go.mod").read_text("utf-8"), re.MULTILINE)
+    assert match, f"{module}/go.mod requires no {dependency}"
+    return match[1]
+
+
+def _built(program: _Program, version: str) -> Path:
+    """A program from the cache, built first if it is missing. `version` is another one of Kubernetes than the pinned, or ''."""
+    module = _MODULES / program.name
+    content = hashlib.sha256()
+    for file in sorted(module.iterdir()):
+        content.update(file.read_bytes())
+    content.update(f"{version} {program.package} {program.flags}".encode())
+    cache = cache_folder()
+    target = cache / f"{program.name}-{content.hexdigest()[:16]}"
+    if target.exists():
+        return target
+    with _locked(cache):
+        if not target.exists():  # by another process, while this one waited
+            _build(program, module, version, target)
+    return target
+
+
+def _build(program: _Program, module: Path, version: str, target: Path) -> None:
+    cache = target.parent
+    go = go_program(cache)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
+        work = Path(folder)
+        source = work / "source"
+        shutil.copytree(module, source)
+        # Modules and compiled packages take 5 GB, and are of no use afterwards: kept only where the user has a place for them.
+        environment = {
+            "GOCACHE": str(work / "compiled"),
+            "GOMODCACHE": str(work / "modules"),
+            **os.environ,
+            "GOFLAGS": "-modcacherw",
+            "GOTOOLCHAIN": "local",
+            "CGO_ENABLED": "0",
+            "GOWORK": "off",
+            "GOPATH": str(work / "path"),
+        }
+        _say(f"{program.name} {version}: downloading what it is built from")
+        if program.name == "kube" and version != _pinned(module, "k8s.io/kubernetes"):
+            _other_version(source, version, go, environment)
+        subprocess.run([go, "mod", "download"], cwd=source, env=environment, check=True)
+        part = work / program.name
+        flags = f"-s -w {program.flags}"
+        argv = [
+            str(go),
+            "build",
+            "-v",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags",
+            flags,
+            "-o",
+            str(part),
+            program.package,
+        ]
+        _watched(argv, source, environment, program)
+        for old in cache.glob(f"{program.name}-*"):
+            if time.time() - old.stat().st_atime > 30 * 24 * 3600:  # what no checkout used for a month
+                old.unlink()
+        part.rename(target)
+
+
+def _other_version(source: Path, version: str, go: Path, environment: dict[str, str]) -> None:
+    """Make the module require another version of Kubernetes; its checksums then come from the checksum database."""
+    pinned = _pinned(source, "k8s.io/kubernetes")
+    text = (source / "go.mod").read_text("utf-8")
+    # The libraries of v1.34.4 are called v0.34.4. Indirect requirements are found again.
+    text = text.replace(pinned, version).replace(f"v0{pinned[2:]}", f"v0{version[2:]}")
+    text = re.sub(r"^require \([^)]*// indirect[^)]*\)\n", "", text, flags=re.MULTILINE)
+    (source / "go.mod").write_text(text, "utf-8")
+    (source / "go.sum").unlink()
+    subprocess.run([go, "mod", "tidy"], cwd=source, env=environment, check=True)
+
+
+def _watched(argv: list[str], source: Path, environment: dict[str, str], program: _Program) -> None:
+    """Run the compiler, and say now and then how far it is."""
+    began, said, count, tail = time.monotonic(), 0.0, 0, list[str]()
+    with subprocess.Popen(argv, cwd=source, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # one for each package
+            count += 1
+            tail = [*tail[-20:], line]
+            seconds = time.monotonic() - began
+            if seconds - said >= _REPORT_SECONDS:
+                said = seconds
+                _say(f"{program.name}: {count} of about {program.packages} packages compiled, {seconds:.0f} s")
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(argv)} in {source}:\n{''.join(tail)}")
+    _say(f"{program.name}: built in {time.monotonic() - began:.0f} s")
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _say(text: str) -> None:
+    print(f"kubernetes: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    for build in (kube, helm):
+        print(build())

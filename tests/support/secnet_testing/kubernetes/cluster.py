@@ -1,0 +1,101 @@
+"""A Kubernetes of two nodes on this machine, and the same view of one that somebody else made."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from ..runtime.daemon import remove_folder
+from ..runtime.images import sandbox_archive
+from .api import ApiAdmin
+from .control_plane import ControlPlane
+from .kubectl import Kubectl, Object
+from .node import ClusterNode
+
+__all__ = ["Cluster", "ExternalCluster", "LocalCluster", "Object"]
+
+
+class Cluster:
+    """What a test does with any cluster.
+
+    kubectl: runs it. admin: the same API without a process for each request. nodes: those that a test can reach into, by
+    name; none of a cluster that KUBECONFIG names.
+    """
+
+    def __init__(self, kubectl: Kubectl, admin: ApiAdmin) -> None:
+        self.kubectl = kubectl
+        self.admin = admin
+        self.nodes: dict[str, ClusterNode] = {}
+        self.apply, self.get, self.list, self.wait = kubectl.apply, kubectl.get, kubectl.list, kubectl.wait
+
+    @property
+    def node_names(self) -> list[str]:
+        """All nodes that run Pods."""
+        return [node["metadata"]["name"] for node in self.kubectl.list("nodes")]
+
+    def ready(self, node: str) -> bool:
+        """Whether Kubernetes says that a node is Ready."""
+        found = self.get("node", node)
+        conditions = found["status"].get("conditions", []) if found else []
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+class ExternalCluster(Cluster):
+    """The cluster of a kubeconfig, with the kubectl of this checkout. folder: for that program."""
+
+    def __init__(self, folder: Path, kube: Path, kubeconfig: Path) -> None:
+        super().__init__(Kubectl(folder / "bin/kubectl", kube, kubeconfig), ApiAdmin(kubeconfig))
+
+
+class LocalCluster(Cluster):
+    """Made stopped. folder: holds everything, and is removed with it. images: archives that every node's runtime has."""
+
+    def __init__(self, folder: Path, kube: Path, images: Sequence[Path] = (), *, nodes: int = 2) -> None:
+        self.folder = folder
+        self.plane = ControlPlane(folder, kube, f"sn{secrets.token_hex(2)}-cp")
+        program = folder / "bin/kubectl"
+        super().__init__(Kubectl(program, kube, self.plane.kubeconfig, self.plane.namespace), self.plane.admin)
+        basic = folder / "sandbox.tar"
+        basic.write_bytes(sandbox_archive())
+        for index in range(1, nodes + 1):
+            node = ClusterNode(self.plane, kube, index, [basic, *images])
+            self.nodes[node.name] = node
+
+    def start(self) -> None:
+        """Start everything, and wait until the nodes are Ready."""
+        self.plane.start()
+        for node in self.nodes.values():
+            node.start()
+        for name, node in self.nodes.items():
+            self.wait(partial(self.ready, name), f"{name} is Ready; see {node.folder / 'log'}", 120)
+
+    def load(self, image: Path) -> None:
+        """Give the runtimes of all running nodes another image."""
+        for node in self.nodes.values():
+            (node.folder / "images" / image.name).symlink_to(image)
+            node.run("ctr", "-n", "k8s.io", "images", "import", str(image), timeout=120)
+            (node.folder / f"disk/loaded-{image.name}").touch()
+
+    def audit(self) -> list[Object]:
+        """What the agents asked the API for, in its audit log: a dict for each request."""
+        lines = self.plane.audit_log.read_text("utf-8").splitlines() if self.plane.audit_log.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def keep_logs(self, target: Path) -> None:
+        """Copy the logs of everything, for a person who looks for the reason of a failure."""
+        for source in (self.plane.logs, *(node.folder / "log" for node in self.nodes.values())):
+            shutil.copytree(source, target / source.parent.name, dirs_exist_ok=True)
+        for node in self.nodes.values():
+            pods = node.folder / "disk/log/pods"
+            shutil.copytree(pods, target / node.name / "pods", dirs_exist_ok=True, ignore_dangling_symlinks=True)
+
+    def close(self) -> None:
+        """Take everything away."""
+        for node in self.nodes.values():
+            node.close()
+        self.plane.close()
+        remove_folder(self.folder)

@@ -1,0 +1,126 @@
+"""secnet as a test cluster gets it: the image, and a kustomization that a platform engineer would write."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .binaries import cache_folder
+from .cluster import Cluster, Object
+
+__all__ = [
+    "BRIDGE",
+    "IMAGE",
+    "NAMESPACE",
+    "NODE",
+    "ROOT",
+    "Helm",
+    "Kustomize",
+    "deploy",
+    "documents",
+    "image_archive",
+    "install",
+    "kustomization",
+    "run_with_kubectl",
+]
+
+ROOT = Path(__file__).resolve().parents[4]
+NAMESPACE = "secnet-system"
+Kustomize = Callable[[Path], list[Object]]
+"""Builds the kustomization of a folder."""
+Helm = Callable[..., str]
+"""Runs helm with arguments; what it printed."""
+IMAGE = "secnet:0.1.0"
+BRIDGE = "br-secondary"
+NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}]}}
+"""The node configuration: what differs from what the base and the components bring. The datapath needs no kernel module."""
+
+
+def image_archive(tag: str = "0.1.0") -> Path:
+    """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
+    content = hashlib.sha256(tag.encode())
+    listed = [
+        "git",
+        "ls-files",
+        "-co",
+        "--exclude-standard",
+        "core",
+        "drivers",
+        "ipam",
+        "deploy",
+        "tools",
+        "requirements*",
+    ]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    for file in (ROOT / name for name in sorted(names) if "/tests/" not in name):
+        content.update(file.read_bytes() if file.is_file() else b"")
+    target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
+    if not target.exists():
+        for old in cache_folder().glob(f"secnet-{tag}-*.tar"):
+            old.unlink()
+        part = target.with_suffix(".part")
+        subprocess.run([ROOT / "tools/image", "--output", part, "--tag", tag, "--cache", cache_folder()], check=True)
+        part.rename(target)
+    return target
+
+
+def kustomization(folder: Path, *components: str, node: dict[str, Any] | None = None, tag: str = "0.1.0") -> Path:
+    """Write a kustomization with the base, components and a node configuration into a new folder; the folder."""
+    folder.mkdir(parents=True)
+    configuration = {"datapathType": "netdev", **(NODE if node is None else node)}
+    (folder / "node.yaml").write_text(yaml.safe_dump(configuration))
+    deploy = os.path.relpath(ROOT / "deploy", folder)
+    generator = {"name": "secnet-node", "namespace": NAMESPACE, "behavior": "replace", "files": ["node.yaml"]}
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{deploy}/base"],
+        "components": [f"{deploy}/components/{name}" for name in components],
+        "configMapGenerator": [generator],
+        "images": [{"name": "secnet", "newTag": tag}],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def deploy(cluster: Cluster, folder: Path, seconds: float = 120) -> None:
+    """Apply a kustomization, and wait until the agent of every node is ready."""
+    cluster.kubectl("apply", "-k", str(folder))
+    cluster.kubectl(
+        *("-n", NAMESPACE, "rollout", "status", "daemonset/secnet-agent", f"--timeout={seconds}s"), timeout=seconds + 10
+    )
+
+
+def install(cluster: Cluster, folder: Path) -> None:
+    """What docs/deployment.md has: definitions first, then a kustomization with the component sync."""
+    run_with_kubectl(cluster, str(ROOT / "deploy/apply-crds"))
+    deploy(cluster, kustomization(folder, "sync"))
+
+
+def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120) -> str:
+    """Run a shell command as a user types it, in the root of the checkout; what it printed. AssertionError if it fails."""
+    path = f"{cluster.kubectl.program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        env={**os.environ, "PATH": path},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
+    return done.stdout
+
+
+def documents(argv: list[str]) -> list[Object]:
+    """The YAML documents that a program prints. AssertionError with its messages if it fails."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr or done.stdout}"
+    return [found for found in yaml.safe_load_all(done.stdout) if found]

@@ -1,0 +1,152 @@
+"""The command line of tools/image."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .archive import write_archive
+from .base import debian, release_of
+from .context import Context, source_date
+from .dockerfile import Stage, read_dockerfile
+from .layer import Layer, write_layer
+from .machine import Machine
+from .packages import differences, installed, read_lock, write_lock
+from .stages import Builder, Built
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOCK = REPOSITORY / "deploy/image-packages.txt"
+NAME = "docker.io/library/secnet"
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    os.umask(0o022)
+    cache: Path = options.cache
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return _build(options, cache)
+        except (RuntimeError, ValueError, OSError, subprocess.CalledProcessError) as exc:
+            print(f"image: {exc}", file=sys.stderr)
+            return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tools/image",
+        description="Build the agent's image by deploy/Dockerfile into an OCI archive, without a docker engine.",
+    )
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive")
+    parser.add_argument("--tag", required=True, help="the image is secnet:TAG")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(home, "secnet/image"),
+        metavar="DIR",
+        help="keeps the base, stages that were built and downloads: the next image takes seconds (default: %(default)s)",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--upgrade", action="store_true", help=f"take Debian's newest versions and write {LOCK.relative_to(REPOSITORY)}"
+    )
+    group.add_argument(
+        "--locked", action="store_true", help="fail where the mirror no longer has the versions of the lock"
+    )
+    return parser
+
+
+def _build(options: argparse.Namespace, cache: Path) -> int:
+    began = time.monotonic()
+    locked = {} if options.upgrade else read_lock(LOCK)
+    arguments, stages = read_dockerfile(REPOSITORY / "deploy/Dockerfile")
+    release = release_of(arguments["DEBIAN_IMAGE"])
+    with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
+        context = Context(REPOSITORY, Path(folder, "context"))
+        machine = Machine(REPOSITORY, Path(folder, "machine"), cache, release, locked)
+        key = f"{datetime.now(UTC):%F %T}" if options.upgrade else json.dumps(locked, sort_keys=True)
+        builder = Builder(
+            context=context,
+            machine=machine,
+            cache=cache,
+            base=lambda image, root: debian(
+                root, release=release_of(image), mirror=machine.mirror, log=cache / "debootstrap.log"
+            ),
+            base_key=key,
+            say=lambda line: print(f"image: {time.monotonic() - began:3.0f} s  {line}", flush=True),
+        )
+        built = [builder.run(stage, _image(stage, arguments)) for stage in stages]
+    final = built[-1]
+    everything = [package for stage in built for package in installed(stage.folder)]
+    if options.upgrade:
+        write_lock(LOCK, image=installed(final.folder), build=everything)
+    elif changed := differences(locked, everything):
+        print(
+            f"image: Debian packages differ from {LOCK.relative_to(REPOSITORY)}:", *changed, sep="\n  ", file=sys.stderr
+        )
+        if options.locked:
+            return 1
+    date = source_date(REPOSITORY)
+    layer, blob = _layer(final, cache, date)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    config = _config(stages[-1], final, date)
+    digest = write_archive(options.output, layer=layer, blob=blob, config=config, name=NAME, tag=options.tag)
+    print(f"image: {options.output}: secnet:{options.tag}, {digest}, in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _image(stage: Stage, arguments: dict[str, str]) -> str:
+    """What a stage begins with: an argument's value, or the name of a stage."""
+    return arguments[stage.image[2:-1]] if stage.image.startswith("${") else stage.image
+
+
+def _layer(final: Built, cache: Path, date: int) -> tuple[Layer, Path]:
+    """The layer of the last stage, from the cache where it is the same stage at the same date."""
+    blob, about = cache / "layer.tar.gz", cache / "layer.json"
+    key = f"{final.key} {date}"
+    if about.exists():
+        known = json.loads(about.read_text())
+        if known.pop("key") == key:
+            return Layer(**known), blob
+        about.unlink()
+    layer = write_layer(final.folder, blob, time=date)
+    about.write_text(json.dumps({"key": key, "digest": layer.digest, "content": layer.content, "size": layer.size}))
+    return layer, blob
+
+
+def _config(stage: Stage, built: Built, date: int) -> dict[str, Any]:
+    created = f"{datetime.fromtimestamp(date, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    command = ["dpkg", "--print-architecture"]
+    labels = {
+        name: value
+        for item in stage.all("LABEL")
+        for name, _, value in (word.partition("=") for word in item.arguments)
+    }
+    return {
+        "architecture": subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip(),
+        "os": "linux",
+        "created": created,
+        "config": {
+            "Entrypoint": json.loads(stage.all("ENTRYPOINT")[-1].text),
+            "Env": [f"{name}={value}" for name, value in built.variables.items()],
+            "Labels": labels,
+            "User": stage.all("USER")[-1].text,
+            "WorkingDir": built.directory,
+        },
+        "history": [{"created": created, "created_by": "deploy/Dockerfile"}],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
