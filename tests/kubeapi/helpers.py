@@ -10,6 +10,7 @@ from secnet_testing.kubeapi.api_server import ApiServer
 
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 PODS = "/api/v1/namespaces/default/pods"
+POOLS = "/apis/crd.antrea.io/v1beta1/ippools"
 
 
 def pod(name: str, node: str = "", **meta: Any) -> dict[str, Any]:
@@ -23,8 +24,18 @@ def pod(name: str, node: str = "", **meta: Any) -> dict[str, Any]:
     }
 
 
-def pool(name: str = "p", **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": {"name": name}, "spec": spec}
+def pool(name: str = "p", vlan: int = 1, **meta: Any) -> dict[str, Any]:
+    """One that our definition accepts."""
+    spec = {
+        "ipRanges": [{"cidr": "10.0.0.0/24"}],
+        "subnetInfo": {"gateway": "10.0.0.1", "prefixLength": 24, "vlan": vlan},
+    }
+    return {
+        "apiVersion": "crd.antrea.io/v1beta1",
+        "kind": "IPPool",
+        "metadata": {"name": name, **meta},
+        "spec": spec,
+    }
 
 
 def refused(status: int, reason: str = "") -> Any:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from secnet_testing.kubeapi.api_server import ApiServer
 
-from .helpers import PODS, pod, pool, refused
+from .helpers import PODS, POOLS, pod, pool, refused
 
-POOLS = "/apis/crd.antrea.io/v1beta1/ippools"
 NOW = {"gracePeriodSeconds": 0}
 Seen = list[tuple[str, int | None, int | None]]
 
@@ -61,7 +60,7 @@ def test_a_grace_period_only_becomes_shorter(api: ApiServer) -> None:
 
 
 def test_a_finalizer_holds_an_object(api: ApiServer) -> None:
-    held = pool() | {"metadata": {"name": "p", "finalizers": ["a/b"]}}
+    held = pool(finalizers=["a/b"])
     api.create(held)
     assert watched(api, lambda: api.delete(held), POOLS) == [("MODIFIED", 0, 2)]
     assert watched(api, lambda: api.delete(held), POOLS) == []

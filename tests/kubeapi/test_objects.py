@@ -8,7 +8,7 @@ from typing import Any
 from secnet_testing.kubeapi.api_server import ApiServer
 from secnet_testing.kubeapi.definitions import definition
 
-from .helpers import PODS, pod, pool, refused
+from .helpers import PODS, POOLS, pod, pool, refused
 
 
 def test_identity_and_revision(api: ApiServer) -> None:
@@ -53,19 +53,26 @@ def test_the_uid_of_another_life(api: ApiServer) -> None:
 
 
 def test_the_status_is_written_apart(api: ApiServer) -> None:
-    live = api.create(pool("p", a=1) | {"status": {"b": 1}})
+    used, total = {"usage": {"used": 1}}, {"usage": {"total": 254}}
+    live = api.create(pool() | {"status": used})
     assert "status" not in live
-    stored = api.request(
-        "PUT", "/apis/crd.antrea.io/v1beta1/ippools/p/status", live | {"status": {"b": 1}, "spec": {}}
-    )
-    assert (stored["spec"], stored["status"]) == ({"a": 1}, {"b": 1})
+    meta = live["metadata"] | {"labels": {"a": "b"}, "annotations": {"a": "b"}, "finalizers": ["a/b"]}
+    stored = api.request("PUT", f"{POOLS}/p/status", pool(vlan=2) | {"metadata": meta, "status": used})
+    assert (stored["spec"], stored["status"]) == (live["spec"], used)
+    assert stored["metadata"].keys() - {"managedFields"} == live["metadata"].keys() - {"managedFields"}
     assert stored["metadata"]["generation"] == 1
-    stored = api.request("PUT", "/apis/crd.antrea.io/v1beta1/ippools/p", stored | {"status": {}, "spec": {"a": 2}})
-    assert (stored["spec"], stored["status"]) == ({"a": 2}, {"b": 1})
+    changed = pool(vlan=2) | {"metadata": stored["metadata"], "status": total}
+    stored = api.request("PUT", f"{POOLS}/p", changed)
+    assert (stored["spec"], stored["status"]) == (changed["spec"], used)
     assert stored["metadata"]["generation"] == 2
-    stored["metadata"].pop("resourceVersion")
-    with refused(422):
-        api.request("PUT", "/apis/crd.antrea.io/v1beta1/ippools/p", stored)
+    with refused(422, "Invalid"):
+        api.request("PUT", f"{POOLS}/p", pool())  # no resourceVersion
+    for status in ({"ipAddresses": [{"ipAddress": "10.0.0.2"}]}, {"usage": {"used": "1"}}):
+        with refused(422, "Invalid"):
+            api.patch(stored, {"status": status}, "/status")
+    given = {"ipAddress": "10.0.0.2", "phase": "Allocated", "owner": {"pod": {"name": "a", "unknown": 1}}}
+    stored = api.patch(stored, {"status": {"ipAddresses": [given]}}, "/status")
+    assert stored["status"]["ipAddresses"] == [given | {"owner": {"pod": {"name": "a"}}}]
     nad = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "spec": {}}
     nad |= {"metadata": {"name": "n", "namespace": "default"}}
     api.create(nad)
@@ -100,7 +107,7 @@ def test_metadata_is_checked(api: ApiServer) -> None:
     with refused(400, "BadRequest"):
         api.request("POST", PODS, pod("b", namespace="other"))
     with refused(400, "BadRequest"):
-        api.request("POST", "/apis/crd.antrea.io/v1beta1/ippools", {"metadata": {"name": "p"}})
+        api.request("POST", POOLS, {"metadata": {"name": "p"}})
     for method, path in (("PUT", PODS), ("POST", f"{PODS}/a")):
         with refused(405, "MethodNotAllowed"):
             api.request(method, path, pod("a"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from secnet_testing.kubeapi.api_server import ApiServer
 
-from .helpers import PODS, pod, pool, refused
+from .helpers import PODS, POOLS, pod, pool, refused
 
 MERGE, STRATEGIC, JSON = "merge-patch", "strategic-merge-patch", "json-patch"
 ZERO = {"lastProbeTime": None, "lastTransitionTime": None}
@@ -74,7 +74,7 @@ def test_patches_that_are_refused(api: ApiServer) -> None:
     with refused(404):
         patch(api, MERGE, {}, f"{PODS}/b")
     api.create(pool())
-    for kind, path in ((STRATEGIC, "/apis/crd.antrea.io/v1beta1/ippools/p"), ("", f"{PODS}/a")):
+    for kind, path in ((STRATEGIC, f"{POOLS}/p"), ("", f"{PODS}/a")):
         with pytest.raises(Exception, match=r"^415"):
             patch(api, kind, {}, path)
 

@@ -69,7 +69,7 @@ def test_a_watch_replays_follows_and_keeps_to_its_selector(api: ApiServer, watch
     assert lines.named() == ("MODIFIED", "a")  # as being deleted
     kind, gone = lines.next()
     assert (kind, gone["kind"], gone["metadata"]["labels"]) == ("DELETED", "Pod", {"x": "2"})
-    fresh = watch("/api/v1/pods?watch=true")
+    fresh = watch("/api/v1/pods?watch=true&resourceVersion=0")
     assert fresh.named() == ("ADDED", "old")
 
 

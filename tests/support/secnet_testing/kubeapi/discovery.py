@@ -50,6 +50,8 @@ def _resources(group: str, version: str, resources: Iterable[Resource]) -> Objec
         short = {"shortNames": list(item.short)} if item.short else {}
         found.append({**base, **short, "name": item.plural, "verbs": _VERBS})
         if item.status:
-            found.append({**base, "singularName": "", "name": f"{item.plural}/status", "verbs": ["get", "patch", "update"]})
+            found.append(
+                {**base, "singularName": "", "name": f"{item.plural}/status", "verbs": ["get", "patch", "update"]}
+            )
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": found}

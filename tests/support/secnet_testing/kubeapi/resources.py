@@ -62,7 +62,9 @@ BUILTIN = (
     Resource(group="", version="v1", plural="events", kind="Event", short=("ev",)),
     Resource(group="", version="v1", plural="configmaps", kind="ConfigMap", short=("cm",)),
     Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount", short=("sa",)),
-    Resource(group="apps", version="v1", plural="daemonsets", kind="DaemonSet", status=True, generation=True, short=("ds",)),
+    Resource(
+        group="apps", version="v1", plural="daemonsets", kind="DaemonSet", status=True, generation=True, short=("ds",)
+    ),
     Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease"),
     CRD,
 )

@@ -19,7 +19,7 @@ _LABEL_VALUE = re.compile(rf"({_WORD})?\Z")
 _QUALIFIED = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_WORD}\Z")
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _ANNOTATIONS_SIZE = 256 << 10
-_EVENT = {
+_EVENT: Object = {
     "eventTime": None,
     "firstTimestamp": None,
     "lastTimestamp": None,

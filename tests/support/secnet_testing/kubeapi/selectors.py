@@ -44,9 +44,9 @@ def selector(resource: Resource, query: Mapping[str, str], namespace: str, name:
         if (namespace and meta.get("namespace") != namespace) or (name and meta["name"] != name):
             return False
         own = meta.get("labels") or {}
-        return all(_holds(_text(_at(obj, path) or _UNSET.get(path)), operator, value) for path, operator, value in fields) and all(
-            _holds(own.get(key), operator, value) for key, operator, value in labels
-        )
+        selected = ((_text(_at(obj, path) or _UNSET.get(path)), operator, value) for path, operator, value in fields)
+        labelled = ((own.get(key), operator, value) for key, operator, value in labels)
+        return all(_holds(*term) for term in (*selected, *labelled))
 
     return matches
 

@@ -86,7 +86,9 @@ class Store:
         obj |= {"apiVersion": resource.api_version, "kind": resource.kind}
         if resource.status:
             obj.pop("status", None)
-        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now()} | ({"generation": 1} if resource.generation else {})
+        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now()} | (
+            {"generation": 1} if resource.generation else {}
+        )
         meta.pop("deletionTimestamp", None)
         obj = completed(conform(resource, obj))
         self._put(name, (namespace, meta["name"]), obj, None)

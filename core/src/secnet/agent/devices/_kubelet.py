@@ -62,8 +62,8 @@ class KubeletDevices:
     def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
         """See `DeviceSource.devices_of`; the time is for both calls that it may take.
 
-        Raises what `STATUSES` says, what reading ResourceSlices raises, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
-        names devices by itself, Unsupported without the packages of the extra.
+        Raises what `STATUSES` says, what reading ResourceSlices raises, NotReady while the kubelet knows two Pods of this name,
+        InvalidConfig for a Pod that names devices by itself, Unsupported without the packages of the extra.
         """
         ref = pod_ref(pod)
         if devices_annotation(pod) is not None:
