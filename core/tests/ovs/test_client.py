@@ -477,3 +477,10 @@ def test_nothing_is_known_of_a_database_that_was_replaced(client: OvsClient, swi
     until(answers, "the client sees the new database")
     assert (client.port("p1", call()), client.bridge("br-a", call())) == (None, None)
     assert (client.ports("secnet", call()), client.bridges("secnet", call())) == ((), ())
+
+
+def test_a_database_that_was_never_initialized_is_not_ready(switch: PrivateOvs, client: OvsClient) -> None:
+    switch.vsctl("--no-wait", "destroy", "Open_vSwitch", ".")
+    with pytest.raises(NotReady, match="its table Open_vSwitch has no row") as caught:
+        client.ensure_bridge(BridgeSpec(name="br-a", owner="secnet"), call(5))
+    assert "ovs-vsctl init" in caught.value.hint

@@ -31,7 +31,7 @@ class EnsureBridge(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
             self._refuse_taken(tables)
             row = txn.insert(tables["Bridge"])
             row.name = spec.name
-            next(iter(tables["Open_vSwitch"].rows.values())).addvalue("bridges", row)
+            _root(tables).addvalue("bridges", row)
             local = _insert_port(txn, tables, spec.name, "internal")
             row.addvalue("ports", local)
         elif row.external_ids.get(OWNER_ID) != spec.owner:
@@ -73,7 +73,7 @@ class DeleteBridge(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
         if row.external_ids.get(OWNER_ID) != self.owner or any(port.name != self.name for port in row.ports):
             self.result = False
             return
-        next(iter(self.api.tables["Open_vSwitch"].rows.values())).delvalue("bridges", row)
+        _root(self.api.tables).delvalue("bridges", row)
         row.delete()
         self.result = True
 
@@ -147,6 +147,17 @@ class DeletePort(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no types
             interface.delete()
         port.delete()
         self.result = True
+
+
+def _root(tables: Any) -> Any:
+    """The one row of the table Open_vSwitch, which holds all bridges. A new database has none until something makes it."""
+    for row in tables["Open_vSwitch"].rows.values():
+        return row
+    raise NotReady(
+        "the database of Open vSwitch is empty: its table Open_vSwitch has no row",
+        hint="run `ovs-vsctl init` once after ovsdb-server was started, as Open vSwitch's own start script does",
+        subject="Open vSwitch",
+    )
 
 
 def _insert_port(txn: Any, tables: Any, name: str, kind: str) -> Any:

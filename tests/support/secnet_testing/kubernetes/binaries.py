@@ -23,7 +23,7 @@ from pathlib import Path
 
 from .go_toolchain import go_program
 
-__all__ = ["cache_folder", "helm", "kube", "kubernetes_version"]
+__all__ = ["cache_folder", "helm", "kube", "kubernetes_version", "remove_old"]
 
 _MODULES = Path(__file__).resolve().parents[3] / "kubernetes/go"
 _REPORT_SECONDS = 20.0
@@ -128,10 +128,15 @@ def _build(program: _Program, module: Path, version: str, target: Path) -> None:
             program.package,
         ]
         _watched(argv, source, environment, program)
-        for old in cache.glob(f"{program.name}-*"):
-            if time.time() - old.stat().st_atime > 30 * 24 * 3600:  # what no checkout used for a month
-                old.unlink()
+        remove_old(cache, f"{program.name}-*")
         part.rename(target)
+
+
+def remove_old(cache: Path, pattern: str) -> None:
+    """Remove files that no checkout used for a month."""
+    for file in cache.glob(pattern):
+        if time.time() - file.stat().st_atime > 30 * 24 * 3600:
+            file.unlink()
 
 
 def _other_version(source: Path, version: str, go: Path, environment: dict[str, str]) -> None:
@@ -166,7 +171,7 @@ def _watched(argv: list[str], source: Path, environment: dict[str, str], program
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+    with (cache / "programs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

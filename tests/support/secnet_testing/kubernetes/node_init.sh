@@ -54,6 +54,7 @@ export OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/var/log OVS_DBDIR=/var/lib/openvs
 [ -e "$OVS_DBDIR/conf.db" ] || ovsdb-tool create "$OVS_DBDIR/conf.db" /usr/share/openvswitch/vswitch.ovsschema
 keep ovsdb-server ovsdb-server "$OVS_DBDIR/conf.db" --remote=punix:/run/openvswitch/db.sock \
   --unixctl=/run/openvswitch/ovsdb-server.ctl --pidfile=/run/openvswitch/ovsdb-server.pid &
+until ovs-vsctl --timeout=1 --no-wait init 2> /dev/null; do sleep 0.1; done
 keep ovs-vswitchd ovs-vswitchd unix:/run/openvswitch/db.sock --unixctl=/run/openvswitch/ovs-vswitchd.ctl \
   --pidfile=/run/openvswitch/ovs-vswitchd.pid --disable-system &
 keep containerd containerd --config "$folder/etc/containerd.toml" &

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .binaries import cache_folder
+from .binaries import cache_folder, remove_old
 from .cluster import Cluster, Object
 
 __all__ = [
@@ -62,8 +62,7 @@ def image_archive(tag: str = "0.1.0") -> Path:
         content.update(file.read_bytes() if file.is_file() else b"")
     target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
     if not target.exists():
-        for old in cache_folder().glob(f"secnet-{tag}-*.tar"):
-            old.unlink()
+        remove_old(cache_folder(), "secnet-*.tar")
         part = target.with_suffix(".part")
         subprocess.run([ROOT / "tools/image", "--output", part, "--tag", tag, "--cache", cache_folder()], check=True)
         part.rename(target)
