@@ -53,6 +53,18 @@ def test_lists_have_selectors_and_pages(api: ApiServer) -> None:
         api.request("GET", f"/api/v1/pods?continue={page['metadata']['continue']}")
 
 
+def test_the_slices_of_a_driver_on_a_node_are_selected(api: ApiServer) -> None:
+    slices = "/apis/resource.k8s.io/v1/resourceslices"
+    for name, node, driver in (("a", "n1", "d1.example"), ("b", "n1", "d2.example"), ("c", "n2", "d1.example")):
+        pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+        device = {"name": "dev", "attributes": {"sn.example/size": {"int": 1}, "sn.example/kind": {"string": "x"}}}
+        spec = {"driver": driver, "nodeName": node, "pool": pool, "devices": [device]}
+        obj = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": name}, "spec": spec}
+        assert api.create(obj)["spec"]["devices"] == [device]
+    found = api.items(f"{slices}?fieldSelector=spec.nodeName%3Dn1,spec.driver%3Dd1.example")
+    assert [item["metadata"]["name"] for item in found] == ["a"]
+
+
 def test_a_watch_replays_follows_and_keeps_to_its_selector(api: ApiServer, watch: Any) -> None:
     start = api.create(pod("old"))["metadata"]["resourceVersion"]
     api.create(pod("a"))

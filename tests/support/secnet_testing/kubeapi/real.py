@@ -34,6 +34,7 @@ _KINDS = (
     "/api/v1/pods",
     "/api/v1/nodes",
     "/api/v1/events",
+    "/apis/resource.k8s.io/v1/resourceslices",
     "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions",
     "/apis/crd.antrea.io/v1beta1/ippools",
 )

@@ -66,6 +66,14 @@ BUILTIN = (
         group="apps", version="v1", plural="daemonsets", kind="DaemonSet", status=True, generation=True, short=("ds",)
     ),
     Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease"),
+    Resource(
+        group="resource.k8s.io",
+        version="v1",
+        plural="resourceslices",
+        kind="ResourceSlice",
+        namespaced=False,
+        generation=True,
+    ),
     CRD,
 )
 

@@ -24,6 +24,7 @@ _FIELDS = {
         "status.phase",
         "status.podIP",
     },
+    "resourceslices": {"spec.driver", "spec.nodeName"},
     "events": {"involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason", "type"},
 }
 

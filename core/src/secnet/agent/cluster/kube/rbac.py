@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["RULES", "rule_text"]
+__all__ = ["DRA_RULES", "RULES", "rule_text"]
 
 RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and before its
@@ -34,6 +34,12 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["antrea-config"], "verbs": ["get"]},
+)
+
+# What DRA drivers publish about the devices of this node, for each Pod with such devices (secnet.agent.devices.slices). Part of
+# deploy/components/dra.
+DRA_RULES: Sequence[Mapping[str, Sequence[str]]] = (
+    {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"], "verbs": ["list"]},
 )
 
 
