@@ -16,6 +16,21 @@ from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalClu
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.secnet import Helm, Kustomize
 
+# Long waits begin first and end last; the installation goes at the very end.
+_FIRST = ("test_a_node_is_removed",)
+_LAST = ("test_removed_node.py", "test_audit.py", "test_switching.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring this tier into its order."""
+
+    def place(item: pytest.Item) -> int:
+        if item.name in _FIRST:
+            return -1
+        return _LAST.index(item.path.name) + 1 if item.path.name in _LAST else 0
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def kube() -> Path:

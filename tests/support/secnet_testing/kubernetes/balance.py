@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
-from ..runtime.cri import RuntimeCalls
 from .cluster import Cluster, Object
 from .node import ClusterNode
 
@@ -72,8 +70,8 @@ def _compare_pools(cluster: Cluster, reported: dict[tuple[str, str], tuple[str, 
 
 def _compare_node(node: ClusterNode, reported: dict[tuple[str, str], tuple[str, tuple[str, ...]]]) -> None:
     found = {}
-    for pod, netns in _sandboxes(node).items():
-        for link in json.loads(node.run("ip", "-j", "-n", Path(netns).name, "address")):
+    for pod, sandbox in node.sandboxes().items():
+        for link in json.loads(node.run("ip", "-j", "-n", Path(sandbox.netns).name, "address")):
             addresses = [each["local"] for each in link["addr_info"] if each["scope"] == "global"]
             found[pod, link["ifname"]] = (link["address"], tuple(sorted(addresses)))
     missing = {key: value for key, value in reported.items() if found.get(key) != value}
@@ -85,15 +83,3 @@ def _compare_node(node: ClusterNode, reported: dict[tuple[str, str], tuple[str, 
     ours = [port for port in ports if port.startswith("sn")]
     assert sorted(links) == sorted(ours), f"{node.name}: links {links}, ports {ours}"
     assert len(links) == len(reported), f"{node.name}: links {links}, interfaces {sorted(reported)}"
-
-
-def _sandboxes(node: ClusterNode) -> dict[str, str]:
-    """The network namespace of each ready sandbox of its own, by Pod."""
-    found = {}
-    with closing(RuntimeCalls(node.root / "run/containerd/containerd.sock")) as calls:
-        for sandbox in calls.list():
-            info = json.loads(calls.status(sandbox.id).info["info"])
-            spaces = {each["type"]: each.get("path") for each in info["runtimeSpec"]["linux"]["namespaces"]}
-            if spaces.get("network") and info["pid"]:
-                found[f"{sandbox.metadata.namespace}/{sandbox.metadata.name}"] = spaces["network"]
-    return found

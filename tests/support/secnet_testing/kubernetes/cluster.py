@@ -61,24 +61,39 @@ class LocalCluster(Cluster):
         super().__init__(Kubectl(program, kube, self.plane.kubeconfig, self.plane.namespace), self.plane.admin)
         basic = folder / "sandbox.tar"
         basic.write_bytes(sandbox_archive())
-        for index in range(1, nodes + 1):
-            node = ClusterNode(self.plane, kube, index, [basic, *images])
-            self.nodes[node.name] = node
+        self._kube, self._images = kube, [basic, *images]
+        self._made = 0
+        for _ in range(nodes):
+            self._make_node()
 
     def start(self) -> None:
         """Start everything, and wait until the nodes are Ready."""
         self.plane.start()
         for node in self.nodes.values():
             node.start()
-        for name, node in self.nodes.items():
-            self.wait(partial(self.ready, name), f"{name} is Ready; see {node.folder / 'log'}", 120)
-
-    def load(self, image: Path) -> None:
-        """Give the runtimes of all running nodes another image."""
         for node in self.nodes.values():
-            (node.folder / "images" / image.name).symlink_to(image)
-            node.run("ctr", "-n", "k8s.io", "images", "import", str(image), timeout=120)
-            (node.folder / f"disk/loaded-{image.name}").touch()
+            self._wait_for(node)
+
+    def add_node(self) -> ClusterNode:
+        """Another node, when it is Ready."""
+        node = self._make_node()
+        node.start()
+        self._wait_for(node)
+        return node
+
+    def _make_node(self) -> ClusterNode:
+        self._made += 1
+        node = self.nodes[f"n{self._made}"] = ClusterNode(self.plane, self._kube, self._made, self._images)
+        return node
+
+    def _wait_for(self, node: ClusterNode) -> None:
+        self.wait(partial(self.ready, node.name), f"{node.name} is Ready; see {node.folder / 'log'}", 120)
+
+    def retag(self, old: str, new: str) -> None:
+        """Give an image that the runtimes of all nodes have another name as well: `secnet:0.1.1`."""
+        for node in self.nodes.values():
+            names = [f"docker.io/library/{name}" for name in (old, new)]
+            node.run("ctr", "-n", "k8s.io", "images", "tag", "--force", *names)
 
     def audit(self) -> list[Object]:
         """What the agents asked the API for, in its audit log: a dict for each request."""

@@ -137,6 +137,7 @@ class ControlPlane:
             "--kubelet-preferred-address-types=InternalIP",
             "--service-cluster-ip-range=10.96.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-account-extend-token-expiration=false",  # by default a token of an hour holds for a year
             f"--service-account-key-file={file('sa.pub')}",
             f"--service-account-signing-key-file={file('sa.key')}",
             f"--requestheader-client-ca-file={file('front.crt')}",

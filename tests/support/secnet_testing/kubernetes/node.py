@@ -11,20 +11,30 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from secnet_conformance.netns import Namespace, new_namespace, remove_namespace, run_in
 
 from ..runtime.config import DaemonPaths, bridge_plugin, conflist, daemon_config
+from ..runtime.cri import RuntimeCalls, messages
 from ..runtime.daemon import CGROUPS, until
 from .control_plane import ADDRESS, FABRIC, NODES, ControlPlane
 
-__all__ = ["ClusterNode"]
+__all__ = ["ClusterNode", "Sandbox"]
 
 _INIT = Path(__file__).with_name("node_init.sh")
 UPLINK = "eth1"
 """The link to the fabric, which the secondary bridge takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """A Pod's sandbox: its id, and where its network namespace is mounted on the node."""
+
+    id: str
+    netns: str
 
 
 class ClusterNode:
@@ -129,11 +139,38 @@ class ClusterNode:
         for pid in self.pids(daemon):
             self.run("kill", "-9", str(pid), check=False)
 
+    def restart(self, daemon: str) -> None:
+        """SIGKILL to a daemon (the agent: `secnet`), and wait until another process has taken its place."""
+        before = self.pids(daemon)
+        assert before, f"{daemon} does not run on {self.name}"
+        self.kill(daemon)
+        until(lambda: bool(set(self.pids(daemon)) - set(before)), f"{daemon} runs again on {self.name}", within=120)
+
     def pids(self, daemon: str) -> list[int]:
         """The processes of a daemon, in the node's numbers. The agent is `secnet`."""
         wanted = {"kubelet": f"{self._kube} kubelet", "secnet": "secnet agent"}.get(daemon, daemon)
         lines = [line.split(None, 1) for line in self.run("ps", "-eo", "pid=,args=").splitlines()]
         return [int(pid) for pid, args in lines if f" {wanted} " in f" {args} " and "node_init" not in args]
+
+    def sandboxes(self) -> dict[str, Sandbox]:
+        """The ready sandboxes with a network namespace of their own, by `NAMESPACE/NAME` of the Pod."""
+        found = {}
+        with closing(RuntimeCalls(self.root / "run/containerd/containerd.sock")) as calls:
+            for each in calls.list():
+                if each.state != messages.SANDBOX_READY:
+                    continue
+                info = json.loads(calls.status(each.id).info["info"])
+                spaces = {space["type"]: space.get("path") for space in info["runtimeSpec"]["linux"]["namespaces"]}
+                if netns := spaces.get("network"):
+                    found[f"{each.metadata.namespace}/{each.metadata.name}"] = Sandbox(id=each.id, netns=netns)
+        return found
+
+    def write(self, path: str, text: str) -> None:
+        """Put a text file onto the node, by rename."""
+        target = self.root / path.lstrip("/")
+        part = target.with_name(f".{target.name}.part")
+        part.write_text(text, encoding="utf-8")
+        part.rename(target)
 
     def read(self, path: str) -> str:
         """The text of a file on the node."""

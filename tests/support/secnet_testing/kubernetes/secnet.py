@@ -42,6 +42,25 @@ NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDG
 """The node configuration: what differs from what the base and the components bring. The datapath needs no kernel module."""
 
 
+# Tokens of ten minutes, the shortest there are: the kubelet replaces one after eight, and not after 48 as usual.
+_TOKEN: dict[str, Any] = {
+    "name": "short-token",
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        ]
+    },
+}
+_TOKEN_MOUNT = {"name": "short-token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
+_SHORT_TOKENS = [
+    {"op": "add", "path": "/spec/template/spec/automountServiceAccountToken", "value": False},
+    {"op": "add", "path": "/spec/template/spec/volumes/-", "value": _TOKEN},
+    {"op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-", "value": _TOKEN_MOUNT},
+]
+
+
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
     content = hashlib.sha256(tag.encode())
@@ -83,6 +102,7 @@ def kustomization(folder: Path, *components: str, node: dict[str, Any] | None = 
         "components": [f"{deploy}/components/{name}" for name in components],
         "configMapGenerator": [generator],
         "images": [{"name": "secnet", "newTag": tag}],
+        "patches": [{"target": {"kind": "DaemonSet"}, "patch": yaml.safe_dump(_SHORT_TOKENS)}],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -123,3 +143,17 @@ def documents(argv: list[str]) -> list[Object]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr or done.stdout}"
     return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+def agent_pod(cluster: Cluster, node: str) -> Object:
+    """The agent's Pod on a node. AssertionError if there is none."""
+    for found in cluster.list("pods", NAMESPACE, labels="app.kubernetes.io/component=agent"):
+        if found["spec"].get("nodeName") == node and "deletionTimestamp" not in found["metadata"]:
+            return found
+    raise AssertionError(f"no agent on {node}")
+
+
+def agent_command(cluster: Cluster, node: str, *arguments: str) -> str:
+    """Run `secnet` in the agent's Pod on a node, as docs/quickstart.md does; what it printed."""
+    name = agent_pod(cluster, node)["metadata"]["name"]
+    return cluster.kubectl("-n", NAMESPACE, "exec", name, "--", "secnet", *arguments)

@@ -1,0 +1,40 @@
+"""What the agents asked of the API in all the tests before, as its audit log has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from secnet_testing.kubernetes.cluster import LocalCluster, Object
+
+ACCOUNT = "system:serviceaccount:secnet-system:secnet-agent"
+AGENT = "secnet-agent"
+
+
+def requests(cluster: LocalCluster) -> list[Object]:
+    """Those of the agents themselves: not what a test asked with a token of theirs."""
+    mine = [each for each in cluster.audit() if each["user"]["username"] == ACCOUNT and each.get("userAgent") == AGENT]
+    assert len(mine) > 100, "the agents' requests are in the audit log"
+    return mine
+
+
+def test_no_request_of_an_agent_was_refused(local_cluster: LocalCluster) -> None:
+    refused = Counter(
+        (each["verb"], each["requestURI"].split("?")[0], each["responseStatus"].get("message", "")[:200])
+        for each in requests(local_cluster)
+        if each.get("responseStatus", {}).get("code") in (401, 403)
+    )
+    assert not refused
+
+
+def test_an_agent_takes_the_tokens_that_the_kubelet_renews(local_cluster: LocalCluster) -> None:
+    """The installation of these tests has tokens of ten minutes, which the kubelet replaces after eight."""
+
+    def renewed() -> bool:
+        tokens: dict[str, set[str]] = {}
+        for each in requests(local_cluster):
+            extra = each["user"].get("extra", {})
+            pod = extra.get("authentication.kubernetes.io/pod-name", ["?"])[0]
+            tokens.setdefault(pod, set()).update(extra.get("authentication.kubernetes.io/credential-id", []))
+        return any(len(used) > 1 for used in tokens.values())
+
+    local_cluster.wait(renewed, "an agent used two tokens in turn", 600)

@@ -1,0 +1,106 @@
+"""What breaks in a cluster, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from secnet_testing.kubernetes import secnet
+from secnet_testing.kubernetes.balance import assert_balanced, network_status
+from secnet_testing.kubernetes.cluster import LocalCluster
+from secnet_testing.kubernetes.namespace import OwnNamespace
+from secnet_testing.kubernetes.pods import nad, pod, pool, workload
+
+
+@pytest.fixture
+def pair(local_cluster: LocalCluster, namespace: OwnNamespace) -> OwnNamespace:
+    """A namespace with the Pods `a` on n1 and `b` on n2, in one VLAN."""
+    namespace.apply(
+        pool(namespace.name, "10.50.0.10", "10.50.0.200", "10.50.0.1", 24), nad("green", 150, namespace.name)
+    )
+    namespace.apply(pod("a", "green", node="n1"), pod("b", "green", node="n2"))
+    namespace.wait_ready("a", "b")
+    return namespace
+
+
+def address(namespace: OwnNamespace, name: str) -> str:
+    found: str = network_status(namespace.get("pod", name))[0]["ips"][0]
+    return found
+
+
+def reach(namespace: OwnNamespace) -> None:
+    namespace.inside("a", "ping", "-c", "2", "-W", "2", "-I", "eth1", address(namespace, "b"))
+
+
+@contextmanager
+def pinging(cluster: LocalCluster, namespace: OwnNamespace) -> Iterator[None]:
+    """Ping from `a` to `b` five times a second meanwhile. AssertionError if one was lost."""
+    script = f"ping -i 0.2 -I eth1 {address(namespace, 'b')} & read end; kill -INT $!; wait"
+    argv = [str(cluster.kubectl.program), "-n", namespace.name, "exec", "-i", "a", "--", "sh", "-c", script]
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield
+        output, _ = process.communicate("end\n", timeout=30)
+    assert " 0% packet loss" in output, output[-300:]
+
+
+def test_a_new_image_costs_no_packet(local_cluster: LocalCluster, pair: OwnNamespace, tmp_path: Path) -> None:
+    before = {name: secnet.agent_pod(local_cluster, name)["metadata"]["uid"] for name in local_cluster.nodes}
+    with pinging(local_cluster, pair):
+        local_cluster.retag(secnet.IMAGE, "secnet:0.1.1")
+        secnet.deploy(local_cluster, secnet.kustomization(tmp_path / "next", "sync", tag="0.1.1"))
+    after = {name: secnet.agent_pod(local_cluster, name) for name in local_cluster.nodes}
+    assert {name: found["metadata"]["uid"] for name, found in after.items()} != before
+    assert {found["spec"]["containers"][0]["image"] for found in after.values()} == {"secnet:0.1.1"}
+    assert_balanced(local_cluster)
+
+
+def test_killed_daemons_of_open_vswitch_come_back_with_all_ports(
+    local_cluster: LocalCluster, pair: OwnNamespace
+) -> None:
+    node = local_cluster.nodes["n1"]
+    for daemon in ("ovs-vswitchd", "ovsdb-server"):
+        node.restart(daemon)
+        local_cluster.wait(lambda: reach(pair) is None, f"a reaches b after {daemon} was killed")
+    pair.apply(pod("c", "green", node="n1"))
+    pair.wait_ready("c")
+    assert_balanced(local_cluster)
+
+
+def test_a_power_cut_gives_each_pod_its_network_again(local_cluster: LocalCluster, pair: OwnNamespace) -> None:
+    node = local_cluster.nodes["n2"]
+    pair.apply(workload("Deployment", "d", "green", replicas=4))
+    pair.kubectl("rollout", "status", "deployment/d", "--timeout=60s")
+    held = address(pair, "b")
+    node.crash()
+    node.start()
+    local_cluster.wait(lambda: node.sandboxes().get(f"{pair.name}/b"), "b has a sandbox again", 120)
+    pair.wait_ready("b", seconds=120)
+    pair.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
+    local_cluster.wait(lambda: reach(pair) is None, "a reaches b")
+    assert_balanced(local_cluster)
+    assert address(pair, "b") == held
+
+
+def test_an_outage_of_the_api_with_an_agent_killed_meanwhile(local_cluster: LocalCluster, pair: OwnNamespace) -> None:
+    node = local_cluster.nodes["n1"]
+    local_cluster.plane.stop_api()
+    try:
+        node.restart("secnet")
+        # The Pods' traffic goes on without API and without agent; kubectl exec would need the API.
+        sandbox = node.sandboxes()[f"{pair.name}/a"]
+        held = node.run("ip", "-n", Path(sandbox.netns).name, "-o", "address", "show", "dev", "eth1")
+        assert "10.50.0." in held
+    finally:
+        local_cluster.plane.start_api()
+    pair.apply(pod("c", "green", node="n1"))
+    pair.wait_ready("c", seconds=90)
+    reach(pair)
+    assert_balanced(local_cluster)
