@@ -50,6 +50,7 @@ test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch 
 test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FILE: what can be tried on any cluster
 	@tools/setup cluster
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
+	$(if $(KUBECONFIG),,PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.secnet)
 	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom

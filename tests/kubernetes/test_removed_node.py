@@ -6,7 +6,6 @@ The first test removes the node and runs early, the second one looks at the end:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -28,9 +27,9 @@ class Removal:
 
 
 @pytest.fixture(scope="module")
-def removal() -> Iterator[Removal]:
+def removal() -> Removal:
     """What the two tests share."""
-    yield Removal()
+    return Removal()
 
 
 def entries(cluster: LocalCluster, name: str) -> list[str]:

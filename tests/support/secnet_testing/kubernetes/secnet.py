@@ -157,3 +157,7 @@ def agent_command(cluster: Cluster, node: str, *arguments: str) -> str:
     """Run `secnet` in the agent's Pod on a node, as docs/quickstart.md does; what it printed."""
     name = agent_pod(cluster, node)["metadata"]["name"]
     return cluster.kubectl("-n", NAMESPACE, "exec", name, "--", "secnet", *arguments)
+
+
+if __name__ == "__main__":
+    print(image_archive())
