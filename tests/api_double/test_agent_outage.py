@@ -76,16 +76,23 @@ def test_pods_start_while_the_agent_is_away(
     agent = node.node.agents[-1]
     leave(agent, node)
     create(node, NETWORKED, "blue")
+    system = pod("proxy", "default/blue")
+    system["metadata"]["namespace"] = "kube-system"
+    node.api.create(system)
     create(node, ORDINARY, None)
     wait_running(node, ORDINARY)
+    node.wait(lambda: node.api.get(system).get("status", {}).get("phase") == "Running", "kube-system does not wait")
     assert [name for name in NETWORKED if node.is_running(name)] == []
     remove(node, ORDINARY[:2])
     come_back(agent, node)
     node.wait_attached(*NETWORKED)
+    node.wait(lambda: len(node.ports()) == len(NETWORKED) + 1, "what did not wait is attached as it is seen")
+    node.api.delete(system, grace=1)
+    left = len(ORDINARY) - 2 + len(NETWORKED)
+    node.wait(lambda: len(node.runtime.primary_addresses()) == left, "each living Pod has one primary address")
     for name in [*ORDINARY[2:], *NETWORKED]:
         assert node.kubelet.failures("default", name) == (), name
     assert len({node.address(name) for name in NETWORKED}) == node.used("blue") == len(NETWORKED)
-    assert len(node.runtime.primary_addresses()) == len(ORDINARY) - 2 + len(NETWORKED)
     remove(node, [*ORDINARY[2:], *NETWORKED])
     assert_nothing_is_left(node)
 

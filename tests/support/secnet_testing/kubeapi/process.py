@@ -16,6 +16,7 @@ import pytest
 
 from .admin import Admin, Rejected
 from .answers import Object
+from .certificates import Certificates
 from .definitions import IPPOOL, NAD
 
 __all__ = ["KubeApiProcess", "kubeapi", "kubeapi_process"]
@@ -28,19 +29,26 @@ _SUPPORT = Path(__file__).resolve().parents[2]
 
 
 class KubeApiProcess(Admin):
-    """One server, running until `stop`. tls: a folder for a certificate `ca.crt`, made for HTTPS; None for plain HTTP."""
+    """One server, running until `stop`. certificates: what it serves HTTPS with; None for plain HTTP."""
 
     def __init__(
-        self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0, tls: Path | None = None
+        self,
+        *,
+        crds: Sequence[Object] = (NAD, IPPOOL),
+        bookmarks: float = 60.0,
+        certificates: Certificates | None = None,
     ) -> None:
         argv = [sys.executable, "-m", "secnet_testing.kubeapi", "--admin-token", ADMIN, "--bookmarks", str(bookmarks)]
-        self._trust = None if tls is None else ssl.create_default_context(cafile=_make_certificate(tls))
-        argv += [] if tls is None else ["--tls", str(tls / "ca.crt"), str(tls / "server.key")]
+        self._trust = None
+        if certificates is not None:
+            self._trust = ssl.create_default_context(cafile=certificates.authority)
+            self._trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            argv += ["--tls", str(certificates.server), str(certificates.key)]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=_SUPPORT, text=True)
         try:
             ports = json.loads(self._first_line())
             self.port = int(ports["port"])
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+            self.url = f"{'https' if certificates else 'http'}://127.0.0.1:{self.port}"
             self._control = f"http://127.0.0.1:{ports['control']}"
             for crd in crds:
                 self.create(crd)
@@ -143,15 +151,6 @@ class KubeApiProcess(Admin):
         line = self._process.stdout.readline()
         assert line, f"the test API server ended at its start ({self._process.wait(_START_SECONDS)})"
         return line
-
-
-def _make_certificate(folder: Path) -> Path:
-    """Signed by itself, for 127.0.0.1."""
-    certificate, key = folder / "ca.crt", folder / "server.key"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*argv, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return certificate
 
 
 def _http(
