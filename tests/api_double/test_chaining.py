@@ -135,6 +135,9 @@ def test_an_owner_that_keeps_its_file_to_itself_is_named_and_not_fought(node: Cl
         assert node.readyz(PORT)[0] == 503
         assert len(undone) < 10
         node.wait(lambda: "takes the plugin out as soon as it is in" in agent.text, "said in the log")
+        node.wait(
+            lambda: "cni.exclusive: false" in events(node, node.name).get("PluginNotChained", ""), "and on the Node"
+        )
         doctor = node.node.cli("doctor").stdout
         assert "does not have secnet-cni" in doctor
         assert "cni.exclusive: false" in doctor

@@ -1,7 +1,7 @@
 """What a container of the DaemonSet takes from its process, for an agent of a test that runs on the machine's own files.
 
-A mount namespace in which everything is read-only but what the manifest mounts writable, /proc/sys as a runtime leaves it, the
-manifest's command, and of the root user's capabilities only the manifest's.
+A mount namespace in which everything is read-only but what the manifest mounts writable, /proc/sys as a runtime leaves it, and
+of the root user's capabilities only the manifest's.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ def contained(node: ClusterNode, component: str) -> list[str]:
     enter = ["unshare", "--mount", "--propagation=unchanged", "sh", "-ec", _SCRIPT, "contain"]
     lists = ["".join(f"{place}\n" for place in writable), str(node.node.folder)]
     rights = [f"--bounding-set=-all,{bounding}", "--inh-caps=-all", "--"]
-    *shell, script = container["command"]
-    before, agent, _ = script.partition("exec secnet agent")
-    assert agent
-    return [*enter, *lists, *rights, *shell, f'{before}exec "$0" "$@"', *COMMAND]
+    assert container["args"][0] == "agent"
+    assert "command" not in container, "the image's entry point is the program"
+    return [*enter, *lists, *rights, *COMMAND]
 
 
 def _container(component: str) -> dict[str, Any]:

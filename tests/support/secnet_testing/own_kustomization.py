@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import chain, combinations
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,17 @@ from .documents import ROOT
 
 DEPLOY = ROOT / "deploy"
 COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
-# These touch nothing that another component touches: each is tried alone, and with as many others as there can be.
-_APART = ("metrics", "policies")
-_OTHERS = [name for name in COMPONENTS if name not in _APART]
-# `sync` and `multus` exclude each other.
-BUILDS = [
-    *(
-        names
-        for names in chain.from_iterable(combinations(_OTHERS, count) for count in range(len(_OTHERS) + 1))
-        if not {"sync", "multus"} <= set(names)
-    ),
-    *((name,) for name in _APART),
-    tuple(name for name in COMPONENTS if name != "multus"),
-]
+
+
+def _builds() -> Iterator[tuple[str, ...]]:
+    """None, each, every two, and all of them, as far as they go together: `sync` and `multus` exclude each other."""
+    chosen = [*(names for count in range(3) for names in combinations(COMPONENTS, count))]
+    chosen += [tuple(name for name in COMPONENTS if name != other) for other in ("sync", "multus")]
+    yield from (names for names in dict.fromkeys(chosen) if not {"sync", "multus"} <= set(names))
+
+
+BUILDS = list(_builds())
+"""Sets of components that are built and compared."""
 
 
 def write_own(folder: Path, components: tuple[str, ...], node: str | None = None) -> Path:

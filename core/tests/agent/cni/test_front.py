@@ -15,6 +15,7 @@ from secnet.agent.config.settings import CniSettings
 from secnet.agent.observe.prometheus import PrometheusMetrics
 
 from .helpers import ToyAttacher
+from .node_directories import ENTRY
 
 NETWORK = {"cniVersion": "1.0.0", "name": "cluster", "plugins": [{"type": "bridge"}]}
 WRITES = "secnet_cni_entry_writes_total"
@@ -39,10 +40,12 @@ def metrics() -> Iterator[PrometheusMetrics]:
 
 
 @pytest.fixture
-def front(file: Path, metrics: PrometheusMetrics) -> Iterator[CniFront]:
+def front(file: Path, attacher: ToyAttacher, metrics: PrometheusMetrics) -> Iterator[CniFront]:
     folder = file.parents[1]
-    settings = CniSettings(socket=folder / "cni.sock", conf_dir=file.parent, bin_dir=folder / "bin")
-    front = CniFront(settings, ToyAttacher(), run_dir=folder / "run", ready_timeout=1.0, metrics=metrics)
+    program = folder / "built"
+    program.write_bytes(b"\x7fELF")
+    settings = CniSettings(socket=folder / "cni.sock", conf_dir=file.parent, bin_dir=folder / "bin", program=program)
+    front = CniFront(settings, attacher, run_dir=folder / "run", ready_timeout=1.0, metrics=metrics)
     front.start()
     yield front
     assert front.close(0.0)
@@ -110,9 +113,21 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def test_an_entry_that_stands_there_from_before_is_no_event(
     front: CniFront, file: Path, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
+    entry = ENTRY | {"failOpenNamespaces": ["kube-system"]}
     file.write_text(json.dumps(NETWORK | {"plugins": [{"type": "bridge"}, entry]}), encoding="utf-8")
     caplog.set_level(logging.INFO, "secnet.agent.cni.chain_keeper")
     front.reconcile()
     assert caplog.records == []
     assert metrics.registry.get_sample_value(WRITES) == 0
+
+
+def test_a_lost_program_is_put_back_before_the_agent_is_ready(
+    front: CniFront, attacher: ToyAttacher, file: Path, tmp_path: Path
+) -> None:
+    """A node that starts from another image may have the entry without the program: no Pod starts until it is there."""
+    attacher.ready = False
+    (tmp_path / "bin/secnet-cni").unlink()
+    before = file.read_text(encoding="utf-8")
+    front.reconcile()
+    assert (tmp_path / "bin/secnet-cni").read_bytes() == b"\x7fELF"
+    assert file.read_text(encoding="utf-8") == before

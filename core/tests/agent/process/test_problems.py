@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from secnet.agent.model.problem import Problem
 from secnet.agent.process._problems import ErrorProblem, ProblemReport
 from secnet.agent.state.reports import Reports
 from secnet.contract import NotReady, SecnetError
@@ -15,7 +16,8 @@ def test_an_error_is_a_problem_while_it_lasts(tmp_path: Path, caplog: pytest.Log
     caplog.set_level(logging.INFO)
     error: SecnetError | None = None
     reports = Reports(tmp_path)
-    report = ProblemReport(reports, [ErrorProblem("CNI plugin", lambda: error).problems])
+    begun: list[Problem] = []
+    report = ProblemReport(reports, [ErrorProblem("CNI plugin", lambda: error, begun.append).problems])
     report.note()
     assert (reports.problems(), caplog.messages) == ((), [])
     error = NotReady("is not in", hint="put it in")
@@ -23,6 +25,7 @@ def test_an_error_is_a_problem_while_it_lasts(tmp_path: Path, caplog: pytest.Log
         report.note()
     assert [str(problem) for problem in reports.problems()] == ["CNI plugin: is not in; put it in"]
     assert caplog.messages == ["CNI plugin: is not in; put it in"]
+    assert tuple(begun) == reports.problems()
     error = None
     report.note()
     assert reports.problems() == ()

@@ -17,6 +17,8 @@ from .cluster import Cluster, Object
 __all__ = [
     "BRIDGE",
     "IMAGE",
+    "MARK",
+    "MARKED_BRIDGE",
     "NAMESPACE",
     "NODE",
     "ROOT",
@@ -38,7 +40,18 @@ Helm = Callable[..., str]
 """Runs helm with arguments; what it printed."""
 IMAGE = "secnet:0.1.0"
 BRIDGE = "br-secondary"
-NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}]}}
+_BRIDGE = {"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}
+MARK, MARKED_BRIDGE = "secnet.test/marked", "br-marked"
+"""A label, and the bridge that nodes with it have besides."""
+NODE: dict[str, Any] = {
+    "secondaryNetwork": {"ovsBridges": [_BRIDGE]},
+    "nodeGroups": {
+        "marked": {
+            "selector": {"matchLabels": {MARK: "yes"}},
+            "secondaryNetwork": {"ovsBridges": [_BRIDGE, {"bridgeName": MARKED_BRIDGE}]},
+        }
+    },
+}
 """The node configuration: what differs from what the base and the components bring. The datapath needs no kernel module."""
 
 

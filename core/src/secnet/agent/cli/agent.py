@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import StepObserver
+from secnet.contract import SecnetError, StepObserver
+from secnet.linux import sysctl
 
 from ..base.logs import set_up_logging
 from ..base.metrics import Metrics
@@ -57,6 +58,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     registry = Registry.load()
     settings = load(arguments, registry)
     set_up_logging(settings.log_level, settings.log_format)
+    _make_sysctls_writable()
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread
     # gets the signal, and a blocked signal stays blocked in every program that a plugin starts (measured, all three).
     stopped, wake = os.pipe()
@@ -108,10 +110,9 @@ def _run(
         with (
             Agent(
                 settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
-            ) as running,
+            ),
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
-            _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
             why = os.read(stopped, 1)
             _log.info("stopping")
     except RunDirInUse:
@@ -132,6 +133,15 @@ def _watched_group(settings: Settings, cluster: Cluster, changed: Callable[[], o
         yield
     finally:
         watch.close()
+
+
+def _make_sysctls_writable() -> None:
+    """Container runtimes mount /proc/sys read-only, and no manifest can say otherwise."""
+    try:
+        if sysctl.make_writable():
+            _log.info("made /proc/sys writable in this mount namespace")
+    except SecnetError as exc:
+        _log.error("no sysctl of a Pod can be set: %s", exc)
 
 
 class _Turn:

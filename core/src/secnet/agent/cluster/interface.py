@@ -69,6 +69,10 @@ class ApiReader(Protocol):
         """The object at a path."""
         ...
 
+    def list(self, path: str, *, fields: str = "") -> list[dict[str, Any]]:
+        """All objects at the path of a collection; fields: a field selector, such as `spec.nodeName=n1`."""
+        ...
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a review, which stores nothing."""
         ...
@@ -113,6 +117,10 @@ class Cluster(ABC):
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
 
+    def names(self, kind: str) -> frozenset[tuple[str, str]]:
+        """Namespace and name of all objects of a kind."""
+        return frozenset((obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in self.list(kind))
+
     @abstractmethod
     def update_status(self, obj: Object) -> Object:
         """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.
@@ -156,7 +164,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Record an Event of the Pod, if possible: returns at once and never raises.
+        """Record an Event of the Pod, or of the agent's Node, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """
@@ -167,6 +175,11 @@ class Cluster(ABC):
 
     def unreachable(self) -> str:
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
+        return ""
+
+    def unknown_kinds(self) -> str:
+        """Which kinds that the agent works with the source of the objects does not have, in a sentence; empty for none. As far as
+        is known: waits for nothing."""
         return ""
 
     def relisted(self) -> int:

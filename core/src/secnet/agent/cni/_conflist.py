@@ -23,7 +23,7 @@ from ._files import replace_file
 from ._protocol import CHAINED_TYPE, SUPPORTED_VERSIONS
 from .owners import how_to_share
 
-__all__ = ["NO_NETWORK", "Chained", "chain", "multus_present", "unchain"]
+__all__ = ["NO_NETWORK", "Chained", "chain", "chained_file", "multus_present", "unchain"]
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,12 @@ class _Network:
 def multus_present(conf_dir: Path) -> bool:
     """Whether Multus is configured in this directory: it then calls the plugins of all NADs by itself."""
     return any(_type(plugin) in _MULTUS_TYPES for network in _networks(conf_dir) for plugin in network.plugins)
+
+
+def chained_file(conf_dir: Path) -> Path | None:
+    """The first configuration that has our entry."""
+    found = (item.path for item in _networks(conf_dir) if any(_type(plugin) == CHAINED_TYPE for plugin in item.plugins))
+    return next(found, None)
 
 
 def chain(conf_dir: Path, entry: Mapping[str, Any], pause: Callable[[], float] = lambda: 0.0) -> Chained | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from secnet.contract import NotReady, SecnetError
@@ -22,7 +23,9 @@ _log = logging.getLogger(__name__)
 
 _NOT_IN = "the CNI plugin is not in the runtime's configuration"
 _PENDING = f"{_NOT_IN} yet: that follows recovery"
-_OTHER_FOLDER = "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why its network was not loaded"
+_OTHER_FOLDER = (
+    "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why no network was loaded"
+)
 _RUNTIME_LOOKS, _RUNTIME_SECONDS = 20, 0.1
 
 
@@ -72,11 +75,12 @@ class ChainKeeper:
         return self._error
 
     def reconcile(self) -> float | None:
-        """Install the plugin once the agent is ready, and again when the configuration was rewritten. Never raises.
+        """Install the program, and the entry once the agent is ready; both again when they are gone. Never raises.
 
         Returns the seconds after which it is to be called again whatever happens; None where only a change matters.
         """
         if not self._ready():
+            self._keep_program()
             return None
         try:
             taken_out = not self._flag.if_on(self._ensure)
@@ -96,6 +100,11 @@ class ChainKeeper:
             _log.info("the CNI plugin is in the runtime's configuration")
         self._pending, self._error = False, None
         return None
+
+    def _keep_program(self) -> None:
+        """An entry may stand there from before, and without its program no Pod of the node starts."""
+        with suppress(SecnetError):  # reported once the agent is ready
+            self._flag.if_on(self._installation.ensure_program)
 
     def _unread(self) -> str:
         """Where the runtime reads, if not what we wrote. It is asked until it has the entry, and again after each write."""

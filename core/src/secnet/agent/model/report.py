@@ -109,7 +109,8 @@ class NetworkReport:
 class PodReport:
     """The state of one Pod's networks, and what it answers.
 
-    generation: of the Pod. revision: the highest resourceVersion of the store that was seen before the work began.
+    generation: of the Pod. revision: the highest resourceVersion of the store that was seen before the work began. called,
+    uncalled: see `Changes`.
     """
 
     pod: PodRef
@@ -118,6 +119,8 @@ class PodReport:
     netns: str = ""
     error: ErrorInfo | None = None
     networks: tuple[NetworkReport, ...] = ()
+    called: tuple[str, ...] = ()
+    uncalled: tuple[str, ...] = ()
     revision: int = 0
     updated: int = 0
 

@@ -73,13 +73,19 @@ Outcome = Work | Rejected | Ignored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand."""
+    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand.
+
+    called: the networks for which a caller of our CNI plugin, such as Multus, has asked in this sandbox. uncalled: those that are
+    left to it, and for which it has not.
+    """
 
     keep: tuple[tuple[Record, Outcome], ...] = ()
     remove: tuple[Record, ...] = ()
     attach: tuple[Work, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     order: tuple[SelectionId, ...] = ()
+    called: tuple[str, ...] = ()
+    uncalled: tuple[str, ...] = ()
 
     @property
     def want_devices(self) -> bool:

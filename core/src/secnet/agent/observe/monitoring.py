@@ -82,6 +82,8 @@ class Monitoring:
             yield "recovery is not done yet"
         if reason := self._cluster.unreachable():
             yield reason
+        if reason := self._cluster.unknown_kinds():
+            yield reason
         if reason := self._own_node.missing():
             yield reason
         if reason := self._antrea.refusal():

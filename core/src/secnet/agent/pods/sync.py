@@ -123,6 +123,8 @@ class PodSync:
                 container_id=sandbox.container_id,
                 netns=sandbox.netns.path,
                 networks=progress.in_order(changes),
+                called=changes.called,
+                uncalled=changes.uncalled,
             ),
             records=self._journal.of_pod(*key),
             released=frozenset(released),

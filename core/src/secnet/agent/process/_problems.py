@@ -18,18 +18,32 @@ _log = logging.getLogger(__name__)
 
 
 class ErrorProblem:
-    """The error that something has now, as a problem. source: names it where the error names no object."""
+    """The error that something has now, as a problem. For one thread.
 
-    def __init__(self, source: str, error: Callable[[], SecnetError | None]) -> None:
+    source: names it where the error names no object. on_begin: called with each problem once.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        error: Callable[[], SecnetError | None],
+        on_begin: Callable[[Problem], None] = lambda problem: None,
+    ) -> None:
         self._source = source
         self._error = error
+        self._on_begin = on_begin
         self._problems = ProblemList(time.time)
 
     def problems(self) -> tuple[Problem, ...]:
         """None or one."""
         error = self._error()
+        before = self._problems.current()
         self._problems.update([] if error is None else [problem_text(error, self._source)])
-        return self._problems.current()
+        found = self._problems.current()
+        for problem in found:
+            if problem not in before:
+                self._on_begin(problem)
+        return found
 
 
 class ProblemReport:

@@ -13,6 +13,7 @@ from secnet.contract import SecnetError, StepObserver
 from ..attach.admission import Clearance
 from ..attach.lease_gc import LeaseGarbageCollector
 from ..attach.lease_renewal import LeaseRenewal
+from ..attach.lease_rounds import LeaseRounds
 from ..attach.node_state import NodeStateReconciler
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.plugin_calls import Plugins
@@ -59,6 +60,7 @@ class Components:
     controller: Controller
     orphan_gc: OrphanGarbageCollector
     lease_gc: LeaseGarbageCollector
+    lease_rounds: LeaseRounds
     lease_renewal: LeaseRenewal
     node: NodeStateReconciler
     attacher: NodeAttacher
@@ -107,6 +109,7 @@ def wire(
         controller=controller,
         orphan_gc=attaching.orphan_gc,
         lease_gc=attaching.lease_gc,
+        lease_rounds=LeaseRounds(attaching.lease_gc),
         lease_renewal=attaching.lease_renewal,
         node=NodeStateReconciler(
             plugins=base.plugins,

@@ -15,14 +15,15 @@ from secnet.contract import Call, SecnetError, StepObserver
 
 from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
-from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.front import CniFront
 from ..config.settings import CniSettings, Settings
+from ..model.problem import Problem
 from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
+from ..observe.readiness_log import ReadinessLog
 from ..plugins.registry import Registry
 from ..preflight.startup_taint import StartupTaint
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
@@ -30,7 +31,7 @@ from ._problems import ErrorProblem, ProblemReport
 from ._wiring import wire
 from .metrics import make_metrics
 
-__all__ = ["Agent"]
+__all__ = ["NOT_CHAINED", "Agent"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
-_LEASE_GC_SECONDS = 900.0  # where it costs requests to an API server
+NOT_CHAINED = "PluginNotChained"
+"""The reason of the Node's Event."""
 
 
 class Agent:
@@ -109,6 +111,8 @@ class Agent:
                 self._spawn(target, stack)
             stack.callback(self._end)
             self._exit = stack.pop_all()
+        _log.info("started: node %s, network types %s", self._settings.node_name, self.network_types())
+        self._guard(self._readiness.note, default=None)
         return self
 
     def __exit__(
@@ -118,15 +122,19 @@ class Agent:
         self._exit.close()
 
     def network_types(self) -> str:
-        """The installed network types in words, with the reason behind each that is not ready here."""
-        return ", ".join(self._state(name) for name in sorted(self._registry.drivers))
+        """The network types that can work here, and with the reason those that are configured and cannot."""
+        return ", ".join(filter(None, map(self._state, sorted(self._registry.drivers))))
 
     def _state(self, network_type: str) -> str:
+        """Empty for one that no one asked for: an image has the drivers of many kinds of nodes."""
         try:
             probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
-        return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        if probe.ready or self._settings.drivers.get(network_type):
+            return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        _log.debug("network type %s is not configured and not ready: %s", network_type, probe.message)
+        return ""
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
@@ -156,12 +164,21 @@ class Agent:
             components.multus,
             components.object_problems,
         )
-        chain = ErrorProblem("CNI plugin", lambda: None if self._front is None else self._front.error)
+        chain = ErrorProblem(
+            "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
+        )
         self._problems = ProblemReport(components.reports, [part.problems for part in (*parts, chain)])
+        self._readiness = ReadinessLog(watched.unready, self._settings.node_name)
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _record_not_chained(self, problem: Problem) -> None:
+        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
+        name = self._settings.node_name
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
 
     def _loops(self) -> Iterator[Callable[[], None]]:
         """What runs in the background once everything else does."""
@@ -284,6 +301,7 @@ class Agent:
                 self._guard(self._components.controller.poll_sandboxes, default=None)
                 due = time.monotonic() + _POLL_WHEN_SETTLED_SECONDS
             self._guard(self._problems.note, default=None)
+            self._guard(self._readiness.note, default=None)
             self._guard(self._keep_run_dir, default=None)
 
     def _front_loop(self) -> None:
@@ -325,9 +343,7 @@ class Agent:
 
     def _resync_loop(self) -> None:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
-        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
-        due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_GC_SECONDS)
+        interval, due, resync_at = self._settings.check_interval, 0.0, 0.0
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
@@ -335,21 +351,31 @@ class Agent:
         while not self._stop.wait(due):
             beat()
             started = time.monotonic()
-            if due:
-                self._guard(self._components.controller.resync_in_turn, default=None)
-            self._guard(lambda: self._components.attacher.resync(beat), default=None)
-            beat()
-            if not self._components.own_node.is_another():
-                self._collect_garbage(types, backends, leases, interval)
-            due = max(1.0, interval - (time.monotonic() - started))
+            if started >= resync_at:
+                if resync_at:
+                    self._guard(self._components.controller.resync_in_turn, default=None)
+                self._guard(lambda: self._components.attacher.resync(beat), default=None)
+                beat()
+                self._collect_garbage(interval)
+                resync_at = max(started + interval, time.monotonic() + 1.0)
+            due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases(interval)))
 
-    def _collect_garbage(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+    def _collect_garbage(self, interval: float) -> None:
+        if self._components.own_node.is_another():
+            return
+        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
-        if leases.is_due("collect") and not self._guard(
-            lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False
-        ):
-            leases.forget("collect")  # an API server that is away now must not delay it for long
+        if self._cluster.traits.free_reads:
+            self._guard(lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False)
+
+    def _look_through_leases(self, interval: float) -> float:
+        """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
+        if self._cluster.traits.free_reads or self._components.own_node.is_another():
+            return interval
+        backends, rounds = sorted(self._registry.backends), self._components.lease_rounds
+        self._guard(lambda: rounds.run(backends, self._call(interval)), default=None)
+        return rounds.due_in()
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

@@ -177,6 +177,8 @@ class Publisher:
         newest = self._pods.get(key)  # its resourceVersion saves a GET
         if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
             return  # another Pod has the name by now
+        if (newest or pod)["metadata"].get("deletionTimestamp") and not result.records:
+            return  # its sandbox has ended and its object is about to: no one reads it any more
         pod = newest or pod
         error = self._try(key, lambda: self._patch(key, pod, result, annotate=True))
         yield error

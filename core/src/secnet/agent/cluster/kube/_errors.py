@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,9 @@ _EXCEPTIONS: tuple[tuple[type[BaseException], type[SecnetError], str], ...] = (
     (ValueError, Unavailable, _CREDENTIALS),  # a token that cannot stand in a header; an answer cut short
 )
 
+# A connection or a pool of them, by the name of its class; what the client puts before an error of TLS.
+_CLIENT_OBJECT = re.compile(r"^(?:\w+\(host=[^)]*\): |\(0\) Reason: SSLError )")
+
 FOREIGN = tuple(foreign for foreign, _, _ in _EXCEPTIONS)
 """All that sending a request may raise."""
 
@@ -169,6 +173,10 @@ def _status_object(body: bytes) -> dict[str, Any]:
 
 
 def _words(exc: BaseException) -> str:
-    """The exception in one line, without the address of a connection object, which would differ each time."""
+    """The exception in one line, without the objects of the client that its text names: the caller names the server."""
+    if isinstance(exc, http.ProtocolError) and len(exc.args) == 2:
+        what, cause = exc.args
+        return f"{str(what).rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
     text = " ".join(str(exc).split())
-    return text.split("object at 0x")[-1].partition(">: ")[2] or text or type(exc).__name__
+    text = text.split("object at 0x")[-1].partition(">: ")[2] or text
+    return _CLIENT_OBJECT.sub("", text) or type(exc).__name__
