@@ -50,7 +50,9 @@ def lay_out(built: dict[str, Any], folder: Path) -> Path:
             place.mkdir(parents=True)
             for name, text in by_name[source["name"]]["data"].items():
                 (place / name).write_text(text)
-    (config,) = re.findall(r"--config (\S+)", " ".join(agent(built)["command"] + agent(built).get("args", [])))
+    (config,) = re.findall(
+        r"--config (\S+)", " ".join([*agent(built).get("command", []), *agent(built).get("args", [])])
+    )
     return folder / config[1:]
 
 
