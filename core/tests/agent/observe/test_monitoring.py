@@ -11,6 +11,7 @@ from secnet.agent.observe.monitoring import Monitoring
 
 def test_an_agent_is_ready_only_when_calls_need_not_wait_for_its_recovery() -> None:
     """Over stand-ins: a recovery that is begun and not done lasts for a moment in a real agent."""
+    chain = ""
     unknown = [""]
     controller = SimpleNamespace(started=False, recovered=threading.Event())
     nothing = SimpleNamespace(
@@ -24,12 +25,15 @@ def test_an_agent_is_ready_only_when_calls_need_not_wait_for_its_recovery() -> N
     parts: dict[str, Any] = dict.fromkeys(
         ("cluster", "journal", "reports", "node", "beats", "antrea", "own_node", "settings", "plugins"), nothing
     )
-    monitoring = Monitoring(controller=controller, **parts)  # type: ignore[arg-type]
+    monitoring = Monitoring(controller=controller, chain_unready=lambda: chain, **parts)  # type: ignore[arg-type]
     assert list(monitoring.unready()) == ["recovery is not done yet"]
     controller.started = True
     assert list(monitoring.unready()) == ["recovery is not done yet"]
     controller.recovered.set()
     assert list(monitoring.unready()) == []
+    chain = "the CNI plugin is not in"
+    assert list(monitoring.unready()) == ["the CNI plugin is not in"]
+    chain = ""
     controller.started = False
     assert list(monitoring.unready()) == ["recovery is not done yet"]
     controller.started, unknown[0] = True, "there are no IPPools"

@@ -78,6 +78,14 @@ def test_it_is_true_when_all_is_there_and_says_nothing_empty() -> None:
     assert "" not in found.values()
 
 
+def test_a_pod_that_started_without_a_network_is_ready_and_says_so() -> None:
+    late = network_report(record(late=True))
+    found = condition_of(pod(), report(THERE, late))
+    assert status(found) == ("True", "StartedWithoutNetworks")
+    assert found is not None
+    assert found["message"].startswith("eth1: StartedWithoutNetworks: attached after")
+
+
 def test_what_fails_is_named() -> None:
     failed = NetworkReport(network="default/red", interface="eth2", phase="Failed", error=AWAY)
     found = condition_of(pod(had=True), report(THERE, failed))

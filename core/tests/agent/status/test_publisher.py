@@ -78,10 +78,11 @@ class World:
         """While the watch has nothing new."""
         assert self.publisher.publish(KEY, self.pods.get(KEY), result, revision) == ()
 
-    def attached(self) -> SyncResult:
-        made = record(pod=self.ref)
+    def attached(self, *, late: bool = False, now: bool = False) -> SyncResult:
+        """now: in this round, and not before it."""
+        made = record(pod=self.ref, late=late)
         report = PodReport(pod=self.ref, container_id="c1", networks=(network_report(made),))
-        return SyncResult(report=report, records=(made,))
+        return SyncResult(report=report, records=(made,), made=(made,) if now else ())
 
     def waiting(self) -> SyncResult:
         """Without a sandbox."""
@@ -98,6 +99,26 @@ class World:
     @property
     def condition(self) -> str:
         return str(self.pod["status"]["conditions"][0]["status"])
+
+
+def test_a_pod_that_started_without_a_network_has_an_event_of_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched: the store of manifests keeps no Events."""
+    world, told = World(tmp_path), list[tuple[bool, str, str]]()
+    monkeypatch.setattr(
+        world.cluster, "record_event", lambda pod, *, warning, reason, message: told.append((warning, reason, message))
+    )
+    world.publish(world.attached(now=True))
+    assert [reason for _, reason, _ in told] == ["NetworksAttached"]
+    told.clear()
+    world.publish(world.attached(late=True, now=True))
+    world.publish(world.attached(late=True))
+    assert [(warning, reason) for warning, reason, _ in told] == [
+        (False, "NetworksAttached"),
+        (True, "StartedWithoutNetworks"),
+    ]
+    assert told[-1][2].startswith("eth1: attached after the Pod's sandbox had started")
 
 
 @pytest.fixture

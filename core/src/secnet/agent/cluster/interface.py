@@ -160,7 +160,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Record an Event of the Pod, if possible: returns at once and never raises.
+        """Record an Event of the Pod, or of the agent's Node, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
         """
@@ -181,6 +181,14 @@ class Cluster(ABC):
     def relisted(self) -> int:
         """How often the informer of the Pods had to relist since it started."""
         return 0
+
+    def remove_taint(self, node: str, key: str) -> bool:
+        """Remove every taint of this key from a Node, and change none of another key; whether there was one.
+
+        Where there are no Nodes there is none. Raises ObjectNotFound when the Node is gone, InvalidConfig when the API refuses
+        it, MissingPrivilege without the right.
+        """
+        return False
 
     def reader(self) -> ApiReader | None:
         """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""

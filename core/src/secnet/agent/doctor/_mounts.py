@@ -114,9 +114,7 @@ def _netns(host: Host, mounts: list[Mount], contained: bool) -> Iterator[Result]
 def _proc_sys(mounts: list[Mount]) -> Result:
     if mount_of(mounts, Path("/proc/sys/net")).writable:
         return ok("/proc/sys", "writable")
-    remedy = (
-        "run `mount -o remount,rw,bind /proc/sys` in the container before the agent, as deploy/base/daemonset.yaml does"
-    )
+    remedy = "an agent that may mount makes it writable when it starts: its log says why it could not"
     return fail("/proc/sys", "read-only: no sysctl can be set", remedy)
 
 

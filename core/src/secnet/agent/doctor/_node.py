@@ -11,9 +11,10 @@ from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
 from ..attach.plugin_calls import Plugins
+from ..preflight.node_labels import remembered_labels
 from ._base import Host, Result, fail, ok, warn
 
-__all__ = ["check_drivers", "check_ovs", "check_privileges", "ovs_users"]
+__all__ = ["check_drivers", "check_node_group", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
@@ -37,6 +38,20 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
+
+
+def check_node_group(host: Host) -> Iterator[Result]:
+    """Which node group the settings of this command are of, where there are groups."""
+    settings, what = host.settings, "node group"
+    if not settings.node_groups:
+        return
+    if settings.kubernetes is None:
+        yield warn(what, "none: without the Kubernetes API no Node has labels", "remove nodeGroups, or add kubernetes")
+    elif remembered_labels(settings) is None:
+        remedy = "start the agent, which reads them, and look again"
+        yield warn(what, "the labels of this Node are not known yet, so these are the settings without a group", remedy)
+    else:
+        yield ok(what, settings.node_group or f"none matches, of {', '.join(sorted(settings.node_groups))}")
 
 
 def ovs_users(host: Host) -> list[str]:

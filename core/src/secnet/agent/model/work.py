@@ -26,7 +26,7 @@ class Work:
     """One network to attach, with all that the pipeline needs.
 
     resource: what its device must be of; None for a network type without devices. The device is put into the request later, for
-    all networks of the Pod at once (see `devices.DeviceAllocator`).
+    all networks of the Pod at once (see `devices.DeviceAllocator`). late: see `Record`.
     """
 
     selection_id: SelectionId
@@ -38,6 +38,7 @@ class Work:
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
     common: CommonOptions = field(default=CommonOptions())
+    late: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attachment_options", freeze(self.attachment_options))

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
@@ -25,11 +25,13 @@ from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
 from ..observe.readiness_log import ReadinessLog
 from ..plugins.registry import Registry
+from ..preflight.startup_taint import StartupTaint
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
+from ._problems import ErrorProblem, ProblemReport
 from ._wiring import wire
 from .metrics import make_metrics
 
-__all__ = ["Agent"]
+__all__ = ["NOT_CHAINED", "Agent"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
+NOT_CHAINED = "PluginNotChained"
+"""The reason of the Node's Event."""
 
 
 class Agent:
@@ -81,7 +85,6 @@ class Agent:
         self._node_wake = threading.Event()
         self._first_round = threading.Event()
         self._first_look = threading.Event()
-        self._problems: tuple[Problem, ...] = ()
         self._front: CniFront | None = None
         self._exit = ExitStack()
 
@@ -104,7 +107,7 @@ class Agent:
             self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
-            for target in (self._poll_loop, self._resync_loop):
+            for target in self._loops():
                 self._spawn(target, stack)
             stack.callback(self._end)
             self._exit = stack.pop_all()
@@ -148,12 +151,49 @@ class Agent:
             components.own_node,
             settings,
             components.plugins,
+            self._chain_unready,
         )
+        self._startup_taint = StartupTaint(
+            self._cluster, settings.node_name, ready=lambda: not any(True for _ in watched.unready())
+        )
+        parts = (
+            self._cluster,
+            components.antrea,
+            components.own_node,
+            self._startup_taint,
+            components.multus,
+            components.object_problems,
+        )
+        chain = ErrorProblem(
+            "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
+        )
+        self._problems = ProblemReport(components.reports, [part.problems for part in (*parts, chain)])
         self._readiness = ReadinessLog(watched.unready, self._settings.node_name)
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _record_not_chained(self, problem: Problem) -> None:
+        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
+        name = self._settings.node_name
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
+
+    def _loops(self) -> Iterator[Callable[[], None]]:
+        """What runs in the background once everything else does."""
+        yield self._poll_loop
+        yield self._resync_loop
+        if self._front is not None:
+            yield self._front_loop
+        if self._cluster.traits.shared:
+            yield self._startup_taint_loop
+
+    def _chain_unready(self) -> str:
+        """Why Pods that start now would not wait for their networks although they shall."""
+        if self._front is not None:
+            return self._front.unready()
+        return "" if self._settings.cni is None else "the CNI plugin is not served yet"
 
     def _on_removed(self, record: Record) -> None:
         """Per-node state may have waited for this attachment to go."""
@@ -169,6 +209,8 @@ class Agent:
         """Wake every loop for the last time."""
         self._stop.set()
         self._node_wake.set()
+        if self._front is not None:
+            self._front.wake()
 
     def _release(self) -> None:
         """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
@@ -191,6 +233,7 @@ class Agent:
                 metrics=self._metrics,
                 multus=self._components.multus,
                 teardown_only=teardown_only,
+                read_elsewhere=self._components.read_elsewhere,
             )
         except SecnetError as exc:
             if not teardown_only:
@@ -257,11 +300,15 @@ class Agent:
             if time.monotonic() >= due or not self._may_rest():
                 self._guard(self._components.controller.poll_sandboxes, default=None)
                 due = time.monotonic() + _POLL_WHEN_SETTLED_SECONDS
-            self._guard(self._note_problems, default=None)
+            self._guard(self._problems.note, default=None)
             self._guard(self._readiness.note, default=None)
             self._guard(self._keep_run_dir, default=None)
-            if self._front is not None:
-                self._guard(self._front.reconcile, default=None)
+
+    def _front_loop(self) -> None:
+        assert self._front is not None
+        front = self._front
+        while not self._stop.is_set():  # until its end, unless it fails
+            self._guard(lambda: front.run(self._stop, lambda: self._beats.beat("front_loop", 300)), default=None)
 
     def _poll_seconds(self) -> float:
         """A list of the runtime costs more than a stat of a few files, and 110 idle Pods shall cost next to nothing."""
@@ -290,21 +337,9 @@ class Agent:
         bind_store(self._settings.run_dir, self._settings.state_dir)
         self._components.journal.restore()
 
-    def _note_problems(self) -> None:
-        problems = (
-            *self._cluster.problems(),
-            *self._components.antrea.problems(),
-            *self._components.own_node.problems(),
-            *self._components.multus.problems(),
-            *self._components.object_problems.problems(),
-        )
-        if problems == self._problems:
-            return
-        for problem in problems:
-            if problem not in self._problems:
-                _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
-        self._problems = problems
-        self._components.reports.write_problems(problems)
+    def _startup_taint_loop(self) -> None:
+        """Ends some minutes after the agent is ready."""
+        self._guard(lambda: self._startup_taint.run(self._stop), default=None)
 
     def _resync_loop(self) -> None:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""

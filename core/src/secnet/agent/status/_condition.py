@@ -15,7 +15,7 @@ from secnet.contract import Gone, NotReady
 
 from ..model.pod import is_finished
 from ..model.record import Phase
-from ..model.report import DEGRADED, NetworkReport, PodReport
+from ..model.report import DEGRADED, LATE, NetworkReport, PodReport
 
 __all__ = ["CONDITION_TYPE", "condition_of", "has_condition", "has_gate"]
 
@@ -62,7 +62,7 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     if not _all_work(report):
         return _condition("False", "Pending", "not every network is attached yet")
     notes = "; ".join(f"{network.interface}: {note}" for network in report.networks for note in network.notes)
-    return _condition("True", "Attached", notes)
+    return _condition("True", LATE if any(network.late for network in report.networks) else "Attached", notes)
 
 
 def _without_our_own(report: PodReport | None) -> dict[str, str]:

@@ -30,7 +30,7 @@ from secnet.contract import (
 from ..cluster.interface import Cluster
 from ..model.pod import PodKey, pod_ref
 from ..model.record import Record
-from ..model.report import NetworkReport, PodReport, SyncResult
+from ..model.report import LATE, LATE_TEXT, NetworkReport, PodReport, SyncResult
 from ..sandboxes.pod_table import PodTable
 from ..state.reports import Reports
 from ._condition import condition_of, has_condition
@@ -243,7 +243,7 @@ class Publisher:
         return condition if not has_condition(pod) or self._may_take_back(key, pod) else None
 
     def _record_events(self, pod: Mapping[str, Any], before: PodReport | None, result: SyncResult) -> None:
-        """One Event for each new failure, and one for all that was made."""
+        """One Event for each new failure, one for all that was made, and one if that came too late."""
         known = {(str(error.reason), error.message) for error in _errors(before)} if before else set()
         for subject, error in _failures(result.report):
             if (error.reason, error.message) not in known:
@@ -251,6 +251,9 @@ class Publisher:
         if result.made:
             text = ", ".join(_made(record) for record in result.made)
             self._cluster.record_event(dict(pod), warning=False, reason=ATTACHED_REASON, message=text)
+        if late := [record.key.ifname for record in result.made if record.late]:
+            text = f"{', '.join(late)}: {LATE_TEXT}"
+            self._cluster.record_event(dict(pod), warning=True, reason=LATE, message=text)
 
 
 def _failures(report: PodReport | None) -> Iterator[tuple[str, ErrorInfo]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.cluster.interface import ApiReader
-from secnet.agent.cluster.kube import RULES, KubeCluster
+from secnet.agent.cluster.kube import POLICED_RULES, RULES, KubeCluster
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -93,8 +93,13 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
         with pytest.raises(ObjectNotFound):
             reader.get(path)
     assert calls[-3:] == [("get", "daemonsets", 404), ("get", "configmaps", 404), ("get", "nodes", 404)]
+    taint = {"key": "a", "effect": "NoSchedule"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "joins"}, "spec": {"taints": [taint]}}
+    api.create(node)
+    assert cluster.remove_taint("joins", "a")
     asked = {(item["verb"], item["resource"]) for item in api.requests(TOKEN)}
-    assert asked == {(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]}
+    rules = (*RULES, *POLICED_RULES)
+    assert asked == {(verb, resource) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
 def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_there(

@@ -92,7 +92,7 @@ class ManifestCluster(Cluster):
         if warning:  # what was attached is in the log already, with all that identifies a line
             meta = pod.get("metadata") or {}
             name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
-            _log.warning("Pod %s: %s: %s", name, reason, message)
+            _log.warning("%s %s: %s: %s", pod.get("kind") or "Pod", name.strip("/"), reason, message)
 
     def problems(self) -> tuple[Problem, ...]:
         """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""

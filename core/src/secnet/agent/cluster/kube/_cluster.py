@@ -25,6 +25,7 @@ from ._informer import Informer
 from ._reader import KubeReader
 from ._reflector import Pace
 from ._requests import Request
+from ._taints import remove_taint
 
 __all__ = ["KubeCluster", "open_reader"]
 
@@ -202,6 +203,10 @@ class KubeCluster(Cluster):
                 reflector for watch in self._watches if (reflector := watch.reflectors.get("Pod")) is not None
             ]
         return sum(max(0, reflector.lists - 1) for reflector in reflectors)
+
+    def remove_taint(self, node: str, key: str) -> bool:
+        """See `Cluster.remove_taint`. One GET, and one PATCH if there is one; both again if the taints change meanwhile."""
+        return remove_taint(self._api, self._transport, node, key)
 
     def reader(self) -> ApiReader:
         """See `Cluster.reader`. What it meets is no problem of this cluster's."""

@@ -27,7 +27,7 @@ from secnet.contract import (
 )
 
 from ._requests import Request
-from .rbac import rule_text
+from .rbac import POLICED_RULES, rule_text
 
 __all__ = ["FOREIGN", "Expired", "translate_exception", "translate_status"]
 
@@ -63,6 +63,13 @@ _FORBIDDEN: tuple[tuple[str, str, type[SecnetError], str], ...] = (
     ("NamespaceTerminating", "because it is being terminated", Gone, "the namespace is being deleted: nothing to do"),
     ("", "exceeded quota", Busy, f"raise the namespace's ResourceQuota, or free some of it; {_AGAIN}"),
     ("", "denied the request", InvalidConfig, "an admission rule of the cluster refuses it: exempt the agent from it"),
+    # Of a ValidatingAdmissionPolicy, which may be ours.
+    (
+        "",
+        "denied request",
+        InvalidConfig,
+        "an admission policy refuses it: secnet's own want a token that names this node",
+    ),
 )
 
 _REACH = "check that the API server runs and that this node reaches its address"
@@ -141,7 +148,9 @@ def _forbidden(message: str, details: Mapping[str, Any], request: Request) -> Se
         if reason in reasons or words in message:
             return error(message, hint=hint, subject=request.subject)
     rule = rule_text(request.group, request.resource, request.verb)
-    hint = f"the agent's ClusterRole lacks {rule}: apply the RBAC manifests of deploy/; it is tried again once a minute"
+    policed = any(request.resource in item["resources"] and request.verb in item["verbs"] for item in POLICED_RULES)
+    where = "deploy/components/policies" if policed else "the RBAC manifests of deploy/"
+    hint = f"the agent's ClusterRole lacks {rule}: apply {where}; it is tried again once a minute"
     return MissingPrivilege(message, hint=hint, subject=request.subject)
 
 

@@ -1,4 +1,4 @@
-"""What the agent may do in the cluster, as data: the rules of its ClusterRole.
+"""What the agent may do in the cluster, as data: the rules of its ClusterRoles.
 
 The manifests of `deploy/` are made from it, the tests run the agent with nothing more, and messages about a refused
 request show the rule that is missing. A request that has no rule here is a mistake in this package.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["RULES", "rule_text"]
+__all__ = ["POLICED_RULES", "RULES", "rule_text"]
 
 RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and where another writer
@@ -35,6 +35,12 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # Whether Antrea makes secondary networks itself: the agent does not work beside it. By the names in Antrea's manifests.
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": ["antrea-agent"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["antrea-config"], "verbs": ["get"]},
+)
+
+# The startup taint is removed (secnet.agent.preflight.startup_taint). RBAC cannot say "this taint" or "its own Node": the right
+# is part of deploy/components/policies, whose policy does.
+POLICED_RULES: Sequence[Mapping[str, Sequence[str]]] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch"]},
 )
 
 
