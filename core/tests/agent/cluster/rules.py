@@ -15,7 +15,7 @@ import pytest
 from secnet.agent.cluster.interface import Cluster
 from secnet.contract import ObjectNotFound, StoreConflict
 
-from .helpers import NETWORKS, STATUS, pod, pool
+from .helpers import NETWORKS, STATUS, given, pod, pool
 
 
 class World(Protocol):
@@ -113,7 +113,7 @@ class ObjectRules:
     def test_status_update_changes_status_only(self, world: World) -> None:
         live = world.create(pool("p"))
         mine = copy.deepcopy(live)
-        mine["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.2"}]}
+        mine["status"] = {"ipAddresses": [given("10.10.0.2")]}
         mine["spec"] = {}
         mine["metadata"]["labels"] = {"a": "b"}
         stored = world.cluster.update_status(mine)
@@ -136,9 +136,9 @@ class ObjectRules:
     def test_a_stale_status_update_is_a_conflict(self, world: World) -> None:
         world.create(pool("p"))
         mine, theirs = world.cluster.get("IPPool", "p"), world.second.get("IPPool", "p")
-        theirs["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.2"}]}
+        theirs["status"] = {"ipAddresses": [given("10.10.0.2")]}
         world.second.update_status(theirs)
-        mine["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.3"}]}
+        mine["status"] = {"ipAddresses": [given("10.10.0.3")]}
         with pytest.raises(StoreConflict):
             world.cluster.update_status(mine)
         assert world.cluster.get("IPPool", "p")["status"] == theirs["status"]
@@ -165,7 +165,7 @@ class ObjectRules:
         def add(cluster: Cluster, address: str) -> None:
             live = cluster.get("IPPool", "p")
             taken = (live.get("status") or {}).get("ipAddresses") or []
-            live["status"] = {"ipAddresses": [*taken, {"ipAddress": address}]}
+            live["status"] = {"ipAddresses": [*taken, given(address)]}
             cluster.update_status(live)
 
         def add_all(cluster: Cluster, third: int) -> None:

@@ -123,9 +123,9 @@ class PodRules:
 
 
 def _conditions(world: World) -> dict[str, dict[str, Any]]:
-    """Of the Pod `a`, by type."""
+    """Of the Pod `a`, by type. An API server adds times that are null."""
     found = world.second.get("Pod", "a", "default").get("status", {}).get("conditions") or ()
-    return {item["type"]: item for item in found}
+    return {item["type"]: {key: value for key, value in item.items() if value is not None} for item in found}
 
 
 def _annotations(world: World) -> dict[str, str]:

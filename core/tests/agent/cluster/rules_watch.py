@@ -40,9 +40,11 @@ class WatchRules:
         assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
         world.delete("Pod", "a", "default")
         second = world.create(pod("a", "net1"))
-        until(lambda: len(recorder.seen) >= 3, "the successor")
-        assert recorder.seen == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
-        uids = [event.object["metadata"]["uid"] for event in recorder.events]
+        # An API server marks a Pod as being deleted first: that may be one more event, or none if its end follows closely.
+        until(lambda: [kind for kind, _ in recorder.seen].count("ADDED") == 2, "the successor")
+        events = [event for event in recorder.events if event.type != "MODIFIED"]
+        assert [event.type for event in events] == ["ADDED", "DELETED", "ADDED"]
+        uids = [event.object["metadata"]["uid"] for event in events]
         assert uids == [first["metadata"]["uid"]] * 2 + [second["metadata"]["uid"]]
 
     def test_watch_survives_a_handler_that_fails_and_one_that_edits(self, world: World) -> None:

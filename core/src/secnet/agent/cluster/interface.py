@@ -69,6 +69,10 @@ class ApiReader(Protocol):
         """The object at a path."""
         ...
 
+    def list(self, path: str, *, fields: str = "") -> list[dict[str, Any]]:
+        """All objects at the path of a collection; fields: a field selector, such as `spec.nodeName=n1`."""
+        ...
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a review, which stores nothing."""
         ...

@@ -12,7 +12,7 @@ from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..config.settings import Settings
-from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
+from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices, ResourceSlices
 from ..model.pod import PodKey
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
@@ -102,6 +102,9 @@ def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> De
     """As with namespaces: only manifests may name devices."""
     if cluster.traits.trusts_annotations:
         return AnnotatedDevices()
-    client = KubeletDevices(settings.pod_resources)
+    reader = cluster.reader()
+    if reader is not None:
+        stack.callback(reader.close)
+    client = KubeletDevices(settings.pod_resources, slices=ResourceSlices(reader, settings.node_name))
     stack.callback(client.close)
     return client

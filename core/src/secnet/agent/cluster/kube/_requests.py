@@ -130,7 +130,7 @@ def _is_text(part: str) -> bool:
 
 def info_at(path: str) -> KindInfo:
     """The resource at a path; its plural is empty where the path is about the API itself."""
-    root, *parts = path.strip("/").split("/")
+    root, *parts = path.partition("?")[0].strip("/").split("/")
     length = 1 if root == "api" else 2
     version, rest = "/".join(parts[:length]), parts[length:]
     namespaced = rest[:1] == ["namespaces"] and len(rest) > 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["POLICED_RULES", "RULES", "rule_text"]
+__all__ = ["DRA_RULES", "POLICED_RULES", "RULES", "rule_text"]
 
 RULES: Sequence[Mapping[str, Sequence[str]]] = (
     # This node's Pods are listed and watched. One is read when a sandbox comes before it is known, and where another writer
@@ -41,6 +41,12 @@ RULES: Sequence[Mapping[str, Sequence[str]]] = (
 # is part of deploy/components/policies, whose policy does.
 POLICED_RULES: Sequence[Mapping[str, Sequence[str]]] = (
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch"]},
+)
+
+# What DRA drivers publish about the devices of this node, for each Pod with such devices (secnet.agent.devices.slices). Part of
+# deploy/components/dra.
+DRA_RULES: Sequence[Mapping[str, Sequence[str]]] = (
+    {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"], "verbs": ["list"]},
 )
 
 
