@@ -136,7 +136,7 @@ def claiming(name: str, networks: str, template: str) -> Object:
 
 
 def test_a_network_gets_the_claimed_device_of_its_resource(
-    cluster: LocalCluster, namespace: OwnNamespace, driver: DraDriver
+    cluster: LocalCluster, driver: DraDriver, namespace: OwnNamespace
 ) -> None:
     """First without the right to read what the driver publishes: then devices are known by the driver alone."""
     namespace.apply(
