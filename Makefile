@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image release test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,7 +41,7 @@ test-kit: setup ## the conformance kit over wrong plugins: one for every rule, a
 test-thirdparty: setup ## third-party plugins, installed beside our wheels; the guide for drivers as its reader follows it
 	.venv/bin/pytest -m 'thirdparty and not fresh' --promise=thirdparty $(SHARED) $(ARGS) tests/thirdparty_plugins
 
-test-guide: setup ## the guide once more, from an empty environment, and the image's commands, with packages from an index
+test-guide: setup ## the guide once more, from an empty environment, and the image, with packages from an index and a mirror
 	.venv/bin/pytest -m fresh --promise=fresh tests/thirdparty_plugins/test_guide.py tests/deploy/test_image.py $(ARGS)
 
 test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch datapath, in an emulated machine
@@ -50,6 +50,7 @@ test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch 
 test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FILE: what can be tried on any cluster
 	@tools/setup cluster
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
+	$(if $(KUBECONFIG),,PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.secnet)
 	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
@@ -73,7 +74,10 @@ wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
 image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
-	@tools/image --output dist/secnet-$(VERSION).oci.tar --tag $(VERSION) $(ARGS)
+	@tools/image --output dist/secnet-$(VERSION).oci.tar --sbom dist/secnet-$(VERSION).cdx.json --tag $(VERSION) $(ARGS)
+
+release: setup ## all files of a release in dist/: wheels, image, install.yaml, chart, crds.yaml, checksums
+	@tools/release $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
 	@tools/test-fresh $(FRESH)
@@ -88,8 +92,9 @@ site: setup ## build docs/ into a site with search, in site/; a dead link or a p
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos
 
-deploy: setup ## write the generated part of deploy/ again: the ClusterRole
+deploy: setup ## write the generated parts of deploy/ again: the ClusterRole, install.yaml, crds.yaml
 	.venv/bin/python deploy/render.py
+	.venv/bin/python deploy/bundle.py
 
 clean: ## remove what setup, tests and builds left in this folder; names the Debian packages it installed
 	@tools/clean

@@ -76,7 +76,7 @@ def configuration_page(registry: Registry) -> str:
         "is installed on your machine, which may be more than is listed here.",
         "In the first column a dot leads into an object and `[]` into a list.",
         "## Node configuration",
-        "One YAML file, given by `--config`. " + node["description"],
+        "Given by `--config`. " + node["description"],
         *table(node),
     ]
     for plugin in drivers:

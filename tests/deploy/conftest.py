@@ -1,21 +1,18 @@
-"""The built kustomizations."""
+"""The objects of the base."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import yaml
 from secnet_testing.documents import ROOT
-from secnet_testing.kustomize import build
-
-OVERLAYS = sorted(path.name for path in (ROOT / "deploy/overlays").iterdir())
-BUILDS = ("base", *(f"overlays/{name}" for name in OVERLAYS))
 
 
-@pytest.fixture(params=BUILDS)
-def built(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The objects of the base, and of each overlay, by kind: there is one of each."""
-    objects = build(ROOT / "deploy" / request.param)
+@pytest.fixture
+def built() -> dict[str, Any]:
+    """The objects of deploy/install.yaml by kind, of which there is one each."""
+    objects = list(yaml.safe_load_all((ROOT / "deploy/install.yaml").read_text()))
     by_kind = {obj["kind"]: obj for obj in objects}
     assert len(by_kind) == len(objects)
-    return {"name": request.param, **by_kind}
+    return by_kind

@@ -1,4 +1,4 @@
-"""What the DaemonSet allows is enough: its command and our kernel library in a container of the real runc.
+"""What the DaemonSet allows is enough for our kernel library, in a container of the real runc.
 
 The container has the capabilities of the manifest and nothing else of the root user, /proc/sys read-only as runtimes mount it,
 and the host's network namespace. Its files are the host's, read-only, so no image is needed. Not here: AppArmor and SELinux,
@@ -31,6 +31,8 @@ from pathlib import Path
 from secnet.linux import netns, sysctl
 from secnet.linux.privileges import lacking
 from secnet.linux.rtnl import Rtnl
+if sys.argv[2:]:
+    sysctl.make_writable()
 found = {"lacking": lacking(Path("/proc"), "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")}
 fd = os.open(sys.argv[1], os.O_RDONLY)
 sysctl.write_in(fd, "ipv4/conf/lo/arp_notify", "1")
@@ -98,11 +100,8 @@ def _run(bundle: Path, arguments: list[str], capabilities: list[str]) -> subproc
 
 
 def _command(pod: Namespace) -> list[str]:
-    """The manifest's own command, with the library's program in place of the agent."""
-    *shell, script = _container()["command"]
-    before, agent, _ = script.partition("exec secnet agent")
-    assert agent
-    return [*shell, f'{before}exec "$0" "$@"', sys.executable, "-c", _PROGRAM, f"/run/netns/{pod.name}"]
+    """The library's program in place of the agent; what the agent does first, it does as well."""
+    return [sys.executable, "-c", _PROGRAM, f"/run/netns/{pod.name}", "writable"]
 
 
 def test_the_capabilities_of_the_manifest_are_enough(bundle: Path, pod: Namespace) -> None:
@@ -122,10 +121,8 @@ def test_none_of_them_can_be_left_out(bundle: Path, pod: Namespace, capability: 
 
 
 def test_without_the_remount_proc_sys_is_read_only(bundle: Path, pod: Namespace) -> None:
-    """The control: the first words of the command earn something."""
-    command = _command(pod)
-    command[2] = 'exec "$0" "$@"'
-    done = _run(bundle, command, _container()["securityContext"]["capabilities"]["add"])
+    """The control: what the agent does first earns something."""
+    done = _run(bundle, _command(pod)[:-1], _container()["securityContext"]["capabilities"]["add"])
     assert done.returncode != 0
     assert "MissingPrivilege" in done.stderr
     assert "proc mount" in done.stderr

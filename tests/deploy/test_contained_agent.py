@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from secnet_testing.cluster_node import ClusterNode, ClusterNodeFactory, nad, pod, pool
 from secnet_testing.daemonset_container import contained
-from secnet_testing.documents import ROOT
-from secnet_testing.kustomize import build
 
 pytestmark = pytest.mark.runtime
 
 
-def daemonset(name: str) -> dict[str, Any]:
-    (found,) = [obj for obj in build(ROOT / "deploy" / name) if obj["kind"] == "DaemonSet"]
-    return found
-
-
-def start(node: ClusterNode, name: str) -> None:
+def start(node: ClusterNode, component: str) -> None:
     """Its file systems are made read-only one by one first: that takes longer the more of them other tests have."""
-    node.node.agent(program=contained(node, daemonset(name)), ready=False).wait_ready(within=120)
+    node.node.agent(program=contained(node, component), ready=False).wait_started(within=120)
 
 
 def lives_a_life(node: ClusterNode) -> None:
@@ -43,10 +36,10 @@ def made(factory: ClusterNodeFactory, **options: Any) -> ClusterNode:
     return node
 
 
-@pytest.mark.parametrize("name", ["base", "overlays/antrea", "overlays/sriov"])
-def test_beside_the_pods(cluster_node_factory: ClusterNodeFactory, name: str) -> None:
+@pytest.mark.parametrize("component", ["", "antrea", "sriov"])
+def test_beside_the_pods(cluster_node_factory: ClusterNodeFactory, component: str) -> None:
     node = made(cluster_node_factory)
-    start(node, name)
+    start(node, component)
     node.wait(lambda: node.readyz(19465)[0] == 200, "the agent is ready, so its bridge is made")
     lives_a_life(node)
     node.node.stop()
@@ -59,7 +52,7 @@ def test_in_the_runtimes_chain(cluster_node_factory: ClusterNodeFactory, owner: 
     conflist = node.runtime.cni_conf / "10-primary.conflist"
     for path in (node.runtime.cni_conf, node.runtime.cni_bin, conflist):
         os.chown(path, *owner)
-    start(node, "overlays/sync")
+    start(node, "sync")
     node.wait_chained()
     assert (conflist.stat().st_uid, conflist.stat().st_gid) == owner
     lives_a_life(node)

@@ -16,6 +16,10 @@ from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalClu
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.secnet import Helm, Kustomize
 
+_HERE = Path(__file__).parent
+_SECONDS = 700
+"""A test may take so long, the start of the cluster and the renewal of a token included."""
+
 # Long waits begin first and end last; the installation goes at the very end.
 _FIRST = ("test_a_node_is_removed",)
 _LAST = ("test_removed_node.py", "test_audit.py", "test_switching.py")
@@ -30,6 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _LAST.index(item.path.name) + 1 if item.path.name in _LAST else 0
 
     items.sort(key=place)
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
 @pytest.fixture(scope="session")

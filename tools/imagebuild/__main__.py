@@ -10,17 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from .archive import write_archive
+from .archive import image_config, write_archive
 from .base import debian, release_of
 from .context import Context, source_date
 from .dockerfile import Stage, read_dockerfile
 from .layer import Layer, write_layer
 from .machine import Machine
 from .packages import differences, installed, read_lock, write_lock
+from .sbom import write_sbom
 from .stages import Builder, Built
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,10 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive")
     parser.add_argument("--tag", required=True, help="the image is secnet:TAG")
+    parser.add_argument("--sbom", type=Path, metavar="FILE", help="what is in the image, as CycloneDX JSON")
     parser.add_argument(
         "--cache",
         type=Path,
-        default=Path(home, "secnet/image"),
+        default=Path(home, "secnet-image"),
         metavar="DIR",
         help="keeps the base, stages that were built and downloads: the next image takes seconds (default: %(default)s)",
     )
@@ -72,18 +74,24 @@ def _build(options: argparse.Namespace, cache: Path) -> int:
     locked = {} if options.upgrade else read_lock(LOCK)
     arguments, stages = read_dockerfile(REPOSITORY / "deploy/Dockerfile")
     release = release_of(arguments["DEBIAN_IMAGE"])
+    kept = cache / "stages"
+    kept.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
         context = Context(REPOSITORY, Path(folder, "context"))
-        machine = Machine(REPOSITORY, Path(folder, "machine"), cache, release, locked)
-        key = f"{datetime.now(UTC):%F %T}" if options.upgrade else json.dumps(locked, sort_keys=True)
+        machine = Machine(REPOSITORY, Path(folder, "machine"), cache / "downloads", release, locked)
+        pins = f"{datetime.now(UTC):%F %T}" if options.upgrade else json.dumps(locked, sort_keys=True)
         builder = Builder(
             context=context,
             machine=machine,
-            cache=cache,
+            cache=kept,
             base=lambda image, root: debian(
-                root, release=release_of(image), mirror=machine.mirror, log=cache / "debootstrap.log"
+                root,
+                release=release_of(image),
+                mirror=machine.mirror,
+                packages=cache / "downloads/debootstrap",
+                log=kept / "debootstrap.log",
             ),
-            base_key=key,
+            base_key=context.digest(["tools/imagebuild"]) + pins,
             say=lambda line: print(f"image: {time.monotonic() - began:3.0f} s  {line}", flush=True),
         )
         built = [builder.run(stage, _image(stage, arguments)) for stage in stages]
@@ -98,10 +106,15 @@ def _build(options: argparse.Namespace, cache: Path) -> int:
         if options.locked:
             return 1
     date = source_date(REPOSITORY)
+    created = f"{datetime.fromtimestamp(date, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    version = tomllib.loads((REPOSITORY / "core/pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     layer, blob = _layer(final, cache, date)
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    config = _config(stages[-1], final, date)
+    config = image_config(stages[-1], final.variables, directory=final.directory, created=created, version=version)
     digest = write_archive(options.output, layer=layer, blob=blob, config=config, name=NAME, tag=options.tag)
+    if options.sbom:
+        options.sbom.parent.mkdir(parents=True, exist_ok=True)
+        write_sbom(options.sbom, root=final.folder, release=release, version=version, digest=digest, created=created)
     print(f"image: {options.output}: secnet:{options.tag}, {digest}, in {time.monotonic() - began:.0f} s")
     return 0
 
@@ -113,7 +126,7 @@ def _image(stage: Stage, arguments: dict[str, str]) -> str:
 
 def _layer(final: Built, cache: Path, date: int) -> tuple[Layer, Path]:
     """The layer of the last stage, from the cache where it is the same stage at the same date."""
-    blob, about = cache / "layer.tar.gz", cache / "layer.json"
+    blob, about = cache / "stages/layer.tar.gz", cache / "stages/layer.json"
     key = f"{final.key} {date}"
     if about.exists():
         known = json.loads(about.read_text())
@@ -123,29 +136,6 @@ def _layer(final: Built, cache: Path, date: int) -> tuple[Layer, Path]:
     layer = write_layer(final.folder, blob, time=date)
     about.write_text(json.dumps({"key": key, "digest": layer.digest, "content": layer.content, "size": layer.size}))
     return layer, blob
-
-
-def _config(stage: Stage, built: Built, date: int) -> dict[str, Any]:
-    created = f"{datetime.fromtimestamp(date, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    command = ["dpkg", "--print-architecture"]
-    labels = {
-        name: value
-        for item in stage.all("LABEL")
-        for name, _, value in (word.partition("=") for word in item.arguments)
-    }
-    return {
-        "architecture": subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip(),
-        "os": "linux",
-        "created": created,
-        "config": {
-            "Entrypoint": json.loads(stage.all("ENTRYPOINT")[-1].text),
-            "Env": [f"{name}={value}" for name, value in built.variables.items()],
-            "Labels": labels,
-            "User": stage.all("USER")[-1].text,
-            "WorkingDir": built.directory,
-        },
-        "history": [{"created": created, "created_by": "deploy/Dockerfile"}],
-    }
 
 
 if __name__ == "__main__":

@@ -5,16 +5,41 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .dockerfile import Stage
 from .layer import Layer
 
-__all__ = ["write_archive"]
+__all__ = ["image_config", "write_archive"]
 
 _OCI = "application/vnd.oci.image"
+
+
+def image_config(
+    stage: Stage, variables: Mapping[str, str], *, directory: str, created: str, version: str
+) -> dict[str, Any]:
+    """The configuration of the last stage's image, but for its layers. variables and directory: as they are at its end."""
+    labels = {"org.opencontainers.image.version": version}
+    for item in stage.all("LABEL"):
+        labels |= {name: value for name, _, value in (word.partition("=") for word in item.arguments)}
+    command = ["dpkg", "--print-architecture"]
+    return {
+        "architecture": subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip(),
+        "os": "linux",
+        "created": created,
+        "config": {
+            "Entrypoint": json.loads(stage.all("ENTRYPOINT")[-1].text),
+            "Env": [f"{name}={value}" for name, value in variables.items()],
+            "Labels": labels,
+            "User": stage.all("USER")[-1].text,
+            "WorkingDir": directory,
+        },
+        "history": [{"created": created, "created_by": "deploy/Dockerfile"}],
+    }
 
 
 def write_archive(target: Path, *, layer: Layer, blob: Path, config: Mapping[str, Any], name: str, tag: str) -> str:

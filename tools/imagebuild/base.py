@@ -35,9 +35,13 @@ def release_of(image: str) -> str:
     return found[1]
 
 
-def debian(folder: Path, *, release: str, mirror: str, log: Path) -> None:
-    """Make the base in an empty folder. Raises RuntimeError with the end of the log if debootstrap fails."""
-    command = ["debootstrap", "--variant=minbase", release, str(folder), mirror]
+def debian(folder: Path, *, release: str, mirror: str, packages: Path, log: Path) -> None:
+    """Make the base in an empty folder; `packages` keeps what was downloaded.
+
+    Raises RuntimeError with the end of the log if debootstrap fails.
+    """
+    packages.mkdir(parents=True, exist_ok=True)
+    command = ["debootstrap", "--variant=minbase", f"--cache-dir={packages.resolve()}", release, str(folder), mirror]
     with log.open("wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode:

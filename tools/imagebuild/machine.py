@@ -16,7 +16,7 @@ BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that name a file with certificates."""
 
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
-_OF_THE_MACHINE = {"SSL_CERT_DIR", "PIP_FIND_LINKS", "UV_FIND_LINKS", "PIP_CONFIG_FILE", "PIP_CACHE_DIR"}
+_OF_THE_MACHINE = {"PIP_FIND_LINKS", "UV_FIND_LINKS", "PIP_CONFIG_FILE", "PIP_CACHE_DIR"}
 """Settings that name folders of the machine, which a stage has not."""
 
 
@@ -36,15 +36,16 @@ class Machine:
         self._write("sources.list", "\n".join(sources) + "\n")
         stanzas = [f"Package: {name}\nPin: version {version}\nPin-Priority: 1001\n" for name, version in pins.items()]
         self._write("preferences", "\n".join(stanzas))
-        self._write("apt.conf", self._apt_conf())
         for name, fallback in (("resolv.conf", ""), ("hosts", "127.0.0.1 localhost\n")):
             path = Path("/etc", name)
             self._write(name, path.read_text(encoding="utf-8") if path.is_file() else fallback)
         bundle = next((path for path in map(Path, _bundles()) if path.is_file()), None)
         if bundle:
             shutil.copyfile(bundle, folder / "ca.crt")
-        if Path("/etc/apt/auth.conf").is_file():
-            shutil.copyfile("/etc/apt/auth.conf", folder / "auth.conf")
+        self._write("apt.conf", self._apt_conf(bool(bundle)))
+        for path in (Path("/etc/apt/auth.conf"), *Path("/etc/apt/auth.conf.d").glob("*")):
+            with (folder / "auth.conf").open("a", encoding="utf-8") as file:
+                file.write(path.read_text(encoding="utf-8") + "\n" if path.is_file() else "")
         self.caches = {name: caches / name for name in ("archives", "lists", "uv", "pip")}
         for name, cache in self.caches.items():
             (cache / "partial" if name in ("archives", "lists") else cache).mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ class Machine:
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def _apt_conf(self) -> str:
+    def _apt_conf(self, bundle: bool) -> str:
         own = {
             "Dir::Etc::SourceList": f"{MOUNTED}/sources.list",
             "Dir::Etc::SourceParts": "/dev/null",
@@ -70,9 +71,10 @@ class Machine:
             "APT::Get::allow-downgrades": "true",  # to the pinned version
             "Acquire::Languages": "none",
             "Dpkg::Use-Pty": "false",  # there is no /dev/pts
-            "Acquire::https::CAInfo": f"{MOUNTED}/ca.crt",
+            **({"Acquire::https::CAInfo": f"{MOUNTED}/ca.crt"} if bundle else {}),
         }
-        return "".join(f'{key} "{value}";\n' for key, value in own.items()) + self._apt("settings")
+        # Ours last: a file that the machine's settings name is in no stage.
+        return self._apt("settings") + "".join(f'{key} "{value}";\n' for key, value in own.items())
 
     def _variables(self, bundle: bool) -> dict[str, str]:
         passed = {

@@ -95,17 +95,46 @@ def test_a_key_never_leads_elsewhere(key: str) -> None:
         sysctl.write(key, "1")
 
 
-def test_a_read_only_proc_says_what_the_container_needs(wire: Wire) -> None:
-    """In a mount namespace of its own, as a container has it."""
+def _in_a_container(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run code where /proc/sys is as a container runtime leaves it."""
     requires_command("unshare")
+    script = 'mount -o bind /proc/sys /proc/sys && mount -o remount,bind,ro,nosuid,noexec /proc/sys && exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", *options, sys.executable, "-c", code]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_read_only_mount_becomes_writable_in_its_namespace_alone() -> None:
+    code = (
+        "import os; from secnet.linux import sysctl\n"
+        "forwards = sysctl.read('ipv4/ip_forward')\n"
+        "print(sysctl.make_writable(), sysctl.make_writable())\n"
+        "sysctl.write('ipv4/ip_forward', forwards)\n"
+        "flags = os.statvfs('/proc/sys').f_flag\n"
+        "print(bool(flags & os.ST_NOSUID), bool(flags & os.ST_NOEXEC))\n"
+    )
+    done = _in_a_container(code)
+    assert done.stdout.split() == ["True", "False", "True", "True"], done.stderr
+    assert not sysctl.make_writable(), "here it is writable"
+
+
+def test_a_process_that_may_not_mount_hears_what_it_lacks() -> None:
+    requires_command("setpriv")
+    code = (
+        "from secnet.linux import sysctl; from secnet.contract import MissingPrivilege\n"
+        "try: sysctl.make_writable()\n"
+        "except MissingPrivilege as error: print(error)\n"
+    )
+    done = _in_a_container(code, "setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
+    assert "CAP_SYS_ADMIN" in done.stdout, done.stderr
+
+
+def test_a_read_only_proc_says_what_the_container_needs() -> None:
     code = (
         "from secnet.linux import sysctl; from secnet.contract import MissingPrivilege\n"
         "try: sysctl.write('ipv4/ip_forward', '1')\n"
         "except MissingPrivilege as error: print(error)\n"
     )
-    script = 'mount -o bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$0" -c "$1"'
-    argv = ["unshare", "--mount", "sh", "-c", script, sys.executable, code]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    done = _in_a_container(code)
     assert done.stdout.startswith(MissingPrivilege.__name__), done.stderr
     assert "EROFS" in done.stdout
     assert "writable /proc/sys" in done.stdout

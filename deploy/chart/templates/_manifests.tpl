@@ -14,7 +14,7 @@ does: so there is nothing here that could differ from them. What it cannot do it
 {{- range $name := $kustomization.resources | default list -}}
   {{- $text := include "secnet.file" (dict "root" $root "path" (printf "%s/%s" $.folder $name)) -}}
   {{- range $document := regexSplit "(?m)^---[ \t]*$" $text -1 -}}
-    {{- $items = append $items (fromYaml $document) -}}
+    {{- with fromYaml $document -}}{{- $items = append $items . -}}{{- end -}}
   {{- end -}}
 {{- end -}}
 {{- range $entry := $kustomization.configMapGenerator | default list -}}

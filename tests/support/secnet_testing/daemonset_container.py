@@ -1,19 +1,20 @@
 """What a container of the DaemonSet takes from its process, for an agent of a test that runs on the machine's own files.
 
-A mount namespace in which everything is read-only but what the manifest mounts writable, /proc/sys as a runtime leaves it, the
-manifest's command, and of the root user's capabilities only the manifest's.
+A mount namespace in which everything is read-only but what the manifest mounts writable, /proc/sys as a runtime leaves it, and
+of the root user's capabilities only the manifest's.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from secnet_conformance.needs import requires_command
 
 from .cluster_node import ClusterNode
+from .documents import ROOT
 from .secnet_command import COMMAND
 
 __all__ = ["contained"]
@@ -38,13 +39,14 @@ exec setpriv "$@"
 """
 
 
-def contained(node: ClusterNode, daemonset: Mapping[str, Any]) -> list[str]:
+def contained(node: ClusterNode, component: str) -> list[str]:
     """The words that stand before `agent` on a command line, for `Node.agent`. The node has no sandbox yet.
 
-    daemonset: as it is applied. A directory of the node is writable if the manifest mounts what it plays, and not read-only.
+    component: one of deploy/components, or empty for the base alone. A directory of the node is writable if the manifests mount
+    what it plays, and not read-only.
     """
     requires_command("unshare", "setpriv", "awk", "mountpoint")
-    (container,) = daemonset["spec"]["template"]["spec"]["containers"]
+    container = _container(component)
     played = {
         "/run/secnet": node.node.run_dir,
         "/var/lib/secnet": node.node.state_dir,
@@ -60,10 +62,27 @@ def contained(node: ClusterNode, daemonset: Mapping[str, Any]) -> list[str]:
     enter = ["unshare", "--mount", "--propagation=unchanged", "sh", "-ec", _SCRIPT, "contain"]
     lists = ["".join(f"{place}\n" for place in writable), str(node.node.folder)]
     rights = [f"--bounding-set=-all,{bounding}", "--inh-caps=-all", "--"]
-    *shell, script = container["command"]
-    before, agent, _ = script.partition("exec secnet agent")
-    assert agent
-    return [*enter, *lists, *rights, *shell, f'{before}exec "$0" "$@"', *COMMAND]
+    assert container["args"][0] == "agent"
+    assert "command" not in container, "the image's entry point is the program"
+    return [*enter, *lists, *rights, *COMMAND]
+
+
+def _container(component: str) -> dict[str, Any]:
+    """The agent's container with what the component's patch has of it: mounts by path, and capabilities."""
+    (found,) = _containers(ROOT / "deploy/base/daemonset.yaml")
+    mounts = {mount["mountPath"]: mount for mount in found["volumeMounts"]}
+    for file in sorted((ROOT / "deploy/components" / component).glob("*.yaml")) if component else ():
+        for patch in _containers(file):
+            mounts |= {mount["mountPath"]: mount for mount in patch.get("volumeMounts", ())}
+            add = patch.get("securityContext", {}).get("capabilities", {}).get("add")
+            found["securityContext"]["capabilities"]["add"] = add or found["securityContext"]["capabilities"]["add"]
+    return {**found, "volumeMounts": list(mounts.values())}
+
+
+def _containers(file: Path) -> list[dict[str, Any]]:
+    data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    template = (data.get("spec") or {}).get("template") or {}
+    return list(template.get("spec", {}).get("containers", ()))
 
 
 def _share(folder: Path) -> None:

@@ -6,7 +6,9 @@ The functions ending in `_in` act in a network namespace; all keys of one call s
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from .errors import from_errno
 from .netns import in_netns
 
 __all__ = [
+    "make_writable",
     "read",
     "read_all",
     "read_all_in",
@@ -28,6 +31,35 @@ __all__ = [
 ]
 
 PROC = Path("/proc")
+
+_MS_REMOUNT, _MS_BIND = 32, 4096  # linux/mount.h
+_KEPT = {
+    os.ST_NOSUID: 2,
+    os.ST_NODEV: 4,
+    os.ST_NOEXEC: 8,
+    os.ST_NOATIME: 1024,
+    os.ST_NODIRATIME: 2048,
+    os.ST_RELATIME: 1 << 21,
+}
+"""Flags of a mount as statvfs(3) gives them, and as mount(2) takes them."""
+
+
+def make_writable(*, proc_root: Path = PROC) -> bool:
+    """Make /proc/sys writable in this process's mount namespace where a container runtime mounted it read-only.
+
+    True if it was read-only. Raises MissingPrivilege where the process may not (CAP_SYS_ADMIN, AppArmor), InvalidConfig where
+    /proc/sys is no mount of its own and /proc is read-only.
+    """
+    path = proc_root / "sys"
+    flags = os.statvfs(path).f_flag
+    if not flags & os.ST_RDONLY:
+        return False
+    kept = sum(number for flag, number in _KEPT.items() if flags & flag)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(None, os.fsencode(path), None, ctypes.c_ulong(_MS_REMOUNT | _MS_BIND | kept), None):
+        hint = "give the container CAP_SYS_ADMIN and an AppArmor profile that lets it mount, or mount a writable /proc"
+        raise from_errno(ctypes.get_errno(), "making /proc/sys writable", path=str(path), hint=hint)
+    return True
 
 
 def _file(proc_root: Path, key: str) -> Path:

@@ -63,3 +63,21 @@ def test_config_is_a_node_configuration_whatever_is_in_it(tmp_path: Path, capsys
     file.write_text("- a\n", encoding="utf-8")
     assert main(["validate", "--config", str(file)]) == 1
     assert "where keys and values are required" in capsys.readouterr().out
+
+
+def test_a_configuration_of_drop_ins_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(tmp_path / "node.yaml")
+    assert main(["validate", "--config", config]) == 1
+    assert "node.yaml: cannot be read" in capsys.readouterr().out
+    (tmp_path / "node.d/90-node").mkdir(parents=True)
+    file = tmp_path / "node.d/90-node/node.yaml"
+    file.write_text("log: {level: debug}\n", encoding="utf-8")
+    assert main(["validate", "--config", config]) == 0
+    file.write_text("log: {level: loud}\n", encoding="utf-8")
+    assert main(["validate", "--config", config]) == 1
+    assert capsys.readouterr().out.splitlines()[-2].startswith(f"{file}:1: node configuration: $.log.level")
+
+
+def test_an_empty_configuration_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "node.yaml").write_text("# nothing\n", encoding="utf-8")
+    assert main(["validate", "--config", str(tmp_path / "node.yaml")]) == 0

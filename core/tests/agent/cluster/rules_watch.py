@@ -17,7 +17,7 @@ class WatchRules:
     """Watching. The subclass provides the fixture `world`."""
 
     def test_watch_tells_what_exists_and_then_what_changes(self, world: World) -> None:
-        world.create(pod("a"))
+        uid = world.create(pod("a"))["metadata"]["uid"]
         world.create(pool("p"))
         recorder = Recorder()
         watch = world.cluster.watch(("Pod",), recorder)
@@ -25,7 +25,7 @@ class WatchRules:
         assert recorder.seen == [("ADDED", "a")]
         world.create(pod("b"))
         recorder.wait_for("ADDED", "b")
-        world.second.patch_annotations("Pod", "a", "default", {"x": "1"})
+        world.second.patch_pod("a", "default", uid, annotations={"x": "1"})
         assert recorder.wait_for("MODIFIED", "a").object["metadata"]["annotations"]["x"] == "1"
         world.delete("Pod", "a", "default")
         gone = recorder.wait_for("DELETED", "a").object

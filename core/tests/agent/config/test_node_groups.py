@@ -42,7 +42,7 @@ def bridge(settings: Settings) -> Any:
 @pytest.mark.parametrize("labels", [None, {}, {"rack": "b"}])
 def test_without_a_match_the_rest_holds_alone(tmp_path: Path, labels: Mapping[str, str] | None) -> None:
     found = load(tmp_path, labels)
-    assert (found.node_groups, found.node_group, bridge(found)) == (True, "", "br1")
+    assert (set(found.node_groups), found.node_group, bridge(found)) == ({"rack-a", "storage"}, "", "br1")
     assert (found.log_level, found.log_format) == ("debug", "console")
 
 
@@ -63,7 +63,7 @@ def test_two_matching_groups_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_without_groups_there_are_none(tmp_path: Path) -> None:
     found = load(tmp_path, {"rack": "a"}, "log: {level: debug}")
-    assert (found.node_groups, found.node_group) == (False, "")
+    assert (found.node_groups, found.node_group) == ({}, "")
 
 
 @pytest.mark.parametrize(

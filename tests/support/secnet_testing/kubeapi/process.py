@@ -14,9 +14,10 @@ import pytest
 from .answers import Object
 from .api_server import ADMIN, ApiServer
 from .api_server import http_request as _http
+from .certificates import Certificates
 from .definitions import IPPOOL, NAD
 
-__all__ = ["ADMIN", "KubeApiProcess", "kubeapi", "kubeapi_process", "make_certificate"]
+__all__ = ["ADMIN", "KubeApiProcess", "kubeapi", "kubeapi_process"]
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
@@ -24,19 +25,25 @@ _SUPPORT = Path(__file__).resolve().parents[2]
 
 
 class KubeApiProcess(ApiServer):
-    """One server, running until `stop`. tls: a folder for a certificate `ca.crt`, made for HTTPS; None for plain HTTP."""
+    """One server, running until `stop`. certificates: what it serves HTTPS with; None for plain HTTP."""
 
     def __init__(
-        self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0, tls: Path | None = None
+        self,
+        *,
+        crds: Sequence[Object] = (NAD, IPPOOL),
+        bookmarks: float = 60.0,
+        certificates: Certificates | None = None,
     ) -> None:
         argv = [sys.executable, "-m", "secnet_testing.kubeapi", "--admin-token", ADMIN, "--bookmarks", str(bookmarks)]
-        self.certificate = None if tls is None else make_certificate(tls)
-        argv += [] if tls is None else ["--tls", str(tls / "ca.crt"), str(tls / "server.key")]
+        self.certificate = None
+        if certificates is not None:
+            self.certificate = certificates.authority
+            argv += ["--tls", str(certificates.server), str(certificates.key)]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=_SUPPORT, text=True)
         try:
             ports = json.loads(self._first_line())
             self.port = int(ports["port"])
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+            self.url = f"{'https' if certificates else 'http'}://127.0.0.1:{self.port}"
             self._control = f"http://127.0.0.1:{ports['control']}"
             for crd in crds:
                 self.create(crd)
@@ -121,15 +128,6 @@ class KubeApiProcess(ApiServer):
         line = self._process.stdout.readline()
         assert line, f"the test API server ended at its start ({self._process.wait(_START_SECONDS)})"
         return line
-
-
-def make_certificate(folder: Path) -> Path:
-    """Signed by itself, for 127.0.0.1."""
-    certificate, key = folder / "ca.crt", folder / "server.key"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*argv, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return certificate
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from ..kubernetes.processes import Daemon
 from .admin import Rejected
 from .answers import Object
 from .api_server import ADMIN, ApiServer
+from .certificates import certificates
 from .definitions import IPPOOL, NAD
-from .process import make_certificate
 
 __all__ = ["RealApi", "real_api", "real_api_process"]
 
@@ -50,7 +50,7 @@ class RealApi(ApiServer):
         self._kube = kube
         self.namespace = namespace
         self.url = f"https://127.0.0.1:{_PORT}"
-        self.certificate = make_certificate(folder)
+        self.certificate = certificates(folder).authority
         self._folder = folder
         self._daemons: list[Daemon] = []
         try:

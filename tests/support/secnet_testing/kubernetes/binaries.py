@@ -64,8 +64,14 @@ def kube() -> Path:
 
 
 def helm() -> Path:
-    """The program `helm`."""
-    return _built(_Program(name="helm", packages=900), "")
+    """The program `helm`. The Kubernetes that it takes a cluster for without asking one is set as in its releases."""
+    minor = _pinned(_MODULES / "helm", "k8s.io/client-go").removeprefix("v0.").split(".")[0]
+    places = ("chartutil", "lint/rules")
+    values = {"k8sVersionMajor": "1", "k8sVersionMinor": minor}
+    flags = " ".join(
+        f"-X helm.sh/helm/v3/pkg/{place}.{name}={value}" for place in places for name, value in values.items()
+    )
+    return _built(_Program(name="helm", package="helm.sh/helm/v3/cmd/helm", packages=900, flags=flags), "")
 
 
 def _pinned(module: Path, dependency: str) -> str:

@@ -17,6 +17,8 @@ from .cluster import Cluster, Object
 __all__ = [
     "BRIDGE",
     "IMAGE",
+    "MARK",
+    "MARKED_BRIDGE",
     "NAMESPACE",
     "NODE",
     "ROOT",
@@ -38,7 +40,18 @@ Helm = Callable[..., str]
 """Runs helm with arguments; what it printed."""
 IMAGE = "secnet:0.1.0"
 BRIDGE = "br-secondary"
-NODE: dict[str, Any] = {"secondaryNetwork": {"ovsBridges": [{"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}]}}
+_BRIDGE = {"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}
+MARK, MARKED_BRIDGE = "secnet.test/marked", "br-marked"
+"""A label, and the bridge that nodes with it have besides."""
+NODE: dict[str, Any] = {
+    "secondaryNetwork": {"ovsBridges": [_BRIDGE]},
+    "nodeGroups": {
+        "marked": {
+            "selector": {"matchLabels": {MARK: "yes"}},
+            "secondaryNetwork": {"ovsBridges": [_BRIDGE, {"bridgeName": MARKED_BRIDGE}]},
+        }
+    },
+}
 """The node configuration: what differs from what the base and the components bring. The datapath needs no kernel module."""
 
 
@@ -119,7 +132,7 @@ def deploy(cluster: Cluster, folder: Path, seconds: float = 120) -> None:
 def install(cluster: Cluster, folder: Path) -> None:
     """What docs/deployment.md has: definitions first, then a kustomization with the component sync."""
     run_with_kubectl(cluster, str(ROOT / "deploy/apply-crds"))
-    deploy(cluster, kustomization(folder, "sync"))
+    deploy(cluster, kustomization(folder, "sync", "policies"))
 
 
 def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120) -> str:
@@ -157,3 +170,7 @@ def agent_command(cluster: Cluster, node: str, *arguments: str) -> str:
     """Run `secnet` in the agent's Pod on a node, as docs/quickstart.md does; what it printed."""
     name = agent_pod(cluster, node)["metadata"]["name"]
     return cluster.kubectl("-n", NAMESPACE, "exec", name, "--", "secnet", *arguments)
+
+
+if __name__ == "__main__":
+    print(image_archive())

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from secnet.contract import Unsupported
 
 from ..config.settings import Settings, load_settings
 from ..plugins.registry import Registry
+from ..preflight.node_labels import remembered_labels
 
 __all__ = [
     "add_config_options",
     "add_json_option",
     "add_manifest_options",
+    "load",
     "load_all",
     "print_data",
     "print_table",
@@ -60,14 +62,29 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_all(arguments: argparse.Namespace, *, warn: bool = True) -> tuple[Registry, Settings]:
-    """The installed plugins and the settings that the options name. warn: name broken plugins on stderr."""
+    """The installed plugins and the settings that the options name, with those of the node group that the agent works by.
+
+    warn: name broken plugins on stderr.
+    """
     registry = Registry.load()
     for problem in registry.problems if warn else ():
         print(f"secnet: {problem.error}", file=sys.stderr)
-    settings = load_settings(arguments.config, registry)
+    settings = load(arguments, registry)
+    if settings.node_groups and settings.kubernetes is not None:
+        labels = remembered_labels(settings)
+        if labels is not None:
+            settings = load(arguments, registry, labels)
+        elif warn:
+            print("secnet: no agent has read the labels of this Node: node groups are left out", file=sys.stderr)
+    return registry, settings
+
+
+def load(arguments: argparse.Namespace, registry: Registry, labels: Mapping[str, str] | None = None) -> Settings:
+    """The settings that the options name. labels: see `load_settings`."""
+    settings = load_settings(arguments.config, registry, labels=labels)
     if getattr(arguments, "state_dir", None) is not None:
         settings = dataclasses.replace(settings, state_dir=arguments.state_dir)
-    return registry, settings
+    return settings
 
 
 def require_own_objects(settings: Settings, config: Path | None, instead: str) -> None:

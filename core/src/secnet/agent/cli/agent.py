@@ -7,22 +7,34 @@ import logging
 import os
 import select
 import signal
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from secnet.contract import StepObserver
+from secnet.contract import SecnetError, StepObserver
+from secnet.linux import sysctl
 
 from ..base.logs import set_up_logging
+from ..base.metrics import Metrics
+from ..cluster.interface import Cluster
+from ..config.settings import Settings
+from ..plugins.registry import Registry
+from ..preflight.node_labels import remember_labels
 from ..process.app import Agent
 from ..process.metrics import make_metrics
+from ..process.node_group import GroupWatch, has_groups, wait_for_labels
 from ..process.source import open_source
 from ..state.run_dir import RunDirInUse
-from ._common import add_config_options, load_all
+from ._common import add_config_options, load
 
 __all__ = ["add_parser", "serve"]
 
 _log = logging.getLogger("secnet.agent")
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_OTHER_GROUP = b"\0"  # in the pipe, where a signal writes its number
 _DRAINS = 4  # CNI calls and the queue have drainSeconds each to end, and as much to be undone
 _END_SECONDS = 10.0
 _TRY_SECONDS = 0.2
@@ -43,37 +55,93 @@ def add_parser(commands: Any) -> None:
 
 def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = ()) -> int:
     """Run until a signal says stop. `observers` is for tests, which inject faults at the steps."""
-    registry, settings = load_all(arguments, warn=False)
+    registry = Registry.load()
+    settings = load(arguments, registry)
     set_up_logging(settings.log_level, settings.log_format)
-    for problem in registry.problems:
-        _log.error("a plugin is not used: %s", problem.error)
-    for note in settings.notes:
-        _log.info("node configuration %s", note)
-    metrics = make_metrics(settings.http_listen is not None)
-    cluster = open_source(settings, metrics, registry)
+    _make_sysctls_writable()
     # By descriptor: a handler that takes a lock may deadlock, a lock waited for here is not interrupted when another thread
     # gets the signal, and a blocked signal stays blocked in every program that a plugin starts (measured, all three).
     stopped, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
+    metrics = make_metrics(settings.http_listen is not None)
+    cluster = open_source(settings, metrics, registry)
+    try:
+        if has_groups(settings):
+            labels = wait_for_labels(
+                settings, cluster, lambda seconds: bool(select.select([stopped], [], [], seconds)[0])
+            )
+            if labels is None:
+                return 0
+            settings = load(arguments, registry, labels)
+            remember_labels(settings, labels)
+            set_up_logging(settings.log_level, settings.log_format)
+            _log.info("node group: %s", settings.node_group or "none")
+        for problem in registry.problems:
+            _log.error("a plugin is not used: %s", problem.error)
+        for note in settings.notes:
+            _log.info("node configuration %s", note)
+        again = _run(settings, registry, cluster, metrics, observers, (stopped, wake))
+    finally:
+        cluster.close()
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
+    if again:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # what is ignored stays so in the new program, until it has a handler
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    return 0
+
+
+def _run(
+    settings: Settings,
+    registry: Registry,
+    cluster: Cluster,
+    metrics: Metrics,
+    observers: tuple[StepObserver, ...],
+    pipe: tuple[int, int],
+) -> bool:
+    """Run the agent until a signal, or the node group, writes into the pipe. Whether to start again."""
+    stopped, wake = pipe
     turn = _Turn(stopped, settings.drain_seconds)
     try:
-        with Agent(
-            settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
-        ) as running:
-            _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
-            os.read(stopped, 1)
+        with (
+            Agent(
+                settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
+            ),
+            _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
+        ):
+            why = os.read(stopped, 1)
             _log.info("stopping")
     except RunDirInUse:
         if not turn.is_over:
             raise
+        return False
+    return why == _OTHER_GROUP
+
+
+@contextmanager
+def _watched_group(settings: Settings, cluster: Cluster, changed: Callable[[], object]) -> Iterator[None]:
+    if not has_groups(settings):
+        yield
+        return
+    watch = GroupWatch(settings, cluster, changed)
+    watch.start()
+    try:
+        yield
     finally:
-        cluster.close()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
-    return 0
+        watch.close()
+
+
+def _make_sysctls_writable() -> None:
+    """Container runtimes mount /proc/sys read-only, and no manifest can say otherwise."""
+    try:
+        if sysctl.make_writable():
+            _log.info("made /proc/sys writable in this mount namespace")
+    except SecnetError as exc:
+        _log.error("no sysctl of a Pod can be set: %s", exc)
 
 
 class _Turn:

@@ -75,8 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
     documents: list[Document] = []
     files = list({file if file == _STDIN else file.resolve(): file for file in _files(paths, findings)}.values())
     for file in files:
+        if file in arguments.config:
+            documents.extend(_configuration(file, findings))
+            continue
         found = _documents(file, findings)
-        is_settings = file in arguments.config or any(looks_like_settings(item.data, registry) for item in found)
+        is_settings = any(looks_like_settings(item.data, registry) for item in found)
         documents.extend(_with_drop_ins(found, file, findings) if is_settings else found)
     if not documents and not findings:
         findings.append(Finding(file=str(paths[0]), message="nothing to check", hint="name a file with objects"))
@@ -120,8 +123,17 @@ def _documents(file: Path, findings: list[Finding]) -> list[Document]:
     return []
 
 
+def _configuration(file: Path, findings: list[Finding]) -> list[Document]:
+    """What `secnet agent` would read. An empty file is a configuration, and one that is missing beside drop-ins too."""
+    empty = [Document(file=str(file), line=1, data={})]
+    if file == _STDIN or file.exists():
+        return _with_drop_ins(_documents(file, findings) or empty, file, findings)
+    found = _with_drop_ins(empty, file, findings)
+    return found if any(document.beneath for document in found) else _documents(file, findings)
+
+
 def _with_drop_ins(documents: list[Document], file: Path, findings: list[Finding]) -> list[Document]:
-    """The documents of a node configuration, each with what is in the folder beside the file."""
+    """The documents of a node configuration, each with the drop-ins beside the file."""
     try:
         beneath = () if file == _STDIN else tuple(read_drop_ins(file))
     except InvalidConfig as exc:

@@ -19,8 +19,8 @@ KEY = "nodeGroups"
 """Where groups stand in the configuration: a mapping from the name of each to its selector and settings."""
 
 _SELECTOR = "selector"
-# The agent needs them before it can read the labels of its Node, or they are what it is known by on its node.
-_OF_ALL_NODES = ("nodeName", "manifests", "kubernetes", "runDir", "stateDir", "ownerTag", KEY)
+# The agent needs them before it can read the labels of its Node, or others find it by them.
+_OF_ALL_NODES = ("nodeName", "manifests", "kubernetes", "runDir", "stateDir", "ownerTag", "http", KEY)
 
 
 def group_settings(group: Mapping[str, Any]) -> dict[str, Any]:

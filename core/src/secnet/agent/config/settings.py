@@ -65,7 +65,8 @@ class Settings:
     drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
     unless that plugin could not be loaded.
     notes: what the files have that has no effect, for the log.
-    node_groups: there are some, so that the settings depend on the labels of the Node. node_group: the one that matched.
+    node_groups: by name, with their selectors; the settings depend on the labels of the Node where there are some.
+    node_group: the name of the one whose settings these are; empty without one.
     """
 
     node_name: str
@@ -90,12 +91,13 @@ class Settings:
     check_interval: float = 60.0
     drain_seconds: float = 10.0
     notes: tuple[str, ...] = ()
-    node_groups: bool = False
+    node_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     node_group: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
         object.__setattr__(self, "backends", freeze(self.backends))
+        object.__setattr__(self, "node_groups", freeze(self.node_groups))
 
     def driver_context(self, network_type: str) -> HostContext:
         """What a driver is built with; its `config` is empty for a type without a section."""
@@ -139,7 +141,7 @@ def load_settings(path: Path | None, registry: Registry, *, labels: Mapping[str,
         whole = Layers([*layers, Layer(file="", data=group_settings(groups[group]))], aliases)
     settings = _settings(without_antrea(whole.data), path.absolute().parent, name)
     drivers = aliases.sections(whole.data)
-    return replace(settings, drivers=drivers, notes=tuple(notes), node_groups=bool(groups), node_group=group)
+    return replace(settings, drivers=drivers, notes=tuple(notes), node_groups=groups, node_group=group)
 
 
 def _group(groups: Mapping[str, Any], labels: Mapping[str, str] | None, whole: Layers, name: str) -> str:

@@ -50,7 +50,7 @@ def check_mounts(host: Host) -> Iterator[Result]:
     yield _proc_sys(mounts)
     for path, users in host.needing(lambda needs: needs.writable).items():
         if path != "/proc/sys":  # the core needs it too
-            yield _writable(mounts, path, users)
+            yield _writable(host, mounts, path, users)
 
 
 def _run_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
@@ -114,16 +114,16 @@ def _netns(host: Host, mounts: list[Mount], contained: bool) -> Iterator[Result]
 def _proc_sys(mounts: list[Mount]) -> Result:
     if mount_of(mounts, Path("/proc/sys/net")).writable:
         return ok("/proc/sys", "writable")
-    remedy = (
-        "run `mount -o remount,rw,bind /proc/sys` in the container before the agent, as deploy/base/daemonset.yaml does"
-    )
+    remedy = "an agent that may mount makes it writable when it starts: its log says why it could not"
     return fail("/proc/sys", "read-only: no sysctl can be set", remedy)
 
 
-def _writable(mounts: list[Mount], path: str, users: list[str]) -> Result:
+def _writable(host: Host, mounts: list[Mount], path: str, users: list[str]) -> Result:
     if mount_of(mounts, Path(path)).writable:
         return ok(path, f"writable, as needed by {', '.join(users)}")
-    return warn(path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write")
+    return host.worse(users)(
+        path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write"
+    )
 
 
 def _parse(line: str) -> Mount:

@@ -11,9 +11,10 @@ from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
 from ..attach.plugin_calls import Plugins
+from ..preflight.node_labels import remembered_labels
 from ._base import Host, Result, fail, ok, warn
 
-__all__ = ["check_drivers", "check_ovs", "check_privileges", "ovs_users"]
+__all__ = ["check_drivers", "check_node_group", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
@@ -37,6 +38,20 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
+
+
+def check_node_group(host: Host) -> Iterator[Result]:
+    """Which node group the settings of this command are of, where there are groups."""
+    settings, what = host.settings, "node group"
+    if not settings.node_groups:
+        return
+    if settings.kubernetes is None:
+        yield warn(what, "none: without the Kubernetes API no Node has labels", "remove nodeGroups, or add kubernetes")
+    elif remembered_labels(settings) is None:
+        remedy = "start the agent, which reads them, and look again"
+        yield warn(what, "the labels of this Node are not known yet, so these are the settings without a group", remedy)
+    else:
+        yield ok(what, settings.node_group or f"none matches, of {', '.join(sorted(settings.node_groups))}")
 
 
 def ovs_users(host: Host) -> list[str]:
@@ -72,7 +87,7 @@ def check_drivers(host: Host) -> Iterator[Result]:
     try:
         for name in sorted(host.registry.drivers):
             configured = bool(host.settings.drivers.get(name))
-            yield _probe(plugins, name, configured=configured)
+            yield _probe(host, plugins, name)
             if configured:
                 yield from _components(plugins, name)
             yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
@@ -120,7 +135,7 @@ def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Resul
     yield from results
 
 
-def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
+def _probe(host: Host, plugins: Plugins, name: str) -> Result:
     what = f"network type {name}"
     try:
         report = plugins.driver(name).probe()
@@ -128,8 +143,7 @@ def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:
         return ok(what, "ready")
-    worse = fail if configured else warn
-    return worse(what, f"not ready: {report.message}", f"see `secnet drivers {name}`")
+    return host.worse([name])(what, f"not ready: {report.message}", f"see `secnet drivers {name}`")
 
 
 def _no_objects() -> Any:

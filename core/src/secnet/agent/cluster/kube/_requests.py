@@ -30,7 +30,8 @@ _METHODS: Mapping[Verb, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """namespace: empty for cluster-scoped kinds, and for all namespaces at once. content_type: that of `body`."""
+    """namespace: empty for cluster-scoped kinds, and for all namespaces at once. content_type: that of `body`. accept: the form
+    of the answer."""
 
     verb: Verb
     kind: str
@@ -40,6 +41,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     content_type: str = "application/json"
+    accept: str = "application/json"
     kinds: Kinds = field(default_factory=lambda: KINDS, compare=False, repr=False)
 
     @property

@@ -1,36 +1,57 @@
-"""Base and overlays of deploy/: they build, and what they build fits together and fits the agent."""
+"""The base and every set of components of deploy/, as kustomize builds them: they fit together, and they fit the agent."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from secnet.agent.config.settings import Settings, load_settings
 from secnet.agent.plugins.registry import Registry
+from secnet.contract import thaw
 from secnet_testing.documents import ROOT
-from secnet_testing.kustomize import build
+from secnet_testing.kubernetes.secnet import Kustomize
+from secnet_testing.own_kustomization import (
+    BUILDS,
+    COMPONENTS,
+    DEPLOY,
+    agent,
+    by_kind,
+    plain_name,
+    pod,
+    write_own,
+)
 
-DEPLOY = ROOT / "deploy"
 REGISTRY = Registry.load()
-BUILDS = ["base", "crds", *(f"overlays/{path.name}" for path in sorted((DEPLOY / "overlays").iterdir()))]
+ADDED = {"sync": ["DAC_OVERRIDE", "CHOWN"], "multus": ["DAC_OVERRIDE"]}
 
 
-def pod(built: dict[str, Any]) -> dict[str, Any]:
-    spec: dict[str, Any] = built["DaemonSet"]["spec"]["template"]["spec"]
-    return spec
+@pytest.fixture(scope="module", params=["", *COMPONENTS], ids=lambda name: name or "base")
+def built(
+    request: pytest.FixtureRequest, kustomize: Kustomize, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What the base is, and an installation with each component; `components` has the names."""
+    names = (request.param,) if request.param else ()
+    objects = kustomize(write_own(tmp_path_factory.mktemp("own"), names))
+    return {"components": set(names), **by_kind(objects)}
 
 
-def agent(built: dict[str, Any]) -> dict[str, Any]:
-    (container,) = pod(built)["containers"]
-    return dict(container)
+def lay_out(built: dict[str, Any], folder: Path) -> Path:
+    """The files of the ConfigMaps where the DaemonSet mounts them; gives the path for --config."""
+    volumes = {volume["name"]: volume for volume in pod(built)["volumes"]}
+    by_name = {obj["metadata"]["name"]: obj for obj in built["configs"].values()}
+    for mount in agent(built)["volumeMounts"]:
+        source = volumes[mount["name"]].get("configMap")
+        if source is not None:
+            place = folder / mount["mountPath"][1:]
+            place.mkdir(parents=True)
+            for name, text in by_name[source["name"]]["data"].items():
+                (place / name).write_text(text)
+    (config,) = re.findall(r"--config (\S+)", " ".join(agent(built)["command"] + agent(built).get("args", [])))
+    return folder / config[1:]
 
 
 def containers(built: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -44,17 +65,16 @@ def settings(built: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     fields = {"spec.nodeName": "node-1", "metadata.namespace": built["DaemonSet"]["metadata"]["namespace"]}
     for item in agent(built)["env"]:
         monkeypatch.setenv(item["name"], fields[item["valueFrom"]["fieldRef"]["fieldPath"]])
-    file = tmp_path / "node.yaml"
-    file.write_text(built["ConfigMap"]["data"]["node.yaml"])
-    return load_settings(file, REGISTRY)
+    return load_settings(lay_out(built, tmp_path / "container"), REGISTRY)
 
 
 def test_everything_is_there_and_in_one_namespace(built: dict[str, Any]) -> None:
-    kinds = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet"}
-    assert built.keys() - {"name"} == kinds | {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    kinds = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet"}
+    assert built.keys() - {"components", "configs"} >= kinds
+    assert "CustomResourceDefinition" not in built
     namespace = built["Namespace"]["metadata"]["name"]
-    for kind in ("ServiceAccount", "ConfigMap", "DaemonSet"):
-        assert built[kind]["metadata"]["namespace"] == namespace
+    for obj in (built["ServiceAccount"], built["DaemonSet"], *built["configs"].values()):
+        assert obj["metadata"]["namespace"] == namespace
     account = built["ServiceAccount"]["metadata"]["name"]
     (subject,) = built["ClusterRoleBinding"]["subjects"]
     assert subject == {"kind": "ServiceAccount", "name": account, "namespace": namespace}
@@ -70,21 +90,9 @@ def test_the_agent_is_no_privileged_container(built: dict[str, Any]) -> None:
         assert security["privileged"] is False
         assert security["readOnlyRootFilesystem"] is True
         assert security["capabilities"]["drop"] == ["ALL"]
-    more = {"overlays/sync": ["DAC_OVERRIDE", "CHOWN"], "overlays/multus": ["DAC_OVERRIDE"]}.get(built["name"], [])
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    more = [capability for name in built["components"] for capability in ADDED.get(name, [])]
     assert agent(built)["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "SYS_ADMIN", "NET_RAW", *more]
-
-
-def test_each_capability_and_mount_says_why() -> None:
-    """By a comment on the line before, in whatever file adds it."""
-    silent = []
-    for file in (*DEPLOY.rglob("daemonset.yaml"), *DEPLOY.glob("components/*/*.yaml")):
-        lines = file.read_text().splitlines()
-        for number, line in enumerate(lines):
-            needs = re.match(r" +- [A-Z_]+$| +mountPropagation:| +hostNetwork:", line)
-            before = lines[number - (3 if "Propagation" in line else 1)]
-            if needs and not before.strip().startswith("#"):
-                silent.append(f"{file.name}:{number + 1}: {line.strip()}")
-    assert silent == []
 
 
 def test_every_mount_has_a_volume_and_every_volume_a_mount(built: dict[str, Any]) -> None:
@@ -132,11 +140,11 @@ def test_the_run_directory_is_at_the_same_place_on_the_host(built: dict[str, Any
 
 
 def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any], settings: Settings) -> None:
-    if built["name"] == "overlays/sync":
+    if "sync" in built["components"]:
         assert settings.cni is not None
         assert settings.cni.conf_dir == Path("/host/etc/cni/net.d")
         assert settings.cni.fail_open_namespaces == {"kube-system", built["Namespace"]["metadata"]["name"]}
-    elif built["name"] == "overlays/multus":
+    elif "multus" in built["components"]:
         assert settings.cni is not None
         assert settings.cni.conf_dir == Path("/host/etc/cni/net.d"), "where Multus is seen"
         mounts = {mount["mountPath"]: mount for mount in agent(built)["volumeMounts"]}
@@ -148,22 +156,26 @@ def test_the_agents_own_namespace_never_waits_for_the_agent(built: dict[str, Any
 def test_multus_is_seen_everywhere(built: dict[str, Any], settings: Settings) -> None:
     (mount,) = [mount for mount in agent(built)["volumeMounts"] if mount["name"] == "cni-conf"]
     assert mount["mountPath"] == str(settings.cni_conf_dir)
-    assert mount["readOnly"] is (built["name"] != "overlays/sync"), "only the plugin's entry is written there"
-    assert settings.multus == ("present" if built["name"] == "overlays/multus" else "auto")
+    assert mount["readOnly"] is ("sync" not in built["components"]), "only the plugin's entry is written there"
+    assert settings.multus == ("present" if "multus" in built["components"] else "auto")
 
 
-def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
+def test_probes_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
     assert settings.http_listen is not None
     host, _, port = settings.http_listen.rpartition(":")
-    assert host == "[::]", "a probe comes to the Pod's address, which is of IPv4 or of IPv6"
     container = agent(built)
-    probes = {container[name]["httpGet"]["path"]: container[name]["httpGet"]["port"] for name in _PROBES}
-    assert probes == {"/healthz": int(port), "/readyz": int(port)}
+    asked = {container[name]["httpGet"]["path"]: container[name]["httpGet"] for name in _PROBES}
+    assert asked == {path: {"host": "127.0.0.1", "path": path, "port": int(port)} for path in ("/healthz", "/readyz")}
     assert [item["containerPort"] for item in container["ports"]] == [int(port)]
-    assert built["DaemonSet"]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == port
+    annotations = built["DaemonSet"]["spec"]["template"]["metadata"].get("annotations", {})
+    if "metrics" in built["components"]:
+        assert host == "[::]", "every address, of IPv4 or of IPv6"
+        assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": port}
+    else:
+        assert (host, annotations) == ("127.0.0.1", {}), "nothing that finds the Pod would reach the port"
 
 
-_PROBES = ("livenessProbe", "readinessProbe")
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def test_the_kill_comes_after_the_drain(built: dict[str, Any], settings: Settings) -> None:
@@ -183,17 +195,12 @@ def test_the_image_is_of_this_version(built: dict[str, Any]) -> None:
     assert {container["image"] for container in containers(built)} == {f"secnet:{version}"}
 
 
-def test_what_each_overlay_adds() -> None:
-    host = {
-        name: {
-            volume["hostPath"]["path"]
-            for volume in pod({obj["kind"]: obj for obj in build(DEPLOY / name)})["volumes"]
-            if "hostPath" in volume
-        }
-        for name in BUILDS
-        if name != "crds"
-    }
-    base = host.pop("base")
+def test_what_each_component_adds(kustomize: Kustomize, tmp_path: Path) -> None:
+    def paths(*components: str) -> set[str]:
+        volumes = pod(by_kind(kustomize(write_own(tmp_path, components))))["volumes"]
+        return {volume["hostPath"]["path"] for volume in volumes if "hostPath" in volume}
+
+    base = paths()
     assert base == {
         "/run/secnet",
         "/run/netns",
@@ -203,67 +210,56 @@ def test_what_each_overlay_adds() -> None:
         "/var/lib/kubelet/pod-resources",
         "/etc/cni/net.d",
     }
+    host = {name: paths(name) for name in COMPONENTS}
     assert {name: (added - base, base - added) for name, added in host.items()} == {
-        "overlays/antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
-        "overlays/multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
-        "overlays/sriov": ({"/sys"}, set()),
-        "overlays/sync": ({"/opt/cni/bin"}, set()),
+        "antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
+        "metrics": (set(), set()),
+        "multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
+        "policies": (set(), set()),
+        "sriov": ({"/sys"}, set()),
+        "sync": ({"/opt/cni/bin"}, set()),
     }
 
 
-def test_components_go_together(tmp_path: Path) -> None:
-    """As an installation of one's own would have it."""
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    own = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": ["../deploy/base"],
-        "components": [f"../deploy/components/{name}" for name in ("antrea", "sync", "sriov")],
-    }
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own/kustomization.yaml").write_text(json.dumps(own))
-    objects = {obj["kind"]: obj for obj in build(tmp_path / "own")}
-    names = {volume["name"] for volume in pod(objects)["volumes"]}
-    assert {"cni-bin", "cni-conf", "pod-resources", "run-openvswitch", "sys"} <= names
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_an_overlay_is_the_base_with_one_component(kustomize: Kustomize, tmp_path: Path, name: str) -> None:
+    assert kustomize(DEPLOY / "overlays" / name) == kustomize(write_own(tmp_path, (name,)))
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"commonLabels": {"a": "b"}}, "not understood"),
-        ({"patches": [{"path": "cni.yaml", "target": {"kind": "DaemonSet"}}]}, "not understood"),
-        ({"configMapGenerator": [{"name": "other", "behavior": "replace", "files": []}]}, "which is not there"),
-        ({"kind": "Other"}, "no Kustomization"),
-    ],
-)
-def test_what_the_builder_does_not_know_it_refuses(tmp_path: Path, change: dict[str, Any], words: str) -> None:
-    data = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"} | change
-    (tmp_path / "kustomization.yaml").write_text(json.dumps(data))
-    with pytest.raises(ValueError, match=words):
-        build(tmp_path)
+NODE = """
+secondaryNetwork:
+  ovsBridges: [{bridgeName: br-mine, physicalInterfaces: [eth7]}]
+cni: {failOpenNamespaces: [monitoring]}
+log: {level: debug}
+"""
 
 
-def _real_kustomize() -> list[str]:
-    """A kubectl with kustomize 5, where the machine happens to have one; nothing that the tests install brings it."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        return []
-    command = [kubectl, "version", "--client", "--output=yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    return [kubectl] if re.search(r"kustomizeVersion: v5\.", done.stdout) else []
+@pytest.mark.parametrize("components", BUILDS, ids=lambda names: "+".join(names) or "base")
+def test_every_key_of_the_users_file_is_kept_and_wins(
+    kustomize: Kustomize, tmp_path: Path, components: tuple[str, ...]
+) -> None:
+    built = by_kind(kustomize(write_own(tmp_path, components, NODE)))
+    found = load_settings(lay_out(built, tmp_path / "container"), REGISTRY)
+    (bridge,) = thaw(found.drivers)["vlan"]["ovsBridges"]
+    assert bridge == {"bridgeName": "br-mine", "physicalInterfaces": ["eth7"]}
+    assert (found.log_level, found.log_format, found.kubernetes is not None) == ("debug", "json", True)
+    assert found.cni is not None
+    assert found.cni.fail_open_namespaces == {"monitoring"}
+    assert found.cni.program == (
+        Path("/usr/local/lib/secnet/secnet-cni") if {"sync", "multus"} & set(components) else None
+    )
+    assert found.multus == ("present" if "multus" in components else "auto")
 
 
-def test_the_builder_agrees_with_kustomize_where_there_is_one() -> None:
-    for kubectl in _real_kustomize():
-        for name in BUILDS:
-            command = [kubectl, "kustomize", str(DEPLOY / name)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-            text = re.sub(r"\bsecnet-node-[a-z0-9]{10}\b", "secnet-node", done.stdout)
-            assert _sorted(list(yaml.safe_load_all(text))) == _sorted(build(DEPLOY / name)), name
-
-
-def _sorted(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for obj in objects:
-        if obj["kind"].startswith("ValidatingAdmissionPolicy"):
-            obj["metadata"].pop("namespace", None)  # kustomize 5.5 gives it one, which an API server takes away
-    return sorted(objects, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))
+@pytest.mark.parametrize("components", [(), ("sync",)])
+def test_a_change_of_any_file_rolls_the_agents(
+    kustomize: Kustomize, tmp_path: Path, components: tuple[str, ...]
+) -> None:
+    """Each ConfigMap has the hash of what is in it in its name, by which the DaemonSet names it."""
+    one, other = (
+        by_kind(kustomize(write_own(tmp_path, components, node))) for node in (NODE, NODE.replace("eth7", "eth8"))
+    )
+    assert one["DaemonSet"] != other["DaemonSet"]
+    mounted = {volume["configMap"]["name"] for volume in pod(one)["volumes"] if "configMap" in volume}
+    assert mounted == {config["metadata"]["name"] for config in one["configs"].values()}
+    assert all(name != plain_name(name) for name in mounted)
