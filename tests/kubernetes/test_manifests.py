@@ -213,6 +213,7 @@ def test_what_each_component_adds(kustomize: Kustomize, tmp_path: Path) -> None:
     host = {name: paths(name) for name in COMPONENTS}
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
+        "dra": (set(), set()),
         "metrics": (set(), set()),
         "multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
         "policies": (set(), set()),
