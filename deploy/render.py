@@ -1,6 +1,6 @@
 """Write the generated part of deploy/: the ClusterRoles, from what the agent and the IPAM backends say they need.
 
-    python deploy/render.py            write base/clusterrole.yaml, and those of the components policies and dra
+    python deploy/render.py            write clusterrole.yaml of base, components/dra and components/policies
     python deploy/render.py --check    change nothing; exit 1 if one is not what would be written
     python deploy/render.py --print    print the base's for everything that is installed here, third-party backends too
 
@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.cluster.kube import POLICED_RULES, RULES
-from secnet.agent.cluster.kube.rbac import DRA_RULES
+from secnet.agent.cluster.kube import DRA_RULES, POLICED_RULES, RULES
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import ObjectKind
 
@@ -76,8 +75,8 @@ def _text(role: dict[str, Any]) -> str:
 def roles() -> Iterator[tuple[str, str]]:
     """Each file, by its path below deploy/, and its text."""
     yield "base/clusterrole.yaml", role_text()
-    yield "components/policies/clusterrole.yaml", _text(cluster_role(POLICED_NAME, POLICED_RULES))
     yield "components/dra/clusterrole.yaml", _text(cluster_role(DRA_NAME, DRA_RULES))
+    yield "components/policies/clusterrole.yaml", _text(cluster_role(POLICED_NAME, POLICED_RULES))
 
 
 def _counts(distribution: str, distributions: Sequence[str] | None) -> bool:

@@ -83,6 +83,11 @@ def test_pods_and_nodes_are_written_within_a_policy_only() -> None:
     assert rights(POLICED.read_text()) == {("", "nodes", "patch")}
 
 
+def test_what_dra_drivers_publish_is_listed_with_its_component_only() -> None:
+    assert rights(DRA.read_text()) == {("resource.k8s.io", "resourceslices", "list")}
+    assert not {right for right in rights(ROLE.read_text()) if right[0] == "resource.k8s.io"}
+
+
 def test_a_third_party_backend_gets_its_rights_on_request() -> None:
     """Everything installed here is counted, which is at least what is ours."""
     done = render("--print")

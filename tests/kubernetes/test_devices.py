@@ -136,7 +136,7 @@ def claiming(name: str, networks: str, template: str) -> Object:
 
 
 def test_a_network_gets_the_claimed_device_of_its_resource(
-    cluster: LocalCluster, namespace: OwnNamespace, driver: DraDriver
+    cluster: LocalCluster, driver: DraDriver, namespace: OwnNamespace
 ) -> None:
     """First without the right to read what the driver publishes: then devices are known by the driver alone."""
     namespace.apply(
@@ -154,7 +154,8 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
         cluster.kubectl("apply", "-f", file)
     try:
         namespace.wait_ready("by-resource")
-        assert sorted(driver.prepared.values()) == [["dev-0", "dev-1", "dev-2"], ["pci-0000-3b-03-3"]]
+        prepared = sorted(sorted(names) for names in driver.prepared.values())
+        assert prepared == [["dev-0", "dev-1", "dev-2"], ["pci-0000-3b-03-3"]]
         assert addresses(namespace, "by-resource") == {
             "s": "0000:3b:03.2",
             "f": "0000:3b:03.0",
