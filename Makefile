@@ -51,7 +51,7 @@ test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FIL
 	@tools/setup cluster
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
 	$(if $(KUBECONFIG),,PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.secnet)
-	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubernetes $(ARGS)
+	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,--promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint

@@ -8,9 +8,9 @@ pytest_plugins = [
     "secnet_testing.netns",
     "secnet_testing.kubeapi.process",
     "secnet_testing.ovs",
+    "secnet_testing.kubeapi.real",
     "secnet_testing.node",
     "secnet_testing.runtime.plugin",
-    "secnet_testing.kubeapi.process",
     "secnet_testing.cluster_node",
     "secnet_testing.samplechoice",  # before what imports it
     "secnet_testing.kill_point_count",

@@ -3,7 +3,7 @@
 Two nodes with a containerd each: on one the CNI plugin stands in the chain (synchronous), on the other it does not
 (asynchronous; the Pods have the readiness gate). Pods without networks on both are what is compared with. In turns, so that
 a busy moment hits all of them. Then, on the first node: lost pings while the agent restarts, and the idle agent's memory and
-CPU time with 110 Pods.
+CPU time with 110 Pods; and what the plugin costs a Pod without networks.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from secnet_testing.cluster_node import CONDITION, ClusterNode, nad, play_cluster_node, pod, pool
+from secnet_testing.cluster_node import CONDITION, ClusterNode, compiled_plugin, nad, play_cluster_node, pod, pool
 from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.secnet_command import COMMAND
 from secnet_testing.traffic import traffic
 
 from .machine import facts
+from .plugin_calls import ordinary_pods
 
 _POLL_SECONDS = 0.02
 _LIMIT_SECONDS = 180.0
@@ -89,6 +90,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sn-bench-") as folder, ExitStack() as stack:
         data: dict[str, Any] = {"machine": facts()}
         rivals, first = _set_up(stack, Path(folder))
+        data["plugin"] = ordinary_pods(compiled_plugin(), 50 if arguments.quick else 1000)
         data["one"] = _in_turns(rivals, singles, 1)
         data["many"] = _in_turns(rivals, bursts, many)
         data["calls"] = _calls(first)
@@ -217,6 +219,14 @@ def _print(data: dict[str, Any], many: int) -> None:
     print(f"requests to the API server for one Pod with one network: {len(data['calls'])}: {', '.join(data['calls'])}")
     found = data["restarts"]
     print(f"{found['restarts']} restarts of the agent by SIGKILL: {found['lost']} of {found['pings']} pings lost")
+    plugin = data["plugin"]
+    for label, key in (("a few annotations", "small"), ("256 KiB of annotations", "large")):
+        took = plugin[key]
+        print(
+            f"the plugin for an ordinary Pod, {label}: {took['p50_ms']:.2f} ms (at most {took['max_ms']:.2f}, "
+            f"CPU {took['cpu_p50_ms']:.2f}; the goal is 5)"
+        )
+    print(f"calls of the agent for all of them: {plugin['calls']}")
     idle = data["idle"]
     print(f"idle agent with {idle['pods']} Pods: {idle['rss_mb']:.1f} MB, {idle['cpu_percent']:.2f} % of a core")
 

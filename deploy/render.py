@@ -1,60 +1,39 @@
-"""Write the generated part of deploy/: the ClusterRole, from what the agent and the IPAM backends say they need.
+"""Write the generated part of deploy/: the ClusterRoles, from what the agent and the IPAM backends say they need.
 
-    python deploy/render.py            write deploy/base/clusterrole.yaml
-    python deploy/render.py --check    change nothing; exit 1 if it is not what would be written
-    python deploy/render.py --print    print the ClusterRole for everything that is installed here, third-party backends too
+    python deploy/render.py            write base/clusterrole.yaml and components/policies/clusterrole.yaml
+    python deploy/render.py --check    change nothing; exit 1 if one is not what would be written
+    python deploy/render.py --print    print the base's for everything that is installed here, third-party backends too
 
-The committed file is for the distributions of this workspace, whatever else is installed.
+The committed files are for the distributions of this workspace, whatever else is installed. The second one has the rights that
+only a policy makes small enough.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from secnet.agent.cluster.kube import POLICED_RULES, RULES
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import ObjectKind
 
-ROLE = Path(__file__).resolve().parent / "base/clusterrole.yaml"
+DEPLOY = Path(__file__).resolve().parent
 OURS = ("secnet-ipam",)
 NAME = "secnet-agent"
+POLICED_NAME = "secnet-agent-nodes"
 MARK = "# Written by deploy/render.py (`make deploy`): change what the agent or a backend declares, not this file.\n"
 
 Rule = dict[str, list[str]]
 
-# What the agent itself calls, while secnet.agent.cluster has no list of its own (`core_rules`).
-_CORE: tuple[Rule, ...] = (
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
-    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    {
-        "apiGroups": ["k8s.cni.cncf.io"],
-        "resources": ["network-attachment-definitions"],
-        "verbs": ["get", "list", "watch"],
-    },
-)
 # What `secnet doctor` looks at, read-only: the definitions, and which rights the agent has.
 _DOCTOR: tuple[Rule, ...] = (
     {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
     {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
 )
-
-
-def core_rules() -> Sequence[Mapping[str, Sequence[str]]]:
-    """What the agent needs whatever is installed: `secnet.agent.cluster.kube.rbac.RULES`, or the list above."""
-    try:
-        module = importlib.import_module("secnet.agent.cluster.kube.rbac")
-    except ModuleNotFoundError as exc:
-        if not (exc.name or "").startswith("secnet.agent.cluster.kube"):
-            raise
-        return _CORE
-    rules: Sequence[Mapping[str, Sequence[str]]] = module.RULES
-    return rules
 
 
 def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
@@ -64,18 +43,17 @@ def plugin_rules(kinds: Iterable[ObjectKind]) -> Iterator[Rule]:
         yield {"apiGroups": [group], "resources": [f"{plural}/status"], "verbs": ["update"]}
 
 
-def cluster_role(kinds: Iterable[ObjectKind]) -> dict[str, Any]:
-    """The ClusterRole of an agent whose plugins work with these kinds."""
-    fixed = [{key: list(value) for key, value in rule.items()} for rule in (*core_rules(), *_DOCTOR)]
-    wanted: list[Rule] = []
-    for rule in (*fixed, *plugin_rules(kinds)):
-        if rule not in wanted:
-            wanted.append(rule)
+def cluster_role(name: str, rules: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, Any]:
+    """A ClusterRole of these rules, each once."""
+    distinct: list[Rule] = []
+    for rule in rules:
+        if (plain := {key: list(value) for key, value in rule.items()}) not in distinct:
+            distinct.append(plain)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
-        "metadata": {"name": NAME},
-        "rules": wanted,
+        "metadata": {"name": name},
+        "rules": distinct,
     }
 
 
@@ -86,7 +64,17 @@ def role_text(distributions: Sequence[str] | None = OURS) -> str:
         sys.exit("\n".join(broken))
     plugins = [*registry.drivers.values(), *registry.backends.values()]
     kinds = [kind for item in plugins if _counts(item.distribution, distributions) for kind in item.info.kinds]
-    return MARK + yaml.dump(cluster_role(kinds), Dumper=_Dumper, sort_keys=False, width=120)
+    return _text(cluster_role(NAME, (*RULES, *_DOCTOR, *plugin_rules(kinds))))
+
+
+def _text(role: dict[str, Any]) -> str:
+    return MARK + yaml.dump(role, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def roles() -> Iterator[tuple[str, str]]:
+    """Each file, by its path below deploy/, and its text."""
+    yield "base/clusterrole.yaml", role_text()
+    yield "components/policies/clusterrole.yaml", _text(cluster_role(POLICED_NAME, POLICED_RULES))
 
 
 def _counts(distribution: str, distributions: Sequence[str] | None) -> bool:
@@ -105,22 +93,25 @@ _Dumper.add_representer(list, _list)
 
 
 def main() -> int:
-    """Write the file, compare it, or print one."""
+    """Write the files, compare them, or print one."""
     parser = argparse.ArgumentParser(description="Write the generated part of deploy/.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     parser.add_argument("--print", action="store_true", help="print the role for all plugins that are installed")
-    parser.add_argument("--to", type=Path, default=ROLE, metavar="FILE", help="the file (default: the committed one)")
+    parser.add_argument("--to", type=Path, default=DEPLOY, metavar="FOLDER", help="default: deploy/")
     arguments = parser.parse_args()
     if arguments.print:
         print(role_text(None), end="")
         return 0
-    text = role_text()
-    if arguments.to.is_file() and arguments.to.read_text(encoding="utf-8") == text:
-        return 0
-    if not arguments.check:
-        arguments.to.write_text(text, encoding="utf-8")
-    print(f"deploy: {arguments.to.name} {'is out of date: run make deploy' if arguments.check else 'written'}")
-    return int(arguments.check)
+    stale = 0
+    for name, text in roles():
+        file: Path = arguments.to / name
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if not arguments.check:
+            file.write_text(text, encoding="utf-8")
+        print(f"deploy: {name} {'is out of date: run make deploy' if arguments.check else 'written'}")
+    return int(arguments.check and stale > 0)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,6 @@ def _selected(inner: pytest.Pytester, tier: str) -> str:
 def test_a_misspelt_tier_is_refused(inner: pytest.Pytester) -> None:
     result = inner.runpytest("--promise=kernal")
     result.stderr.fnmatch_lines(
-        ["*--promise: kernal is none of unit, kernel, ovs, nodes, runtime, kit, thirdparty, vm, fresh"]
+        ["*--promise: kernal is none of unit, kernel, ovs, nodes, runtime, kit, thirdparty, vm, kubernetes, fresh"]
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -1,4 +1,5 @@
 #include "agent.h"
+#include "configuration.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,8 +19,11 @@ extern char **environ;
 #define CONNECT_MS 2000
 #define SILENCE_MS 10000
 #define TOTAL_MS 120000
+#define WAIT_MS 180000
+#define WAIT_TOTAL_MS 210000
 #endif
 #define RETRY_MS 100
+#define REPEAT_MS 1000  /* after a request was received, and not answered */
 enum { MAX_ENV = 64 << 10, MAX_ANSWER = 4 << 20 };
 
 #define DEFAULT_SOCKET "/run/secnet/cni.sock"
@@ -27,6 +31,12 @@ enum { MAX_ENV = 64 << 10, MAX_ANSWER = 4 << 20 };
 
 static struct sockaddr_un agent = {.sun_family = AF_UNIX};
 static char reason[256] = "";
+
+/* How long one call lasts, in ms of the monotonic clock. waits: silence does not end it, a changed configuration does. */
+static struct { int64_t connect_by, answer_by; bool waits; uint64_t configuration; } limits;
+
+/* What became of one attempt. AWAY: no process listens. FULL: too many calls wait. BROKEN: the request had no answer. */
+enum outcome { ANSWERED, AWAY, FULL, BROKEN, REFUSED };
 
 const char *agent_socket(void) { return agent.sun_path; }
 const char *agent_problem(void) { return reason; }
@@ -77,49 +87,57 @@ static bool find_agent(void)
     return true;
 }
 
-/* A connection; while the agent is being replaced, its socket is away for a moment. */
-static int connect_agent(bool patient)
+/* Whether the runtime is about to read its configuration again: it does so only when no plugin is at work any more, and starts
+ * no Pod meanwhile. */
+static bool configuration_changed(void)
 {
-    int64_t deadline = now_ms() + CONNECT_MS;
-    for (;;) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0) {
-            fail("socket: %s", strerror(errno));
-            return -1;
-        }
-        if (connect(fd, (struct sockaddr *)&agent, sizeof agent) == 0)
-            return fd;
-        int why = errno;
-        close(fd);
-        bool full = why == EAGAIN;  /* the agent's backlog */
-        bool away = why == ENOENT || why == ECONNREFUSED;
-        if (!(full || (patient && away)) || now_ms() + RETRY_MS > deadline) {
-            fail("connect: %s", full ? "too many calls wait for it" : strerror(why));
-            return -1;
-        }
-        poll(NULL, 0, RETRY_MS);
-    }
+    if (limits.configuration == configuration_mark())
+        return false;
+    fail("the runtime's CNI configuration changed; this Pod's next attempt waits again");
+    return true;
 }
 
-static bool wait_for(int fd, short events, int64_t deadline)
+static enum outcome connect_agent(int *fd)
+{
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0) {
+        fail("socket: %s", strerror(errno));
+        return REFUSED;
+    }
+    if (connect(*fd, (struct sockaddr *)&agent, sizeof agent) == 0)
+        return ANSWERED;
+    int why = errno;
+    bool full = why == EAGAIN;  /* the agent's backlog */
+    fail("connect: %s", full ? "too many calls wait for it" : strerror(why));
+    close(*fd);
+    return full ? FULL : why == ENOENT || why == ECONNREFUSED ? AWAY : REFUSED;
+}
+
+/* Until the agent is there, or has been silent for too long. */
+static bool wait_for(int fd, short events, int64_t silent_by)
 {
     struct pollfd p = {.fd = fd, .events = events};
     for (;;) {
-        int64_t left = deadline - now_ms();
-        int ready = poll(&p, 1, left > 0 ? (int)left : 0);
+        int64_t now = now_ms(), end = silent_by < limits.answer_by ? silent_by : limits.answer_by;
+        int ready = poll(&p, 1, end > now ? (int)(end - now) : 0);
         if (ready > 0)
             return true;
-        if (ready == 0)
-            return fail("it sent no keepalive in time");
-        if (errno != EINTR)
+        if (ready < 0 && errno != EINTR)
             return fail("poll: %s", strerror(errno));
+        if (ready < 0)
+            continue;
+        if (!limits.waits || now_ms() >= limits.answer_by)
+            return fail("it sent no keepalive in time");
+        if (configuration_changed())
+            return false;
+        silent_by = now_ms() + SILENCE_MS;  /* a stopped process may go on */
     }
 }
 
-static bool send_all(int fd, struct span data, int64_t deadline)
+static bool send_all(int fd, struct span data, int64_t silent_by)
 {
     while (data.len) {
-        if (!wait_for(fd, POLLOUT, deadline))
+        if (!wait_for(fd, POLLOUT, silent_by))
             return false;
         ssize_t sent = send(fd, data.at, data.len, MSG_NOSIGNAL);
         if (sent < 0 && errno != EINTR && errno != EAGAIN)
@@ -132,10 +150,10 @@ static bool send_all(int fd, struct span data, int64_t deadline)
     return true;
 }
 
-static bool receive_all(int fd, void *target, size_t len, int64_t deadline)
+static bool receive_all(int fd, void *target, size_t len, int64_t silent_by)
 {
     for (char *at = target; len;) {
-        if (!wait_for(fd, POLLIN, deadline))
+        if (!wait_for(fd, POLLIN, silent_by))
             return false;
         ssize_t got = recv(fd, at, len, 0);
         if (got == 0)
@@ -150,7 +168,7 @@ static bool receive_all(int fd, void *target, size_t len, int64_t deadline)
     return true;
 }
 
-static bool send_request(int fd, struct span input, int64_t deadline)
+static bool send_request(int fd, struct span input, int64_t silent_by)
 {
     static char environment[MAX_ENV];
     size_t used = 0;
@@ -164,28 +182,63 @@ static bool send_request(int fd, struct span input, int64_t deadline)
         used += len;
     }
     uint32_t lengths[2] = {htonl((uint32_t)used), htonl((uint32_t)input.len)};
-    return send_all(fd, (struct span){"SCN1", 4}, deadline) &&
-           send_all(fd, (struct span){(char *)lengths, sizeof lengths}, deadline) &&
-           send_all(fd, (struct span){environment, used}, deadline) && send_all(fd, input, deadline);
+    return send_all(fd, (struct span){"SCN1", 4}, silent_by) &&
+           send_all(fd, (struct span){(char *)lengths, sizeof lengths}, silent_by) &&
+           send_all(fd, (struct span){environment, used}, silent_by) && send_all(fd, input, silent_by);
+}
+
+static enum outcome read_answer(int fd, struct span *answer, uint32_t *status)
+{
+    static char buffer[MAX_ANSWER];
+    char mark;
+    int64_t silent_by;
+    do {
+        silent_by = now_ms() + SILENCE_MS;
+        if (!receive_all(fd, &mark, 1, silent_by))
+            return BROKEN;
+    } while (mark == '.');
+    uint32_t head[2] = {0, 0};
+    if (mark == 'A' && !receive_all(fd, head, sizeof head, silent_by))
+        return BROKEN;
+    if (mark != 'A' || ntohl(head[1]) > MAX_ANSWER) {
+        fail("its answer is not understood: is the agent of another version?");
+        return REFUSED;
+    }
+    *status = ntohl(head[0]);
+    *answer = (struct span){buffer, ntohl(head[1])};
+    return receive_all(fd, buffer, answer->len, silent_by) ? ANSWERED : BROKEN;
+}
+
+static enum outcome ask_once(struct span input, struct span *answer, uint32_t *status)
+{
+    int fd;
+    enum outcome outcome = connect_agent(&fd);
+    if (outcome != ANSWERED)
+        return outcome;
+    outcome = send_request(fd, input, now_ms() + SILENCE_MS) ? read_answer(fd, answer, status) : BROKEN;
+    close(fd);
+    return outcome;
 }
 
 /* The agent's answer; false when there is none. */
-bool agent_ask(struct span input, bool patient, struct span *answer, uint32_t *status)
+bool agent_ask(struct span input, enum patience patience, struct span *answer, uint32_t *status)
 {
-    int64_t last = now_ms() + TOTAL_MS, deadline = now_ms() + SILENCE_MS;
-    int fd = find_agent() ? connect_agent(patient) : -1;
-    if (fd < 0 || !send_request(fd, input, deadline))
+    int64_t start = now_ms();
+    limits.waits = patience == WAIT;
+    limits.connect_by = start + (limits.waits ? WAIT_MS : CONNECT_MS);
+    limits.answer_by = start + (limits.waits ? WAIT_TOTAL_MS : TOTAL_MS);
+    if (limits.waits)
+        limits.configuration = configuration_mark();
+    if (!find_agent())
         return false;
-    char mark;
-    while (receive_all(fd, &mark, 1, deadline) && mark == '.')
-        deadline = now_ms() + SILENCE_MS < last ? now_ms() + SILENCE_MS : last;
-    if (reason[0])
-        return false;
-    uint32_t head[2];
-    if (mark != 'A' || !receive_all(fd, head, sizeof head, deadline) || ntohl(head[1]) > MAX_ANSWER)
-        return reason[0] ? false : fail("its answer is not understood: is the agent of another version?");
-    static char buffer[MAX_ANSWER];
-    *status = ntohl(head[0]);
-    *answer = (struct span){buffer, ntohl(head[1])};
-    return receive_all(fd, buffer, answer->len, deadline);
+    for (;;) {
+        enum outcome outcome = ask_once(input, answer, status);
+        if (outcome == ANSWERED)
+            return true;
+        int pause = outcome == BROKEN ? REPEAT_MS : RETRY_MS;
+        bool again = outcome == FULL || (outcome == AWAY && patience != ONCE) || (outcome == BROKEN && limits.waits);
+        if (!again || now_ms() + pause > limits.connect_by || (limits.waits && configuration_changed()))
+            return false;
+        poll(NULL, 0, pause);
+    }
 }

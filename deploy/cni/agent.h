@@ -17,9 +17,13 @@
 
 #include <stdint.h>
 
-/* Hand the call over and wait for the answer: exit status and stdout. patient: whether to try again for a moment when the
- * socket is away, as it is while the agent is being replaced. False when there is no answer; `agent_problem` says why. */
-bool agent_ask(struct span input, bool patient, struct span *answer, uint32_t *status);
+/* How long to try. ONCE: one attempt. BRIEFLY: 2 s while no process listens, as it is while the agent is replaced. WAIT: until
+ * the agent is back and has answered, whether it was ended, replaced or stopped, but at most 3 minutes for its return and 3.5 in
+ * all: a kubelet gives up after 4. It ends early when the runtime's configuration changes (see configuration.h). */
+enum patience { ONCE, BRIEFLY, WAIT };
+
+/* Hand the call over and wait for the answer: exit status and stdout. False when there is no answer; `agent_problem` says why. */
+bool agent_ask(struct span input, enum patience patience, struct span *answer, uint32_t *status);
 
 const char *agent_socket(void);   /* its path, known after agent_ask */
 const char *agent_problem(void);  /* one sentence */

@@ -35,10 +35,23 @@ static int hex_digit(char c)
     return -1;
 }
 
+/* What a character means after a backslash; -1 if it means nothing there. */
+static int escaped(char mark)
+{
+    switch (mark) {
+    case '"': case '\\': case '/': return mark;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return -1;
+    }
+}
+
 /* One character inside a string: its code, the byte itself outside of ASCII, or -1 when it is not allowed there. */
 static int character(struct scan *s)
 {
-    static const char marks[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     if (s->at == s->end)
         return -1;
     unsigned char c = (unsigned char)*s->at++;
@@ -60,8 +73,7 @@ static int character(struct scan *s)
         /* What is no ASCII equals none of our words, whatever it is; a raw byte above 0x7f does not either. */
         return code < 0x80 ? code : 0x100 + code;
     }
-    const char *found = mark ? strchr(marks, mark) : NULL;
-    return found ? meant[found - marks] : -1;
+    return escaped(mark);
 }
 
 /* A string; `same` becomes whether it means `word`, if there is a word. */
@@ -71,6 +83,10 @@ static bool string(struct scan *s, const char *word, bool *same)
         return false;
     bool equal = word != NULL;
     while (s->at < s->end && *s->at != '"') {
+        if (!equal && (unsigned char)*s->at >= 0x20 && *s->at != '\\') {
+            s->at++;  /* nearly all of a long text */
+            continue;
+        }
         int c = character(s);
         if (c < 0)
             return false;
@@ -198,6 +214,25 @@ bool json_is(struct span value, const char *word)
     struct scan s = {value.at, value.at + value.len};
     bool same = false;
     return value.len && string(&s, word, &same) && same && s.at == s.end;
+}
+
+bool json_is_null(struct span value)
+{
+    struct scan s = {value.at, value.at + value.len};
+    return value.len && literal(&s, "null") && s.at == s.end;
+}
+
+bool json_is_blank(struct span value)
+{
+    struct scan s = {value.at, value.at + value.len};
+    if (!value.len || !take(&s, '"'))
+        return false;
+    while (s.at < s.end && *s.at != '"') {
+        int c = character(&s);
+        if (c != ' ' && (c < '\t' || c > '\r'))
+            return false;
+    }
+    return take(&s, '"') && s.at == s.end;
 }
 
 bool json_array_has(struct span value, const char *word)

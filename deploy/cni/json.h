@@ -19,6 +19,12 @@ bool json_object(struct span text, struct member *members, size_t count);
 /* True when the value is a JSON string that means `word` (ASCII). */
 bool json_is(struct span value, const char *word);
 
+/* True when the value is JSON's null. */
+bool json_is_null(struct span value);
+
+/* True when the value is a JSON string of nothing but ASCII white space. */
+bool json_is_blank(struct span value);
+
 /* True when the value is a JSON array and one of its elements is a string that means `word`. */
 bool json_array_has(struct span value, const char *word);
 

@@ -2,13 +2,17 @@
  *
  * All rules of CNI live in the agent. What is decided here is what must be decided when no agent answers:
  *   VERSION  answered here, always                 STATUS  0 in a chain: a node is never NotReady because of us
- *   ADD      error 11; in a chain, Pods of the namespaces in `failOpenNamespaces` get what the plugin before us answered
+ *   ADD      error 11; in a chain, Pods of the namespaces in `failOpenNamespaces` get what the plugin before us answered.
+ *            Where the runtime hands a chained entry the Pod's annotations, a Pod without networks gets that at once, and the
+ *            agent is never asked; for a Pod with networks the plugin waits for the agent
  *   DEL      0 in a chain: the agent sees by itself which sandboxes ended. Of one network only the caller knows that
  *            it ended, so error 11, unless no agent ever ran here: then there is nothing
  *   GC       0: it comes again                     CHECK   error 11
- * No agent means: no connection within 2 s, or no keepalive for 10 s, or no answer within 120 s.
+ * No agent means: no connection within 2 s, or no keepalive for 10 s, or no answer within 120 s; for a Pod that is known to
+ * have networks: no connection within 180 s, or no answer within 210 s.
  */
 #include "agent.h"
+#include "annotations.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,11 +22,12 @@
 
 enum { MAX_STDIN = 4 << 20 };
 enum { BAD_ENVIRONMENT = 4, IO_FAILURE = 5, UNDECODABLE = 6, TRY_AGAIN = 11, NOT_AVAILABLE = 50 };  /* CNI's codes */
-enum { CNI_VERSION, TYPE, PREV_RESULT, PASS_NAMESPACES, MEMBERS };
+enum { CNI_VERSION, TYPE, PREV_RESULT, PASS_NAMESPACES, RUNTIME_CONFIG, MEMBERS };
 
 #define PASS_DEFAULT "kube-system"
 
-static struct member conf[MEMBERS] = {{.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "failOpenNamespaces"}};
+static struct member conf[MEMBERS] = {
+    {.key = "cniVersion"}, {.key = "type"}, {.key = "prevResult"}, {.key = "failOpenNamespaces"}, {.key = "runtimeConfig"}};
 
 static void print_escaped(const char *text)
 {
@@ -101,6 +106,17 @@ static bool may_pass(void)
     return namespace[0] && (pass.len ? json_array_has(pass, namespace) : strcmp(namespace, PASS_DEFAULT) == 0);
 }
 
+/* ADD in a chain changes nothing that the runtime sees: its result is that of the plugin before. */
+static int pass_previous(void)
+{
+    struct span previous = conf[PREV_RESULT].value;
+    if (previous.len && *previous.at == '{')
+        return fwrite(previous.at, previous.len, 1, stdout) == 1 ? 0 : 1;
+    print_version();
+    printf("}\n");
+    return 0;
+}
+
 static int without_agent(const char *command, bool chained)
 {
     char msg[512];
@@ -109,13 +125,8 @@ static int without_agent(const char *command, bool chained)
     if (strcmp(command, "GC") == 0 || (strcmp(command, "DEL") == 0 && (chained || !agent_has_place())))
         return 0;
     if (strcmp(command, "ADD") == 0 && chained && may_pass()) {
-        struct span previous = conf[PREV_RESULT].value;
         fprintf(stderr, "secnet-cni: %s; this Pod's namespace does not wait for it\n", msg);
-        if (previous.len && *previous.at == '{')
-            return fwrite(previous.at, previous.len, 1, stdout) == 1 ? 0 : 1;
-        print_version();
-        printf("}\n");
-        return 0;
+        return pass_previous();
     }
     return error(strcmp(command, "STATUS") == 0 ? NOT_AVAILABLE : TRY_AGAIN, msg, hint);
 }
@@ -149,8 +160,14 @@ static int run(void)
         return 0;
     if (!valid)
         return error(UNDECODABLE, "stdin is not one JSON object", "");
-    bool patient = strcmp(command, "ADD") == 0 || (strcmp(command, "DEL") == 0 && !chained);
-    if (!agent_ask(input, patient, &answer, &status))
+    bool add = strcmp(command, "ADD") == 0;
+    enum wish wish = add && chained ? pod_wish(conf[RUNTIME_CONFIG].value) : UNKNOWN;
+    if (wish == NOTHING)
+        return pass_previous();
+    enum patience patience = add || (strcmp(command, "DEL") == 0 && !chained) ? BRIEFLY : ONCE;
+    if (wish == NETWORKS && !may_pass())
+        patience = WAIT;
+    if (!agent_ask(input, patience, &answer, &status))
         return without_agent(command, chained);
     if (answer.len)
         fwrite(answer.at, 1, answer.len, stdout);

@@ -70,18 +70,29 @@ def test_a_failure_halfway_takes_back_what_was_made(cluster_node_factory: Cluste
     assert node.used("blue") == 1
 
 
-def test_without_an_agent_pods_wait_except_where_they_must_not(cluster_node_factory: ClusterNodeFactory) -> None:
+def test_a_runtime_that_hands_no_annotations(cluster_node_factory: ClusterNodeFactory) -> None:
+    """As one that does with an entry of an earlier version: without an agent every Pod waits, except where it must not."""
     node = started(cluster_node_factory)
     node.node.agents[-1].kill()
+    (file,) = node.runtime.cni_conf.glob("*.conflist")
+    chained = json.loads(file.read_text())
+    earlier = json.loads(file.read_text())
+    del earlier["plugins"][-1]["capabilities"]
+    file.write_text(json.dumps(earlier))
+    node.runtime.restart()
     system = pod("proxy", None)
     system["metadata"]["namespace"] = "kube-system"
     node.api.create(system)
-    node.api.create(pod("a", "blue"))
+    for name, networks in (("a", "blue"), ("b", None)):
+        node.api.create(pod(name, networks))
     node.wait(lambda: node.api.get(system).get("status", {}).get("phase") == "Running", "kube-system starts")
-    node.wait(lambda: "agent" in node.kubelet.failure("default", "a"), "the other Pod is told why it waits")
-    assert not node.is_running("a")
+    for name in ("a", "b"):
+        node.wait(lambda name=name: "agent" in node.kubelet.failure("default", name), f"Pod {name} waits")  # type: ignore[misc]
+        assert not node.is_running(name)
     node.node.agent()
     node.wait_attached("a")
+    node.wait(lambda: node.is_running("b"), "the other Pod starts")
+    node.wait(lambda: json.loads(file.read_text()) == chained, "the entry is brought up to date")
 
 
 def test_what_ends_while_the_agent_is_away_is_cleaned_up_when_it_is_back(

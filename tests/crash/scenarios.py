@@ -239,7 +239,7 @@ class NodeUp(Scenario):
         self.scene.configure(ovsBridges=list(self._large))
 
     def wait_changed(self) -> None:
-        self.node.agents[-1].wait_ready()
+        self.node.agents[-1].wait_started()
 
     def change_back(self) -> None:
         self.node.stop()

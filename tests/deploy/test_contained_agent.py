@@ -14,7 +14,7 @@ pytestmark = pytest.mark.runtime
 
 def start(node: ClusterNode, component: str) -> None:
     """Its file systems are made read-only one by one first: that takes longer the more of them other tests have."""
-    node.node.agent(program=contained(node, component), ready=False).wait_ready(within=120)
+    node.node.agent(program=contained(node, component), ready=False).wait_started(within=120)
 
 
 def lives_a_life(node: ClusterNode) -> None:

@@ -11,8 +11,11 @@ import yaml
 from secnet.agent.cluster.files.cluster import load_manifests
 from secnet.agent.cluster.kinds import KINDS
 from secnet_ipam.validation import validate_pool
-from secnet_testing.crds import Definition
+from secnet_testing.crds import Definition, rules_of
 from secnet_testing.documents import ROOT
+from secnet_testing.kubeapi.admin import Rejected
+from secnet_testing.kubeapi.api_server import ApiServer
+from secnet_testing.kubeapi.real import RealApi
 
 CRDS = ROOT / "deploy/crds"
 EXAMPLES = ROOT / "examples"
@@ -144,37 +147,36 @@ def _pruned(schema: dict[str, Any], value: Any) -> Any:
 BRIDGE = {"bridgeName": "br1"}
 
 
-@pytest.mark.parametrize(
-    "obj",
-    [
-        config(),
-        config({"bridgeName": "br-no-uplink"}),
-        config(BRIDGE | {"physicalInterfaces": [{"name": "eth1"}]}),
-        config(BRIDGE | {"physicalInterfaces": [{"name": "eth2", "allowedVLANs": ["0", "100", "200-300", "7-7"]}]}),
-        config(BRIDGE | {"enableMulticastSnooping": True}),
-    ],
-)
+GOOD_CONFIGS = [
+    config(),
+    config({"bridgeName": "br-no-uplink"}),
+    config(BRIDGE | {"physicalInterfaces": [{"name": "eth1"}]}),
+    config(BRIDGE | {"physicalInterfaces": [{"name": "eth2", "allowedVLANs": ["0", "100", "200-300", "7-7"]}]}),
+    config(BRIDGE | {"enableMulticastSnooping": True}),
+]
+
+
+@pytest.mark.parametrize("obj", GOOD_CONFIGS)
 def test_a_good_node_configuration_is_taken(obj: dict[str, Any]) -> None:
     assert NODES.problems(obj) == []
 
 
-@pytest.mark.parametrize(
-    ("obj", "words"),
-    [
-        (config(BRIDGE, {"bridgeName": "br2"}), "$.spec.secondaryNetwork.ovsBridges"),
-        (config({"physicalInterfaces": []}), "'bridgeName' is a required property"),
-        (config({"bridgeName": "a-name-too-long1"}), "too long"),
-        (config({"bridgeName": "br 1"}), "does not match"),
-        (config(BRIDGE | {"physicalInterfaces": ["eth1"]}), "not of type 'object'"),
-        (config(BRIDGE | {"physicalInterfaces": [{"name": f"eth{i}"} for i in range(9)]}), "too long"),
-        (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": [100]}]}), "not of type 'string'"),
-        (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["all"]}]}), "does not match"),
-        (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["4095"]}]}), "0 to 4094"),
-        (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["300-200"]}]}), "above the last"),
-        ({**config(), "spec": {}}, "'nodeSelector' is a required property"),
-    ],
-    ids=lambda item: item if isinstance(item, str) else "config",
-)
+BAD_CONFIGS = [
+    (config(BRIDGE, {"bridgeName": "br2"}), "$.spec.secondaryNetwork.ovsBridges"),
+    (config({"physicalInterfaces": []}), "'bridgeName' is a required property"),
+    (config({"bridgeName": "a-name-too-long1"}), "too long"),
+    (config({"bridgeName": "br 1"}), "does not match"),
+    (config(BRIDGE | {"physicalInterfaces": ["eth1"]}), "not of type 'object'"),
+    (config(BRIDGE | {"physicalInterfaces": [{"name": f"eth{i}"} for i in range(9)]}), "too long"),
+    (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": [100]}]}), "not of type 'string'"),
+    (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["all"]}]}), "does not match"),
+    (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["4095"]}]}), "0 to 4094"),
+    (config(BRIDGE | {"physicalInterfaces": [{"name": "eth1", "allowedVLANs": ["300-200"]}]}), "above the last"),
+    ({**config(), "spec": {}}, "'nodeSelector' is a required property"),
+]
+
+
+@pytest.mark.parametrize(("obj", "words"), BAD_CONFIGS, ids=lambda item: item if isinstance(item, str) else "config")
 def test_a_bad_node_configuration_is_refused(obj: dict[str, Any], words: str) -> None:
     found = NODES.problems(obj)
     assert any(words in line for line in found), found
@@ -227,3 +229,49 @@ def test_a_rule_that_is_wrong_is_noticed(tmp_path: Path) -> None:
         Definition(broken)
     broken.write_text(text.replace("rule: isIP(self)", "rule: self.nothing == ''"))
     assert any("self.nothing" in line for line in Definition(broken).problems(pool()))
+
+
+def _judged(api: ApiServer, obj: dict[str, Any], old: dict[str, Any] | None = None) -> str:
+    """Why a real API server refuses to create an object, or to update another one to it; empty if it does not."""
+    live = None if old is None else api.create(old)
+    try:
+        if live is None:
+            api.request("POST", f"{api.path_of(obj, named=False)}?dryRun=All", obj)
+        else:
+            api.request("PUT", f"{api.path_of(obj)}?dryRun=All", obj | {"metadata": live["metadata"]})
+    except Rejected as exc:
+        return f"{exc.status} {exc.body['message']}"
+    finally:
+        if live is not None:
+            api.delete(live)
+    return ""
+
+
+@pytest.mark.kubernetes
+def test_a_real_api_server_judges_as_the_stand_in_does(real_api: RealApi) -> None:
+    """The rules are ours, and so are their messages; what a schema alone refuses is said in the server's words."""
+    real_api.create(NODES.document)
+    for good in [*GOOD_POOLS, *GOOD_CONFIGS]:
+        assert _judged(real_api, good) == ""
+    ours = [rule["message"] for found in (POOLS, NODES) for rule in rules_of(found.schema)]
+    for bad, words in [*BAD_POOLS, *BAD_CONFIGS]:
+        said = _judged(real_api, bad)
+        assert said.startswith("422 "), (bad, said)
+        text = words.rpartition(": ")[2]
+        assert not any(text in message for message in ours) or text in said
+    first, second = {"cidr": "10.1.0.0/26"}, span("10.1.0.100", "10.1.0.110")
+    uplink = config(BRIDGE | {"physicalInterfaces": [{"name": "eth1"}]})
+    for new, old, words in (
+        (pool(second, first, {"cidr": "10.1.0.192/26"}), pool(first, second), ""),
+        (pool(first), pool(first, second), "an existing range"),
+        (pool({"cidr": "10.1.0.1/26"}, second), pool(first, second), "an existing range"),
+        (pool(vlan=2), pool(vlan=1), ""),
+        (pool(gateway="10.1.0.2"), pool(), "the gateway cannot be changed"),
+        (pool(length=23), pool(), "the prefix length cannot be changed"),
+        (uplink, config(BRIDGE), ""),
+        (config({"bridgeName": "br2"}), config(BRIDGE), "an existing bridge"),
+        (config(), config(BRIDGE), "an existing bridge"),
+    ):
+        said = _judged(real_api, new, old)
+        assert words in said
+        assert bool(words) == bool(said), (new, said)

@@ -1,4 +1,4 @@
-"""The ClusterRole is what the agent and the backends declare, and no more."""
+"""The ClusterRoles are what the agent and the backends declare, and no more."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from secnet_testing.documents import ROOT
 
 RENDER = ROOT / "deploy/render.py"
 ROLE = ROOT / "deploy/base/clusterrole.yaml"
+POLICED = ROOT / "deploy/components/policies/clusterrole.yaml"
 
 Right = tuple[str, str, str]
 
@@ -38,12 +39,15 @@ def test_the_committed_role_is_fresh() -> None:
 
 
 def test_a_stale_role_is_found_and_written_again(tmp_path: Path) -> None:
-    file = tmp_path / "clusterrole.yaml"
-    file.write_text(ROLE.read_text().replace("ippools", "pools"))
-    stale = render("--check", "--to", file)
-    assert (stale.returncode, stale.stdout) == (1, "deploy: clusterrole.yaml is out of date: run make deploy\n")
-    assert render("--to", file).returncode == 0
-    assert file.read_text() == ROLE.read_text()
+    files = {path: tmp_path / path.relative_to(ROOT / "deploy") for path in (ROLE, POLICED)}
+    for path, file in files.items():
+        file.parent.mkdir(parents=True)
+        file.write_text(path.read_text())
+    files[ROLE].write_text(ROLE.read_text().replace("ippools", "pools"))
+    stale = render("--check", "--to", tmp_path)
+    assert (stale.returncode, stale.stdout) == (1, "deploy: base/clusterrole.yaml is out of date: run make deploy\n")
+    assert render("--to", tmp_path).returncode == 0
+    assert [file.read_text() for file in files.values()] == [ROLE.read_text(), POLICED.read_text()]
 
 
 def test_each_kind_of_our_backends_may_be_read_and_its_status_updated() -> None:
@@ -68,6 +72,14 @@ def test_the_agent_can_neither_delete_nor_escalate() -> None:
     assert {"daemonsets", "configmaps"} & {resource for _, resource, _ in have} == named.keys()
     assert {verb for rule in named.values() for verb in rule["verbs"]} == {"get"}
     assert "secrets" not in {resource for _, resource, _ in have}
+
+
+def test_pods_and_nodes_are_written_within_a_policy_only() -> None:
+    """Pods but their status: never. Nodes: with the policy that keeps it to one taint."""
+    have = rights(ROLE.read_text())
+    assert {verb for group, resource, verb in have if (group, resource) == ("", "pods")} == {"get", "list", "watch"}
+    assert {verb for group, resource, verb in have if (group, resource) == ("", "nodes")} == {"get"}
+    assert rights(POLICED.read_text()) == {("", "nodes", "patch")}
 
 
 def test_a_third_party_backend_gets_its_rights_on_request() -> None:

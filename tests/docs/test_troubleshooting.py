@@ -15,6 +15,8 @@ import secnet.contract
 import secnet_ipam
 import secnet_sriov
 import secnet_vlan
+from secnet.agent.model.report import LATE
+from secnet.agent.process.app import NOT_CHAINED
 from secnet.contract import Permanent, Retryable, SecnetError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +62,7 @@ def called(tree: ast.AST, function: str, keyword: str) -> set[str]:
 
 def test_every_reason_has_a_section() -> None:
     reasons = {cls.__name__ for cls in error_classes() - KINDS}
-    literal = set().union(*(called(tree, "ErrorInfo", "reason") for _, tree in sources()))
+    literal = set().union(*(called(tree, "ErrorInfo", "reason") for _, tree in sources())) | {LATE, NOT_CHAINED}
     assert {"NotReady", "InvalidAnnotation", "RunDirInUse"} <= reasons
     assert {"Degraded", "UnreadableRecord", "InternalError"} <= literal
     sections = set(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))

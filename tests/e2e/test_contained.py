@@ -129,7 +129,7 @@ def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, thirdpa
     _network(bare)
     thirdparty.does("probe", "exit")
     agent = thirdparty.agent(bare)
-    (line,) = (line for line in agent.text.splitlines() if "ready: node" in line)
+    (line,) = (line for line in agent.text.splitlines() if "started: node" in line)
     assert "odd (broken: " in line
     assert "(thirdparty 1.2) raised SystemExit from probe" in line
     _works(bare)

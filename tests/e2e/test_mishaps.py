@@ -233,7 +233,7 @@ def test_an_agent_waits_for_the_one_that_it_replaces(bare: Node, stopped: bool) 
         agent.stop()
     lock.release()
     if not stopped:
-        agent.wait_ready()
+        agent.wait_started()
 
 
 def test_a_lost_run_directory_and_a_pod_made_again_in_its_namespace(bare: Node) -> None:

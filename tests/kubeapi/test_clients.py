@@ -1,4 +1,4 @@
-"""Clients that others wrote find in the test API server what they look for: a check from outside of its author's beliefs."""
+"""The official client finds in the double what it finds in a real API server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from kubernetes import client, config, dynamic, watch
-from secnet_testing.kubeapi.process import KubeApiProcess
+from secnet_testing.kubeapi.api_server import ApiServer
+
+from .helpers import pool
 
 
 @pytest.fixture
-def official(kubeapi: KubeApiProcess, tmp_path: Path) -> Iterator[client.ApiClient]:
+def official(api: ApiServer, tmp_path: Path) -> Iterator[client.ApiClient]:
     """The official client, typed."""
-    path = kubeapi.kubeconfig(tmp_path / "kubeconfig")
+    path = api.kubeconfig(tmp_path / "kubeconfig")
     with config.new_client_from_config(config_file=str(path)) as made:
         yield made
 
@@ -30,7 +32,8 @@ def test_typed_pods(official: client.ApiClient) -> None:
     assert core.patch_namespaced_pod_status("a", "default", ready).status.conditions[0].type == "Ready"
     found = core.list_pod_for_all_namespaces(field_selector="spec.nodeName=n")
     assert [item.metadata.name for item in found.items] == ["a"]
-    stream = watch.Watch().stream(core.list_namespaced_pod, "default", timeout_seconds=1)
+    begin = {"resource_version": "0", "timeout_seconds": 1}
+    stream = watch.Watch().stream(core.list_namespaced_pod, "default", **begin)
     assert [(event["type"], event["object"].metadata.name) for event in stream] == [("ADDED", "a")]
     core.delete_namespaced_pod("a", "default", grace_period_seconds=0)
     with pytest.raises(client.ApiException) as caught:
@@ -41,7 +44,7 @@ def test_typed_pods(official: client.ApiClient) -> None:
 def test_discovery_and_custom_objects(official: client.ApiClient) -> None:
     pools = dynamic.DynamicClient(official).resources.get(api_version="crd.antrea.io/v1beta1", kind="IPPool")
     assert (pools.name, pools.namespaced) == ("ippools", False)
-    pools.create(body={"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": {"name": "p"}, "spec": {}})
+    pools.create(body=pool())
     assert [item.metadata.name for item in pools.get().items] == ["p"]
     custom = client.CustomObjectsApi(official)
     live: Any = custom.get_cluster_custom_object("crd.antrea.io", "v1beta1", "ippools", "p")

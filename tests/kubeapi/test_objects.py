@@ -1,129 +1,123 @@
-"""The test API server keeps objects as the documents of the Kubernetes API say: the other tests lean on it."""
+"""How an API server keeps objects: the double does what a real one does, as the other tests lean on it."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-import pytest
+from secnet_testing.kubeapi.api_server import ApiServer
 from secnet_testing.kubeapi.definitions import definition
-from secnet_testing.kubeapi.process import KubeApiProcess
 
-from .helpers import pod, pool, refused
-
-NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
-PODS = "/api/v1/namespaces/default/pods"
+from .helpers import PODS, POOLS, pod, pool, refused
 
 
-def test_identity_and_revision(kubeapi: KubeApiProcess) -> None:
-    first, second = kubeapi.create(pod("a")), kubeapi.create(pod("b"))
+def test_identity_and_revision(api: ApiServer) -> None:
+    first, second = api.create(pod("a")), api.create(pod("b"))
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
     assert int(first["metadata"]["resourceVersion"]) < int(second["metadata"]["resourceVersion"])
     with refused(409, "AlreadyExists"):
-        kubeapi.create(pod("a"))
+        api.create(pod("a"))
     with refused(404, "NotFound"):
-        kubeapi.create(pod("c", namespace="nowhere"))
+        api.create(pod("c", namespace="nowhere"))
     with refused(422, "Invalid"):
-        kubeapi.create(pod("Upper"))
+        api.create(pod("Upper"))
     with refused(400):
-        kubeapi.create(pod("c", annotations={"a": 1}))
-    made = kubeapi.request("POST", PODS, {"metadata": {"generateName": "web-"}})
+        api.create(pod("c", annotations={"a": 1}))
+    made = api.request("POST", PODS, pod("") | {"metadata": {"generateName": "web-"}})
     assert made["metadata"]["name"].startswith("web-")
     assert len(made["metadata"]["name"]) == 9
 
 
-def test_a_write_of_nothing_new_makes_no_revision(kubeapi: KubeApiProcess) -> None:
-    live = kubeapi.create(pod("a", annotations={"x": "1"}))
-    assert kubeapi.patch(pod("a"), {"metadata": {"annotations": {"x": "1", "absent": None}}}) == live
+def test_a_write_of_nothing_new_makes_no_revision(api: ApiServer) -> None:
+    live = api.create(pod("a", annotations={"x": "1"}))
+    assert api.patch(pod("a"), {"metadata": {"annotations": {"x": "1", "absent": None}}}) == live
 
 
-def test_a_stale_write_is_a_conflict(kubeapi: KubeApiProcess) -> None:
-    old = kubeapi.create(pod("a"))
-    kubeapi.patch(pod("a"), {"metadata": {"labels": {"a": "b"}}})
+def test_a_stale_write_is_a_conflict(api: ApiServer) -> None:
+    old = api.create(pod("a"))
+    api.patch(pod("a"), {"metadata": {"labels": {"a": "b"}}})
     with refused(409, "Conflict"):
-        kubeapi.request("PUT", f"{PODS}/a", old)
+        api.request("PUT", f"{PODS}/a", old)
     with refused(409, "Conflict"):
-        kubeapi.patch(pod("a"), {"metadata": {"resourceVersion": old["metadata"]["resourceVersion"]}})
+        api.patch(pod("a"), {"metadata": {"resourceVersion": old["metadata"]["resourceVersion"]}})
 
 
-def test_the_uid_of_another_life(kubeapi: KubeApiProcess) -> None:
-    live = kubeapi.create(pod("a"))
+def test_the_uid_of_another_life(api: ApiServer) -> None:
+    live = api.create(pod("a"))
     other = copy.deepcopy(live)
     other["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
     with refused(409, "Conflict"):
-        kubeapi.request("PUT", f"{PODS}/a", other)
+        api.request("PUT", f"{PODS}/a", other)
     with refused(422, "Invalid"):  # so it is with a patch: client-go's controllers count on it
-        kubeapi.patch(pod("a"), {"metadata": {"uid": other["metadata"]["uid"]}})
+        api.patch(pod("a"), {"metadata": {"uid": other["metadata"]["uid"]}})
 
 
-def test_the_status_is_written_apart(kubeapi: KubeApiProcess) -> None:
-    live = kubeapi.create(pool("p", a=1) | {"status": {"b": 1}})
+def test_the_status_is_written_apart(api: ApiServer) -> None:
+    used, total = {"usage": {"used": 1}}, {"usage": {"total": 254}}
+    live = api.create(pool() | {"status": used})
     assert "status" not in live
-    stored = kubeapi.request(
-        "PUT", "/apis/crd.antrea.io/v1beta1/ippools/p/status", live | {"status": {"b": 1}, "spec": {}}
-    )
-    assert (stored["spec"], stored["status"]) == ({"a": 1}, {"b": 1})
+    meta = live["metadata"] | {"labels": {"a": "b"}, "annotations": {"a": "b"}, "finalizers": ["a/b"]}
+    stored = api.request("PUT", f"{POOLS}/p/status", pool(vlan=2) | {"metadata": meta, "status": used})
+    assert (stored["spec"], stored["status"]) == (live["spec"], used)
+    assert stored["metadata"].keys() - {"managedFields"} == live["metadata"].keys() - {"managedFields"}
     assert stored["metadata"]["generation"] == 1
-    stored = kubeapi.request("PUT", "/apis/crd.antrea.io/v1beta1/ippools/p", stored | {"status": {}, "spec": {"a": 2}})
-    assert (stored["spec"], stored["status"]) == ({"a": 2}, {"b": 1})
+    changed = pool(vlan=2) | {"metadata": stored["metadata"], "status": total}
+    stored = api.request("PUT", f"{POOLS}/p", changed)
+    assert (stored["spec"], stored["status"]) == (changed["spec"], used)
     assert stored["metadata"]["generation"] == 2
-    stored["metadata"].pop("resourceVersion")
-    with refused(422):
-        kubeapi.request("PUT", "/apis/crd.antrea.io/v1beta1/ippools/p", stored)
+    with refused(422, "Invalid"):
+        api.request("PUT", f"{POOLS}/p", pool())  # no resourceVersion
+    for status in ({"ipAddresses": [{"ipAddress": "10.0.0.2"}]}, {"usage": {"used": "1"}}):
+        with refused(422, "Invalid"):
+            api.patch(stored, {"status": status}, "/status")
+    given = {"ipAddress": "10.0.0.2", "phase": "Allocated", "owner": {"pod": {"name": "a", "unknown": 1}}}
+    stored = api.patch(stored, {"status": {"ipAddresses": [given]}}, "/status")
+    assert stored["status"]["ipAddresses"] == [given | {"owner": {"pod": {"name": "a"}}}]
     nad = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "spec": {}}
     nad |= {"metadata": {"name": "n", "namespace": "default"}}
-    kubeapi.create(nad)
+    api.create(nad)
     with refused(404):
-        kubeapi.patch(nad, {"status": {}}, "/status")
+        api.patch(nad, {"status": {}}, "/status")
 
 
-def test_three_kinds_of_patch(kubeapi: KubeApiProcess) -> None:
-    kubeapi.create(pod("a"))
-
-    def patch(kind: str, body: Any, path: str = f"{PODS}/a/status") -> Any:
-        return kubeapi.request("PATCH", path, body, f"application/{kind}+json")
-
-    first = {"type": "A", "status": "True"}
-    silent = patch("merge-patch", {"status": {"conditions": [first | {"reason": "", "message": ""}]}})
-    assert silent["status"]["conditions"] == [first], "empty texts are not written"
-    patch("strategic-merge-patch", {"status": {"conditions": [first]}})
-    both = patch("strategic-merge-patch", {"status": {"conditions": [{"type": "B", "status": "True"}]}})
-    assert [item["type"] for item in both["status"]["conditions"]] == ["A", "B"]
-    changed = patch("strategic-merge-patch", {"status": {"conditions": [{"type": "A", "status": "False"}]}})
-    assert [item["status"] for item in changed["status"]["conditions"]] == ["False", "True"]
-    only = patch("merge-patch", {"status": {"conditions": [first]}})
-    assert only["status"]["conditions"] == [first]
-    none = patch("json-patch", [{"op": "remove", "path": "/status/conditions/0"}])
-    assert none["status"]["conditions"] == []
-    with refused(422):
-        patch("json-patch", [{"op": "remove", "path": "/status/nothing"}])
-    with refused(400):
-        patch("json-patch", {"status": {}})
-    kubeapi.create(pool())
-    with refused(415):
-        patch("strategic-merge-patch", {"spec": {}}, "/apis/crd.antrea.io/v1beta1/ippools/p")
-    with refused(415):
-        kubeapi.request("PATCH", f"{PODS}/a", {}, "application/json")
+def test_a_pod_gets_its_node_once(api: ApiServer) -> None:
+    live = api.create(pod("a"))
+    api.bind(live, "n")
+    bound = api.get(live)
+    assert bound["spec"]["nodeName"] == "n"
+    assert [(item["type"], item["status"]) for item in bound["status"]["conditions"]] == [("PodScheduled", "True")]
+    with refused(409, "Conflict"):
+        api.bind(live, "n")
+    with refused(422, "Invalid"):
+        api.create(pod("b") | {"spec": {}})
 
 
-def test_finalizers_and_the_grace_of_pods(kubeapi: KubeApiProcess) -> None:
-    kubeapi.create(pool() | {"metadata": {"name": "p", "finalizers": ["a/b"]}})
-    assert kubeapi.delete(pool())["metadata"]["deletionTimestamp"]
-    assert kubeapi.get(pool())["metadata"]["finalizers"] == ["a/b"]
-    kubeapi.patch(pool(), {"metadata": {"finalizers": None}})
+def test_metadata_is_checked(api: ApiServer) -> None:
+    live = api.create(pod("a"))
+    size = 256 << 10
+    for meta in (
+        {"labels": {"a": "two words"}},
+        {"annotations": {"two words": ""}},
+        {"annotations": {"a": "x" * size}},
+        {"finalizers": ["unqualified"]},
+    ):
+        with refused(422, "Invalid"):
+            api.patch(live, {"metadata": meta})
+    assert api.patch(live, {"metadata": {"annotations": {"a": "x" * (size - 1)}}})
+    with refused(400, "BadRequest"):
+        api.request("POST", PODS, pod("b", namespace="other"))
+    with refused(400, "BadRequest"):
+        api.request("POST", POOLS, {"metadata": {"name": "p"}})
+    for method, path in (("PUT", PODS), ("POST", f"{PODS}/a")):
+        with refused(405, "MethodNotAllowed"):
+            api.request(method, path, pod("a"))
     with refused(404):
-        kubeapi.get(pool())
-    scheduled = pod("a") | {"spec": {"nodeName": "n"}}
-    kubeapi.create(scheduled)
-    going = kubeapi.delete(scheduled, grace=30)["metadata"]
-    assert (going["deletionGracePeriodSeconds"], "deletionTimestamp" in going) == (30, True)
-    assert kubeapi.patch(scheduled, {"metadata": {"labels": {"a": "b"}}})["metadata"]["deletionTimestamp"]
-    kubeapi.delete(scheduled, grace=0)
-    with refused(404):
-        kubeapi.get(scheduled)
+        api.request("GET", "/apis/sn.example/v1/widgets")
+    with refused(404, "NotFound"):
+        api.request("GET", "/api/v1/widgets")
 
 
-def test_a_custom_resource_is_pruned_completed_and_validated(kubeapi: KubeApiProcess) -> None:
+def test_a_custom_resource_is_pruned_completed_and_validated(api: ApiServer) -> None:
     item = {"type": "object", "required": ["size"], "properties": {"size": {"type": "integer", "minimum": 1}}}
     properties = {
         "items": {"type": "array", "items": item},
@@ -140,11 +134,11 @@ def test_a_custom_resource_is_pruned_completed_and_validated(kubeapi: KubeApiPro
         return {"apiVersion": "sn.example/v1", "kind": "Widget", "metadata": meta, "spec": spec, "unknown": 1}
 
     with refused(404):
-        kubeapi.create(widget("a"))
-    kubeapi.create(crd)
+        api.create(widget("a"))
+    api.create(crd)
     try:
         wanted = {"items": [{"size": 2, "extra": 1}], "port": "http", "free": {"x": 1}, "map": {"k": "v"}, "gone": 1}
-        stored = kubeapi.create(widget("a", **wanted))
+        stored = api.create(widget("a", **wanted))
         kept = {"items": [{"size": 2}], "port": "http", "free": {"x": 1}, "map": {"k": "v"}, "mode": "plain"}
         assert stored["spec"] == kept
         assert "unknown" not in stored
@@ -152,35 +146,23 @@ def test_a_custom_resource_is_pruned_completed_and_validated(kubeapi: KubeApiPro
         bad: list[dict[str, Any]] = [{"items": [{}]}, {"items": [{"size": 0}]}, {"mode": "odd"}, {"port": 1.5}]
         for spec in bad:
             with refused(422, "Invalid"):
-                kubeapi.create(widget("b", **spec))
+                api.create(widget("b", **spec))
     finally:
-        kubeapi.delete(crd)
+        api.delete(crd)
     with refused(404):
-        kubeapi.get(widget("a"))
+        api.get(widget("a"))
 
 
-def test_an_event_is_checked(kubeapi: KubeApiProcess) -> None:
+def test_an_event_is_checked(api: ApiServer) -> None:
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"}}
     with refused(422):
-        kubeapi.create(event | {"involvedObject": {"namespace": "other"}})
-    with refused(422):
-        kubeapi.create(event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1025})
-    kubeapi.create(event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1024})
-
-
-def test_faults_come_once_and_where_they_were_asked_for(kubeapi: KubeApiProcess) -> None:
-    kubeapi.create(pod("a"))
-    kubeapi.fail(kind="status", status=503, count=2, method="GET", path="/pods/a")
-    kubeapi.items("/api/v1/pods")
-    for _ in range(2):
-        with refused(503):
-            kubeapi.get(pod("a"))
-    assert kubeapi.get(pod("a"))
-    kubeapi.outage(True)
-    with pytest.raises(OSError, match="refused"):
-        kubeapi.get(pod("a"))
-    kubeapi.outage(False)
-    kubeapi.forget_requests()
-    assert kubeapi.get(pod("a"))
-    (asked,) = kubeapi.requests()
-    assert (asked["verb"], asked["resource"], asked["status"]) == ("get", "pods", 200)
+        api.create(event | {"involvedObject": {"namespace": "other"}})
+    legacy = event | {"involvedObject": {"namespace": "default"}, "message": "x" * 1025}
+    stored = api.create(legacy)
+    assert (stored["eventTime"], stored["source"], stored["reportingComponent"]) == (None, {}, "")
+    api.delete(event)
+    new = legacy | {"eventTime": "2023-11-14T22:13:20.000000Z", "reason": "R", "action": "A", "type": "Normal"}
+    new |= {"reportingComponent": "sn.example/c", "reportingInstance": "i"}
+    with refused(422, "Invalid"):
+        api.create(new)
+    api.create(new | {"message": "x" * 1024})

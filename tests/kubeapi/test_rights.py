@@ -1,40 +1,24 @@
-"""Tokens and RBAC of the test API server."""
+"""Tokens and RBAC."""
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
+from secnet_testing.kubeapi.api_server import ApiServer
 
-from secnet_testing.kubeapi.process import KubeApiProcess
-
-from .helpers import pod
-
-NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
-PODS = "/api/v1/namespaces/default/pods"
+from .helpers import NADS, PODS, pod
 
 
-def test_what_a_token_may_do(kubeapi: KubeApiProcess) -> None:
+def test_what_a_token_may_do(api: ApiServer) -> None:
     rules = [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
         {"apiGroups": [""], "resources": ["nodes"], "resourceNames": ["mine"], "verbs": ["get"]},
     ]
-    kubeapi.add_token("t", rules)
-    kubeapi.create(pod("a"))
-    kubeapi.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mine"}})
+    token = api.add_token("t", rules)
+    api.create(pod("a"))
+    api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mine"}})
 
-    def ask(method: str, path: str, token: str = "t") -> int:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"}
-        body = b"{}" if method != "GET" else None
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(kubeapi.url + path, body, headers, method=method), timeout=20
-            ) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return exc.code
+    def ask(method: str, path: str, token: str = token) -> int:
+        return api.status_of(method, path, token, {} if method == "PATCH" else None)
 
     assert ask("GET", "/api/v1/pods") == 200
     assert ask("GET", f"{PODS}/a") == 200
@@ -48,11 +32,10 @@ def test_what_a_token_may_do(kubeapi: KubeApiProcess) -> None:
     assert ask("GET", "/apis") == 200
 
 
-def test_a_review_of_ones_own_rights(kubeapi: KubeApiProcess) -> None:
-    kubeapi.add_token("t", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}])
+def test_a_review_of_ones_own_rights(api: ApiServer) -> None:
+    token = api.add_token("t", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}])
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     for verb, allowed in (("get", True), ("patch", False)):
-        body = json.dumps({"spec": {"resourceAttributes": {"verb": verb, "resource": "pods"}}}).encode()
-        headers = {"Authorization": "Bearer t", "Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(kubeapi.url + path, body, headers), timeout=20) as answer:
-            assert json.load(answer)["status"]["allowed"] is allowed
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {}}
+        review["spec"] = {"resourceAttributes": {"verb": verb, "resource": "pods"}}
+        assert api.request("POST", path, review, token=token)["status"]["allowed"] is allowed

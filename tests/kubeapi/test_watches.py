@@ -1,48 +1,23 @@
-"""Lists and watches of the test API server."""
+"""Lists and watches."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from secnet_testing.kubeapi.process import ADMIN, KubeApiProcess
+from secnet_testing.kubeapi.api_server import ApiServer
 
-from .helpers import pod, refused
-
-NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
-PODS = "/api/v1/namespaces/default/pods"
-
-
-class Lines:
-    """A watch, line by line."""
-
-    def __init__(self, api: KubeApiProcess, path: str) -> None:
-        request = urllib.request.Request(api.url + path, headers={"Authorization": f"Bearer {ADMIN}"})
-        self.answer = urllib.request.urlopen(request, timeout=20)
-
-    def next(self, *, bookmarks: bool = False) -> tuple[str, dict[str, Any]]:
-        while line := self.answer.readline():
-            event = json.loads(line)
-            if bookmarks or event["type"] != "BOOKMARK":
-                return event["type"], event["object"]
-        return "END", {}
-
-    def named(self) -> tuple[str, str]:
-        kind, obj = self.next()
-        return kind, obj["metadata"]["name"]
+from .helpers import NADS, Lines, pod, refused
 
 
 @pytest.fixture
-def watch(kubeapi: KubeApiProcess) -> Iterator[Any]:
+def watch(api: ApiServer) -> Iterator[Any]:
     opened: list[Lines] = []
 
     def start(path: str) -> Lines:
-        opened.append(Lines(kubeapi, path))
+        opened.append(Lines(api, path))
         return opened[-1]
 
     yield start
@@ -50,12 +25,12 @@ def watch(kubeapi: KubeApiProcess) -> Iterator[Any]:
         lines.answer.close()
 
 
-def test_lists_have_selectors_and_pages(kubeapi: KubeApiProcess) -> None:
+def test_lists_have_selectors_and_pages(api: ApiServer) -> None:
     for name, node in (("a", "n1"), ("b", "n2"), ("c", "n1")):
-        kubeapi.create(pod(name, labels={"app": name}) | {"spec": {"nodeName": node}})
+        api.create(pod(name, node, labels={"app": name}))
 
     def names(query: str) -> list[str]:
-        return [item["metadata"]["name"] for item in kubeapi.items(f"/api/v1/pods?{query}")]
+        return [item["metadata"]["name"] for item in api.items(f"/api/v1/pods?{query}")]
 
     assert names("fieldSelector=spec.nodeName%3Dn1") == ["a", "c"]
     assert names("fieldSelector=spec.nodeName!%3Dn1") == ["b"]
@@ -63,66 +38,77 @@ def test_lists_have_selectors_and_pages(kubeapi: KubeApiProcess) -> None:
     assert names("labelSelector=app%3Da") == ["a"]
     assert names("labelSelector=app,app!%3Da") == ["b", "c"]
     assert names("labelSelector=!app") == []
+    assert names("fieldSelector=spec.hostNetwork%3Dfalse,spec.restartPolicy%3DAlways") == ["a", "b", "c"]
     with refused(400):
-        names("fieldSelector=spec.hostNetwork%3Dtrue")
-    page = kubeapi.request("GET", "/api/v1/pods?limit=2")
+        names("fieldSelector=spec.unknown%3Dtrue")
+    page = api.request("GET", "/api/v1/pods?limit=2")
     assert "kind" not in page["items"][0]  # as a real one
-    kubeapi.create(pod("z"))
-    rest = kubeapi.request("GET", f"/api/v1/pods?limit=2&continue={page['metadata']['continue']}")
+    api.create(pod("z"))
+    rest = api.request("GET", f"/api/v1/pods?limit=2&continue={page['metadata']['continue']}")
     assert [item["metadata"]["name"] for item in (*page["items"], *rest["items"])] == ["a", "b", "c"]
     assert rest["metadata"] == {"resourceVersion": page["metadata"]["resourceVersion"]}
-    page = kubeapi.request("GET", "/api/v1/pods?limit=2")
-    kubeapi.compact()
+    page = api.request("GET", "/api/v1/pods?limit=2")
+    api.compact()
     with refused(410, "Expired"):
-        kubeapi.request("GET", f"/api/v1/pods?continue={page['metadata']['continue']}")
+        api.request("GET", f"/api/v1/pods?continue={page['metadata']['continue']}")
 
 
-def test_a_watch_replays_follows_and_keeps_to_its_selector(kubeapi: KubeApiProcess, watch: Any) -> None:
-    start = kubeapi.create(pod("old"))["metadata"]["resourceVersion"]
-    kubeapi.create(pod("a"))
+def test_the_slices_of_a_driver_on_a_node_are_selected(api: ApiServer) -> None:
+    slices = "/apis/resource.k8s.io/v1/resourceslices"
+    for name, node, driver in (("a", "n1", "d1.example"), ("b", "n1", "d2.example"), ("c", "n2", "d1.example")):
+        pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+        device = {"name": "dev", "attributes": {"sn.example/size": {"int": 1}, "sn.example/kind": {"string": "x"}}}
+        spec = {"driver": driver, "nodeName": node, "pool": pool, "devices": [device]}
+        obj = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": name}, "spec": spec}
+        assert api.create(obj)["spec"]["devices"] == [device]
+    found = api.items(f"{slices}?fieldSelector=spec.nodeName%3Dn1,spec.driver%3Dd1.example")
+    assert [item["metadata"]["name"] for item in found] == ["a"]
+
+
+def test_a_watch_replays_follows_and_keeps_to_its_selector(api: ApiServer, watch: Any) -> None:
+    start = api.create(pod("old"))["metadata"]["resourceVersion"]
+    api.create(pod("a"))
     lines = watch(f"/api/v1/pods?watch=true&resourceVersion={start}")
     assert lines.named() == ("ADDED", "a")
     labelled = watch(f"/api/v1/pods?watch=true&resourceVersion={start}&labelSelector=x%3D1")
-    kubeapi.patch(pod("a"), {"metadata": {"labels": {"x": "1"}}})
+    api.patch(pod("a"), {"metadata": {"labels": {"x": "1"}}})
     assert lines.named() == ("MODIFIED", "a")
     assert labelled.named() == ("ADDED", "a")
-    kubeapi.patch(pod("a"), {"metadata": {"labels": {"x": "2"}}})
+    api.patch(pod("a"), {"metadata": {"labels": {"x": "2"}}})
     assert labelled.named() == ("DELETED", "a")
     assert lines.named() == ("MODIFIED", "a")
-    kubeapi.delete(pod("a"))
+    api.delete(pod("a"))
+    assert lines.named() == ("MODIFIED", "a")  # as being deleted
     kind, gone = lines.next()
     assert (kind, gone["kind"], gone["metadata"]["labels"]) == ("DELETED", "Pod", {"x": "2"})
-    fresh = watch("/api/v1/pods?watch=true")
+    fresh = watch("/api/v1/pods?watch=true&resourceVersion=0")
     assert fresh.named() == ("ADDED", "old")
 
 
-def test_a_watch_ends_by_time_by_410_and_by_a_cut(kubeapi: KubeApiProcess, watch: Any) -> None:
-    start = kubeapi.create(pod("old"))["metadata"]["resourceVersion"]
-    assert watch(f"/api/v1/pods?watch=true&resourceVersion={start}&timeoutSeconds=0.01").answer.read() == b""
-    kubeapi.create(pod("a"))
-    kubeapi.compact()
-    kind, status = watch(f"/api/v1/pods?watch=true&resourceVersion={start}").next()
-    assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
-    lines = watch(f"/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion={int(start) + 1}")
+def test_a_watch_ends_by_its_time_with_a_bookmark_before(api: ApiServer, watch: Any) -> None:
+    start = api.create(pod("old"))["metadata"]["resourceVersion"]
+    lines = watch(f"/api/v1/pods?watch=true&resourceVersion={start}&allowWatchBookmarks=true&timeoutSeconds=3")
+    api.create(pod("other", labels={"a": "b"}))
+    assert lines.named() == ("ADDED", "other")
     kind, mark = lines.next(bookmarks=True)
     assert (kind, mark["kind"]) == ("BOOKMARK", "Pod")
     assert int(mark["metadata"]["resourceVersion"]) > int(start)
-    assert kubeapi.cut_watches() == 1
-    with pytest.raises(http.client.IncompleteRead):
-        lines.answer.read()
+    assert lines.next() == ("END", {})
 
 
-def test_no_change_is_lost_between_bookmarks() -> None:
-    """A bookmark says that all before it was told: one that falls due together with a change must not pass it over."""
-    names = [f"p{number}" for number in range(500)]
-    api = KubeApiProcess(bookmarks=0.001)
-    try:
-        lines = Lines(api, "/api/v1/pods?watch=true&allowWatchBookmarks=true")
-        for name in names:
-            api.create(pod(name))
-        api.create(pod("last"))
-        delivered = list(iter(lines.named, ("ADDED", "last")))
-        lines.answer.close()
-    finally:
-        api.stop()
-    assert delivered == [("ADDED", name) for name in names]
+def test_a_watch_of_the_forgotten_past_is_expired(api: ApiServer, watch: Any) -> None:
+    api.create(pod("old"))
+    kind, status = watch(f"{NADS}?watch=true&resourceVersion=1").next()
+    assert (kind, status["kind"], status["code"], status["reason"]) == ("ERROR", "Status", 410, "Expired")
+
+
+def test_versions_and_tokens_that_no_server_gave(api: ApiServer, watch: Any) -> None:
+    with refused(504, "Timeout"):
+        api.request("GET", "/api/v1/pods?resourceVersion=99999999")
+    with refused(400, "BadRequest"):
+        api.request("GET", "/api/v1/pods?limit=1&continue=abc")
+    for query, code in (("timeoutSeconds=0.5", 400), ("resourceVersion=abc", 500)):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            watch(f"/api/v1/pods?watch=true&{query}")
+        with caught.value:
+            assert caught.value.code == code

@@ -35,7 +35,10 @@ def plain(built: dict[str, Any]) -> dict[str, Any]:
     """Without what Helm and kustomize do each in its own way: the Namespace, and what rolls the agents."""
     objects = json.loads(re.sub(r"(secnet-node[a-z-]*)-[a-z0-9]{10}\b", r"\1", json.dumps(built)))
     objects.pop("Namespace", None)
-    objects["DaemonSet"]["spec"]["template"]["metadata"]["annotations"].pop("checksum/config", None)
+    template = objects["DaemonSet"]["spec"]["template"]["metadata"]
+    template["annotations"] = {
+        key: value for key, value in template.get("annotations", {}).items() if "checksum" not in key
+    }
     objects["configs"]["secnet-node"]["data"] = {
         name: yaml.safe_load(text) or {} for name, text in objects["configs"]["secnet-node"]["data"].items()
     }
@@ -54,6 +57,11 @@ def test_every_object_is_that_of_kustomize(
     assert found.keys() == expected.keys()
     for kind, obj in expected.items():
         assert found[kind] == obj, kind
+
+
+def test_the_policies_are_there_unless_one_says_no(render: Callable[..., dict[str, Any]]) -> None:
+    assert "ValidatingAdmissionPolicy/secnet-agent-pods" in render({})
+    assert "ValidatingAdmissionPolicy/secnet-agent-pods" not in render({"components": {"policies": False}})
 
 
 def test_lint_has_nothing_to_say(helm: Helm) -> None:

@@ -90,6 +90,7 @@ def test_the_agent_is_no_privileged_container(built: dict[str, Any]) -> None:
         assert security["privileged"] is False
         assert security["readOnlyRootFilesystem"] is True
         assert security["capabilities"]["drop"] == ["ALL"]
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
     more = [capability for name in built["components"] for capability in ADDED.get(name, [])]
     assert agent(built)["securityContext"]["capabilities"]["add"] == ["NET_ADMIN", "SYS_ADMIN", "NET_RAW", *more]
 
@@ -159,18 +160,22 @@ def test_multus_is_seen_everywhere(built: dict[str, Any], settings: Settings) ->
     assert settings.multus == ("present" if "multus" in built["components"] else "auto")
 
 
-def test_probes_and_metrics_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
+def test_probes_ask_where_the_agent_listens(built: dict[str, Any], settings: Settings) -> None:
     assert settings.http_listen is not None
     host, _, port = settings.http_listen.rpartition(":")
-    assert host == "[::]", "a probe comes to the Pod's address, which is of IPv4 or of IPv6"
     container = agent(built)
-    probes = {container[name]["httpGet"]["path"]: container[name]["httpGet"]["port"] for name in _PROBES}
-    assert probes == {"/healthz": int(port), "/readyz": int(port)}
+    asked = {container[name]["httpGet"]["path"]: container[name]["httpGet"] for name in _PROBES}
+    assert asked == {path: {"host": "127.0.0.1", "path": path, "port": int(port)} for path in ("/healthz", "/readyz")}
     assert [item["containerPort"] for item in container["ports"]] == [int(port)]
-    assert built["DaemonSet"]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == port
+    annotations = built["DaemonSet"]["spec"]["template"]["metadata"].get("annotations", {})
+    if "metrics" in built["components"]:
+        assert host == "[::]", "every address, of IPv4 or of IPv6"
+        assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": port}
+    else:
+        assert (host, annotations) == ("127.0.0.1", {}), "nothing that finds the Pod would reach the port"
 
 
-_PROBES = ("livenessProbe", "readinessProbe")
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def test_the_kill_comes_after_the_drain(built: dict[str, Any], settings: Settings) -> None:
@@ -208,7 +213,9 @@ def test_what_each_component_adds(kustomize: Kustomize, tmp_path: Path) -> None:
     host = {name: paths(name) for name in COMPONENTS}
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
+        "metrics": (set(), set()),
         "multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
+        "policies": (set(), set()),
         "sriov": ({"/sys"}, set()),
         "sync": ({"/opt/cni/bin"}, set()),
     }

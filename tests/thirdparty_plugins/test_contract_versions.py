@@ -151,7 +151,7 @@ def test_an_agent_logs_them_and_works_on(venv: CleanVenv, node_netns: Namespace,
         [str(venv.bin / "secnet"), "agent", "--config", str(settings(tmp_path))], tmp_path / "agent.log"
     )
     try:
-        agent.wait_ready()
+        agent.wait_started()
         agent.stop()
     finally:
         agent.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from secnet.contract import Busy, Call, IpamLease, IpamRequest, LeaseAddress, ObjectNotFound, SecnetError
 
@@ -29,6 +30,7 @@ class Allocation:
         self._config = config
         self._call = call
         self._choices: list[tuple[str, AddressChoice]] = []
+        self._seen: dict[str, dict[str, Any]] = {}  # the pools as they were listed, until we wrote them
 
     def run(self) -> IpamLease:
         """Take the addresses. On an error whatever this call wrote is taken back before it is raised."""
@@ -65,7 +67,9 @@ class Allocation:
         listed = []
         for index, name in enumerate(self._config.ippools):
             try:
-                listed.append(read_pool(objects.get(name) or self._store.get(name)))
+                found = objects.get(name) or self._store.get(name)
+                listed.append(read_pool(found))
+                self._seen[name] = found
             except ObjectNotFound as exc:
                 raise ObjectNotFound(
                     f"IPPool {name} does not exist",
@@ -140,7 +144,8 @@ class Allocation:
             return {**owner_facts(choice.owner), "address": address}
 
         self._choices.append((pool.name, choice))
-        self._store.change(pool.name, choice, "ippool.allocate", self._call, facts)
+        seen = self._seen.pop(pool.name, None)
+        self._store.change(pool.name, choice, "ippool.allocate", self._call, facts, seen=seen)
 
     def _undo(self) -> None:
         call = self._call.undo(_UNDO_SECONDS)

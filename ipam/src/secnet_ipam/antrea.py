@@ -104,13 +104,12 @@ class AntreaBackend(IPAMBackend):
     def release(self, request: IpamRequest, call: Call) -> None:
         """Release what the owner holds in the pools of the NAD, and in any other pool: the NAD may have been edited."""
         store, owner = self._store(), request.owner
-        named: tuple[str, ...] = tuple(request.config.get("ippools", ()))
+        pools = store.all()
+        named = [name for name in request.config.get("ippools", ()) if name in pools]
         failed: SecnetError | None = None
-        for name in named:
-            failed = _try_drop(store, name, request, call) or failed
-        for name, obj in store.all().items():
-            if name not in named and any(owned_by(entry, owner) for entry in raw_entries(obj)):
-                failed = _try_drop(store, name, request, call) or failed
+        for name in dict.fromkeys((*named, *pools)):
+            if any(owned_by(entry, owner) for entry in raw_entries(pools[name])):
+                failed = _try_drop(store, name, request, call, pools[name]) or failed
         if failed is not None:
             raise failed
 
@@ -145,10 +144,12 @@ def _read(config: Mapping[str, Any]) -> IpamConfig:
     return found
 
 
-def _try_drop(store: PoolStore, name: str, request: IpamRequest, call: Call) -> SecnetError | None:
+def _try_drop(
+    store: PoolStore, name: str, request: IpamRequest, call: Call, seen: dict[str, Any]
+) -> SecnetError | None:
     """One pool that fails keeps no address of another."""
     try:
-        store.drop(name, request.owner, call)
+        store.drop(name, request.owner, call, seen=seen)
     except SecnetError as exc:
         call.log.debug("IPPool %s could not be released: %s", name, exc)
         return exc

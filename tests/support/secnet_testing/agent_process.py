@@ -57,12 +57,12 @@ class AgentProcess:
         """The last lines that it printed."""
         return "\n".join(self.text.splitlines()[-lines:])
 
-    def wait_ready(self, within: float = READY_SECONDS) -> None:
-        """Wait for its line "ready"; fails with its log when it ends before."""
+    def wait_started(self, within: float = READY_SECONDS) -> None:
+        """Wait until it says that it works; fails with its log when it ends before. It may have a reason not to be ready."""
         deadline = time.monotonic() + within
-        while "ready: node " not in self.text:
+        while "started: node " not in self.text:
             assert self.running, f"the agent ended at its start ({self._process.returncode}):\n{self.tail()}"
-            assert time.monotonic() < deadline, f"the agent is not ready after {within:g} s:\n{self.tail()}"
+            assert time.monotonic() < deadline, f"the agent has not started after {within:g} s:\n{self.tail()}"
             time.sleep(_POLL_SECONDS)
 
     def wait_end(self, within: float) -> int:

@@ -32,6 +32,7 @@ __all__ = [
     "ClusterNode",
     "ClusterNodeFactory",
     "cluster_node_factory",
+    "compiled_plugin",
     "nad",
     "play_cluster_node",
     "pod",

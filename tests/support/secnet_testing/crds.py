@@ -1,8 +1,9 @@
 """What an API server says to an object of a CustomResourceDefinition: its schema by jsonschema, its rules by a CEL library.
 
 The library knows the language but not the functions that Kubernetes adds to it (`isIP`, `ip`, `cidr` and what follows from
-them), so those stand here, with addresses and blocks as texts: they are a stand-in, because no API server is to be had.
-The rules are type-checked when a definition is read, but against no schema, and their cost is not estimated.
+them), so those stand here, with addresses and blocks as texts. The rules are type-checked when a definition is read, but
+against no schema, and their cost is not estimated: a stand-in that needs no API server, compared with a real one in the tier
+`kubernetes`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 from jsonschema import Draft4Validator
 
-__all__ = ["Definition"]
+__all__ = ["Definition", "rules_of"]
 
 _TEXT, _BOOL, _INT = cel.Type.STRING, cel.Type.BOOL, cel.Type.INT
 
@@ -99,7 +100,7 @@ class Definition:
         self.schema: dict[str, Any] = version["schema"]["openAPIV3Schema"]
         # A structural schema is in the dialect of OpenAPI 3.0, whose keywords, of those that we use, are those of draft 4.
         self._structure = Draft4Validator(self.schema)
-        self._rules = {rule["rule"]: _environment().compile(rule["rule"]) for rule in _rules(self.schema)}
+        self._rules = {rule["rule"]: _environment().compile(rule["rule"]) for rule in rules_of(self.schema)}
 
     def problems(self, obj: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[str]:
         """`path: message` for everything that an API server has against creating `obj`, or against updating `old` to it."""
@@ -131,9 +132,10 @@ def _same(schema: Mapping[str, Any], item: Any, old: Any) -> Any:
     return next(before, None)
 
 
-def _rules(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def rules_of(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All CEL rules in a schema."""
     yield from schema.get("x-kubernetes-validations", ())
     for inner in schema.get("properties", {}).values():
-        yield from _rules(inner)
+        yield from rules_of(inner)
     if "items" in schema:
-        yield from _rules(schema["items"])
+        yield from rules_of(schema["items"])

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -48,6 +48,7 @@ class _Pod:
     due: float = 0.0
     sandbox: str = ""
     failure: str = ""
+    failures: list[str] = field(default_factory=list)
 
     @property
     def ending(self) -> bool:
@@ -119,6 +120,12 @@ class Kubelet:
         """Why the last attempt on a Pod failed; empty if it did not."""
         found = self._find(namespace, name)
         return found.failure if found else ""
+
+    def failures(self, namespace: str, name: str) -> tuple[str, ...]:
+        """Why attempts on a Pod failed so far, the oldest first."""
+        found = self._find(namespace, name)
+        with self._lock:
+            return tuple(found.failures) if found else ()
 
     def summary(self) -> str:
         """The Pods that it knows, each with its sandbox and what it met last, for whom a test failed."""
@@ -204,6 +211,7 @@ class Kubelet:
         with self._lock:
             each.failure, each.busy = failure, False
             if failure:
+                each.failures.append(failure)
                 each.due, each.changed = time.monotonic() + BACK_OFF_SECONDS, True
         self._wake.set()
 

@@ -102,7 +102,7 @@ class Node:
             process = AgentProcess.run([*self._entering(), *program, *arguments], log)
         self.agents.append(process)
         if ready:
-            process.wait_ready(within=self.slowness * READY_SECONDS)
+            process.wait_started(within=self.slowness * READY_SECONDS)
         return process
 
     def stop(self) -> None:

@@ -162,11 +162,19 @@ class PodResources(grpc.GenericRpcHandler):
             parts = [(resource, each) for resource, ids in by_resource.items() for each in ids]
             for resource, each in parts if len(self.calls) % 2 else parts[::-1]:
                 container.devices.add(resource_name=resource, device_ids=[each])
-        for driver, device, ids in () if self.faults.empty else pod.claims:
-            claim = made.containers[0].dynamic_resources.add(claim_name="claim", claim_namespace=pod.namespace)
-            cdi = [messages.CDIDevice(name=each) for each in ids]
-            claim.claim_resources.add(driver_name=driver, pool_name="node", device_name=device, cdi_devices=cdi)
+        if pod.claims and not self.faults.empty:
+            self._add_claim(made.containers[0].dynamic_resources.add(claim_name="claim"), pod)
         return made
+
+    @staticmethod
+    def _add_claim(claim: Any, pod: PodDevices) -> None:
+        """With each device stand the CDI names of those of its driver before it as well, as a kubelet 1.34 lists them."""
+        claim.claim_namespace = pod.namespace
+        names: dict[str, list[str]] = {}
+        for driver, device, ids in pod.claims:
+            names.setdefault(driver, []).extend(ids)
+            cdi = [messages.CDIDevice(name=each) for each in names[driver]]
+            claim.claim_resources.add(driver_name=driver, pool_name="node", device_name=device, cdi_devices=cdi)
 
 
 @contextmanager

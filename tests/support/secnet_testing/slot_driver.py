@@ -1,8 +1,4 @@
-"""A third-party driver that needs a device and makes no interface: network type `slot`. It finds out who gets a device twice.
-
-A device is taken by a file of its name, which no one else may have made. `slot_program` puts it before an agent as an installed
-distribution would be.
-"""
+"""The driver of `slot_plugin` among the installed ones: before an agent here, and for one in a container."""
 
 from __future__ import annotations
 
@@ -10,76 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from secnet.contract import (
-    Attachment,
-    AttachRequest,
-    AttachResult,
-    Call,
-    CheckReport,
-    Conflict,
-    DriverInfo,
-    Finding,
-    HostContext,
-    Inventory,
-    NetworkDriver,
-    ProbeReport,
-)
 from secnet_conformance.forkserver import Entry
 
+from . import slot_plugin
 from .plugged import plugged
 
-__all__ = ["RESOURCE", "SlotDriver", "slot_command", "slot_nad_annotations", "slot_program", "slots"]
+__all__ = ["RESOURCE", "slot_command", "slot_distribution", "slot_nad_annotations", "slot_program", "slots"]
 
 RESOURCE = "example.com/slot"
-
-
-class SlotDriver(NetworkDriver):
-    """See the module. Names no lock keys: that a device is exclusive is the core's business."""
-
-    def __init__(self, host: HostContext) -> None:
-        self._folder = host.run_dir / "slots"
-
-    @classmethod
-    def describe(cls) -> DriverInfo:
-        return DriverInfo(network_type="slot", summary="a device in a slot", needs_device=True)
-
-    def probe(self) -> ProbeReport:
-        return ProbeReport(ready=True)
-
-    def plan(self, request: AttachRequest, call: Call) -> Attachment:
-        assert request.device is not None
-        return Attachment(request=request, names={"slot": request.device.id})
-
-    def attach(self, attachment: Attachment, call: Call) -> AttachResult:
-        slot = self._slot(attachment)
-        slot.parent.mkdir(exist_ok=True)
-        with call.step("slot.take", slot=slot.name):
-            try:
-                with slot.open("x", encoding="utf-8") as file:
-                    file.write(str(attachment.key))
-            except FileExistsError as exc:
-                raise Conflict(f"slot {slot.name} is taken by {slot.read_text(encoding='utf-8')}") from exc
-        return AttachResult(netdev=False, details={"awaited": call.awaited})
-
-    def check(self, attachment: Attachment, call: Call) -> CheckReport:
-        if self._is_mine(attachment):
-            return CheckReport()
-        return CheckReport(findings=(Finding(code="Lost", message="the slot is not taken", repairable=True),))
-
-    def detach(self, attachment: Attachment, call: Call) -> None:
-        if self._is_mine(attachment):
-            with call.step("slot.leave", slot=attachment.names["slot"]):
-                self._slot(attachment).unlink()
-
-    def inventory(self, call: Call) -> Inventory:
-        return Inventory()
-
-    def _slot(self, attachment: Attachment) -> Path:
-        return self._folder / attachment.names["slot"]
-
-    def _is_mine(self, attachment: Attachment) -> bool:
-        slot = self._slot(attachment)
-        return slot.exists() and slot.read_text(encoding="utf-8") == str(attachment.key)
 
 
 def slots(run_dir: Path) -> dict[str, str]:
@@ -107,10 +41,17 @@ def slot_command(folder: Path, command: Sequence[str]) -> list[str]:
     return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, paths))}", *command]
 
 
+def slot_distribution(module: str = slot_plugin.__name__) -> dict[str, str]:
+    """The files of its distribution's metadata, by their paths. module: where the driver is."""
+    return {
+        "sn_slot-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: sn-slot\nVersion: 1.0\n",
+        "sn_slot-1.0.dist-info/entry_points.txt": (
+            f"[secnet.network_types]\nslot = {module}:SlotDriver\n[secnet.contract]\n1 = {module}\n"
+        ),
+    }
+
+
 def _write_metadata(folder: Path) -> None:
-    metadata = folder / "sn_slot-1.0.dist-info"
-    metadata.mkdir(parents=True, exist_ok=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sn-slot\nVersion: 1.0\n", encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(
-        f"[secnet.network_types]\nslot = {__name__}:SlotDriver\n[secnet.contract]\n1 = {__name__}\n", encoding="utf-8"
-    )
+    for name, text in slot_distribution().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")

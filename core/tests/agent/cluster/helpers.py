@@ -26,6 +26,12 @@ def pool(name: str, cidr: str = "10.10.0.0/24") -> dict[str, Any]:
     return {"apiVersion": "crd.antrea.io/v1beta1", "kind": "IPPool", "metadata": {"name": name}, "spec": spec}
 
 
+def given(address: str) -> dict[str, Any]:
+    """An entry in the status of an IPPool."""
+    owner = {"pod": {"name": "web", "namespace": "default", "containerID": "c", "ifName": "eth1"}}
+    return {"ipAddress": address, "phase": "Allocated", "owner": owner}
+
+
 def nad(name: str, config: str = "{}", *, namespace: str = "default") -> dict[str, Any]:
     """A NetworkAttachmentDefinition."""
     meta = {"name": name, "namespace": namespace}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from secnet.agent.cluster.kube import RULES, KubeCluster, Pace
+from secnet.agent.cluster.kube import POLICED_RULES, RULES, KubeCluster, Pace
 from secnet_testing.kubeapi.admin import Admin, Rejected
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -19,7 +19,7 @@ BRISK = Pace(backoff=(0.05, 0.2))
 
 def agent(server: KubeApiProcess, folder: Path, **options: Any) -> KubeCluster:
     """A `KubeCluster` that may do what its ClusterRole allows, and nothing more."""
-    server.add_token(TOKEN, RULES)
+    server.add_token(TOKEN, (*RULES, *POLICED_RULES))
     options = {"node_name": NODE, "pace": BRISK} | options
     return KubeCluster(server.kubeconfig(folder / "kubeconfig", TOKEN), **options)
 

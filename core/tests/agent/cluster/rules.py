@@ -15,7 +15,7 @@ import pytest
 from secnet.agent.cluster.interface import Cluster
 from secnet.contract import ObjectNotFound, StoreConflict
 
-from .helpers import NETWORKS, STATUS, pod, pool
+from .helpers import NETWORKS, STATUS, given, pod, pool
 
 
 class World(Protocol):
@@ -102,6 +102,8 @@ class ObjectRules:
         assert [o["metadata"]["name"] for o in world.cluster.list("Pod", "other")] == ["a"]
         assert world.cluster.list("Pod", "nowhere") == []
         assert [o["kind"] for o in world.cluster.list("IPPool")] == ["IPPool"]
+        assert world.cluster.names("Pod") == set(listed)
+        assert len(world.cluster.names("IPPool")) == 1
 
     def test_list_returns_fresh_copies(self, world: World) -> None:
         world.create(pool("p"))
@@ -111,7 +113,7 @@ class ObjectRules:
     def test_status_update_changes_status_only(self, world: World) -> None:
         live = world.create(pool("p"))
         mine = copy.deepcopy(live)
-        mine["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.2"}]}
+        mine["status"] = {"ipAddresses": [given("10.10.0.2")]}
         mine["spec"] = {}
         mine["metadata"]["labels"] = {"a": "b"}
         stored = world.cluster.update_status(mine)
@@ -134,9 +136,9 @@ class ObjectRules:
     def test_a_stale_status_update_is_a_conflict(self, world: World) -> None:
         world.create(pool("p"))
         mine, theirs = world.cluster.get("IPPool", "p"), world.second.get("IPPool", "p")
-        theirs["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.2"}]}
+        theirs["status"] = {"ipAddresses": [given("10.10.0.2")]}
         world.second.update_status(theirs)
-        mine["status"] = {"ipAddresses": [{"ipAddress": "10.10.0.3"}]}
+        mine["status"] = {"ipAddresses": [given("10.10.0.3")]}
         with pytest.raises(StoreConflict):
             world.cluster.update_status(mine)
         assert world.cluster.get("IPPool", "p")["status"] == theirs["status"]
@@ -157,42 +159,13 @@ class ObjectRules:
         with pytest.raises(ObjectNotFound):
             world.cluster.update_status(live)
 
-    def test_annotations_are_set_and_removed_one_by_one(self, world: World) -> None:
-        world.create(pod("a", "net1"))
-        world.cluster.patch_annotations("Pod", "a", "default", {STATUS: "[]", "x": "1"})
-        stored = world.second.patch_annotations("Pod", "a", "default", {"x": None, "y": "2"})
-        assert stored["metadata"]["annotations"] == {NETWORKS: "net1", STATUS: "[]", "y": "2"}
-        assert world.cluster.get("Pod", "a", "default") == stored
-
-    def test_an_equal_annotation_makes_no_new_version(self, world: World) -> None:
-        world.create(pod("a", "net1"))
-        stored = world.cluster.patch_annotations("Pod", "a", "default", {STATUS: "[]"})
-        again = world.cluster.patch_annotations("Pod", "a", "default", {STATUS: "[]", "absent": None})
-        assert again["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
-
-    def test_a_stale_annotation_is_a_conflict(self, world: World) -> None:
-        live = world.create(pod("a", "net1"))
-        version, uid = live["metadata"]["resourceVersion"], live["metadata"]["uid"]
-        world.second.patch_annotations("Pod", "a", "default", {"x": "1"}, resource_version=version, uid=uid)
-        with pytest.raises(StoreConflict):
-            world.cluster.patch_annotations("Pod", "a", "default", {"x": "2"}, resource_version=version)
-        with pytest.raises(StoreConflict):
-            world.cluster.patch_annotations(
-                "Pod", "a", "default", {"x": "2"}, uid="00000000-0000-0000-0000-000000000000"
-            )
-        assert world.cluster.get("Pod", "a", "default")["metadata"]["annotations"]["x"] == "1"
-
-    def test_annotations_of_nothing(self, world: World) -> None:
-        with pytest.raises(ObjectNotFound):
-            world.cluster.patch_annotations("Pod", "nobody", "default", {"x": "1"})
-
     def test_two_writers_of_a_status_lose_nothing(self, world: World) -> None:
         world.create(pool("p"))
 
         def add(cluster: Cluster, address: str) -> None:
             live = cluster.get("IPPool", "p")
             taken = (live.get("status") or {}).get("ipAddresses") or []
-            live["status"] = {"ipAddresses": [*taken, {"ipAddress": address}]}
+            live["status"] = {"ipAddresses": [*taken, given(address)]}
             cluster.update_status(live)
 
         def add_all(cluster: Cluster, third: int) -> None:
@@ -209,7 +182,9 @@ class ObjectRules:
         def add(cluster: Cluster, entry: str) -> None:
             meta = cluster.get("Pod", "a", "default")["metadata"]
             text = f"{(meta.get('annotations') or {}).get(STATUS, '')} {entry}".strip()
-            cluster.patch_annotations("Pod", "a", "default", {STATUS: text}, meta["resourceVersion"], meta["uid"])
+            cluster.patch_pod(
+                "a", "default", meta["uid"], annotations={STATUS: text}, resource_version=meta["resourceVersion"]
+            )
 
         def add_all(cluster: Cluster, name: str) -> None:
             for number in range(10):

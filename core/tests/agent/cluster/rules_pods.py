@@ -1,4 +1,4 @@
-"""What every implementation must do about conditions and Events of Pods; see `rules`."""
+"""What every implementation must do about annotations, conditions and Events of Pods; see `rules`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from secnet.contract import ObjectNotFound, StoreConflict
 
-from .helpers import Recorder, pod
+from .helpers import NETWORKS, STATUS, Recorder, pod
 from .rules import World
 
 _READY = "secnet.io/SecondaryNetworksReady"
+_OTHER_UID = "00000000-0000-0000-0000-000000000000"
 
 
 def _condition(status: str, reason: str = "Attached", message: str = "") -> dict[str, Any]:
@@ -18,21 +19,60 @@ def _condition(status: str, reason: str = "Attached", message: str = "") -> dict
 
 
 class PodRules:
-    """Conditions and Events. The subclass provides the fixture `world`."""
+    """Annotations, conditions and Events. The subclass provides the fixture `world`."""
+
+    def test_annotations_are_set_and_removed_one_by_one(self, world: World) -> None:
+        uid = world.create(pod("a", "net1"))["metadata"]["uid"]
+        world.cluster.patch_pod("a", "default", uid, annotations={STATUS: "[]", "x": "1"})
+        world.second.patch_pod("a", "default", uid, annotations={"x": None, "y": "2"})
+        assert _annotations(world) == {NETWORKS: "net1", STATUS: "[]", "y": "2"}
+
+    def test_an_equal_annotation_makes_no_new_version(self, world: World) -> None:
+        uid, versions = world.create(pod("a", "net1"))["metadata"]["uid"], []
+        for wanted in ({STATUS: "[]"}, {STATUS: "[]", "absent": None}):
+            world.cluster.patch_pod("a", "default", uid, annotations=wanted)
+            versions.append(world.second.get("Pod", "a", "default")["metadata"]["resourceVersion"])
+        assert versions[0] == versions[1]
+
+    def test_a_stale_annotation_is_a_conflict(self, world: World) -> None:
+        meta = world.create(pod("a", "net1"))["metadata"]
+        uid, version = meta["uid"], meta["resourceVersion"]
+        world.second.patch_pod("a", "default", uid, annotations={"x": "1"}, resource_version=version)
+        with pytest.raises(StoreConflict):
+            world.cluster.patch_pod("a", "default", uid, annotations={"x": "2"}, resource_version=version)
+        with pytest.raises(StoreConflict):
+            world.cluster.patch_pod("a", "default", _OTHER_UID, annotations={"x": "2"})
+        assert _annotations(world)["x"] == "1"
+
+    def test_annotations_of_nothing(self, world: World) -> None:
+        with pytest.raises(ObjectNotFound):
+            world.cluster.patch_pod("nobody", "default", _OTHER_UID, annotations={"x": "1"})
+
+    def test_annotations_and_a_condition_at_once(self, world: World) -> None:
+        live = world.create(pod("a", "net1"))
+        version, name = live["metadata"]["resourceVersion"], ("a", "default", live["metadata"]["uid"])
+        both = {"annotations": {STATUS: "[]"}, "condition": _condition("True")}
+        world.cluster.patch_pod(*name, **both, resource_version=version)
+        assert (_annotations(world)[STATUS], _conditions(world)[_READY]["status"]) == ("[]", "True")
+        with pytest.raises(StoreConflict):
+            world.second.patch_pod(
+                *name, annotations={STATUS: ""}, condition=_condition("False"), resource_version=version
+            )
+        assert (_annotations(world)[STATUS], _conditions(world)[_READY]["status"]) == ("[]", "True")
 
     def test_a_condition_is_set_beside_the_others(self, world: World) -> None:
         live = world.create(pod("a"))
         uid, name = live["metadata"]["uid"], ("a", "default")
         world.time = 1_700_000_000.0
-        world.cluster.set_condition(*name, uid, _condition("False", "Attaching"))
-        world.second.set_condition(*name, uid, _condition("True") | {"type": "example.com/Other"})
+        world.cluster.patch_pod(*name, uid, condition=_condition("False", "Attaching"))
+        world.second.patch_pod(*name, uid, condition=_condition("True") | {"type": "example.com/Other"})
         first = _conditions(world)
         assert first[_READY] == _condition("False", "Attaching") | {"lastTransitionTime": "2023-11-14T22:13:20Z"}
         world.time += 3600
-        world.cluster.set_condition(*name, uid, _condition("False", "Unavailable", "no API"))
+        world.cluster.patch_pod(*name, uid, condition=_condition("False", "Unavailable", "no API"))
         assert _conditions(world)[_READY]["reason"] == "Unavailable"
         assert _conditions(world)[_READY]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
-        world.cluster.set_condition(*name, uid, _condition("True"))
+        world.cluster.patch_pod(*name, uid, condition=_condition("True"))
         last = _conditions(world)
         assert last[_READY] == _condition("True") | {"lastTransitionTime": "2023-11-14T23:13:20Z"}
         assert last["example.com/Other"] == first["example.com/Other"]
@@ -42,7 +82,7 @@ class PodRules:
         uid, name = live["metadata"]["uid"], ("a", "default")
         versions = []
         for message in ("no API", "", ""):
-            world.cluster.set_condition(*name, uid, _condition("False") | {"message": message})
+            world.cluster.patch_pod(*name, uid, condition=_condition("False") | {"message": message})
             assert _conditions(world)[_READY].get("message") == (message or None)
             versions.append(world.second.get("Pod", *name)["metadata"]["resourceVersion"])
         assert versions[1] == versions[2]
@@ -55,7 +95,7 @@ class PodRules:
             assert world.cluster.watch(("Pod",), recorder).synced.wait(20)
         for _ in range(3):
             world.time += 60
-            world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("True"))
+            world.cluster.patch_pod("a", "default", live["metadata"]["uid"], condition=_condition("True"))
             version = world.second.get("Pod", "a", "default")["metadata"]["resourceVersion"]
             assert int(version) > int(live["metadata"]["resourceVersion"])
             live["metadata"].setdefault("first", version)
@@ -63,15 +103,15 @@ class PodRules:
         world.time += 60
         if watching:
             recorder.wait_for("MODIFIED", "a")
-        world.cluster.set_condition("a", "default", live["metadata"]["uid"], _condition("False"))
+        world.cluster.patch_pod("a", "default", live["metadata"]["uid"], condition=_condition("False"))
         assert _conditions(world)[_READY]["status"] == "False"
 
     def test_a_condition_of_a_successor_or_of_nothing(self, world: World) -> None:
         world.create(pod("a"))
         with pytest.raises(StoreConflict):
-            world.cluster.set_condition("a", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+            world.cluster.patch_pod("a", "default", _OTHER_UID, condition=_condition("True"))
         with pytest.raises(ObjectNotFound):
-            world.cluster.set_condition("nobody", "default", "00000000-0000-0000-0000-000000000000", _condition("True"))
+            world.cluster.patch_pod("nobody", "default", _OTHER_UID, condition=_condition("True"))
         assert _READY not in _conditions(world)
 
     def test_an_event_never_fails(self, world: World) -> None:
@@ -83,6 +123,12 @@ class PodRules:
 
 
 def _conditions(world: World) -> dict[str, dict[str, Any]]:
-    """Of the Pod `a`, by type."""
+    """Of the Pod `a`, by type. An API server adds times that are null."""
     found = world.second.get("Pod", "a", "default").get("status", {}).get("conditions") or ()
-    return {item["type"]: item for item in found}
+    return {item["type"]: {key: value for key, value in item.items() if value is not None} for item in found}
+
+
+def _annotations(world: World) -> dict[str, str]:
+    """Of the Pod `a`."""
+    found: dict[str, str] = world.second.get("Pod", "a", "default")["metadata"]["annotations"]
+    return found

@@ -15,7 +15,7 @@ from .helpers import Plugin, ToyAttacher
 from .node_directories import Node
 
 SOURCES = Path(__file__).parents[4] / "deploy/cni"
-SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000"
+SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000 -DWAIT_MS=20000 -DWAIT_TOTAL_MS=25000"
 
 
 def build(target: Path, *variables: str) -> Path:
@@ -36,9 +36,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hasty_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With short limits, and under sanitizers."""
-    sanitizers = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
-    return build(tmp_path_factory.mktemp("snhasty") / "out", f"CFLAGS={sanitizers} {SHORT}", "LDFLAGS=")
+    """With short limits, under sanitizers, and with `net.d` of the current directory as the runtime's configuration."""
+    flags = f"-g -fsanitize=address,undefined -fno-sanitize-recover=all {SHORT} -DCONFIGURATION_DIRS='\"net.d\"'"
+    return build(tmp_path_factory.mktemp("snhasty") / "out", f"CFLAGS={flags}", "LDFLAGS=")
+
+
+@pytest.fixture(scope="session")
+def scanner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin's reading of JSON, as a program of its own and under sanitizers."""
+    target = tmp_path_factory.mktemp("snscan") / "scan"
+    flags = ["-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [Path(__file__).with_name("scan_main.c"), SOURCES / "annotations.c", SOURCES / "json.c"]
+    subprocess.run(["cc", *flags, f"-I{SOURCES}", *sources, "-o", target], check=True)
+    return target
 
 
 @pytest.fixture

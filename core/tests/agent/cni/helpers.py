@@ -117,6 +117,11 @@ def conf(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def handed(annotations: Mapping[str, str] | None, **changes: Any) -> dict[str, Any]:
+    """As `conf`, by a runtime that hands the Pod's annotations."""
+    return conf(runtimeConfig={"io.kubernetes.cri.pod-annotations": annotations}, **changes)
+
+
 def single(**changes: Any) -> dict[str, Any]:
     """The configuration of one network."""
     own = {"name": "blue", "type": "secnet", "prevResult": None, "networkType": "toy"}
@@ -150,6 +155,7 @@ class Plugin:
         process = subprocess.Popen(
             [self.path],
             env=environment(command, **changes),
+            cwd=self.path.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

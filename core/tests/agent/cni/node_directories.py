@@ -8,7 +8,11 @@ from typing import Any
 
 from secnet.agent.cni.install import CniInstallation
 
-ENTRY = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system", "secnet-system"]}
+ENTRY = {
+    "type": "secnet-cni",
+    "capabilities": {"io.kubernetes.cri.pod-annotations": True},
+    "failOpenNamespaces": ["kube-system", "secnet-system"],
+}
 
 
 BRIDGE = {"type": "bridge", "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.0.0.0/24"}]]}}

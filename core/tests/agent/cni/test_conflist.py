@@ -7,7 +7,8 @@ import stat
 from typing import Any
 
 import pytest
-from secnet.contract import Conflict, NotReady, Unsupported
+from secnet.agent.cni._conflist import Chained
+from secnet.contract import Busy, Conflict, NotReady, Unsupported
 
 from .node_directories import BRIDGE, ENTRY, PORTMAP, SINGLE, WRAPPED, Node, network
 
@@ -25,11 +26,24 @@ def test_the_entry_is_appended_to_the_first_network_once(node: Node) -> None:
 
 def test_a_network_that_its_owner_wrote_again_gets_the_entry_again(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
-    assert node.installation.ensure() == node.conf / "10-net.conflist"
+    written = Chained(path=node.conf / "10-net.conflist", types=("bridge",))
+    assert node.installation.ensure() == written
     assert node.installation.ensure() is None
     node.write("10-net.conflist", network(BRIDGE, mtu=9000))
-    assert node.installation.ensure() == node.conf / "10-net.conflist"
+    assert node.installation.ensure() == written
     assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, mtu=9000)
+
+
+def test_an_entry_that_may_not_be_written_yet_is_left_out_and_the_owner_named(node: Node) -> None:
+    file = node.write("10-net.conflist", network({"type": "cilium-cni"}))
+    before = file.read_text()
+    with pytest.raises(Busy, match="takes the plugin out as soon as it is in") as caught:
+        node.installation.ensure(lambda: 7.0)
+    assert "cni.exclusive: false" in caught.value.hint
+    assert caught.value.subject == str(file)
+    assert file.read_text() == before
+    node.installation.ensure()
+    assert node.installation.ensure(lambda: 7.0) is None, "it stands, and there is nothing to wait for"
 
 
 def test_an_old_entry_is_repaired_in_place(node: Node) -> None:

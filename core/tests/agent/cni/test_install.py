@@ -38,6 +38,42 @@ def test_a_new_program_replaces_the_old_one_while_that_runs(node: Node) -> None:
     assert (node.bin / "secnet-cni").stat().st_ino != before
 
 
+@pytest.mark.parametrize("lost", [("secnet-cni",), ("secnet",), ("secnet-cni.sock",), ("secnet-cni", "secnet")])
+@pytest.mark.parametrize("by", ["ensure", "ensure_program"])
+def test_what_a_node_image_lost_is_put_back(
+    node: Node, lost: tuple[str, ...], by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = node.write("10-net.conflist", network(BRIDGE))
+    node.installation.ensure()
+    assert caplog.records == [], "nothing was lost at the first installation"
+    names = sorted(os.listdir(node.bin))
+    for name in lost:
+        (node.bin / name).unlink()
+    getattr(node.make(), by)()
+    assert sorted(os.listdir(node.bin)) == names
+    assert (node.bin / "secnet").read_bytes() == b"\x7fELF one"
+    reported = [str(path) in record.getMessage() for record in caplog.records]
+    assert reported == ([True] if "secnet-cni" in lost else []), "without that file no Pod could start"
+
+
+def test_the_program_alone_is_installed_before_the_agent_is_ready(node: Node) -> None:
+    node.write("10-net.conflist", network(BRIDGE))
+    node.installation.ensure_program()
+    assert (node.bin / "secnet-cni").read_bytes() == b"\x7fELF one"
+    assert node.read("10-net.conflist") == network(BRIDGE)
+    node.make(program=None).ensure_program()
+
+
+def test_an_entry_of_an_earlier_version_is_brought_up_to_date_where_it_stands(node: Node) -> None:
+    old = {"type": "secnet-cni", "failOpenNamespaces": ["kube-system"]}
+    node.write("10-net.conflist", network(BRIDGE, old, PORTMAP))
+    node.installation.ensure()
+    assert node.read("10-net.conflist") == network(BRIDGE, ENTRY, PORTMAP)
+    before = node.picture()
+    node.make().ensure()
+    assert node.picture() == before
+
+
 def test_another_socket_is_followed(node: Node) -> None:
     node.write("10-net.conflist", network(BRIDGE))
     node.installation.ensure()

@@ -26,7 +26,13 @@ def make_host(registry: Registry, tmp_path: Path) -> MakeHost:
     """`make_host(cni=..., api=...)`: keys of Host, and of Settings; the vlan driver is configured."""
 
     def make(
-        *, root: Path | None = None, api: Any = None, rules: Any = (), environment: Any = None, **settings: Any
+        *,
+        root: Path | None = None,
+        api: Any = None,
+        rules: Any = (),
+        used: frozenset[str] | None = None,
+        environment: Any = None,
+        **settings: Any,
     ) -> Host:
         drivers = settings.pop("drivers", {"vlan": {"ovsBridges": [{"bridgeName": "br-secondary"}]}})
         return Host(
@@ -34,6 +40,7 @@ def make_host(registry: Registry, tmp_path: Path) -> MakeHost:
             registry=registry,
             api=api,
             rules=rules,
+            used=used,
             root=root or tmp_path,
             environment=environment or {},
         )

@@ -55,6 +55,9 @@ def test_no_switch(make_host: Any, found: Any) -> None:
     for drivers, level in (({}, "FAIL"), ({"drivers": {}}, "warn")):
         results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE, **drivers))
         assert results["network type vlan"].level == level, "what no one configured is no failure"
+    for used, level in ((frozenset({"vlan"}), "warn"), (frozenset(), "ok")):
+        results = found(check_drivers, make_host(root=Path("/"), ovsdb=NOWHERE, drivers={}, used=used))
+        assert results["network type vlan"].level == level, "nor what no network needs"
 
 
 def test_a_status_that_cannot_be_read(make_host: Any, found: Any) -> None:

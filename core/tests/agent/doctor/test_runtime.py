@@ -56,6 +56,7 @@ def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, plac
     levels = [result.level for result in found(check_cni, make_host(cni=cni)).values()]
     assert levels == ["warn", "FAIL", "warn"]
     put("/opt/cni/bin/secnet-cni", "").chmod(0o755)
+    (tmp_path / "opt/cni/bin/secnet").symlink_to("secnet-cni")
     _conflist(put, "20-other.conflist", "secnet-cni")
     _conflist(put, "10-first.conflist", "bridge")
     results = found(check_cni, make_host(cni=cni))
@@ -71,6 +72,23 @@ def test_the_cni_plugin_and_its_chain(make_host: Any, found: Any, put: Any, plac
     assert found(check_cni, make_host()) == {}, "not configured"
     with _listen(place / "run/cni.sock"):
         assert found(check_cni, make_host(cni=cni, root=place))["socket for the CNI plugin /run/cni.sock"].level == "ok"
+
+
+def test_a_lost_program(make_host: Any, found: Any, put: Any, tmp_path: Path) -> None:
+    cni = CniSettings(socket=Path("/run/cni.sock"), conf_dir=Path("/etc/cni/net.d"), program=Path("/plugin"))
+    lost = found(check_cni, make_host(cni=cni))["CNI plugin"]
+    assert (lost.level, "names it" in lost.finding) == ("FAIL", False), "nothing calls it"
+    _conflist(put, "10-first.conflist", "bridge", "secnet-cni")
+    lost = found(check_cni, make_host(cni=cni))["CNI plugin"]
+    assert (lost.level, "10-first.conflist names it" in lost.finding) == ("FAIL", True)
+    assert lost.remedy == "start the agent, which installs it"
+    put("/opt/cni/bin/secnet-cni", "").chmod(0o755)
+    assert found(check_cni, make_host(cni=cni))["CNI plugin"].level == "warn", "one of its names is missing"
+    _conflist(put, "00-multus.conflist", "multus-shim")
+    link = found(check_cni, make_host(cni=cni))["CNI plugin"]
+    assert (link.level, "/opt/cni/bin/secnet is missing" in link.finding) == ("FAIL", True)
+    (tmp_path / "opt/cni/bin/secnet").symlink_to("secnet-cni")
+    assert found(check_cni, make_host(cni=cni))["CNI plugin"].level == "ok"
 
 
 def test_the_plugins_way_to_the_agent(make_host: Any, found: Any, tmp_path: Path) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 from secnet.agent.model.record import Phase
-from secnet.agent.model.report import DEGRADED, FAILED, PENDING, NetworkReport, PodReport, SyncResult, network_report
+from secnet.agent.model.report import (
+    DEGRADED,
+    FAILED,
+    LATE,
+    PENDING,
+    NetworkReport,
+    PodReport,
+    SyncResult,
+    network_report,
+)
 from secnet.contract import ErrorInfo, NotReady, Unsupported
 from secnet_testing.contract_objects import POD, record
 
@@ -45,3 +54,9 @@ def test_an_error_degrades_only_what_is_attached() -> None:
     assert network_report(record(phase=Phase.DETACHING), PASSING).phase == Phase.DETACHING
     clean = network_report(record(addresses=("10.0.0.5/24",)), outdated=True)
     assert (clean.phase, clean.addresses, clean.outdated) == (Phase.ATTACHED, ("10.0.0.5/24",), True)
+
+
+def test_what_came_too_late_is_noted() -> None:
+    assert network_report(record()).notes == ()
+    (note,) = network_report(record(late=True)).notes
+    assert note.startswith(f"{LATE}: attached after the Pod's sandbox had started")

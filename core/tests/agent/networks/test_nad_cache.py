@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from secnet.agent.model.multus import MultusState
+from secnet.agent.model.network import NetworkConfig
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, ObjectRef, SecnetError, Unsupported
+from secnet.contract import InvalidConfig, NetworkRef, NotReady, ObjectNotFound, ObjectRef, SecnetError, Unsupported
 from secnet_testing.sample_plugins import sample_entry_points
 from secnet_testing.scripted_plugins import Script, toy_registry
 
@@ -26,11 +28,15 @@ def cache(**options: Any) -> NadCache:
     return made
 
 
+def found(nads: NadCache) -> NetworkConfig:
+    config = nads.look_up(BLUE)
+    assert config is not None
+    return config
+
+
 def test_a_nad_of_ours_until_it_is_deleted() -> None:
     nads = cache()
-    found = nads.look_up(BLUE)
-    assert found is not None
-    assert found.network_type == "toy"
+    assert found(nads).network_type == "toy"
     nads.update(nad(type="bridge"))
     assert nads.look_up(BLUE) is None, "somebody else's"
     nads.remove(nad())
@@ -59,11 +65,24 @@ def test_networks_of_other_namespaces_only_where_they_are_shared() -> None:
 
 def test_where_multus_serves_the_node_a_network_is_its_own_or_impossible() -> None:
     nads = cache()
-    nads.set_multus(True)
-    assert nads.look_up(BLUE) is None
+    assert not nads.is_left_to_multus(found(nads))
+    nads.set_multus(MultusState(serves=True))
+    assert nads.is_left_to_multus(found(nads))
     nads.update(nad(type="antrea"))
-    with pytest.raises(Unsupported, match="Multus serves this node"):
-        nads.look_up(BLUE)
+    with pytest.raises(Unsupported, match="Multus serves this node") as raised:
+        nads.is_left_to_multus(found(nads))
+    assert "Multus then calls" in raised.value.hint
+
+
+@pytest.mark.parametrize("kind", ["secnet", "antrea"])
+def test_while_multus_is_away_the_error_names_what_ends_that(kind: str) -> None:
+    """Not to leave the network to Multus: nothing calls for either of them."""
+    nads = cache()
+    nads.update(nad(type=kind))
+    nads.set_multus(MultusState(serves=True, away="is not there", remedy="remove the file"))
+    with pytest.raises(NotReady, match="it is left to Multus, which is not there") as raised:
+        nads.is_left_to_multus(found(nads))
+    assert raised.value.hint == "remove the file"
 
 
 def test_a_missing_nad_is_what_the_pod_waits_for() -> None:

@@ -16,6 +16,7 @@ from secnet.agent.model.report import SyncResult
 from secnet.agent.model.sandbox import Sandbox
 from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.late_start import LateStart
 from secnet.agent.pods.sync import PodSync
 from secnet.agent.sandboxes.ownership import NetnsOwnership
 from secnet.contract import (
@@ -62,7 +63,9 @@ class Source:
 class Scene:
     """A sync over the toys, with one attachment."""
 
-    def __init__(self, rig: Rig, record: Record, *, lease_check_seconds: float = 0.0) -> None:
+    def __init__(
+        self, rig: Rig, record: Record, *, lease_check_seconds: float = 0.0, late_start: LateStart | None = None
+    ) -> None:
         self.rig = rig
         self.source = Source()
         self.record = record
@@ -78,6 +81,7 @@ class Scene:
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             source=self.source,
             ownership=NetnsOwnership(),
+            late_start=late_start,
         )
 
     def sync(self, uid: str | None = POD.uid, *, verify: bool = False) -> SyncResult:
@@ -150,6 +154,25 @@ def attached(tmp_path: Path) -> Scene:
     request = scene.record.attachment.request
     scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns)
     return scene
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_is_attached_after_the_start_of_its_sandbox_is_marked_as_late(tmp_path: Path, late: bool) -> None:
+    rig = make_rig(tmp_path / "journal")
+    scene = Scene(
+        rig,
+        rig.attach(),
+        late_start=LateStart(
+            chaining=lambda: late, called=lambda container_id: False, annotated_later=lambda pod: False
+        ),
+    )
+    request = scene.record.attachment.request
+    scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns)
+    assert scene.sync().made == ()
+    rig.journal.remove(scene.record.key)
+    (made,) = scene.sync().made
+    assert made.late is late
+    assert rig.journal.records() == (made,)
 
 
 def lost(scene: Scene, *codes: str) -> None:

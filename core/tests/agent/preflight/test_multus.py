@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.config.settings import Settings
+from secnet.agent.model.multus import MultusState
 from secnet.agent.preflight.multus import Multus, memory_path, remembered_since
 
 CONF = json.dumps({"cniVersion": "1.0.0", "name": "m", "type": "multus-shim"})
@@ -25,9 +26,9 @@ def conf(tmp_path: Path) -> Path:
 def made(tmp_path: Path, conf: Path) -> Callable[..., Multus]:
     """An agent's view, which looks again at every call."""
 
-    def make(**settings: object) -> Multus:
+    def make(*, on_look: Callable[[MultusState], None] = lambda state: None, **settings: object) -> Multus:
         given = Settings(node_name="n1", state_dir=tmp_path / "state", cni_conf_dir=conf.parent, **settings)  # type: ignore[arg-type]
-        return Multus(given, look_seconds=0.0, clock=lambda: 100.0)
+        return Multus(given, look_seconds=0.0, clock=lambda: 100.0, on_look=on_look)
 
     return make
 
@@ -49,11 +50,11 @@ def test_what_is_remembered_is_shown_with_what_ends_it(tmp_path: Path, conf: Pat
     path = memory_path(Settings(node_name="n1", state_dir=tmp_path / "state"))
     assert remembered_since(path) == NOW
     conf.unlink()
-    (note,) = multus.problems()
-    assert note.note
-    assert NOW in note.message
-    assert str(path) in note.hint
-    assert "multus: absent" in note.hint
+    (problem,) = multus.problems()
+    assert not problem.note
+    assert NOW in problem.message
+    assert str(path) in problem.hint
+    assert "multus: absent" in problem.hint
     path.unlink()
     assert (multus(), multus.problems()) == (False, ())
 
@@ -73,6 +74,22 @@ def test_present_needs_no_configuration(conf: Path, made: Callable[..., Multus])
     assert made(multus="present")()
     conf.unlink()
     assert made()()
+
+
+def test_who_asks_learns_whether_it_is_away_and_what_to_do(conf: Path, made: Callable[..., Multus]) -> None:
+    seen: list[MultusState] = []
+    for mode, remedy in (("auto", "remove "), ("present", "remove `multus: present`")):
+        conf.write_text(CONF)
+        multus = made(multus=mode, on_look=seen.append)
+        assert multus()
+        assert seen[-1] == MultusState(serves=True)
+        conf.unlink()
+        assert multus()
+        assert seen[-1].serves
+        assert str(conf.parent) in seen[-1].away
+        assert remedy in seen[-1].remedy
+    made(multus="absent", on_look=seen.append)()
+    assert seen[-1] == MultusState()
 
 
 def test_what_cannot_be_written_is_known_to_this_process(

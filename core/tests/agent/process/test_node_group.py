@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.config.settings import KubernetesSettings, Settings
-from secnet.agent.preflight.node_labels import remember_labels, remembered_labels
+from secnet.agent.preflight.node_labels import remember_labels
 from secnet.agent.process.node_group import GroupWatch, has_groups, wait_for_labels
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -82,16 +82,6 @@ def test_with_neither_it_waits_until_there_is_an_answer_or_a_stop(
     assert "waiting for the labels of Node worker-1" in caplog.text
     api.fail()
     assert wait_for_labels(settings, api, lambda seconds: True) is None
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_a_broken_memory_is_none(settings: Settings, text: str) -> None:
-    assert remembered_labels(settings) is None
-    remember_labels(settings, {"rack": "a"})
-    assert remembered_labels(settings) == {"rack": "a"}
-    (file,) = settings.state_dir.rglob("*.json")
-    file.write_text(text)
-    assert remembered_labels(settings) is None
 
 
 def test_only_another_group_is_a_reason_to_begin_again(

@@ -22,7 +22,9 @@ def test_multus_that_came_up_while_the_objects_were_listed_is_known_before_the_f
     multus = Multus(settings, look_seconds=0.0, on_look=nads.set_multus)
     blue = NetworkRef(namespace="default", name="blue")
     multus()
-    assert nads.look_up(blue) is not None
+    config_of_blue = nads.look_up(blue)
+    assert config_of_blue is not None
+    assert not nads.is_left_to_multus(config_of_blue)
     (tmp_path / "00-multus.conf").write_text(json.dumps({"cniVersion": "1.0.0", "name": "m", "type": "multus-shim"}))
     assert _may_begin(OwnNode(None, "n1"), multus)
-    assert nads.look_up(blue) is None, "Multus calls the plugin for it itself"
+    assert nads.is_left_to_multus(config_of_blue), "Multus calls the plugin for it itself"

@@ -41,12 +41,49 @@ def test_a_pod_without_networks(gate: bool, had: bool, expected: object) -> None
     assert status(condition_of(pod(gate=gate, had=had), None)) == expected
 
 
+@pytest.mark.parametrize(("phase", "reason"), [("Succeeded", "PodCompleted"), ("Failed", "PodFailed")])
+def test_a_pod_that_has_ended(phase: str, reason: str) -> None:
+    """As the kubelet's own conditions: its networks are gone, and it is not one that never had any."""
+    ended = pod(had=True)
+    ended["status"]["phase"] = phase
+    assert status(condition_of(ended, None)) == ("False", reason)
+    del ended["status"]["conditions"]
+    assert condition_of(ended, None) is None
+
+
+@pytest.mark.parametrize(
+    ("called", "uncalled", "expected"),
+    [
+        (("default/blue",), (), ("True", "Attached")),
+        (("default/blue",), ("default/green",), ("False", "NotCalled")),
+        ((), ("default/green",), ("False", "NotCalled")),
+    ],
+)
+def test_networks_that_are_left_to_multus(
+    called: tuple[str, ...], uncalled: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    found = PodReport(pod=POD, called=called, uncalled=uncalled)
+    assert condition_of(pod(), found) is None, "no one asked for a condition"
+    shown = condition_of(pod(gate=True), found)
+    assert status(shown) == expected
+    assert shown is not None
+    assert (uncalled or called)[0] in shown["message"]
+
+
 def test_it_is_true_when_all_is_there_and_says_nothing_empty() -> None:
     """An API server leaves empty strings out: one in our wish would differ from what is there for ever."""
     found = condition_of(pod(), report(THERE))
     assert status(found) == ("True", "Attached")
     assert found is not None
     assert "" not in found.values()
+
+
+def test_a_pod_that_started_without_a_network_is_ready_and_says_so() -> None:
+    late = network_report(record(late=True))
+    found = condition_of(pod(), report(THERE, late))
+    assert status(found) == ("True", "StartedWithoutNetworks")
+    assert found is not None
+    assert found["message"].startswith("eth1: StartedWithoutNetworks: attached after")
 
 
 def test_what_fails_is_named() -> None:

@@ -19,7 +19,7 @@ from secnet.agent.status._condition import CONDITION_TYPE
 from secnet.agent.status._conflict_backoff import StatusConflictBackoff
 from secnet.agent.status._network_status import STATUS_ANNOTATION
 from secnet.agent.status.publisher import Publisher
-from secnet.contract import ErrorInfo, PodRef
+from secnet.contract import ErrorInfo, InvalidConfig, PodRef, SecnetError, Unavailable
 from secnet_testing.contract_objects import record
 
 KEY = ("default", "web")
@@ -31,7 +31,7 @@ class World:
     """A Pod, and one publisher. what: `Publisher`'s further arguments."""
 
     def __init__(self, folder: Path, **what: Any) -> None:
-        self.cluster = ManifestCluster(folder / "state")
+        self.cluster: ManifestCluster = what.pop("cluster", None) or ManifestCluster(folder / "state")
         self.store = self.cluster.store
         self.now = 0.0
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": {}}
@@ -63,7 +63,7 @@ class World:
         """Another agent told that all is attached."""
         self.edit(REPORTED)
         condition = {"type": CONDITION_TYPE, "status": "True", "reason": "Attached"}
-        self.cluster.set_condition("web", "default", self.ref.uid, condition)
+        self.cluster.patch_pod("web", "default", self.ref.uid, condition=condition)
 
     def publish(self, result: SyncResult, **options: bool) -> list[str]:
         """Reasons of what could not be told."""
@@ -78,10 +78,11 @@ class World:
         """While the watch has nothing new."""
         assert self.publisher.publish(KEY, self.pods.get(KEY), result, revision) == ()
 
-    def attached(self) -> SyncResult:
-        made = record(pod=self.ref)
+    def attached(self, *, late: bool = False, now: bool = False) -> SyncResult:
+        """now: in this round, and not before it."""
+        made = record(pod=self.ref, late=late)
         report = PodReport(pod=self.ref, container_id="c1", networks=(network_report(made),))
-        return SyncResult(report=report, records=(made,))
+        return SyncResult(report=report, records=(made,), made=(made,) if now else ())
 
     def waiting(self) -> SyncResult:
         """Without a sandbox."""
@@ -98,6 +99,26 @@ class World:
     @property
     def condition(self) -> str:
         return str(self.pod["status"]["conditions"][0]["status"])
+
+
+def test_a_pod_that_started_without_a_network_has_an_event_of_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched: the store of manifests keeps no Events."""
+    world, told = World(tmp_path), list[tuple[bool, str, str]]()
+    monkeypatch.setattr(
+        world.cluster, "record_event", lambda pod, *, warning, reason, message: told.append((warning, reason, message))
+    )
+    world.publish(world.attached(now=True))
+    assert [reason for _, reason, _ in told] == ["NetworksAttached"]
+    told.clear()
+    world.publish(world.attached(late=True, now=True))
+    world.publish(world.attached(late=True))
+    assert [(warning, reason) for warning, reason, _ in told] == [
+        (False, "NetworksAttached"),
+        (True, "StartedWithoutNetworks"),
+    ]
+    assert told[-1][2].startswith("eth1: attached after the Pod's sandbox had started")
 
 
 @pytest.fixture
@@ -190,6 +211,48 @@ def test_news_of_ours_is_reported_at_once_and_peace_forgets_the_quarrel(world: W
         pass
     world.now = 601.0
     assert [rival(world) for _ in range(5)] == [[]] * 5
+
+
+class Refused(ManifestCluster):
+    """Refuses annotations, as an admission rule may; or answers nothing. Notes what each write had."""
+
+    def __init__(self, folder: Path, error: SecnetError) -> None:
+        super().__init__(folder)
+        self.error = error
+        self.writes: list[set[str]] = []
+
+    def patch_pod(self, name: str, namespace: str, uid: str, **what: Any) -> None:
+        self.writes.append({field for field in ("annotations", "condition") if what[field]})
+        if what["annotations"]:
+            raise self.error
+        super().patch_pod(name, namespace, uid, **what)
+
+
+def refusing(folder: Path, error: SecnetError) -> tuple[World, Refused]:
+    cluster = Refused(folder / "state", error)
+    return World(folder, cluster=cluster), cluster
+
+
+def test_an_annotation_that_is_refused_keeps_no_one_from_the_condition(tmp_path: Path) -> None:
+    world, cluster = refusing(tmp_path, InvalidConfig("too large"))
+    assert world.publish(world.attached()) == ["InvalidConfig"]
+    assert cluster.writes == [{"annotations", "condition"}, {"condition"}]
+    assert (world.status, world.condition) == ([], "True")
+
+
+def test_while_nothing_answers_one_write_is_tried(tmp_path: Path) -> None:
+    world, cluster = refusing(tmp_path, Unavailable("no answer"))
+    assert world.publish(world.attached()) == ["Unavailable"]
+    assert cluster.writes == [{"annotations", "condition"}]
+
+
+def test_the_condition_is_written_while_another_writer_keeps_changing_the_entries(world: World) -> None:
+    world.publish(world.attached())
+    while rival(world) == []:
+        pass
+    world.cluster.patch_pod("web", "default", world.ref.uid, condition={"type": CONDITION_TYPE, "status": "False"})
+    assert rival(world) == ["Busy"]
+    assert (len(world.status), world.condition) == (1, "True")
 
 
 class Counted(Reports):

@@ -31,19 +31,24 @@ class Admin(ABC):
 
     def create(self, obj: Object) -> Object:
         """Make an object."""
-        return self._object("POST", self._path(obj, named=False), obj)
+        return self._object("POST", self.path_of(obj, named=False), obj)
 
     def get(self, obj: Object) -> Object:
         """The live object of this kind, namespace and name."""
-        return self._object("GET", self._path(obj))
+        return self._object("GET", self.path_of(obj))
 
     def patch(self, obj: Object, patch: Object, subresource: str = "") -> Object:
         """Merge-patch it; subresource: such as `/status`."""
-        return self._object("PATCH", self._path(obj) + subresource, patch, "application/merge-patch+json")
+        return self._object("PATCH", self.path_of(obj) + subresource, patch, "application/merge-patch+json")
+
+    def bind(self, pod: Object, node: str) -> None:
+        """Schedule a Pod that has no node yet."""
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]}}
+        self.request("POST", f"{self.path_of(pod)}/binding", binding | {"target": {"kind": "Node", "name": node}})
 
     def delete(self, obj: Object, *, grace: int = 0) -> Object:
         """Delete it; at once unless `grace` says otherwise."""
-        return self._object("DELETE", self._path(obj), {"gracePeriodSeconds": grace})
+        return self._object("DELETE", self.path_of(obj), {"gracePeriodSeconds": grace})
 
     def apply(self, obj: Object) -> Object:
         """Make it, or put it in the place of the one that is there, its status included."""
@@ -52,10 +57,10 @@ class Admin(ABC):
         except Rejected:
             live = self.create(obj)
         meta = {**obj["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
-        live = self._object("PUT", self._path(obj), obj | {"metadata": meta})
+        live = self._object("PUT", self.path_of(obj), obj | {"metadata": meta})
         if "status" not in obj:
             return live
-        return self._object("PUT", f"{self._path(obj)}/status", live | {"status": obj["status"]})
+        return self._object("PUT", f"{self.path_of(obj)}/status", live | {"status": obj["status"]})
 
     def remove(self, obj: Object) -> None:
         """Delete it if it is there."""
@@ -71,7 +76,8 @@ class Admin(ABC):
         found: Object = self.request(method, path, body, content_type)
         return found
 
-    def _path(self, obj: Object, *, named: bool = True) -> str:
+    def path_of(self, obj: Object, *, named: bool = True) -> str:
+        """Where an object is, or the collection that it belongs to."""
         version, meta = obj["apiVersion"], obj["metadata"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         namespace = f"/namespaces/{meta['namespace']}" if meta.get("namespace") else ""

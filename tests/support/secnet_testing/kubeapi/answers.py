@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ApiError", "conflict", "forbidden", "invalid", "not_found", "unknown_path"]
+__all__ = [
+    "ApiError",
+    "NoSuchGroup",
+    "bad_version",
+    "conflict",
+    "deleted",
+    "forbidden",
+    "invalid",
+    "not_found",
+    "unknown_path",
+]
 
 Object = dict[str, Any]
 
@@ -22,7 +32,7 @@ class ApiError(Exception):
     def body(self) -> Object:
         """The Status."""
         status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        status |= {"message": self.message, "reason": self.reason, "code": self.code}
+        status |= {"message": self.message, "code": self.code} | ({"reason": self.reason} if self.reason else {})
         return status | ({"details": self.details} if self.details else {})
 
 
@@ -30,6 +40,25 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     """There is no such object."""
     where = f"{plural}.{group}" if group else plural
     return ApiError(404, "NotFound", f'{where} "{name}" not found', {"name": name, "group": group, "kind": plural})
+
+
+class NoSuchGroup(ApiError):
+    """There is no such group or version: the answer is a line of text, and no Status."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "", "404 page not found\n")
+
+
+def deleted(plural: str, group: str, obj: Object) -> Object:
+    """The Status that answers a deletion."""
+    details = {"name": obj["metadata"]["name"], "kind": plural, "uid": obj["metadata"]["uid"]}
+    status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return status | {"details": details | ({"group": group} if group else {})}
+
+
+def bad_version(text: str) -> ApiError:
+    """A resourceVersion that is no number."""
+    return ApiError(500, "", f'strconv.ParseUint: parsing "{text}": invalid syntax')
 
 
 def unknown_path() -> ApiError:

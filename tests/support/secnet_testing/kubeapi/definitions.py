@@ -1,11 +1,15 @@
-"""Definitions of our custom resources that accept everything, for tests that are not about their schemas."""
+"""Definitions of custom resources: ours as `deploy/crds` has them, and others that a test makes up."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 __all__ = ["IPPOOL", "NAD", "definition"]
 
+_DEPLOYED = Path(__file__).resolve().parents[4] / "deploy/crds"
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -30,12 +34,10 @@ def definition(
     }
 
 
-NAD = definition(
-    "NetworkAttachmentDefinition",
-    "network-attachment-definitions",
-    "k8s.cni.cncf.io",
-    "v1",
-    namespaced=True,
-    status=False,
-)
-IPPOOL = definition("IPPool", "ippools", "crd.antrea.io", "v1beta1", namespaced=False, status=True)
+def _ours(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((_DEPLOYED / f"{name}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+NAD = _ours("network-attachment-definitions")
+IPPOOL = _ours("ippools")

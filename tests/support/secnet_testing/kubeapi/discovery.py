@@ -22,8 +22,6 @@ def discovered(parts: Sequence[str], resources: Iterable[Resource]) -> Object | 
     match list(parts):
         case ["version"]:
             return {"major": "1", "minor": "34", "gitVersion": "v1.34.0-test", "platform": "linux/amd64"}
-        case ["healthz" | "readyz" | "livez"]:
-            return {"status": "ok"}
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"]}
         case ["apis"]:
@@ -49,8 +47,11 @@ def _resources(group: str, version: str, resources: Iterable[Resource]) -> Objec
         if (item.group, item.version) != (group, version):
             continue
         base = {"singularName": item.kind.lower(), "namespaced": item.namespaced, "kind": item.kind}
-        found.append({**base, "name": item.plural, "shortNames": list(item.short), "verbs": _VERBS})
+        short = {"shortNames": list(item.short)} if item.short else {}
+        found.append({**base, **short, "name": item.plural, "verbs": _VERBS})
         if item.status:
-            found.append({**base, "name": f"{item.plural}/status", "verbs": ["get", "patch", "update"]})
+            found.append(
+                {**base, "singularName": "", "name": f"{item.plural}/status", "verbs": ["get", "patch", "update"]}
+            )
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": found}

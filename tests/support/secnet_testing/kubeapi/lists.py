@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from .answers import ApiError, Object
+from .answers import ApiError, Object, bad_version
 from .resources import Resource
 from .selectors import Matches
 from .store import Store
@@ -19,16 +19,26 @@ class Lists:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._open: dict[str, tuple[list[Object], str]] = {}
+        self._expired: set[str] = set()
 
     def forget(self) -> None:
         """Later pages are gone."""
+        self._expired |= self._open.keys()
         self._open.clear()
 
     def page(self, resource: Resource, matches: Matches, query: Mapping[str, str]) -> Object:
         """The page that the query asks for."""
+        asked = query.get("resourceVersion") or "0"
+        if not asked.isdecimal():
+            raise bad_version(asked)
+        if int(asked) > self._store.revision:
+            why = f"Timeout: Too large resource version: {asked}, current: {self._store.revision}"
+            raise ApiError(504, "Timeout", why)
         token, limit = query.get("continue", ""), int(query.get("limit") or 0)
         if token:
             if token not in self._open:
+                if token not in self._expired:
+                    raise ApiError(400, "BadRequest", "invalid continue token: continue key is not valid")
                 message = "The provided continue parameter is too old to display a consistent list result."
                 raise ApiError(410, "Expired", message)
             items, revision = self._open.pop(token)

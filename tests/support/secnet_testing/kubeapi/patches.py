@@ -9,19 +9,9 @@ import jsonpatch
 
 from .answers import ApiError
 from .resources import Resource
+from .strategic import strategic_merge
 
 __all__ = ["patched"]
-
-# The merge key of the lists that are merged element by element (`patchMergeKey` of the API); all others are replaced.
-_MERGE_KEYS = {
-    "conditions": "type",
-    "containers": "name",
-    "env": "name",
-    "ephemeralContainers": "name",
-    "initContainers": "name",
-    "ownerReferences": "uid",
-    "volumes": "name",
-}
 
 
 def patched(resource: Resource, obj: dict[str, Any], content_type: str, body: Any) -> dict[str, Any]:
@@ -29,7 +19,7 @@ def patched(resource: Resource, obj: dict[str, Any], content_type: str, body: An
     if content_type == "application/merge-patch+json":
         result = _merge(obj, _object(body))
     elif content_type == "application/strategic-merge-patch+json" and not resource.custom:
-        result = _strategic(obj, _object(body))
+        result = strategic_merge(obj, _object(body))
     elif content_type == "application/json-patch+json":
         result = _operations(obj, body)
     else:
@@ -63,29 +53,3 @@ def _merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = _merge(result.get(key), value)
     return result
-
-
-def _strategic(target: Any, patch: Any, field: str = "") -> Any:
-    if isinstance(patch, dict):
-        result = dict(target) if isinstance(target, dict) else {}
-        for key, value in patch.items():
-            if value is None:
-                result.pop(key, None)
-            elif not key.startswith("$"):
-                result[key] = _strategic(result.get(key), value, key)
-        return result
-    if isinstance(patch, list) and field in _MERGE_KEYS:
-        return _strategic_list(target or [], patch, _MERGE_KEYS[field])
-    return copy.deepcopy(patch)
-
-
-def _strategic_list(target: list[Any], patch: list[Any], key: str) -> list[Any]:
-    result = {item[key]: item for item in target}
-    for item in patch:
-        if key not in item:
-            raise ApiError(400, "BadRequest", f"map: {item} does not contain declared merge key: {key}")
-        if item.get("$patch") == "delete":
-            result.pop(item[key], None)
-        else:
-            result[item[key]] = _strategic(result.get(item[key]), item)
-    return list(result.values())

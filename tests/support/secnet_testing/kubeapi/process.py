@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .admin import Admin, Rejected
 from .answers import Object
+from .api_server import ADMIN, ApiServer
+from .api_server import http_request as _http
+from .certificates import Certificates
 from .definitions import IPPOOL, NAD
 
-__all__ = ["KubeApiProcess", "kubeapi", "kubeapi_process"]
+__all__ = ["ADMIN", "KubeApiProcess", "kubeapi", "kubeapi_process"]
 
-ADMIN = "admin-token"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-_HTTP_SECONDS = 20.0
 _SUPPORT = Path(__file__).resolve().parents[2]
 
 
-class KubeApiProcess(Admin):
-    """One server, running until `stop`. tls: a folder for a certificate `ca.crt`, made for HTTPS; None for plain HTTP."""
+class KubeApiProcess(ApiServer):
+    """One server, running until `stop`. certificates: what it serves HTTPS with; None for plain HTTP."""
 
     def __init__(
-        self, *, crds: Sequence[Object] = (NAD, IPPOOL), bookmarks: float = 60.0, tls: Path | None = None
+        self,
+        *,
+        crds: Sequence[Object] = (NAD, IPPOOL),
+        bookmarks: float = 60.0,
+        certificates: Certificates | None = None,
     ) -> None:
         argv = [sys.executable, "-m", "secnet_testing.kubeapi", "--admin-token", ADMIN, "--bookmarks", str(bookmarks)]
-        self._trust = None if tls is None else ssl.create_default_context(cafile=_make_certificate(tls))
-        argv += [] if tls is None else ["--tls", str(tls / "ca.crt"), str(tls / "server.key")]
+        self.certificate = None
+        if certificates is not None:
+            self.certificate = certificates.authority
+            argv += ["--tls", str(certificates.server), str(certificates.key)]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=_SUPPORT, text=True)
         try:
             ports = json.loads(self._first_line())
             self.port = int(ports["port"])
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+            self.url = f"{'https' if certificates else 'http'}://127.0.0.1:{self.port}"
             self._control = f"http://127.0.0.1:{ports['control']}"
             for crd in crds:
                 self.create(crd)
@@ -72,26 +75,8 @@ class KubeApiProcess(Admin):
         """Serve there no longer, so that the namespace can go."""
         _http("DELETE", f"{self._control}/namespaces", {"namespace": namespace})
 
-    def kubeconfig(self, path: Path, token: str = ADMIN) -> Path:
-        """Write a kubeconfig for a token."""
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.url}}],
-            "users": [{"name": "test", "user": {"token": token}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "current-context": "test",
-        }
-        path.write_text(json.dumps(content))
-        return path
-
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """See `Admin.request`."""
-        headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type}
-        return _http(method, self.url + path, body, headers, self._trust)
-
     def add_token(self, token: str, rules: Sequence[Mapping[str, Any]] | None) -> str:
-        """A token that may do what these rules of a ClusterRole allow; None for everything."""
+        """See `ApiServer.add_token`: the token itself is returned."""
         _http("POST", f"{self._control}/tokens", {"token": token, "rules": rules})
         return token
 
@@ -143,32 +128,6 @@ class KubeApiProcess(Admin):
         line = self._process.stdout.readline()
         assert line, f"the test API server ended at its start ({self._process.wait(_START_SECONDS)})"
         return line
-
-
-def _make_certificate(folder: Path) -> Path:
-    """Signed by itself, for 127.0.0.1."""
-    certificate, key = folder / "ca.crt", folder / "server.key"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*argv, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return certificate
-
-
-def _http(
-    method: str,
-    url: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-    trust: ssl.SSLContext | None = None,
-) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, dict(headers or {"Content-Type": "application/json"}), method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=_HTTP_SECONDS, context=trust) as answer:
-            return json.loads(answer.read())
-    except urllib.error.HTTPError as exc:
-        with exc:
-            raise Rejected(exc.code, json.loads(exc.read() or b"{}")) from exc
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ class ResourceName(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """status: whether it has the subresource. schema: of a custom resource; None when anything goes."""
+    """status: whether it has the subresource. generation: whether changes of the desired state are counted.
+    schema: of a custom resource; None when anything goes."""
 
     group: str
     version: str
@@ -27,6 +28,7 @@ class Resource:
     kind: str
     namespaced: bool = True
     status: bool = False
+    generation: bool = False
     custom: bool = False
     short: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
@@ -49,18 +51,29 @@ CRD = Resource(
     kind="CustomResourceDefinition",
     namespaced=False,
     status=True,
+    generation=True,
     short=("crd",),
 )
 
 BUILTIN = (
-    Resource(group="", version="v1", plural="pods", kind="Pod", status=True, short=("po",)),
+    Resource(group="", version="v1", plural="pods", kind="Pod", status=True, generation=True, short=("po",)),
     Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False, status=True, short=("no",)),
     Resource(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False, status=True),
     Resource(group="", version="v1", plural="events", kind="Event", short=("ev",)),
     Resource(group="", version="v1", plural="configmaps", kind="ConfigMap", short=("cm",)),
     Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount", short=("sa",)),
-    Resource(group="apps", version="v1", plural="daemonsets", kind="DaemonSet", status=True, short=("ds",)),
+    Resource(
+        group="apps", version="v1", plural="daemonsets", kind="DaemonSet", status=True, generation=True, short=("ds",)
+    ),
     Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease"),
+    Resource(
+        group="resource.k8s.io",
+        version="v1",
+        plural="resourceslices",
+        kind="ResourceSlice",
+        namespaced=False,
+        generation=True,
+    ),
     CRD,
 )
 
@@ -77,6 +90,7 @@ def from_crd(manifest: Mapping[str, Any]) -> Resource:
         kind=spec["names"]["kind"],
         namespaced=spec["scope"] == "Namespaced",
         status="status" in (version.get("subresources") or {}),
+        generation=True,
         custom=True,
         short=tuple(spec["names"].get("shortNames") or ()),
         schema=None if keep_all else (version.get("schema") or {}).get("openAPIV3Schema"),

@@ -7,46 +7,68 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .answers import ApiError, Object, conflict, invalid
+from .answers import ApiError, Object, bad_version, conflict, invalid
+from .pods import check_spec_unchanged, decoded_pod, new_status
 from .resources import Resource
 
-__all__ = ["check_deletion", "checked", "completed", "kept_on_status", "same_life"]
+__all__ = ["check_change", "check_deletion", "checked", "completed", "kept_on_status", "same_life"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_VALUE = re.compile(rf"({_WORD})?\Z")
+_QUALIFIED = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_WORD}\Z")
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_ANNOTATIONS_SIZE = 256 << 10
+_EVENT: Object = {
+    "eventTime": None,
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "source": {},
+    "reportingComponent": "",
+    "reportingInstance": "",
+}
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 def checked(resource: Resource, obj: Any) -> Object:
-    """The object as its decoder would give it: 400 for what it cannot decode, 422 for a bad name or Event."""
+    """The object as its decoder would give it: 400 for what it cannot decode, 422 for bad metadata or a bad Event."""
     if not isinstance(obj, dict) or not isinstance(obj.setdefault("metadata", {}), dict):
         raise ApiError(400, "BadRequest", "the object provided is unrecognized")
-    if obj.get("kind", resource.kind) != resource.kind or obj.get("apiVersion", resource.api_version) != (
-        resource.api_version
-    ):
+    kind, version = (obj.get(field, None if resource.custom else own) for field, own in _own_type(resource))
+    if (kind, version) != (resource.kind, resource.api_version):
         raise ApiError(400, "BadRequest", f"the object is no {resource.kind} of {resource.api_version}")
-    meta = obj["metadata"]
+    _check_meta(resource, obj["metadata"])
+    if resource.kind == "Event":
+        obj |= {key: value for key, value in _EVENT.items() if key not in obj}
+        _check_event(obj)
+    return decoded_pod(obj) if resource.kind == "Pod" else obj
+
+
+def _own_type(resource: Resource) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("kind", resource.kind), ("apiVersion", resource.api_version)
+
+
+def _check_meta(resource: Resource, meta: Object) -> None:
+    name = str(meta.get("name") or "")
     for field in ("labels", "annotations"):
         values = meta.get(field) or {}
         if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
             raise ApiError(400, "BadRequest", f"json: cannot unmarshal metadata.{field} into map[string]string")
         if not values:
             meta.pop(field, None)  # an empty map is not written
-    if meta.get("name") and (not _NAME.match(meta["name"]) or len(meta["name"]) > 253):
-        raise invalid(resource.kind, meta["name"], "metadata.name", "a lowercase RFC 1123 subdomain is required")
-    if resource.kind == "Event" and not resource.group:
-        _check_event(obj)
-    if resource.kind == "Pod":
-        _drop_empty_texts(obj)
-    return obj
-
-
-def _drop_empty_texts(pod: Object) -> None:
-    """What is `omitempty` in the type of a Pod's condition is not written when it is empty."""
-    status = pod.get("status")
-    for condition in (status.get("conditions") if isinstance(status, dict) else None) or ():
-        for field in ("reason", "message"):
-            if isinstance(condition, dict) and condition.get(field) == "":
-                del condition[field]
+        if not all(_QUALIFIED.match(key) for key in values):
+            raise invalid(resource.kind, name, f"metadata.{field}", "the name part of a key must be a word")
+    if not all(_LABEL_VALUE.match(value) for value in (meta.get("labels") or {}).values()):
+        raise invalid(resource.kind, name, "metadata.labels", "a valid label must be an empty string or a word")
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in (meta.get("annotations") or {}).items())
+    if size > _ANNOTATIONS_SIZE:
+        raise invalid(resource.kind, name, "metadata.annotations", f"may not be more than {_ANNOTATIONS_SIZE} bytes")
+    if not resource.custom:
+        for finalizer in meta.get("finalizers") or ():
+            if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+                raise invalid(resource.kind, name, "metadata.finalizers", "a finalizer is fully qualified")
+    if name and (not _NAME.match(name) or len(name) > 253):
+        raise invalid(resource.kind, name, "metadata.name", "a lowercase RFC 1123 subdomain is required")
 
 
 def _check_event(obj: Object) -> None:
@@ -54,14 +76,15 @@ def _check_event(obj: Object) -> None:
     involved = (obj.get("involvedObject") or {}).get("namespace", "default")
     if meta.get("namespace", involved) != involved:
         raise invalid("Event", name, "involvedObject.namespace", "does not match event.namespace")
-    if len(str(obj.get("message", "")).encode()) > 1024:
+    # Only an Event with the fields of events.k8s.io is held to its limits.
+    if obj["eventTime"] is not None and len(str(obj.get("message", "")).encode()) > 1024:
         raise invalid("Event", name, "message", "can have at most 1024 characters")
 
 
 def completed(obj: Object) -> Object:
     """With the defaults that a client sees at once."""
     if obj["kind"] == "Pod":
-        obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
+        obj["status"] = new_status()
     return obj
 
 
@@ -69,6 +92,8 @@ def same_life(resource: Resource, old: Object, new: Object, *, patch: bool) -> N
     """The preconditions of an update: uid and resourceVersion, where they are given."""
     name, meta = old["metadata"]["name"], new["metadata"]
     version = meta.get("resourceVersion")
+    if version and not version.isdecimal():
+        raise bad_version(version)
     if not patch and meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
         why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
         raise conflict(resource.plural, name, why)
@@ -81,17 +106,30 @@ def same_life(resource: Resource, old: Object, new: Object, *, patch: bool) -> N
 
 
 def kept_on_status(resource: Resource, old: Object, new: Object) -> Object:
-    """What an update of the status may change: the status, and of built-in kinds labels and annotations."""
+    """What an update of the status may change: the status, and of built-in kinds the metadata that users write."""
     made = copy.deepcopy(old)
     made.pop("status", None)
     if "status" in new:
         made["status"] = new["status"]
-    if not resource.custom:
-        for field in ("labels", "annotations"):
-            made["metadata"].pop(field, None)
-            if field in new["metadata"]:
-                made["metadata"][field] = new["metadata"][field]
+    if resource.custom:
+        return made
+    if resource.kind == "Pod":
+        made["status"].setdefault("qosClass", old["status"]["qosClass"])
+    for field in ("labels", "annotations", "finalizers"):
+        made["metadata"].pop(field, None)
+        if field in new["metadata"]:
+            made["metadata"][field] = new["metadata"][field]
     return made
+
+
+def check_change(resource: Resource, old: Object, new: Object) -> None:
+    """Raises 422 for what no update may change."""
+    added = set(new["metadata"].get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
+    if "deletionTimestamp" in old["metadata"] and added:
+        why = "Forbidden: no new finalizers can be added if the object is being deleted"
+        raise invalid(resource.kind, old["metadata"]["name"], "metadata.finalizers", why)
+    if resource.kind == "Pod":
+        check_spec_unchanged(old, new)
 
 
 def check_deletion(plural: str, old: Object, options: Mapping[str, Any]) -> None:

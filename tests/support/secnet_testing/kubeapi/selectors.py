@@ -14,9 +14,21 @@ Matches = Callable[[Mapping[str, Any]], bool]
 
 # The fields that may be selected, besides metadata.name and metadata.namespace, which always may.
 _FIELDS = {
-    "pods": {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "status.phase", "status.podIP"},
+    "pods": {
+        "spec.hostNetwork",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.nominatedNodeName",
+        "status.phase",
+        "status.podIP",
+    },
+    "resourceslices": {"spec.driver", "spec.nodeName"},
     "events": {"involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason", "type"},
 }
+
+_UNSET = {"spec.hostNetwork": False}
 
 
 def selector(resource: Resource, query: Mapping[str, str], namespace: str, name: str = "") -> Matches:
@@ -33,9 +45,9 @@ def selector(resource: Resource, query: Mapping[str, str], namespace: str, name:
         if (namespace and meta.get("namespace") != namespace) or (name and meta["name"] != name):
             return False
         own = meta.get("labels") or {}
-        return all(_holds(_at(obj, path) or "", operator, value) for path, operator, value in fields) and all(
-            _holds(own.get(key), operator, value) for key, operator, value in labels
-        )
+        selected = ((_text(_at(obj, path) or _UNSET.get(path)), operator, value) for path, operator, value in fields)
+        labelled = ((own.get(key), operator, value) for key, operator, value in labels)
+        return all(_holds(*term) for term in (*selected, *labelled))
 
     return matches
 
@@ -54,6 +66,10 @@ def _holds(found: Any, operator: str, value: str) -> bool:
     if operator in ("present", "absent"):
         return (found is not None) == (operator == "present")
     return bool(found == value) == (operator == "=")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
 def _at(obj: Any, path: str) -> Any:

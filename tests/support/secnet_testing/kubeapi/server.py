@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 
-from .answers import ApiError, Object, forbidden, unknown_path
+from .answers import ApiError, NoSuchGroup, Object, bad_version, forbidden, unknown_path
 from .discovery import discovered
 from .faults import Asked, Faults
 from .lists import Lists
@@ -83,6 +84,8 @@ class Server:
             return await self._answer(request, place, token)
         except ApiError as exc:
             self._note(place, status=exc.code)
+            if isinstance(exc, NoSuchGroup):
+                return web.Response(text=exc.message, status=exc.code)
             headers = {"Retry-After": "1"} if exc.code == 429 else None
             return web.json_response(exc.body(), status=exc.code, headers=headers)
 
@@ -92,6 +95,9 @@ class Server:
         parts = [part for part in request.path.split("/") if part]
         if parts == _REVIEW and request.method == "POST":
             return self._json(place, _review(await request.json(), rules), 201)
+        if parts in (["healthz"], ["livez"], ["readyz"]):
+            self._note(place, status=200)
+            return web.Response(text="ok")
         found = discovered(parts, [table.resource for table in self.store.tables.values()])
         if found is not None and request.method == "GET":
             return self._json(place, found)
@@ -107,6 +113,7 @@ class Server:
         if request.method == "GET" and not target.name:
             matches = selector(target.resource, request.query, target.namespace)
             if watch:
+                _check_watch(request.query)
                 self._note(place, status=200)
                 return await self.watches.serve(request, target.resource, matches, request.query)
             return self._json(place, self.lists.page(target.resource, matches, request.query))
@@ -117,6 +124,8 @@ class Server:
     def _write(self, request: web.Request, target: _Target, body: Any) -> Object:
         """Everything about one object, reading it among the rest."""
         name, namespace, key = target.resource.name, target.namespace, target.name
+        if (name.plural, target.subresource, request.method) == ("pods", "binding", "POST"):
+            return self.store.bind(namespace, key, body["target"]["name"])
         if target.subresource and (target.subresource != "status" or not target.resource.status):
             raise unknown_path()
         match request.method:
@@ -126,14 +135,14 @@ class Server:
                 if target.resource.namespaced and not namespace:
                     raise unknown_path()
                 return self.store.create(name, namespace, body)
-            case "DELETE":
+            case "DELETE" if key:
                 options = body if isinstance(body, dict) else {}
                 if "gracePeriodSeconds" in request.query:
                     options = options | {"gracePeriodSeconds": int(request.query["gracePeriodSeconds"])}
                 return self.store.delete(name, namespace, key, options)
-            case "PUT":
+            case "PUT" if key:
                 return self.store.update(name, namespace, key, body, subresource=target.subresource, patch=False)
-            case "PATCH":
+            case "PATCH" if key:
                 new = patched(target.resource, self.store.get(name, namespace, key), request.content_type, body)
                 return self.store.update(name, namespace, key, new, subresource=target.subresource, patch=True)
         raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
@@ -151,7 +160,7 @@ class Server:
             namespace, rest = rest[1], rest[2:]
         table = self.store.tables.get(ResourceName(group, version, rest[0])) if rest else None
         if table is None or len(rest) > 3:
-            raise unknown_path()
+            raise unknown_path() if any(name[:2] == (group, version) for name in self.store.tables) else NoSuchGroup()
         name, subresource = (*rest[1:], "", "")[:2]
         return _Target(resource=table.resource, namespace=namespace, name=name, subresource=subresource)
 
@@ -182,6 +191,13 @@ class Server:
             self.asked[place] = replace(self.asked[place], **facts)
 
 
+def _check_watch(query: Mapping[str, str]) -> None:
+    if not query.get("timeoutSeconds", "0").isdecimal():
+        raise ApiError(400, "BadRequest", f'strconv.ParseInt: parsing "{query["timeoutSeconds"]}": invalid syntax')
+    if not query.get("resourceVersion", "0").isdecimal() and query["resourceVersion"]:
+        raise bad_version(query["resourceVersion"])
+
+
 async def _body(request: web.Request) -> Any:
     text = await request.text()
     if not text:
@@ -198,4 +214,4 @@ def _review(body: Object, rules: Rules | None) -> Object:
     allowed = rules is None or allows(
         rules, asked["verb"], asked.get("group", ""), asked["resource"] + sub, asked.get("name", "")
     )
-    return body | {"status": {"allowed": allowed}}
+    return {"metadata": {}} | body | {"status": {"allowed": allowed}}

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .answers import ApiError, Object, invalid, not_found
+from .answers import ApiError, Object, conflict, deleted, invalid, not_found
+from .pods import grace_of
 from .resources import BUILTIN, CRD, Resource, ResourceName, from_crd
-from .rules import check_deletion, checked, completed, kept_on_status, same_life
+from .rules import check_change, check_deletion, checked, completed, kept_on_status, same_life
 from .schemas import conform
 
 __all__ = ["Change", "Store", "Table"]
 
 _LOG_LENGTH = 10_000
+_PODS = ResourceName("", "v1", "pods")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class Store:
         self.tables: dict[ResourceName, Table] = {item.name: Table(item) for item in BUILTIN}
         self.on_change: Callable[[], None] = lambda: None
         for name in ("default", "kube-system"):
-            self.create(ResourceName("", "v1", "namespaces"), "", {"metadata": {"name": name}})
+            meta = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
+            self.create(ResourceName("", "v1", "namespaces"), "", {"metadata": meta})
 
     def get(self, name: ResourceName, namespace: str, key: str) -> Object:
         """The stored object itself: not to be edited."""
@@ -67,6 +70,8 @@ class Store:
         resource = self.tables[name].resource
         obj = checked(resource, copy.deepcopy(obj))
         meta = obj["metadata"]
+        if meta.get("namespace", namespace) != namespace and resource.namespaced:
+            raise ApiError(400, "BadRequest", "the namespace of the object does not match the namespace on the request")
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
         if not meta.get("name"):
@@ -81,13 +86,15 @@ class Store:
         obj |= {"apiVersion": resource.api_version, "kind": resource.kind}
         if resource.status:
             obj.pop("status", None)
-        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now(), "generation": 1}
+        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now()} | (
+            {"generation": 1} if resource.generation else {}
+        )
         meta.pop("deletionTimestamp", None)
         obj = completed(conform(resource, obj))
         self._put(name, (namespace, meta["name"]), obj, None)
         if resource is CRD:
             made = from_crd(obj)
-            self.tables.setdefault(made.name, Table(made))
+            self.tables.setdefault(made.name, Table(made, floor=self.revision - 1))
         return obj
 
     def update(
@@ -96,7 +103,7 @@ class Store:
         """Returns the stored object; one that is equal makes no revision. `new` is the whole object, as sent or patched."""
         resource = self.tables[name].resource
         old = self.get(name, namespace, key)
-        new = checked(resource, copy.deepcopy(new))
+        new = _checked_update(resource, copy.deepcopy(new), patch=patch)
         if new["metadata"].get("name", key) != key:
             raise ApiError(400, "BadRequest", "the name of the object does not match the name on the URL")
         same_life(resource, old, new, patch=patch)
@@ -116,7 +123,8 @@ class Store:
         new = conform(resource, new)
         if new == old:
             return old
-        if new.get("spec") != old.get("spec"):
+        check_change(resource, old, new)
+        if resource.generation and _desired(resource, new) != _desired(resource, old):
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers") and not _graceful(new):
             return self._remove(name, (namespace, key), new)
@@ -124,17 +132,41 @@ class Store:
         return new
 
     def delete(self, name: ResourceName, namespace: str, key: str, options: Mapping[str, Any]) -> Object:
-        """Returns what was removed, or what stays for its finalizers or its grace period."""
+        """Returns what stays for its finalizers or its grace period, a Pod that was removed, or else a Status."""
+        resource = self.tables[name].resource
         old = self.get(name, namespace, key)
         check_deletion(name.plural, old, options)
-        grace = _grace(old, options)
-        if not grace and not old["metadata"].get("finalizers"):
-            return self._remove(name, (namespace, key), old)
-        if "deletionTimestamp" in old["metadata"] and old["metadata"].get("deletionGracePeriodSeconds") == grace:
+        pod = resource.kind == "Pod"
+        grace = grace_of(old, options) if pod else 0
+        if pod or old["metadata"].get("finalizers"):
+            old = self._mark(name, (namespace, key), old, grace)
+        if grace or old["metadata"].get("finalizers"):
+            return old
+        gone = self._remove(name, (namespace, key), old)
+        return gone if pod else deleted(name.plural, name.group, gone)
+
+    def bind(self, namespace: str, key: str, node: str) -> Object:
+        """Schedule a Pod to a node; returns a Status. Raises 409 for one that has a node."""
+        old = self.get(_PODS, namespace, key)
+        if old["spec"].get("nodeName"):
+            raise conflict("pods/binding", key, f'pod {key} is already assigned to node "{old["spec"]["nodeName"]}"')
+        bound = copy.deepcopy(old)
+        bound["spec"]["nodeName"] = node
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": _now(), "lastProbeTime": None}
+        bound["status"].setdefault("conditions", []).append(scheduled)
+        self._put(_PODS, (namespace, key), bound, old)
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+    def _mark(self, name: ResourceName, key: tuple[str, str], old: Object, grace: int) -> Object:
+        """As being deleted. A grace period only becomes shorter."""
+        meta = old["metadata"]
+        if "deletionTimestamp" in meta and grace >= meta["deletionGracePeriodSeconds"]:
             return old
         marked = copy.deepcopy(old)
         marked["metadata"] |= {"deletionTimestamp": _now(grace), "deletionGracePeriodSeconds": grace}
-        self._put(name, (namespace, key), marked, old)
+        if "deletionTimestamp" not in meta and "generation" in meta:
+            marked["metadata"]["generation"] += 1
+        self._put(name, key, marked, old)
         return marked
 
     def clear(self) -> None:
@@ -186,16 +218,20 @@ class Store:
         self.on_change()
 
 
-def _grace(obj: Object, options: Mapping[str, Any]) -> int:
-    """Only a Pod on a node, and not ended, has a grace period: there the kubelet ends it and removes it with 0."""
-    running = (obj.get("spec") or {}).get("nodeName") and (obj.get("status") or {}).get("phase") in (
-        "Pending",
-        "Running",
-    )
-    if obj["kind"] != "Pod" or not running:
-        return 0
-    asked = options.get("gracePeriodSeconds")
-    return int((obj["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
+def _checked_update(resource: Resource, new: Object, *, patch: bool) -> Object:
+    """What a patch makes of an object is no bad request when it cannot be decoded, but an invalid patch."""
+    try:
+        return checked(resource, new)
+    except ApiError as exc:
+        if patch and exc.code == 400:
+            raise invalid("", "", "patch", exc.message) from exc
+        raise
+
+
+def _desired(resource: Resource, obj: Object) -> Object:
+    """What a change of the generation stands for."""
+    apart = ("metadata", "status") if resource.status else ("metadata",)
+    return {key: value for key, value in obj.items() if key not in apart}
 
 
 def _graceful(obj: Object) -> bool:

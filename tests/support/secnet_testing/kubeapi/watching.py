@@ -17,6 +17,7 @@ from .store import Change, Store
 __all__ = ["Watches"]
 
 _LONGEST = 1800.0
+_LAST_BOOKMARK = 2.0
 
 
 class Watches:
@@ -90,6 +91,7 @@ class _Watch:
         )
         self._last = 0 if self._initial else int(query["resourceVersion"])
         self._ends = asyncio.get_running_loop().time() + float(query.get("timeoutSeconds") or _LONGEST)
+        self._last_mark = self._ends - _LAST_BOOKMARK
 
     async def run(self) -> None:
         """To its end."""
@@ -111,14 +113,17 @@ class _Watch:
             for change in [change for change in table.log if change.revision > self._last]:
                 await self._tell(change)
                 self._last = change.revision
-            left = self._ends - asyncio.get_running_loop().time()
-            if left <= 0:
+            now = asyncio.get_running_loop().time()
+            if now >= self._ends:
                 return
+            if now >= self._last_mark:
+                self._last_mark = self._ends
+            pause = min(self._last_mark - now, self._marks or self._ends - now)
             try:
-                await asyncio.wait_for(self._waker.wait(), min(left, self._marks or left))
+                await asyncio.wait_for(self._waker.wait(), pause)
             except TimeoutError:
                 if self._waker.is_set():
-                    continue  # a change came together with the time-out: it is told before any bookmark
+                    continue  # a change came together with the time-out: it goes before any bookmark
                 self._last = max(self._last, self._store.revision)
                 await self._bookmark()
 

@@ -150,7 +150,8 @@ class ClusterNode:
         """The processes of a daemon, in the node's numbers. The agent is `secnet`."""
         wanted = {"kubelet": f"{self._kube} kubelet", "secnet": "secnet agent"}.get(daemon, daemon)
         lines = [line.split(None, 1) for line in self.run("ps", "-eo", "pid=,args=").splitlines()]
-        return [int(pid) for pid, args in lines if f" {wanted} " in f" {args} " and "node_init" not in args]
+        found = [(int(pid), f" {args} ") for pid, args in lines if "node_init" not in args]
+        return [pid for pid, args in found if any(f"{before}{wanted} " in args for before in " /")]
 
     def sandboxes(self) -> dict[str, Sandbox]:
         """The ready sandboxes with a network namespace of their own, by `NAMESPACE/NAME` of the Pod."""

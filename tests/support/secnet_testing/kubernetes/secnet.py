@@ -132,7 +132,7 @@ def deploy(cluster: Cluster, folder: Path, seconds: float = 120) -> None:
 def install(cluster: Cluster, folder: Path) -> None:
     """What docs/deployment.md has: definitions first, then a kustomization with the component sync."""
     run_with_kubectl(cluster, str(ROOT / "deploy/apply-crds"))
-    deploy(cluster, kustomization(folder, "sync"))
+    deploy(cluster, kustomization(folder, "sync", "policies"))
 
 
 def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120) -> str:

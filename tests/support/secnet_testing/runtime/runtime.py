@@ -131,6 +131,12 @@ class Runtime:
         (self.cni_bin / "sn-recorder").chmod(0o755)
         return calls
 
+    def primary_addresses(self) -> frozenset[str]:
+        """The addresses of the primary network that its IPAM plugin holds: a file each."""
+        folder = self.folder / "ipam" / self.network
+        names = os.listdir(folder) if folder.is_dir() else []
+        return frozenset(name for name in names if name[0].isdigit())
+
     # Sandboxes
 
     def run_pod(

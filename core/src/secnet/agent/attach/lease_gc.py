@@ -8,13 +8,14 @@ A pool's entry names a container, not the node on which it runs, and an address 
 - Of any other, the API server says, in a fresh read each time, whether its Pod exists, and where. If the Pod is gone, or is
   here in another sandbox, the container may still run on an unreachable node: the address is released only when that was seen
   twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
+
+Which Pods are gone, one list of all of them says; only of these the fresh reads are made. `LeaseRounds` says who lists when.
 """
 
 from __future__ import annotations
 
 import enum
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -38,8 +39,27 @@ class _Verdict(enum.Enum):
     RELEASE = enum.auto()
 
 
+class _Look:
+    """One collection. all_pods: asked once, and only if a lease needs it; None to ask nothing."""
+
+    def __init__(self, all_pods: Callable[[], frozenset[PodKey]] | None) -> None:
+        self._all_pods = all_pods
+        self._names: frozenset[PodKey] | None = None
+        self.own = self.total = 0
+
+    def exists(self, pod: PodKey) -> bool | None:
+        """Whether the Pod exists; None where that is not asked."""
+        if self._all_pods is None:
+            return None
+        if self._names is None:
+            self._names = self._all_pods()
+        return pod in self._names
+
+
 class LeaseGarbageCollector:
     """Looks through the leases of whole backends, or for those in the way of one allocation. Thread-safe.
+
+    own, total: how many leases the last collection found of this node's Pods and containers, and in all.
 
     has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
@@ -47,8 +67,7 @@ class LeaseGarbageCollector:
     has_ended: asks the runtime; False where it is unknown.
     served: the containers of this node; None where only this node has Pods, as with manifests.
     grace: seconds for which a lease must be doubtful before it is released.
-    looks: for how many leases of Pods elsewhere one look asks whether the Pod exists; None for all. Where each question is a
-    request to an API server, the agents of all nodes share the work by choosing at random.
+    all_pods: lists the names of all Pods there are; None where `pod_here` costs no request.
     """
 
     def __init__(
@@ -62,7 +81,7 @@ class LeaseGarbageCollector:
         has_ended: Callable[[str], bool],
         served: SandboxLedger | None = None,
         grace: float = 300.0,
-        looks: int | None = None,
+        all_pods: Callable[[], frozenset[PodKey]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugins = plugins
@@ -73,23 +92,35 @@ class LeaseGarbageCollector:
         self._has_ended = has_ended
         self._served = served
         self._grace = grace
-        self._looks = looks
+        self._all_pods = all_pods
         self._clock = clock
         self._lock = threading.Lock()
         self._doubtful: dict[tuple[str, AttachmentId], float] = {}
+        self.own = self.total = 0
 
-    def collect(self, ipam_types: Iterable[str], call: Call) -> bool:
-        """Look through all leases of these backends. Returns whether all could be asked; one that fails stops no other."""
+    def collect(self, ipam_types: Iterable[str], call: Call, *, elsewhere: bool = True) -> bool:
+        """Look through the leases of these backends. Returns whether all could be asked; one that fails stops no other.
+
+        elsewhere: whether also through those of Pods of other nodes that are in no doubt yet, which costs a list of all Pods.
+        """
         whole, containers = True, set[str]()
+        look = _Look(self._all_pods if elsewhere else None)
         for ipam_type in ipam_types:
             try:
-                containers |= self._collect_type(ipam_type, call)
+                containers |= self._collect_type(ipam_type, look, call)
             except SecnetError as exc:
                 whole = False
                 _log.debug("the leases of IPAM type %s cannot be looked through: %s", ipam_type, exc)
         if whole and self._served is not None:
             self._served.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
+        self.own, self.total = look.own, look.total
         return whole
+
+    def ripe_in(self) -> float | None:
+        """In how many seconds the next doubtful lease may be released; None without any."""
+        with self._lock:
+            oldest = min(self._doubtful.values(), default=None)
+        return None if oldest is None else max(0.0, oldest + self._grace - self._clock())
 
     def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> tuple[bool, float | None]:
         """Release what blocks this allocation: leases of earlier sandboxes of its Pod, and of this node.
@@ -109,18 +140,33 @@ class LeaseGarbageCollector:
                 patience = max(seconds, patience or 0.0)
         return released, patience
 
-    def _collect_type(self, ipam_type: str, call: Call) -> set[str]:
+    def _collect_type(self, ipam_type: str, look: _Look, call: Call) -> set[str]:
         sandboxes = self._sandboxes()
         leases = self._plugins.backend(ipam_type).inventory(call)
-        looked_at = {_key(lease): lease for lease in self._chosen(ipam_type, leases, sandboxes)}
         doubtful = {
-            (ipam_type, key)
-            for key, lease in looked_at.items()
-            if self._judge(ipam_type, lease, sandboxes, call) is not None
+            (ipam_type, _key(lease)) for lease in leases if self._is_doubtful(ipam_type, lease, sandboxes, look, call)
         }
         with self._lock:
             self._doubtful = {k: since for k, since in self._doubtful.items() if k[0] != ipam_type or k in doubtful}
         return {lease.owner.container_id for lease in leases}
+
+    def _is_doubtful(
+        self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], look: _Look, call: Call
+    ) -> bool:
+        """Whether the lease is in doubt now. What is beyond doubt is released or stays."""
+        pod, key = lease.owner.pod, _key(lease)
+        look.total += 1
+        own = self._is_ours(key) or (pod is not None and (pod.namespace, pod.name) in sandboxes)
+        look.own += own
+        if pod is not None and not own and self._all_pods is not None:
+            with self._lock:
+                since = self._doubtful.get((ipam_type, key))
+            exists = look.exists((pod.namespace, pod.name))
+            if exists or (exists is None and since is None):
+                return False
+            if since is not None and self._clock() - since < self._grace:
+                return True
+        return bool(self._judge(ipam_type, lease, sandboxes, call))
 
     def _judge(
         self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], call: Call
@@ -159,22 +205,6 @@ class LeaseGarbageCollector:
 
     def _is_ours(self, key: AttachmentId) -> bool:
         return self._served is not None and key.container_id in self._served
-
-    def _chosen(
-        self, ipam_type: str, leases: Iterable[IpamLease], sandboxes: Mapping[PodKey, str | None]
-    ) -> list[IpamLease]:
-        """All leases of this node's Pods and containers and all doubtful ones; of the others as many as may be asked about."""
-        with self._lock:
-            doubtful = {key for kind, key in self._doubtful if kind == ipam_type}
-        near: list[IpamLease] = []
-        far: list[IpamLease] = []
-        for lease in leases:
-            pod, key = lease.owner.pod, _key(lease)
-            known = pod is None or (pod.namespace, pod.name) in sandboxes or key in doubtful or self._is_ours(key)
-            (near if known else far).append(lease)
-        if self._looks is not None and len(far) > self._looks:
-            far = random.sample(far, self._looks)
-        return near + far
 
     def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
         owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)

@@ -153,6 +153,7 @@ class Pipeline:
             nad_generation=work.nad_generation,
             origin=work.origin,
             common=work.common,
+            late=work.late,
         )
         with call.step("journal.plan", key=str(record.key)):
             self._journal.write(record)

@@ -110,10 +110,9 @@ def _run(
         with (
             Agent(
                 settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
-            ) as running,
+            ),
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
-            _log.info("ready: node %s, network types %s", settings.node_name, running.network_types())
             why = os.read(stopped, 1)
             _log.info("stopping")
     except RunDirInUse:

@@ -7,7 +7,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig
 
-from ..cni.front import installation
+from ..cni.chain_keeper import installation
 from ..cni.install_flag import InstallFlag
 from ._common import add_config_options, load_all
 

@@ -12,7 +12,7 @@ from typing import Any
 from secnet.contract import Unsupported, to_json
 
 from ..config.settings import Settings
-from ..doctor import ApiReader, Host, Level, run_checks
+from ..doctor import ApiReader, Host, Level, run_checks, used_types
 from ._common import add_config_options, add_json_option, load_all, print_data
 
 __all__ = ["add_parser", "run"]
@@ -46,7 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
         api, rules = open_api(settings)
         if api is not None:
             stack.callback(api.close)
-        host = Host(settings=settings, registry=registry, api=api, rules=rules, environment=os.environ)
+        host = Host(
+            settings=settings,
+            registry=registry,
+            api=api,
+            rules=rules,
+            used=None if api is None else used_types(api),
+            environment=os.environ,
+        )
         for result in run_checks(host):
             results.append(result)
             if not arguments.json:

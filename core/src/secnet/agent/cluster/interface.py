@@ -6,15 +6,28 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from secnet.contract import Unsupported
 
 from ..model.problem import Problem
 
-__all__ = ["ApiReader", "Cluster", "Event", "EventType", "Handler", "Object", "SourceTraits", "Watch", "version_of"]
+__all__ = [
+    "NOTHING",
+    "ApiReader",
+    "Cluster",
+    "Event",
+    "EventType",
+    "Handler",
+    "Object",
+    "SourceTraits",
+    "Watch",
+    "version_of",
+]
 
 Object = dict[str, Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
@@ -54,6 +67,10 @@ class ApiReader(Protocol):
 
     def get(self, path: str) -> dict[str, Any]:
         """The object at a path."""
+        ...
+
+    def list(self, path: str, *, fields: str = "") -> list[dict[str, Any]]:
+        """All objects at the path of a collection; fields: a field selector, such as `spec.nodeName=n1`."""
         ...
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,6 +117,10 @@ class Cluster(ABC):
     def list(self, kind: str, namespace: str = "") -> list[Object]:
         """Fresh copies of all objects of a kind (of one namespace, if given), ordered by namespace and name."""
 
+    def names(self, kind: str) -> frozenset[tuple[str, str]]:
+        """Namespace and name of all objects of a kind."""
+        return frozenset((obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in self.list(kind))
+
     @abstractmethod
     def update_status(self, obj: Object) -> Object:
         """Replace the `status` of an object and nothing else, if its resourceVersion is still the one in `obj`.
@@ -109,18 +130,21 @@ class Cluster(ABC):
         """
 
     @abstractmethod
-    def patch_annotations(
+    def patch_pod(
         self,
-        kind: str,
         name: str,
         namespace: str,
-        annotations: Mapping[str, str | None],
+        uid: str,
+        *,
+        annotations: Mapping[str, str | None] = NOTHING,
+        condition: Mapping[str, Any] | None = None,
         resource_version: str | None = None,
-        uid: str | None = None,
-    ) -> Object:
-        """Set annotations (None removes one) and leave all others alone; returns the stored object.
+    ) -> None:
+        """Set annotations of a Pod (None removes one), and one condition by its `type`; leave everything else alone.
 
-        Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
+        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Nothing is
+        written for a condition that is there already. Raises StoreConflict when `uid`, or `resource_version` if given, is not
+        the Pod's, ObjectNotFound when it is gone.
         """
 
     @abstractmethod
@@ -140,17 +164,9 @@ class Cluster(ABC):
 
     @abstractmethod
     def record_event(self, pod: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Record an Event of the Pod, if possible: returns at once and never raises.
+        """Record an Event of the Pod, or of the agent's Node, if possible: returns at once and never raises.
 
         reason: stable, CamelCase. Repeats of the same may be counted instead of written again.
-        """
-
-    @abstractmethod
-    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
-        """Bring one condition into the Pod's status, by its `type`; nothing is written if it is there already.
-
-        condition: type, status, reason, message. lastTransitionTime is set here, and changes only with `status`. Raises
-        ObjectNotFound when the Pod is gone, StoreConflict when `uid` is not the Pod's.
         """
 
     @abstractmethod
@@ -161,9 +177,22 @@ class Cluster(ABC):
         """Why the source of the objects does not answer now, in a sentence; empty while it does. Waits for nothing."""
         return ""
 
+    def unknown_kinds(self) -> str:
+        """Which kinds that the agent works with the source of the objects does not have, in a sentence; empty for none. As far as
+        is known: waits for nothing."""
+        return ""
+
     def relisted(self) -> int:
         """How often the informer of the Pods had to relist since it started."""
         return 0
+
+    def remove_taint(self, node: str, key: str) -> bool:
+        """Remove every taint of this key from a Node, and change none of another key; whether there was one.
+
+        Where there are no Nodes there is none. Raises ObjectNotFound when the Node is gone, InvalidConfig when the API refuses
+        it, MissingPrivilege without the right.
+        """
+        return False
 
     def reader(self) -> ApiReader | None:
         """A new reader of the Kubernetes API, to be closed by the caller; None where there is no such API."""

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import Conflict, NotReady, Unsupported, thaw
+from secnet.contract import Busy, Conflict, NotReady, Unsupported, thaw
 
 from ._files import replace_file
 from ._protocol import CHAINED_TYPE, SUPPORTED_VERSIONS
+from .owners import how_to_share
 
-__all__ = ["chain", "multus_present", "unchain"]
+__all__ = ["NO_NETWORK", "Chained", "chain", "chained_file", "multus_present", "unchain"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,19 @@ _LIST = ".conflist"
 _SUFFIXES = (".conf", _LIST, ".json")
 _MADE = f"-secnet{_LIST}"
 _MARK = "secnet.io/made-from"  # beside `plugins`, where runtimes leave unknown keys alone
+NO_NETWORK = (
+    "install the cluster's primary network, or, where Pods have one, correct cni.confDir or what is mounted there: it is not the "
+    "directory that the runtime reads (`crictl info` names that)"
+)
 _MULTUS_TYPES = ("multus", "multus-shim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chained:
+    """A network into which the entry was written. types: of the plugins that its owner put there."""
+
+    path: Path
+    types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +65,37 @@ def multus_present(conf_dir: Path) -> bool:
     return any(_type(plugin) in _MULTUS_TYPES for network in _networks(conf_dir) for plugin in network.plugins)
 
 
-def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
+def chained_file(conf_dir: Path) -> Path | None:
+    """The first configuration that has our entry."""
+    found = (item.path for item in _networks(conf_dir) if any(_type(plugin) == CHAINED_TYPE for plugin in item.plugins))
+    return next(found, None)
+
+
+def chain(conf_dir: Path, entry: Mapping[str, Any], pause: Callable[[], float] = lambda: 0.0) -> Chained | None:
     """Make `entry` the last plugin of the first network, once. Changes nothing that is right already.
 
-    Returns the file of that network if it had to be written.
+    Returns that network if it had to be written.
 
-    Raises NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose
-    version of CNI our plugin does not speak, for its Pods would all fail; Conflict when a file of another owner has the name of
-    the conflist to be made.
+    pause: seconds until the first network may be written, as another writer answers each write of ours. Raises Busy then;
+    NotReady while there is no network, or the file that comes first cannot be read yet; Unsupported for a network whose version
+    of CNI our plugin does not speak, for its Pods would all fail; Conflict when a file of another owner has the name of the
+    conflist to be made.
     """
     desired = thaw(entry)
     _drop_orphans(conf_dir)
     network = next(_networks(conf_dir, unreadable=_wait_for), None)
     if network is None:
-        hint = "install the cluster's primary network; it is looked for again"
-        raise NotReady("there is no CNI network in this directory yet", hint=hint, subject=str(conf_dir))
+        raise NotReady("there is no CNI network in this directory yet", hint=NO_NETWORK, subject=str(conf_dir))
     _require_versions(network)
     path, content = _target(network)
     content["plugins"] = _with_entry(content["plugins"], desired)
-    written = _write(path, content, mode_of=network.path)
+    types = tuple(kind for plugin in network.plugins if (kind := _type(plugin)) != CHAINED_TYPE)
+    written = not _stands(path, content)
+    if written:
+        if pause():
+            message = "another program takes the plugin out as soon as it is in, so it is written ever more rarely"
+            raise Busy(message, hint=how_to_share(types), subject=str(path))
+        _replace(path, content, mode_of=network.path)
     for other in _networks(conf_dir):
         if other.path in (path, network.path):
             continue
@@ -78,7 +103,7 @@ def chain(conf_dir: Path, entry: Mapping[str, Any]) -> Path | None:
             other.path.unlink(missing_ok=True)
         else:
             _take_out(other)
-    return path if written else None
+    return Chained(path=path, types=types) if written else None
 
 
 def unchain(conf_dir: Path) -> None:
@@ -196,15 +221,15 @@ def _with_entry(plugins: list[Any], entry: dict[str, Any]) -> list[Any]:
 def _take_out(network: _Network) -> None:
     rest = [plugin for plugin in network.plugins if _type(plugin) != CHAINED_TYPE]
     if network.path.name.endswith(_LIST) and rest and len(rest) < len(network.plugins):
-        _write(network.path, network.content | {"plugins": rest}, mode_of=network.path)
+        _replace(network.path, network.content | {"plugins": rest}, mode_of=network.path)
 
 
-def _write(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> bool:
-    """Whether it was different."""
+def _stands(path: Path, content: Mapping[str, Any]) -> bool:
     try:
-        if json.loads(path.read_text(encoding="utf-8")) == content:
-            return False
+        return bool(json.loads(path.read_text(encoding="utf-8")) == content)
     except (OSError, ValueError):
-        pass  # it is to be made, or made right
+        return False  # it is to be made, or made right
+
+
+def _replace(path: Path, content: Mapping[str, Any], *, mode_of: Path) -> None:
     replace_file(path, (json.dumps(content, indent=2) + "\n").encode(), like=mode_of)
-    return True

@@ -221,6 +221,8 @@ class CniServer:
         try:
             raw = read_call(connection.sock, _IO_SECONDS)
             answer = self._handle(raw, connection.cancel)
+            if answer.failed and self._closing and connection.cancel.is_set():
+                return  # this server's end is no answer: the plugin asks the next agent, if it waits for one
             if not connection.deliver(answer) and answer.undo is not None:
                 _log.warning("the caller of the CNI plugin is gone before its answer: what was made is taken back")
                 answer.undo()

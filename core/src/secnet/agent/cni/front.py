@@ -11,17 +11,21 @@ from secnet.contract import SecnetError
 
 from ..base.metrics import Metrics
 from ..config.settings import CniSettings
+from ._directory_watch import DirectoryWatch
 from ._server import CniServer
 from ._service import CniService
-from .install import CniInstallation
+from .chain_keeper import ChainKeeper, watched_folders
 from .install_flag import InstallFlag
 from .interface import Attacher
 
-__all__ = ["CniFront", "installation"]
+__all__ = ["CniFront"]
 
 _log = logging.getLogger(__name__)
 
 _LOST_DRAIN_SECONDS = 30.0  # calls that had got through before the socket was lost
+_LOOK_SECONDS = 2.0
+_BLIND_LOOK_SECONDS = 0.5  # where no change is reported
+_SOON_SECONDS = 0.1
 
 
 class CniFront:
@@ -31,7 +35,8 @@ class CniFront:
     without their networks. `secnet cni-uninstall` takes it out.
 
     multus: whether Multus serves this node; then there is no entry. teardown_only: nothing new is served or installed: an earlier
-    agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending.
+    agent served the plugin, and a caller's DEL without an answer would keep its Pod from ending. read_elsewhere: see
+    `ChainKeeper`.
     """
 
     def __init__(
@@ -44,60 +49,60 @@ class CniFront:
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
         teardown_only: bool = False,
+        read_elsewhere: Callable[[], str] = lambda: "",
     ) -> None:
         self._attacher = attacher
-        self._metrics = metrics
         self._socket = settings.socket
-        self._ends_only = teardown_only
         self._service = CniService(attacher, ready_timeout=ready_timeout, teardown_only=teardown_only)
         self._server = CniServer(self._socket, self._service.answer)
-        self._installation = installation(settings, multus)
-        self._switch = InstallFlag(run_dir)
-        self._taken_out = False
-        self._was_in = False
-        self._last_problem = ""
+        self._flag = InstallFlag(run_dir)
+        self._watch = DirectoryWatch(() if teardown_only else watched_folders(settings))
+        self._keeper: ChainKeeper | None = None
+        if not teardown_only:
+            self._keeper = ChainKeeper(
+                settings,
+                flag=self._flag,
+                ready=lambda: attacher.ready,
+                metrics=metrics,
+                multus=multus,
+                read_elsewhere=read_elsewhere,
+            )
 
     def start(self) -> None:
         """Take calls. Raises what an OSError in the run directory means."""
-        if not self._ends_only:
-            self._switch.turn_on()
+        if self._keeper is not None:
+            self._flag.turn_on()
         self._server.start()
 
-    def reconcile(self) -> None:
-        """Install the plugin once the agent is ready, and again when the configuration was rewritten. Never raises."""
-        self._keep_socket()
-        if self._ends_only or not self._attacher.ready:
-            return
-        try:
-            taken_out = not self._switch.if_on(self._ensure)
-        except SecnetError as exc:
-            if str(exc) != self._last_problem:
-                _log.warning("the CNI plugin is not in the runtime's configuration: %s", exc)
-            self._last_problem = str(exc)
-            return
-        if taken_out and not self._taken_out:
-            _log.info(
-                "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
-            )
-        self._taken_out = taken_out
-        if self._last_problem and not taken_out:
-            _log.info("the CNI plugin is in the runtime's configuration")
-        self._last_problem = ""
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Keep the socket and the installation until `stop` is set and `wake` was called. beat: called in each round."""
+        while not stop.is_set():
+            beat()
+            self._watch.wait(self._pause(self.reconcile()))
 
-    def _ensure(self) -> None:
-        """Another program may rewrite the network at any time: the log explains why Pods started without their networks."""
-        written = self._installation.ensure()
-        if written is not None:
-            self._metrics.on_entry_written()
-            if self._was_in:
-                _log.warning(
-                    "%s did not have the CNI plugin any more, and has it again; Pods that started meanwhile did not wait for "
-                    "their networks",
-                    written,
-                )
-            else:
-                _log.info("the CNI plugin is written into %s", written)
-        self._was_in = True
+    def wake(self) -> None:
+        """Have `run` come round now."""
+        self._watch.wake()
+
+    def unready(self) -> str:
+        """See `ChainKeeper.unready`."""
+        return "" if self._keeper is None else self._keeper.unready()
+
+    @property
+    def error(self) -> SecnetError | None:
+        """See `ChainKeeper.error`."""
+        return None if self._keeper is None else self._keeper.error
+
+    def reconcile(self) -> float | None:
+        """One round of `run`: make good what other programs did. Never raises. Returns what `ChainKeeper.reconcile` does."""
+        self._keep_socket()
+        return None if self._keeper is None else self._keeper.reconcile()
+
+    def _pause(self, wanted: float | None) -> float:
+        if self._keeper is not None and not self._attacher.ready:
+            return _SOON_SECONDS
+        most = _LOOK_SECONDS if self._watch.works or self._keeper is None else _BLIND_LOOK_SECONDS
+        return most if wanted is None else min(most, wanted)
 
     def _keep_socket(self) -> None:
         """The socket, or the whole run directory, may be removed under us."""
@@ -115,16 +120,7 @@ class CniFront:
 
     def close(self, drain: float) -> bool:
         """Take no more calls, let those that run finish for `drain` seconds, then cancel them."""
-        return self._server.close(drain)
-
-
-def installation(settings: CniSettings, multus: Callable[[], bool] = lambda: False) -> CniInstallation:
-    """What the settings say is to be installed."""
-    return CniInstallation(
-        program=settings.program,
-        bin_dir=settings.bin_dir,
-        conf_dir=settings.conf_dir,
-        socket=settings.socket,
-        fail_open_namespaces=settings.fail_open_namespaces,
-        multus=multus,
-    )
+        try:
+            return self._server.close(drain)
+        finally:
+            self._watch.close()

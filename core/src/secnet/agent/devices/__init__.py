@@ -3,6 +3,7 @@
 from ._allocator import DeviceAllocator
 from ._kubelet import KubeletDevices, all_devices
 from .annotation import AnnotatedDevices
+from .slices import ResourceSlices
 from .source import DEVICES_ANNOTATION, DeviceSource
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "DeviceAllocator",
     "DeviceSource",
     "KubeletDevices",
+    "ResourceSlices",
     "all_devices",
 ]

@@ -12,10 +12,11 @@ from secnet.contract import InvalidConfig, NotReady, PodRef
 
 from ..base.unix_grpc import code_of, load, method, open_channel
 from ..model.pod import pod_ref
-from ._answer import by_resource
+from ._answer import by_resource, claimed_drivers
 from ._errors import STATUSES, lacks_get, lacks_pod
 from .annotation import devices_annotation
 from .asked import asked_for
+from .slices import NO_SLICES, ResourceSlices
 from .source import DEVICES_ANNOTATION, Devices
 
 if TYPE_CHECKING:
@@ -36,15 +37,17 @@ Answer = TypeVar("Answer", bound="Message")
 class KubeletDevices:
     """Asks the kubelet behind a unix socket each time. Thread-safe. Connects, and connects again, when asked.
 
-    Devices of device plugins stand under the name of their resource. Devices of Dynamic Resource Allocation stand under the name
-    of the driver that gave them. timeout: the longest that one answer takes, in seconds.
+    Devices of device plugins stand under the name of their resource. Devices of Dynamic Resource Allocation stand under the
+    resource that their driver publishes in `slices`, and one for which it publishes none under the name of the driver.
+    timeout: the longest that one answer takes, in seconds.
 
     The kubelet gives the devices of one resource in an order that changes from call to call: they are sorted here, those of an
     earlier container first.
     """
 
-    def __init__(self, socket: Path, *, timeout: float = 5.0) -> None:
+    def __init__(self, socket: Path, *, slices: ResourceSlices = NO_SLICES, timeout: float = 5.0) -> None:
         self._socket = socket
+        self._slices = slices
         self._timeout = timeout
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -59,8 +62,8 @@ class KubeletDevices:
     def devices_of(self, pod: Mapping[str, Any], timeout: float | None = None) -> Devices:
         """See `DeviceSource.devices_of`; the time is for both calls that it may take.
 
-        Raises what `STATUSES` says, NotReady while the kubelet knows two Pods of this name, InvalidConfig for a Pod that
-        names devices by itself, Unsupported without the packages of the extra.
+        Raises what `STATUSES` says, what reading ResourceSlices raises, NotReady while the kubelet knows two Pods of this name,
+        InvalidConfig for a Pod that names devices by itself, Unsupported without the packages of the extra.
         """
         ref = pod_ref(pod)
         if devices_annotation(pod) is not None:
@@ -74,13 +77,21 @@ class KubeletDevices:
         found = self._get(ref, end)
         if found is None:
             found = self._from_list(ref, end)
-        return {} if found is None else by_resource(found.containers)
+        if found is None:
+            return {}
+        return by_resource(found.containers, self._slices.published(claimed_drivers(found.containers)))
 
     def remedy(self, resource: str, count: int) -> str:
         """See `DeviceSource.remedy`."""
+        said = (
+            f"request {count} of {resource} in resources.limits of the Pod's containers, or by resource claims of devices whose "
+            "attribute k8s.cni.cncf.io/resourceName is that name"
+        )
+        if not self._slices.forbidden:
+            return said
         return (
-            f"request {count} of {resource} in resources.limits of the Pod's containers, or by resource claims of the DRA driver "
-            "of that name"
+            f"{said}; the agent may not list resourceslices, so it knows devices of claims by the name of their driver alone: "
+            "add deploy/components/dra"
         )
 
     def may_come(self, pod: Mapping[str, Any], resource: str) -> bool:

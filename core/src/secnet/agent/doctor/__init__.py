@@ -5,5 +5,6 @@ A check is a function from `Host` to results. `run_checks` runs them all; one th
 
 from ._base import ApiReader, Check, Host, Level, Result
 from ._examine import CHECKS, run_checks
+from ._used import used_types
 
-__all__ = ["CHECKS", "ApiReader", "Check", "Host", "Level", "Result", "run_checks"]
+__all__ = ["CHECKS", "ApiReader", "Check", "Host", "Level", "Result", "run_checks", "used_types"]

@@ -38,14 +38,15 @@ class Host:
     """The node as the checks see it.
 
     root: what stands for `/` in front of every path but those of OVSDB; tests put a folder of their own there.
-    api: None when manifests are the source of the objects. rules: of the agent's ClusterRole.
-    environment: of the process.
+    api: None when manifests are the source of the objects. rules: of the agent's ClusterRole. used: the network types that the
+    networks of this cluster have; None where that is not known. environment: of the process.
     """
 
     settings: Settings
     registry: Registry
     api: ApiReader | None = None
     rules: Sequence[Mapping[str, Sequence[str]]] = ()
+    used: frozenset[str] | None = None
     root: Path = Path("/")
     environment: Mapping[str, str]
 
@@ -64,8 +65,20 @@ class Host:
         return found
 
     def worse(self, users: Iterable[str]) -> Callable[[str, str, str], Result]:
-        """How bad it is that these lack something: `fail` if one of them is a configured network type, else `warn`."""
-        return fail if any(self.settings.drivers.get(name) for name in users) else warn
+        """How bad it is that these lack something: `fail` if one of them is a configured network type, else `warn`.
+
+        It is nothing bad where all of them are network types of which this cluster has no network: each node has the drivers of
+        the whole image.
+        """
+        named = tuple(users)
+        if any(self.settings.drivers.get(name) for name in named):
+            return fail
+        idle = self.used is not None and all(name in self.registry.drivers and name not in self.used for name in named)
+        return _unused if named and idle else warn
+
+
+def _unused(what: str, finding: str, remedy: str) -> Result:
+    return ok(what, f"{finding}; there is no network that needs it")
 
 
 Check = Callable[[Host], Iterable[Result] | Iterator[Result]]

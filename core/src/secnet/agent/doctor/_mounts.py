@@ -50,7 +50,7 @@ def check_mounts(host: Host) -> Iterator[Result]:
     yield _proc_sys(mounts)
     for path, users in host.needing(lambda needs: needs.writable).items():
         if path != "/proc/sys":  # the core needs it too
-            yield _writable(mounts, path, users)
+            yield _writable(host, mounts, path, users)
 
 
 def _run_dir(host: Host, mounts: list[Mount], contained: bool) -> Result:
@@ -118,10 +118,12 @@ def _proc_sys(mounts: list[Mount]) -> Result:
     return fail("/proc/sys", "read-only: no sysctl can be set", remedy)
 
 
-def _writable(mounts: list[Mount], path: str, users: list[str]) -> Result:
+def _writable(host: Host, mounts: list[Mount], path: str, users: list[str]) -> Result:
     if mount_of(mounts, Path(path)).writable:
         return ok(path, f"writable, as needed by {', '.join(users)}")
-    return warn(path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write")
+    return host.worse(users)(
+        path, f"read-only, but {', '.join(users)} needs to write it", f"mount the host's {path} read-write"
+    )
 
 
 def _parse(line: str) -> Mount:

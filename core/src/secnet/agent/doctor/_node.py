@@ -87,7 +87,7 @@ def check_drivers(host: Host) -> Iterator[Result]:
     try:
         for name in sorted(host.registry.drivers):
             configured = bool(host.settings.drivers.get(name))
-            yield _probe(plugins, name, configured=configured)
+            yield _probe(host, plugins, name)
             if configured:
                 yield from _components(plugins, name)
             yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
@@ -135,7 +135,7 @@ def _own(what: str, ask: Callable[[Call], tuple[Result, ...]]) -> Iterator[Resul
     yield from results
 
 
-def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
+def _probe(host: Host, plugins: Plugins, name: str) -> Result:
     what = f"network type {name}"
     try:
         report = plugins.driver(name).probe()
@@ -143,8 +143,7 @@ def _probe(plugins: Plugins, name: str, *, configured: bool) -> Result:
         return fail(what, exc.message, exc.hint or f"see `secnet drivers {name}`")
     if report.ready:
         return ok(what, "ready")
-    worse = fail if configured else warn
-    return worse(what, f"not ready: {report.message}", f"see `secnet drivers {name}`")
+    return host.worse([name])(what, f"not ready: {report.message}", f"see `secnet drivers {name}`")
 
 
 def _no_objects() -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 from secnet.contract import SecnetError
 from secnet.linux.privileges import lacking
 
-from ..cni.install import SOCKET_LINK
+from ..cni.install import NO_NETWORK, SINGLE_TYPE, SOCKET_LINK
+from ..cni.owners import setting_to_share
 from ..config.settings import CniSettings
 from ..devices import all_devices
 from ..preflight.multus import how_to_forget, memory_path, remembered_since
@@ -59,13 +60,7 @@ def check_cni(host: Host) -> Iterator[Result]:
         yield warn(what, problem, "start the agent")
     else:
         yield ok(what, "answers")
-    program = host.path(cni.bin_dir / PLUGIN)
-    if os.access(program, os.X_OK):
-        yield ok("CNI plugin", f"{cni.bin_dir / PLUGIN} is installed")
-    else:
-        yield fail(
-            "CNI plugin", f"{cni.bin_dir / PLUGIN} is not an executable file", "install it, or correct cni.binDir"
-        )
+    yield _program(host, cni)
     yield from _way_to_socket(host, cni)
     yield from _directories(host, cni)
     yield _chained(host, cni)
@@ -122,6 +117,23 @@ def _left_behind(host: Host) -> Iterator[Result]:
         if PLUGIN in _types(path):
             finding = f"{folder / path.name} has {PLUGIN}, but this agent serves no plugin: new Pods fail"
             yield fail("CNI chain", finding, f"take the plugin of type {PLUGIN} out of that file, or configure cni")
+
+
+def _program(host: Host, cni: CniSettings) -> Result:
+    """The program, and its other name, by which Multus calls it."""
+    program, link = cni.bin_dir / PLUGIN, cni.bin_dir / SINGLE_TYPE
+    remedy = "start the agent, which installs it" if cni.program else "install it, or correct cni.binDir"
+    if not os.access(host.path(program), os.X_OK):
+        finding = f"{program} is not an executable file"
+        folder = _conf_dir(host)
+        naming = next((path.name for path in _configurations(host, folder) if PLUGIN in _types(path)), None)
+        if naming is not None:
+            finding += f", and {folder / naming} names it: no Pod starts here, and each attempt may cost an address"
+        return fail("CNI plugin", finding, remedy)
+    if not os.path.lexists(host.path(link)):
+        level = fail if _multus_serves(host) else warn
+        return level("CNI plugin", f"{link} is missing: networks of type {SINGLE_TYPE} have no plugin", remedy)
+    return ok("CNI plugin", f"{program} is installed")
 
 
 def _way_to_socket(host: Host, cni: CniSettings) -> Iterator[Result]:
@@ -184,12 +196,12 @@ def _chained(host: Host, cni: CniSettings) -> Result:
         return ok(what, "not needed: Multus serves this node and calls the plugin itself")
     remedy = "it is written when the agent is ready" if cni.conf_dir else f"add {PLUGIN} to the plugins there"
     if not files:
-        return warn(
-            what, f"there is no CNI configuration in {folder}", "install a CNI plugin for the Pods' first interface"
-        )
+        return warn(what, f"there is no CNI configuration in {folder}", NO_NETWORK)
     first = files[0]
     if PLUGIN in _types(first):
         return ok(what, f"{folder / first.name} has {PLUGIN}")
+    if cni.conf_dir is not None and (setting := setting_to_share(_types(first))):
+        remedy = f"{remedy}; if it does not stay, {setting}"
     return warn(what, f"{folder / first.name}, which the runtime takes, does not have {PLUGIN}", remedy)
 
 

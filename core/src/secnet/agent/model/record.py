@@ -58,6 +58,7 @@ class Record:
     locks: the exclusive resources held; no other attachment may have one of them while this record exists (R8).
     layer3: what the layer-3 step replaced and must restore.
     origin: who asked for it. common: what the NAD said of its interfaces when it was attached.
+    late: the sandbox started without it, although it should have waited for it.
     remake: the Pod has lost the interface, or a repair is about to detach it: until the repair ends, layer 3 is to be done too.
     """
 
@@ -75,6 +76,7 @@ class Record:
     origin: Origin = Origin.ANNOTATION
     common: CommonOptions = field(default=CommonOptions())
     remake: bool = False
+    late: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phase", Phase(self.phase))

@@ -20,6 +20,8 @@ from .record import Phase, Record
 __all__ = [
     "DEGRADED",
     "FAILED",
+    "LATE",
+    "LATE_TEXT",
     "NetworkReport",
     "NodeState",
     "PENDING",
@@ -57,6 +59,12 @@ FAILED = "Failed"
 DEGRADED = "Degraded"
 
 
+LATE = "StartedWithoutNetworks"
+"""The reason of a Pod whose containers did not wait for its networks, although the CNI plugin is chained here."""
+
+LATE_TEXT = "attached after the Pod's sandbox had started; delete the Pod if its programs look for interfaces only once"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkReport:
     """The state of one network of a Pod.
@@ -64,7 +72,7 @@ class NetworkReport:
     phase: Attached, Degraded (attached, but a check found drift), Pending (will be tried again), Failed (only a new input
     helps), Detaching.
     outdated: its NAD was edited since; a living attachment stays as it was attached. in_use: see `CheckReport`.
-    repairing: a repair did not come to its end yet: the interface may not work.
+    repairing: a repair did not come to its end yet: the interface may not work. late: see `Record`.
     """
 
     network: str
@@ -81,6 +89,7 @@ class NetworkReport:
     outdated: bool = False
     in_use: str = ""
     repairing: bool = False
+    late: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", freeze(self.details))
@@ -89,14 +98,19 @@ class NetworkReport:
     def notes(self) -> tuple[str, ...]:
         """What a reader may want to know of an interface that works."""
         outdated = "its NetworkAttachmentDefinition was edited after it was attached; a new Pod gets it as it is now"
-        return ((f"Outdated: {outdated}",) if self.outdated else ()) + ((self.in_use,) if self.in_use else ())
+        return (
+            *((f"{LATE}: {LATE_TEXT}",) if self.late else ()),
+            *((f"Outdated: {outdated}",) if self.outdated else ()),
+            *((self.in_use,) if self.in_use else ()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodReport:
     """The state of one Pod's networks, and what it answers.
 
-    generation: of the Pod. revision: the highest resourceVersion of the store that was seen before the work began.
+    generation: of the Pod. revision: the highest resourceVersion of the store that was seen before the work began. called,
+    uncalled: see `Changes`.
     """
 
     pod: PodRef
@@ -105,6 +119,8 @@ class PodReport:
     netns: str = ""
     error: ErrorInfo | None = None
     networks: tuple[NetworkReport, ...] = ()
+    called: tuple[str, ...] = ()
+    uncalled: tuple[str, ...] = ()
     revision: int = 0
     updated: int = 0
 
@@ -164,4 +180,5 @@ def network_report(
         outdated=outdated,
         in_use=in_use,
         repairing=repairing,
+        late=record.late,
     )

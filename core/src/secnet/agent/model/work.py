@@ -26,7 +26,7 @@ class Work:
     """One network to attach, with all that the pipeline needs.
 
     resource: what its device must be of; None for a network type without devices. The device is put into the request later, for
-    all networks of the Pod at once (see `devices.DeviceAllocator`).
+    all networks of the Pod at once (see `devices.DeviceAllocator`). late: see `Record`.
     """
 
     selection_id: SelectionId
@@ -38,6 +38,7 @@ class Work:
     nad_generation: int = 0
     origin: Origin = Origin.ANNOTATION
     common: CommonOptions = field(default=CommonOptions())
+    late: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attachment_options", freeze(self.attachment_options))
@@ -72,13 +73,19 @@ Outcome = Work | Rejected | Ignored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand."""
+    """remove first, then attach in annotation order; keep and rejected touch nothing. order: all selections, as they stand.
+
+    called: the networks for which a caller of our CNI plugin, such as Multus, has asked in this sandbox. uncalled: those that are
+    left to it, and for which it has not.
+    """
 
     keep: tuple[tuple[Record, Outcome], ...] = ()
     remove: tuple[Record, ...] = ()
     attach: tuple[Work, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     order: tuple[SelectionId, ...] = ()
+    called: tuple[str, ...] = ()
+    uncalled: tuple[str, ...] = ()
 
     @property
     def want_devices(self) -> bool:

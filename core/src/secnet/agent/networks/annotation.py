@@ -13,7 +13,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef
 
-from ..model.pod import NETWORKS_ANNOTATION
+from ..model.pod import NETWORKS_ANNOTATION, is_blank
 from ..model.selection import AnySelection, Malformed, Selection
 from ..text.json_text import JsonProblem, json_path, read_json, show, suggest
 from .values import BadValue, bandwidth, cni_args, default_route, guid, interface, ips, mac, object_name, port_mappings
@@ -51,7 +51,7 @@ def parse_networks(text: str, namespace: str) -> tuple[AnySelection, ...]:
 
     namespace: the Pod's, for elements that name none. Raises InvalidAnnotation for a text that is no list of elements at all.
     """
-    if not text.strip():
+    if is_blank(text):
         return ()
     if any(mark in text for mark in '[{"'):
         return tuple(_json_selection(item, index, namespace) for index, item in enumerate(_json_list(text)))

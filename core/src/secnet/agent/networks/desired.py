@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from secnet.contract import Conflict, NetworkRef, PodRef, SecnetError, Unsupported
@@ -63,11 +64,19 @@ class DesiredNetworks:
         self, selections: Iterable[AnySelection], records: tuple[Record, ...], ref: PodRef, sandbox: Sandbox
     ) -> Changes:
         """What to remove, keep, refuse and attach."""
-        find, called = self._nads.for_pods_of(ref.namespace), self._called(sandbox.container_id)
+        find, by_callers = self._nads.for_pods_of(ref.namespace), self._called(sandbox.container_id)
+        called: list[str] = []
+        uncalled: list[str] = []
 
         def look_up(network: NetworkRef) -> NetworkConfig | None:
             config = find(network)
-            if config is None or config.cni_name in called:
+            if config is None:
+                return None
+            if config.cni_name in by_callers:
+                called.append(str(network))
+                return None
+            if self._nads.is_left_to_multus(config):
+                uncalled.append(str(network))
                 return None
             if config.chain:
                 raise _chained(config)
@@ -77,7 +86,8 @@ class DesiredNetworks:
             build_work(named, ref, sandbox, look_up, self._registry)
             for named in self.named(selections, records, sandbox)
         ]
-        return diff(records, outcomes, sandbox.container_id)
+        changes = diff(records, outcomes, sandbox.container_id)
+        return replace(changes, called=tuple(called), uncalled=tuple(uncalled))
 
 
 def _chained(config: NetworkConfig) -> Unsupported:

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from secnet.contract import InvalidConfig, NetworkRef, ObjectNotFound, SecnetError, Unsupported
+from secnet.contract import InvalidConfig, NetworkRef, NotReady, ObjectNotFound, SecnetError, Unsupported
 
+from ..model.multus import MultusState
 from ..model.network import NetworkConfig
 from ..model.problem import InternalError
 from ..plugins.registry import Registry
@@ -33,14 +34,30 @@ class NadCache:
     ) -> None:
         self._registry = registry
         self._shared = shared_namespaces
-        self._multus = False
+        self._multus = MultusState()
         self._lock = threading.Lock()
         self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
         self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
 
-    def set_multus(self, serves: bool) -> None:
-        """Whether Multus serves this node: then it calls the plugin for `type: secnet` itself, and those are not ours."""
-        self._multus = serves
+    def set_multus(self, state: MultusState) -> None:
+        """What is known of Multus. Where it serves the node, it calls the plugin for `type: secnet` itself."""
+        self._multus = state
+
+    def is_left_to_multus(self, config: NetworkConfig) -> bool:
+        """Whether Multus calls for this network. Raises Unsupported where nothing ever does, NotReady while Multus is away."""
+        state, subject = self._multus, f"NetworkAttachmentDefinition {config.network}"
+        if not state.serves:
+            return False
+        if state.away:
+            raise NotReady(f"it is left to Multus, which {state.away}", hint=state.remedy, subject=subject)
+        if config.cni_type == "secnet":
+            return True
+        raise Unsupported(
+            f"Multus serves this node and calls the CNI plugin {config.cni_type!r} for this network itself",
+            hint='write "type": "secnet": Multus then calls secnet for it',
+            subject=subject,
+            path="$.type",
+        )
 
     def update(self, nad: Mapping[str, Any]) -> None:
         """Take a new or changed NAD."""
@@ -85,16 +102,7 @@ class NadCache:
             parsed = self._parsed[ref]
         if isinstance(parsed, SecnetError):
             raise parsed.with_traceback(None)
-        if parsed is None or not self._multus:
-            return parsed
-        if parsed.cni_type == "secnet":
-            return None
-        raise Unsupported(
-            f"Multus serves this node and calls the CNI plugin {parsed.cni_type!r} for this network itself",
-            hint='write "type": "secnet": Multus then calls secnet for it',
-            subject=f"NetworkAttachmentDefinition {parsed.network}",
-            path="$.type",
-        )
+        return parsed
 
     def known(self, ref: NetworkRef) -> NetworkConfig | None:
         """The parsed NAD of ours, whichever driver serves it; None where there is none, or an invalid one."""

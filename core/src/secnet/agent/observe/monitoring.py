@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from secnet.contract import Call, PoolUsage
 
@@ -42,6 +42,7 @@ class Monitoring:
         own_node: OwnNode,
         settings: Settings,
         plugins: Plugins,
+        chain_unready: Callable[[], str] = lambda: "",
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -52,6 +53,7 @@ class Monitoring:
         self._antrea = antrea
         self._own_node = own_node
         self._plugins = plugins
+        self._chain_unready = chain_unready
         self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
@@ -80,9 +82,13 @@ class Monitoring:
             yield "recovery is not done yet"
         if reason := self._cluster.unreachable():
             yield reason
+        if reason := self._cluster.unknown_kinds():
+            yield reason
         if reason := self._own_node.missing():
             yield reason
         if reason := self._antrea.refusal():
+            yield reason
+        if reason := self._chain_unready():
             yield reason
         yield from self._node.unready()
 

@@ -177,6 +177,8 @@ class NodeAttacher:
                 self._worker.detach(old, cancel)
             record = self._worker.attach(work, cancel)
         self._asked.note(record)
+        if sandbox.pod is not None:
+            self._controller.enqueue((sandbox.pod.namespace, sandbox.pod.name))  # its condition may wait for this
         return attached(record)
 
     def detach_one(self, container_id: str, ifname: str, network: str) -> None:

@@ -81,6 +81,7 @@ class Controller:
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
         self._cancels: dict[PodKey, threading.Event] = {}
+        self._deleted: set[PodKey] = set()  # of those with records: what the API server itself said
         self._watch: Watch | None = None
         self._revision = 0
         self._started = False
@@ -219,6 +220,10 @@ class Controller:
         if not changed:
             return
         with self._lock:
+            if deleted and self._cluster.traits.shared and self._journal.of_pod(*key):
+                self._deleted.add(key)
+            else:
+                self._deleted.discard(key)
             self._attempts.pop(key, None)
             if self._pods.get(key) is None and key in self._cancels:
                 self._cancels[key].set()
@@ -260,6 +265,8 @@ class Controller:
         finally:
             with self._lock:
                 del self._cancels[key]
+                if not self._journal.of_pod(*key):
+                    self._deleted.discard(key)
         self.publish(key, pod, result, revision)
         return True
 
@@ -270,10 +277,13 @@ class Controller:
             yield
 
     def _is_gone(self, key: PodKey) -> bool:
-        """Whether the store itself says so: it leaves out objects whose file is damaged (R6).
+        """Whether the store itself says so: a directory of manifests leaves out objects whose file is damaged (R6), and of a Pod
+        that was deleted while no agent was here, no watch says so.
 
         One whose file was repaired by hand is taken up again here: the watch reports no change of it.
         """
+        if key in self._deleted:
+            return True
         try:
             found = self._cluster.get("Pod", key[1], key[0])
         except ObjectNotFound:

@@ -23,6 +23,7 @@ from ..sandboxes.monitor import lives, outliving
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
 from ..status.failures import failed_report, gone_report, internal_error_report, outlived_error, rejected_report
+from .late_start import LateStart
 from .worker import AttachmentWorker
 
 __all__ = ["PodSync"]
@@ -45,7 +46,8 @@ class _Progress:
 class PodSync:
     """See the module. Thread-safe for different Pods; the caller never runs one Pod twice at once.
 
-    awaited: whether containers wait for what is attached here; see `Call`.
+    awaited: whether containers wait for what is attached here; see `Call`. late_start: tells which sandboxes should have waited;
+    None where none do.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class PodSync:
         source: SandboxSource,
         ownership: NetnsOwnership,
         awaited: bool = True,
+        late_start: LateStart | None = None,
     ) -> None:
         self._worker = worker
         self._journal = journal
@@ -66,6 +69,7 @@ class PodSync:
         self._source = source
         self._ownership = ownership
         self._awaited = awaited
+        self._late_start = late_start
         self._outlived: set[PodKey] = set()  # logged
 
     def sync(
@@ -110,6 +114,8 @@ class PodSync:
         changes = self._desired.changes(selections, records, base.pod, sandbox)
         if changes.want_devices:
             changes = self._devices.assign(pod, changes, sandbox.container_id)
+        if changes.attach and self._late_start is not None and self._late_start.is_late(pod, sandbox, records):
+            changes = replace(changes, attach=tuple(replace(work, late=True) for work in changes.attach))
         self._apply(changes, progress, cancel, verify)
         return SyncResult(
             report=replace(
@@ -117,6 +123,8 @@ class PodSync:
                 container_id=sandbox.container_id,
                 netns=sandbox.netns.path,
                 networks=progress.in_order(changes),
+                called=changes.called,
+                uncalled=changes.uncalled,
             ),
             records=self._journal.of_pod(*key),
             released=frozenset(released),

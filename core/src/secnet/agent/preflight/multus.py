@@ -23,6 +23,7 @@ from ..base.os_errors import translated
 from ..cluster.problems import ProblemList, ProblemText
 from ..cni.install import multus_present
 from ..config.settings import Settings
+from ..model.multus import MultusState
 from ..model.problem import Problem
 
 __all__ = ["Multus", "how_to_forget", "memory_path", "remembered_since"]
@@ -55,7 +56,7 @@ def how_to_forget(settings: Settings) -> str:
 class Multus:
     """The answer for one agent: call it. Thread-safe. The file is read again with the configuration, every few seconds.
 
-    on_look: gets the answer each time.
+    on_look: gets the state each time.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Multus:
         *,
         look_seconds: float = _LOOK_SECONDS,
         clock: Callable[[], float] = time.time,
-        on_look: Callable[[bool], None] = lambda serves: None,
+        on_look: Callable[[MultusState], None] = lambda state: None,
     ) -> None:
         self._on_look = on_look
         self._settings = settings
@@ -72,7 +73,7 @@ class Multus:
         self._clock = clock
         self._looks = IntervalLimiter(look_seconds)
         self._lock = threading.Lock()  # a caller during the first check must not use an answer from before it
-        self._serves = settings.multus == _PRESENT
+        self._state = MultusState(serves=settings.multus == _PRESENT)
         self._problem = ""
         self._unwritten: str | None = None
         self._problems = ProblemList(clock)
@@ -82,11 +83,11 @@ class Multus:
         with self._lock:
             if self._looks.is_due("multus"):
                 self._look()
-                self._on_look(self._serves)
-            return self._serves
+                self._on_look(self._state)
+            return self._state.serves
 
     def problems(self) -> tuple[Problem, ...]:
-        """A note while only the memory speaks for Multus."""
+        """What is wrong while networks are left to Multus, and it is not configured."""
         self()
         return self._problems.current()
 
@@ -108,18 +109,26 @@ class Multus:
                 self._memory.unlink(missing_ok=True)
             return
         since = remembered_since(self._memory) or self._unwritten
-        self._serves = self._serves or since is not None
+        if since is not None and not self._state.serves:
+            self._state = MultusState(serves=True)  # whatever the look at its configuration meets
         configured = self._is_configured()
-        self._serves = configured or since is not None or mode == _PRESENT
-        only_remembered = since is not None and not configured and mode != _PRESENT
-        self._problems.update([self._note(since)] if only_remembered else [])
+        left = mode == _PRESENT or since is not None
+        if configured or (configured is None and left):
+            self._state = MultusState(serves=True)
+        elif left:
+            self._state = self._away(since if mode != _PRESENT else None)
+        else:
+            self._state = MultusState()
+        away = self._state.away
+        self._problems.update([ProblemText("Multus", away, self._state.remedy)] if away else [])
         if (configured and since is None) or self._unwritten is not None:
             self._remember(since or rfc3339(self._clock()))
 
-    def _is_configured(self) -> bool:
+    def _is_configured(self) -> bool | None:
+        """None where its configuration is not looked for."""
         conf_dir = self._settings.cni_conf_dir
         if conf_dir is None:
-            return False
+            return None
         with translated(conf_dir):
             return multus_present(conf_dir)
 
@@ -134,6 +143,13 @@ class Multus:
         self._unwritten = None
         _log.info("Multus serves this node: networks of type secnet are left to it, also while it is away")
 
-    def _note(self, since: str | None) -> ProblemText:
-        message = f"seen at {since}, and not configured now: networks of type secnet are left to it still"
-        return ProblemText("Multus", message, how_to_forget(self._settings), note=True)
+    def _away(self, since: str | None) -> MultusState:
+        where = (
+            f"is not configured in {self._settings.cni_conf_dir}: nothing calls for the networks that are left to it"
+        )
+        if since is None:
+            remedy = "see why Multus is away; if it is gone for good, remove `multus: present` (the component multus)"
+            return MultusState(
+                serves=True, away=f"{where}, because the node configuration says `multus: present`", remedy=remedy
+            )
+        return MultusState(serves=True, away=f"was seen at {since}, and {where}", remedy=how_to_forget(self._settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from secnet.contract import Call, ObjectNotFound
 
@@ -23,7 +24,6 @@ __all__ = ["Attaching", "wire_attaching"]
 
 _UNDO_SECONDS = 30.0
 _LEASE_CHECK_SECONDS = 900.0
-_LOOKS_AT_PODS_ELSEWHERE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
         pod_here=lambda namespace, name: _pod_here(base, namespace, name),
         has_ended=base.sandboxes.has_ended,
         served=served,
-        looks=_LOOKS_AT_PODS_ELSEWHERE if shared else None,
+        all_pods=partial(base.cluster.names, "Pod") if shared else None,
     )
     pipeline = _pipeline(base, Leases(base.plugins, base.journal, served=served, lease_gc=lease_gc), clearance)
     orphan_gc = OrphanGarbageCollector(

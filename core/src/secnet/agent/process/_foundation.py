@@ -12,9 +12,8 @@ from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..config.settings import Settings
-from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices
+from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices, ResourceSlices
 from ..model.pod import PodKey
-from ..model.sandbox import SandboxSource
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
 from ..sandboxes.cri import CriSandboxes, RuntimeClient
@@ -31,7 +30,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Foundation:
-    """What was given, and what is made of it before all else. observers: see every step, for tests."""
+    """What was given, and what is made of it before all else. observers: see every step, for tests.
+
+    runtime: None where no runtime starts the Pods.
+    """
 
     settings: Settings
     registry: Registry
@@ -45,6 +47,7 @@ class Foundation:
     pods: PodTable
     sandboxes: CniSandboxCache
     devices: DeviceAllocator
+    runtime: RuntimeClient | None
 
     def containers(self) -> dict[PodKey, str | None]:
         """See `PodTable.containers`."""
@@ -68,6 +71,7 @@ def lay_foundation(
     reports.write_problems(())
     plugins = Plugins(registry, settings, cluster)
     stack.callback(plugins.close)
+    runtime = _runtime(settings, cluster, stack)
     return Foundation(
         settings=settings,
         registry=registry,
@@ -79,24 +83,28 @@ def lay_foundation(
         reports=reports,
         plugins=plugins,
         pods=PodTable(settings.node_name),
-        sandboxes=CniSandboxCache(_sandbox_source(settings, cluster, stack)),
+        sandboxes=CniSandboxCache(NamedNetns() if runtime is None else CriSandboxes(runtime)),
         devices=DeviceAllocator(_device_source(settings, cluster, stack), journal),
+        runtime=runtime,
     )
 
 
-def _sandbox_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> SandboxSource:
-    """Only manifests may name a namespace: in a cluster a Pod's author could name the host's, or another Pod's."""
+def _runtime(settings: Settings, cluster: Cluster, stack: ExitStack) -> RuntimeClient | None:
+    """None with manifests, which name the namespaces: in a cluster a Pod's author could name the host's, or another Pod's."""
     if cluster.traits.trusts_annotations:
-        return NamedNetns()
+        return None
     client = RuntimeClient(settings.cri_socket)
     stack.callback(client.close)
-    return CriSandboxes(client)
+    return client
 
 
 def _device_source(settings: Settings, cluster: Cluster, stack: ExitStack) -> DeviceSource:
     """As with namespaces: only manifests may name devices."""
     if cluster.traits.trusts_annotations:
         return AnnotatedDevices()
-    client = KubeletDevices(settings.pod_resources)
+    reader = cluster.reader()
+    if reader is not None:
+        stack.callback(reader.close)
+    client = KubeletDevices(settings.pod_resources, slices=ResourceSlices(reader, settings.node_name))
     stack.callback(client.close)
     return client

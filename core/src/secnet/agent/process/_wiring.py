@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from secnet.contract import StepObserver
+from secnet.contract import SecnetError, StepObserver
 
 from ..attach.admission import Clearance
 from ..attach.lease_gc import LeaseGarbageCollector
 from ..attach.lease_renewal import LeaseRenewal
+from ..attach.lease_rounds import LeaseRounds
 from ..attach.node_state import NodeStateReconciler
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
+from ..cni.chain_keeper import is_chaining_wanted
+from ..cni.install import CHAINED_TYPE
+from ..cni.install_flag import InstallFlag
 from ..config.settings import Settings
 from ..networks.desired import DesiredNetworks
 from ..networks.nad_cache import NadCache
@@ -26,6 +30,7 @@ from ..plugins.registry import Registry
 from ..pods.asked_networks import AskedNetworks
 from ..pods.cni_attach import NodeAttacher
 from ..pods.controller import Controller
+from ..pods.late_start import LateStart
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
 from ..pods.sync import PodSync
@@ -33,6 +38,7 @@ from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
 from ..preflight.multus import Multus
 from ..preflight.own_node import OwnNode
+from ..sandboxes.cri import RuntimeClient
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
 from ..state.reports import Reports
@@ -45,7 +51,7 @@ __all__ = ["Components", "wire"]
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """What the process starts, asks and stops."""
+    """What the process starts, asks and stops. read_elsewhere: see `ChainKeeper`."""
 
     journal: Journal
     reports: Reports
@@ -54,12 +60,14 @@ class Components:
     controller: Controller
     orphan_gc: OrphanGarbageCollector
     lease_gc: LeaseGarbageCollector
+    lease_rounds: LeaseRounds
     lease_renewal: LeaseRenewal
     node: NodeStateReconciler
     attacher: NodeAttacher
     antrea: AntreaGuard
     own_node: OwnNode
     multus: Multus
+    read_elsewhere: Callable[[], str]
 
 
 def wire(
@@ -78,7 +86,7 @@ def wire(
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
     attaching = wire_attaching(base, clearance)
-    sync, sandbox_attach = _reconcilers(base, attaching.worker, nads)
+    sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
     object_problems = ObjectProblems(registry)
     controller = Controller(
         cluster=cluster,
@@ -101,6 +109,7 @@ def wire(
         controller=controller,
         orphan_gc=attaching.orphan_gc,
         lease_gc=attaching.lease_gc,
+        lease_rounds=LeaseRounds(attaching.lease_gc),
         lease_renewal=attaching.lease_renewal,
         node=NodeStateReconciler(
             plugins=base.plugins,
@@ -113,6 +122,7 @@ def wire(
         antrea=antrea,
         own_node=own_node,
         multus=multus,
+        read_elsewhere=partial(_read_elsewhere, base.runtime),
     )
 
 
@@ -131,7 +141,9 @@ def _preflight(
     )
 
 
-def _reconcilers(base: Foundation, worker: AttachmentWorker, nads: NadCache) -> tuple[PodSync, SandboxAttach]:
+def _reconcilers(
+    base: Foundation, worker: AttachmentWorker, nads: NadCache, multus: Multus
+) -> tuple[PodSync, SandboxAttach]:
     """The asynchronous and the chained way of one worker, over one ownership of the namespaces."""
     desired = DesiredNetworks(nads, base.registry, called=base.journal.called_networks)
     ownership = NetnsOwnership(
@@ -147,9 +159,31 @@ def _reconcilers(base: Foundation, worker: AttachmentWorker, nads: NadCache) -> 
         source=base.sandboxes,
         ownership=ownership,
         awaited=base.cluster.traits.containers_wait,
+        late_start=_late_start(base, multus),
     )
     return sync, SandboxAttach(
         worker=worker, journal=base.journal, desired=desired, devices=base.devices, ownership=ownership
+    )
+
+
+def _read_elsewhere(runtime: RuntimeClient | None) -> str:
+    """A runtime that does not answer says nothing against what was written."""
+    try:
+        network = None if runtime is None else runtime.loaded_network()
+    except SecnetError:
+        return ""
+    return "" if network is None or CHAINED_TYPE in network.types else network.conf_dir
+
+
+def _late_start(base: Foundation, multus: Multus) -> LateStart | None:
+    """None where no runtime starts the Pods."""
+    if base.cluster.traits.trusts_annotations:
+        return None
+    flag = InstallFlag(base.settings.run_dir)
+    return LateStart(
+        chaining=partial(is_chaining_wanted, base.settings.cni, flag, multus),
+        called=lambda container_id: base.sandboxes.pod_of(container_id) is not None,
+        annotated_later=base.pods.annotated_later,
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TypeVar
@@ -15,7 +15,6 @@ from secnet.contract import Call, SecnetError, StepObserver
 
 from ..attach.node_watch import NodeWatch
 from ..base.backoff import Backoff
-from ..base.intervals import IntervalLimiter
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
 from ..cni.front import CniFront
@@ -24,12 +23,15 @@ from ..model.problem import Problem
 from ..model.record import Record
 from ..observe.health import Heartbeats, serve_health
 from ..observe.monitoring import Monitoring
+from ..observe.readiness_log import ReadinessLog
 from ..plugins.registry import Registry
+from ..preflight.startup_taint import StartupTaint
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
+from ._problems import ErrorProblem, ProblemReport
 from ._wiring import wire
 from .metrics import make_metrics
 
-__all__ = ["Agent"]
+__all__ = ["NOT_CHAINED", "Agent"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ _NODE_EVENTS_SECONDS = 0.2  # events that follow each other closely are one
 _UNDO_SECONDS = 30.0
 _FIRST_ROUND_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
-_LEASE_GC_SECONDS = 900.0  # where it costs requests to an API server
+NOT_CHAINED = "PluginNotChained"
+"""The reason of the Node's Event."""
 
 
 class Agent:
@@ -82,7 +85,6 @@ class Agent:
         self._node_wake = threading.Event()
         self._first_round = threading.Event()
         self._first_look = threading.Event()
-        self._problems: tuple[Problem, ...] = ()
         self._front: CniFront | None = None
         self._exit = ExitStack()
 
@@ -105,10 +107,12 @@ class Agent:
             self._components.controller.start()
             stack.callback(self._stop_controller)
             self._start_front(stack)
-            for target in (self._poll_loop, self._resync_loop):
+            for target in self._loops():
                 self._spawn(target, stack)
             stack.callback(self._end)
             self._exit = stack.pop_all()
+        _log.info("started: node %s, network types %s", self._settings.node_name, self.network_types())
+        self._guard(self._readiness.note, default=None)
         return self
 
     def __exit__(
@@ -118,15 +122,19 @@ class Agent:
         self._exit.close()
 
     def network_types(self) -> str:
-        """The installed network types in words, with the reason behind each that is not ready here."""
-        return ", ".join(self._state(name) for name in sorted(self._registry.drivers))
+        """The network types that can work here, and with the reason those that are configured and cannot."""
+        return ", ".join(filter(None, map(self._state, sorted(self._registry.drivers))))
 
     def _state(self, network_type: str) -> str:
+        """Empty for one that no one asked for: an image has the drivers of many kinds of nodes."""
         try:
             probe = self._components.plugins.driver(network_type).probe()
         except SecnetError as exc:
             return f"{network_type} (broken: {exc})"
-        return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        if probe.ready or self._settings.drivers.get(network_type):
+            return network_type if probe.ready else f"{network_type} (not ready: {probe.message})"
+        _log.debug("network type %s is not configured and not ready: %s", network_type, probe.message)
+        return ""
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
@@ -143,11 +151,49 @@ class Agent:
             components.own_node,
             settings,
             components.plugins,
+            self._chain_unready,
         )
+        self._startup_taint = StartupTaint(
+            self._cluster, settings.node_name, ready=lambda: not any(True for _ in watched.unready())
+        )
+        parts = (
+            self._cluster,
+            components.antrea,
+            components.own_node,
+            self._startup_taint,
+            components.multus,
+            components.object_problems,
+        )
+        chain = ErrorProblem(
+            "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
+        )
+        self._problems = ProblemReport(components.reports, [part.problems for part in (*parts, chain)])
+        self._readiness = ReadinessLog(watched.unready, self._settings.node_name)
         components.journal.notify_removed(self._on_removed)
         self._metrics.observe(watched.sources())
         listen = settings.http_listen if self._serves else None
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
+
+    def _record_not_chained(self, problem: Problem) -> None:
+        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
+        name = self._settings.node_name
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
+
+    def _loops(self) -> Iterator[Callable[[], None]]:
+        """What runs in the background once everything else does."""
+        yield self._poll_loop
+        yield self._resync_loop
+        if self._front is not None:
+            yield self._front_loop
+        if self._cluster.traits.shared:
+            yield self._startup_taint_loop
+
+    def _chain_unready(self) -> str:
+        """Why Pods that start now would not wait for their networks although they shall."""
+        if self._front is not None:
+            return self._front.unready()
+        return "" if self._settings.cni is None else "the CNI plugin is not served yet"
 
     def _on_removed(self, record: Record) -> None:
         """Per-node state may have waited for this attachment to go."""
@@ -163,6 +209,8 @@ class Agent:
         """Wake every loop for the last time."""
         self._stop.set()
         self._node_wake.set()
+        if self._front is not None:
+            self._front.wake()
 
     def _release(self) -> None:
         """Let others reconcile, unless work of ours is still under way: then the end of this process lets them."""
@@ -185,6 +233,7 @@ class Agent:
                 metrics=self._metrics,
                 multus=self._components.multus,
                 teardown_only=teardown_only,
+                read_elsewhere=self._components.read_elsewhere,
             )
         except SecnetError as exc:
             if not teardown_only:
@@ -251,10 +300,15 @@ class Agent:
             if time.monotonic() >= due or not self._may_rest():
                 self._guard(self._components.controller.poll_sandboxes, default=None)
                 due = time.monotonic() + _POLL_WHEN_SETTLED_SECONDS
-            self._guard(self._note_problems, default=None)
+            self._guard(self._problems.note, default=None)
+            self._guard(self._readiness.note, default=None)
             self._guard(self._keep_run_dir, default=None)
-            if self._front is not None:
-                self._guard(self._front.reconcile, default=None)
+
+    def _front_loop(self) -> None:
+        assert self._front is not None
+        front = self._front
+        while not self._stop.is_set():  # until its end, unless it fails
+            self._guard(lambda: front.run(self._stop, lambda: self._beats.beat("front_loop", 300)), default=None)
 
     def _poll_seconds(self) -> float:
         """A list of the runtime costs more than a stat of a few files, and 110 idle Pods shall cost next to nothing."""
@@ -283,27 +337,13 @@ class Agent:
         bind_store(self._settings.run_dir, self._settings.state_dir)
         self._components.journal.restore()
 
-    def _note_problems(self) -> None:
-        problems = (
-            *self._cluster.problems(),
-            *self._components.antrea.problems(),
-            *self._components.own_node.problems(),
-            *self._components.multus.problems(),
-            *self._components.object_problems.problems(),
-        )
-        if problems == self._problems:
-            return
-        for problem in problems:
-            if problem not in self._problems:
-                _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
-        self._problems = problems
-        self._components.reports.write_problems(problems)
+    def _startup_taint_loop(self) -> None:
+        """Ends some minutes after the agent is ready."""
+        self._guard(lambda: self._startup_taint.run(self._stop), default=None)
 
     def _resync_loop(self) -> None:
         """Renew leases, collect orphans and stale addresses at start and then, with a check of every attachment, periodically."""
-        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
-        due, interval = 0.0, self._settings.check_interval
-        leases = IntervalLimiter(0.0 if self._cluster.traits.free_reads else _LEASE_GC_SECONDS)
+        interval, due, resync_at = self._settings.check_interval, 0.0, 0.0
 
         def beat() -> None:
             self._beats.beat("resync_loop", interval + self._settings.attach_timeout + 600)
@@ -311,21 +351,31 @@ class Agent:
         while not self._stop.wait(due):
             beat()
             started = time.monotonic()
-            if due:
-                self._guard(self._components.controller.resync_in_turn, default=None)
-            self._guard(lambda: self._components.attacher.resync(beat), default=None)
-            beat()
-            if not self._components.own_node.is_another():
-                self._collect_garbage(types, backends, leases, interval)
-            due = max(1.0, interval - (time.monotonic() - started))
+            if started >= resync_at:
+                if resync_at:
+                    self._guard(self._components.controller.resync_in_turn, default=None)
+                self._guard(lambda: self._components.attacher.resync(beat), default=None)
+                beat()
+                self._collect_garbage(interval)
+                resync_at = max(started + interval, time.monotonic() + 1.0)
+            due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases(interval)))
 
-    def _collect_garbage(self, types: list[str], backends: list[str], leases: IntervalLimiter, interval: float) -> None:
+    def _collect_garbage(self, interval: float) -> None:
+        if self._components.own_node.is_another():
+            return
+        types, backends = sorted(self._registry.drivers), sorted(self._registry.backends)
         self._guard(lambda: self._components.lease_renewal.renew_due(self._call(interval)), default=None)
         self._guard(lambda: self._components.orphan_gc.collect(types, self._call(interval)), default=None)
-        if leases.is_due("collect") and not self._guard(
-            lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False
-        ):
-            leases.forget("collect")  # an API server that is away now must not delay it for long
+        if self._cluster.traits.free_reads:
+            self._guard(lambda: self._components.lease_gc.collect(backends, self._call(interval)), default=False)
+
+    def _look_through_leases(self, interval: float) -> float:
+        """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
+        if self._cluster.traits.free_reads or self._components.own_node.is_another():
+            return interval
+        backends, rounds = sorted(self._registry.backends), self._components.lease_rounds
+        self._guard(lambda: rounds.run(backends, self._call(interval)), default=None)
+        return rounds.due_in()
 
     def _guard(self, function: Callable[[], T], default: T) -> T:
         try:

@@ -1,8 +1,9 @@
 """The Pod condition `secnet.io/SecondaryNetworksReady`, usable as a readiness gate.
 
-It is True as soon as every network is attached, and at once for a Pod that has the gate and no networks of ours, so that the gate
-can stand in every Pod template. Of an attachment only drift that a check found makes it False: no one takes Pods
-out of service by editing or deleting a NAD or an IPPool.
+It is True as soon as every network is attached, by us or by a caller of the CNI plugin, and at once for a Pod that has the gate
+and no networks of ours, so that the gate can stand in every Pod template. When the Pod has ended it is False, as Ready is. Of
+an attachment only drift that a check found makes it False: no one takes Pods out of service by editing or deleting a NAD or an
+IPPool.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from typing import Any
 
 from secnet.contract import Gone, NotReady
 
+from ..model.pod import is_finished
 from ..model.record import Phase
-from ..model.report import DEGRADED, NetworkReport, PodReport
+from ..model.report import DEGRADED, LATE, NetworkReport, PodReport
 
 __all__ = ["CONDITION_TYPE", "condition_of", "has_condition", "has_gate"]
 
 CONDITION_TYPE = "secnet.io/SecondaryNetworksReady"
 
 _MESSAGE_LIMIT = 1024
+_ENDS = {"Succeeded": "Completed", "Failed": "Failed"}  # the kubelet's reasons for Ready
 _WITHOUT_SANDBOX = {NotReady.__name__, Gone.__name__}
 
 
@@ -40,8 +43,10 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     The report of a sandbox that failed names no networks: whatever its reason, the reader wants to know it.
     """
     had = has_condition(pod)
+    if is_finished(pod):
+        return _condition("False", f"Pod{_ENDS.get(pod['status']['phase'], 'Failed')}", "") if had else None
     if report is None or (report.error is None and not report.networks):
-        return _condition("True", "NoSecondaryNetworks", "") if had or has_gate(pod) else None
+        return _without_our_own(report) if had or has_gate(pod) else None
     errors = [
         (network.interface, network.error) for network in report.networks if network.error and not _works(network)
     ]
@@ -57,7 +62,17 @@ def condition_of(pod: Mapping[str, Any], report: PodReport | None) -> dict[str, 
     if not _all_work(report):
         return _condition("False", "Pending", "not every network is attached yet")
     notes = "; ".join(f"{network.interface}: {note}" for network in report.networks for note in network.notes)
-    return _condition("True", "Attached", notes)
+    return _condition("True", LATE if any(network.late for network in report.networks) else "Attached", notes)
+
+
+def _without_our_own(report: PodReport | None) -> dict[str, str]:
+    """Of a Pod whose annotation asks this agent for nothing."""
+    if report is not None and report.uncalled:
+        message = f"{', '.join(report.uncalled)}: left to Multus, which has not called for it in this sandbox"
+        return _condition("False", "NotCalled", f"{message}; if the Pod runs already, delete it")
+    if report is not None and report.called:
+        return _condition("True", "Attached", f"{', '.join(report.called)}: by the caller of the CNI plugin")
+    return _condition("True", "NoSecondaryNetworks", "")
 
 
 def _all_work(report: PodReport) -> bool:

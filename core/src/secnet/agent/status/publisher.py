@@ -1,7 +1,8 @@
 """What is published about a Pod: its report, network-status, condition and Events.
 
-A Pod without networks of ours costs no API call. One attach of a Pod costs three, however many networks it has: a PATCH of the
-annotation, one of the condition, and an Event; a fourth, a GET, where another writer changed the Pod in between.
+A Pod without networks of ours costs no API call. One attach of a Pod costs two, however many networks it has: a PATCH of
+`pods/status` with annotation and condition, and an Event. Where another writer changed the Pod in between, a GET and a
+second PATCH are added.
 """
 
 from __future__ import annotations
@@ -14,12 +15,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from secnet.contract import Busy, ErrorInfo, NotReady, ObjectNotFound, PodRef, SecnetError, StoreConflict
+from secnet.contract import (
+    Busy,
+    ErrorInfo,
+    NotReady,
+    ObjectNotFound,
+    PodRef,
+    SecnetError,
+    StoreConflict,
+    Timeout,
+    Unavailable,
+)
 
 from ..cluster.interface import Cluster
 from ..model.pod import PodKey, pod_ref
 from ..model.record import Record
-from ..model.report import NetworkReport, PodReport, SyncResult
+from ..model.report import LATE, LATE_TEXT, NetworkReport, PodReport, SyncResult
 from ..sandboxes.pod_table import PodTable
 from ..state.reports import Reports
 from ._condition import condition_of, has_condition
@@ -36,6 +47,7 @@ ATTACHED_REASON = "NetworksAttached"
 
 _TRIES = 3
 _ABSENT = ErrorInfo(reason="ObjectNotFound", message="the Pod is gone, and there is no object to write to")
+_NO_ANSWER = {Unavailable.__name__, Timeout.__name__}
 _COMPARE_SECONDS = 900.0  # what stands in the Pod's namespace may change without a word to us
 
 
@@ -165,9 +177,14 @@ class Publisher:
         newest = self._pods.get(key)  # its resourceVersion saves a GET
         if newest is not None and pod_ref(newest).uid != pod_ref(pod).uid:
             return  # another Pod has the name by now
+        if (newest or pod)["metadata"].get("deletionTimestamp") and not result.records:
+            return  # its sandbox has ended and its object is about to: no one reads it any more
         pod = newest or pod
-        yield self._try(key, lambda: self._patch_status(key, pod, result.records))
-        yield self._try(key, lambda: self._set_condition(key, pod, result.report))
+        error = self._try(key, lambda: self._patch(key, pod, result, annotate=True))
+        yield error
+        if error is not None and error is not _ABSENT and error.reason not in _NO_ANSWER:
+            # Whatever keeps the annotation from being written, the condition can still say what became of the Pod.
+            yield self._try(key, lambda: self._patch(key, pod, result, annotate=False))
 
     def _try(self, key: PodKey, write: Callable[[], None]) -> ErrorInfo | None:
         try:
@@ -181,55 +198,52 @@ class Publisher:
             return internal_error(exc)
         return None
 
-    def _patch_status(self, key: PodKey, pod: Mapping[str, Any], records: tuple[Record, ...]) -> None:
-        """Merge our entries into the annotation, with the resourceVersion read: another writer's entries are never lost."""
-        if not records:
-            current = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
-            if not has_ours(current, self._owner_tag) or not self._may_take_back(key, pod):
-                return
-        ref, default = pod_ref(pod), default_entry(self._owner_tag, *primary_addresses(records))
+    def _patch(self, key: PodKey, pod: Mapping[str, Any], result: SyncResult, *, annotate: bool) -> None:
+        """Write annotation and condition at once; the annotation with the resourceVersion read, so that entries of other
+        writers are never lost."""
+        ref, records = pod_ref(pod), result.records
+        default = default_entry(self._owner_tag, *primary_addresses(records)) if annotate else {}
+        ours = merge_status(None, records, default, self._owner_tag)
         for attempt in range(_TRIES):
+            annotations = self._annotations(key, pod, records, default) if annotate else {}
+            condition = self._condition(key, pod, result.report)
+            if annotations and not self._conflict_backoff.may_write(key, ours):
+                raise Busy("another writer keeps changing our entries; they are corrected later")
             try:
-                self._merge(key, ref, pod, records, default)
-                return
+                if annotations or condition is not None:
+                    self._cluster.patch_pod(
+                        *(ref.name, ref.namespace, ref.uid),
+                        annotations=annotations,
+                        condition=condition,
+                        resource_version=pod["metadata"]["resourceVersion"] if annotations else None,
+                    )
             except StoreConflict:
                 if attempt == _TRIES - 1:
                     raise
                 pod = self._cluster.get("Pod", ref.name, ref.namespace)
+                if pod_ref(pod).uid != ref.uid:
+                    return
+                continue
+            if annotations:
+                self._conflict_backoff.wrote(key, ours)
+            return
 
-    def _merge(
-        self,
-        key: PodKey,
-        ref: PodRef,
-        pod: Mapping[str, Any],
-        records: tuple[Record, ...],
-        default: Mapping[str, Any],
-    ) -> None:
-        meta = pod["metadata"]
-        if meta.get("uid") != ref.uid:
-            return
-        current = (meta.get("annotations") or {}).get(STATUS_ANNOTATION)
-        if not records and not has_ours(current, self._owner_tag):
-            return
+    def _annotations(
+        self, key: PodKey, pod: Mapping[str, Any], records: tuple[Record, ...], default: Mapping[str, Any]
+    ) -> Mapping[str, str | None]:
+        """What to change of the Pod's annotations: our entries of network-status, merged into what is there."""
+        current = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
+        if not records and not (has_ours(current, self._owner_tag) and self._may_take_back(key, pod)):
+            return {}
         text = merge_status(current, records, default, self._owner_tag)
-        if same_status(text, current):
-            return
-        ours = merge_status(None, records, default, self._owner_tag)
-        if not self._conflict_backoff.may_write(key, ours):
-            raise Busy("another writer keeps changing our entries; they are corrected later")
-        self._cluster.patch_annotations(
-            "Pod", ref.name, ref.namespace, {STATUS_ANNOTATION: text}, meta["resourceVersion"], ref.uid
-        )
-        self._conflict_backoff.wrote(key, ours)
+        return {} if same_status(text, current) else {STATUS_ANNOTATION: text}
 
-    def _set_condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> None:
+    def _condition(self, key: PodKey, pod: Mapping[str, Any], report: PodReport | None) -> dict[str, str] | None:
         condition = condition_of(pod, report)
-        if condition is not None and (not has_condition(pod) or self._may_take_back(key, pod)):
-            ref = pod_ref(pod)
-            self._cluster.set_condition(ref.name, ref.namespace, ref.uid, condition)
+        return condition if not has_condition(pod) or self._may_take_back(key, pod) else None
 
     def _record_events(self, pod: Mapping[str, Any], before: PodReport | None, result: SyncResult) -> None:
-        """One Event for each new failure, and one for all that was made."""
+        """One Event for each new failure, one for all that was made, and one if that came too late."""
         known = {(str(error.reason), error.message) for error in _errors(before)} if before else set()
         for subject, error in _failures(result.report):
             if (error.reason, error.message) not in known:
@@ -237,6 +251,9 @@ class Publisher:
         if result.made:
             text = ", ".join(_made(record) for record in result.made)
             self._cluster.record_event(dict(pod), warning=False, reason=ATTACHED_REASON, message=text)
+        if late := [record.key.ifname for record in result.made if record.late]:
+            text = f"{', '.join(late)}: {LATE_TEXT}"
+            self._cluster.record_event(dict(pod), warning=True, reason=LATE, message=text)
 
 
 def _failures(report: PodReport | None) -> Iterator[tuple[str, ErrorInfo]]:

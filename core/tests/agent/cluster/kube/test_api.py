@@ -18,12 +18,12 @@ from ..kube_world import TOKEN, agent
 def test_a_read_whose_connection_breaks_is_sent_again_and_a_write_is_not(
     cluster: KubeCluster, api: KubeApiProcess
 ) -> None:
-    api.create(pod("a"))
+    uid = api.create(pod("a"))["metadata"]["uid"]
     api.fail(kind="drop")
     assert cluster.get("Pod", "a")["metadata"]["name"] == "a"
     api.fail(kind="drop", method="PATCH")
     with pytest.raises(Unavailable):
-        cluster.patch_annotations("Pod", "a", "default", {"x": "1"})
+        cluster.patch_pod("a", "default", uid, annotations={"x": "1"})
     assert sum(item["method"] == "PATCH" for item in api.requests(TOKEN)) == 1
 
 

@@ -31,3 +31,15 @@ def test_a_refused_request_until_one_of_its_kind_succeeds() -> None:
     assert health.unreached() == ""
     health.succeeded(Request(verb="list", kind="Pod", namespace="other"))
     assert [item.source for item in health.current()] == ["get ippools"]
+
+
+def test_a_resource_that_is_not_defined_until_any_request_for_it_succeeds() -> None:
+    health = ApiHealth("https://api", lambda: 0.0)
+    health.refused(LIST, MissingPrivilege("no rights"))
+    assert health.unknown() == ""
+    health.refused(GET, NotReady("no such resource", hint="apply deploy/crds"))
+    assert "no such resource" in health.unknown()
+    assert "apply deploy/crds" in health.unknown()
+    health.succeeded(Request(verb="list", kind="IPPool"))
+    assert health.unknown() == ""
+    assert [item.source for item in health.current()] == ["list pods"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.cluster.interface import ApiReader
-from secnet.agent.cluster.kube import RULES, KubeCluster
+from secnet.agent.cluster.kube import POLICED_RULES, RULES, KubeCluster
 from secnet.contract import MissingPrivilege, NotReady, ObjectNotFound, Unavailable
 from secnet_testing.kubeapi.process import KubeApiProcess
 
@@ -70,15 +70,13 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
     cluster.get("Pod", "a")
     cluster.get("IPPool", "p")
     cluster.get("NetworkAttachmentDefinition", "n", "default")
-    cluster.patch_annotations("Pod", "a", "default", {STATUS: "[]"})
-    cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
+    cluster.patch_pod("a", "default", live["metadata"]["uid"], annotations={STATUS: "[]"}, condition=CONDITION)
     status = cluster.list("IPPool")[0] | {"status": {"ipAddresses": []}}
     cluster.update_status(status)
     assert calls == [
         ("get", "Pod", 200),
         ("get", "IPPool", 200),
         ("get", "NetworkAttachmentDefinition", 200),
-        ("patch", "Pod", 200),
         ("get", "Pod", 200),
         ("patch", "Pod", 200),
         ("list", "IPPool", 200),
@@ -95,8 +93,13 @@ def test_each_method_sends_what_it_says_and_the_rules_are_what_is_sent(
         with pytest.raises(ObjectNotFound):
             reader.get(path)
     assert calls[-3:] == [("get", "daemonsets", 404), ("get", "configmaps", 404), ("get", "nodes", 404)]
+    taint = {"key": "a", "effect": "NoSchedule"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "joins"}, "spec": {"taints": [taint]}}
+    api.create(node)
+    assert cluster.remove_taint("joins", "a")
     asked = {(item["verb"], item["resource"]) for item in api.requests(TOKEN)}
-    assert asked == {(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]}
+    rules = (*RULES, *POLICED_RULES)
+    assert asked == {(verb, resource) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
 def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_there(
@@ -108,11 +111,11 @@ def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_ther
     until(lambda: ("watch", "Pod", 200) in calls, "the watch")
     calls.clear()
     for _ in range(3):
-        cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
+        cluster.patch_pod("a", "default", live["metadata"]["uid"], condition=CONDITION)
     recorder.wait_for("MODIFIED", "a")
-    cluster.set_condition("a", "default", live["metadata"]["uid"], CONDITION)
+    cluster.patch_pod("a", "default", live["metadata"]["uid"], condition=CONDITION)
     assert [call for call in calls if call[0] != "watch"] == [("patch", "Pod", 200)]
-    assert cluster._conditions == {}  # what it wrote itself is remembered only until the watch has told of it
+    assert cluster._written == {}  # what it wrote itself is remembered only until the watch has told of it
 
 
 def test_what_is_forbidden_names_the_rule(cluster: KubeCluster, api: KubeApiProcess) -> None:

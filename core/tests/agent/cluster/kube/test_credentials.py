@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from secnet.agent.cluster.kube import Credentials, KubeCluster
+from secnet.agent.cluster.kube import Credentials, KubeCluster, _transport
 from secnet.contract import InvalidConfig, Unavailable
+from secnet_testing.kubeapi.certificates import bare_certificates, certificates
 from secnet_testing.kubeapi.process import KubeApiProcess
+from urllib3.util.ssl_ import create_urllib3_context
 
 from ..helpers import Recorder, pod, until
 from ..kube_world import BRISK, NODE, on_node
@@ -27,9 +32,16 @@ def account(tmp_path: Path) -> Path:
 @pytest.fixture
 def secure(account: Path) -> Iterator[KubeApiProcess]:
     """A server with HTTPS, whose certificate is in the account's folder."""
-    server = KubeApiProcess(tls=account)
+    server = KubeApiProcess(certificates=certificates(account))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contexts as Python 3.13 and newer have them, which the agent's image has: on every Python that runs the tests."""
+    flags = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    monkeypatch.setattr(_transport, "create_urllib3_context", partial(create_urllib3_context, verify_flags=flags))
 
 
 def in_pod(account: Path, port: int) -> KubeCluster:
@@ -61,14 +73,78 @@ def test_a_service_account_over_https_whose_token_rotates(account: Path, secure:
 
 def test_a_server_with_the_certificate_of_another(account: Path, secure: KubeApiProcess, tmp_path: Path) -> None:
     (account / "token").write_text(secure.add_token("first", None))
-    other = tmp_path / "other"
-    other.mkdir()
-    KubeApiProcess(tls=other, crds=[]).stop()
-    (account / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
+    (tmp_path / "other").mkdir()
+    (account / "ca.crt").write_bytes(certificates(tmp_path / "other").authority.read_bytes())
     cluster = in_pod(account, secure.port)
     with pytest.raises(Unavailable, match="certificate authority given to the agent"):
         cluster.get("Pod", "a")
     cluster.close()
+
+
+@pytest.mark.usefixtures("strict")
+def test_an_authority_without_key_usage_and_key_identifiers(account: Path) -> None:
+    server = KubeApiProcess(certificates=bare_certificates(account))
+    try:
+        (account / "token").write_text(server.add_token("first", None))
+        server.create(pod("a"))
+        cluster = in_pod(account, server.port)
+        assert cluster.get("Pod", "a")["metadata"]["name"] == "a"
+        reader = cluster.reader()
+        assert reader.get("/version")
+        reader.close()
+        cluster.close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.usefixtures("strict")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"address": "127.0.0.2"}, "IP address mismatch"),
+        ({"days": -1}, "certificate has expired"),
+    ],
+)
+def test_names_and_dates_of_such_a_server(account: Path, wrong: dict[str, Any], words: str) -> None:
+    server = KubeApiProcess(certificates=bare_certificates(account, **wrong), crds=[])
+    try:
+        (account / "token").write_text(server.add_token("first", None))
+        cluster = in_pod(account, server.port)
+        with pytest.raises(Unavailable, match=words):
+            cluster.get("Pod", "a")
+        cluster.close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.usefixtures("strict")
+def test_such_a_server_of_another_authority(account: Path, tmp_path: Path) -> None:
+    server = KubeApiProcess(certificates=bare_certificates(account), crds=[])
+    try:
+        (account / "token").write_text(server.add_token("first", None))
+        (tmp_path / "other").mkdir()
+        (account / "ca.crt").write_bytes(bare_certificates(tmp_path / "other").authority.read_bytes())
+        cluster = in_pod(account, server.port)
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            cluster.get("Pod", "a")
+        cluster.close()
+    finally:
+        server.stop()
+
+
+def test_the_authorities_of_the_system_where_a_kubeconfig_names_none(
+    account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = KubeApiProcess(certificates=bare_certificates(account))
+    try:
+        server.create(pod("a"))
+        path = server.kubeconfig(tmp_path / "kubeconfig")
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            KubeCluster(path, node_name=NODE).get("Pod", "a")
+        monkeypatch.setenv("SSL_CERT_FILE", str(account / "ca.crt"))
+        assert KubeCluster(path, node_name=NODE).get("Pod", "a")["metadata"]["name"] == "a"
+    finally:
+        server.stop()
 
 
 def test_a_refused_token_is_read_again(kubeapi: KubeApiProcess, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import urllib3.exceptions as http
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from secnet.agent.cluster.kube._errors import FOREIGN, Expired, translate_exception, translate_status
-from secnet.agent.cluster.kube._requests import Request, Verb
+from secnet.agent.cluster.kube._requests import PathRequest, Request, Verb
 from secnet.contract import (
     Busy,
     Conflict,
@@ -66,6 +66,7 @@ def test_each_status_says_what_to_do(code: int, cls: type[SecnetError], hint: st
 
 
 USER = 'User "system:serviceaccount:secnet-system:secnet-agent" cannot create resource "events" in API group ""'
+POLICY = "ValidatingAdmissionPolicy 'secnet-agent-events' with binding 'secnet-agent-events'"
 TERMINATING = [{"reason": "NamespaceTerminating", "message": "namespace x is being terminated"}]
 
 
@@ -78,6 +79,7 @@ TERMINATING = [{"reason": "NamespaceTerminating", "message": "namespace x is bei
         ("unable to create new content in namespace x because it is being terminated", [], Gone, "nothing to do"),
         ('events "a" is forbidden: exceeded quota: q, requested: count/events=1', [], Busy, "ResourceQuota"),
         ('admission webhook "w.example" denied the request: no', [], InvalidConfig, "admission rule"),
+        (f"events is forbidden: {POLICY} denied request: no", [], InvalidConfig, "token that names this node"),
     ],
 )
 def test_a_403_is_distinguished_from_the_403_of_admission(
@@ -164,3 +166,8 @@ def test_a_name_cannot_become_another_path(name: str) -> None:
     if name:
         with pytest.raises(ObjectNotFound):
             Request(verb="get", kind="Pod", namespace=name, name="a").path()
+
+
+def test_a_right_that_only_a_policy_makes_small_is_part_of_the_policies() -> None:
+    request = PathRequest(verb="patch", kind="Node", where="/api/v1/nodes/a")
+    assert "apply deploy/components/policies;" in translate_status(403, status(403, "Forbidden"), request).hint

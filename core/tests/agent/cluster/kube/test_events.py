@@ -62,6 +62,16 @@ def test_an_event_as_kubectl_reads_it(scene: Scene) -> None:
     assert event["firstTimestamp"] == event["lastTimestamp"] == "2023-11-14T22:13:20Z"
 
 
+def test_an_event_of_the_node(scene: Scene) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "uid": NODE}}
+    for _ in range(2):
+        scene.cluster.record_event(node, warning=True, reason="PluginNotChained", message="no network")
+    scene.until_counts(2)
+    (event,) = scene.events
+    assert event["metadata"]["namespace"] == "default"
+    assert event["involvedObject"] == {"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": NODE}
+
+
 def test_repeats_are_counted_for_ten_minutes(scene: Scene) -> None:
     scene.record()
     scene.until_counts(1)

@@ -19,7 +19,7 @@ def test_only_the_pods_of_this_node(cluster: KubeCluster, api: KubeApiProcess) -
     api.create(pod("nobodys"))
     recorder = watched(cluster, api, "Pod")
     api.create(on_node(pod("theirs-too"), "elsewhere"))
-    api.patch(pod("nobodys"), {"spec": {"nodeName": NODE}})
+    api.bind(pod("nobodys"), NODE)
     recorder.wait_for("ADDED", "nobodys")
     assert recorder.seen == [("ADDED", "mine"), ("ADDED", "nobodys")]
 

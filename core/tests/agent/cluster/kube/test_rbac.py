@@ -13,7 +13,11 @@ READS = {"get", "list", "watch"}
 def test_no_rule_is_wider_than_what_it_names(rule: dict[str, list[str]]) -> None:
     assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
     assert "delete" not in rule["verbs"]
-    if "nodes" in rule["resources"] or "network-attachment-definitions" in rule["resources"]:
+    if "nodes" in rule["resources"]:
+        assert set(rule["verbs"]) == {"get"}, "of all Nodes only the one that it runs on, by name"
+    if "pods" in rule["resources"]:
+        assert set(rule["verbs"]) <= READS, "who may patch Pods may run any image"
+    if "network-attachment-definitions" in rule["resources"]:
         assert set(rule["verbs"]) <= READS
 
 

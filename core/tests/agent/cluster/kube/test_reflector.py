@@ -166,10 +166,11 @@ def test_a_definition_that_comes_later(tmp_path: Path) -> None:
         (problem,) = cluster.problems()
         assert "does not know the resource network-attachment-definitions" in problem.message
         assert "deploy/crds" in problem.hint
+        assert "network-attachment-definitions" in cluster.unknown_kinds(), "the agent is not ready"
         api.create(NAD)
         api.create(nad("a"))
         recorder.wait_for("ADDED", "a")
-        assert cluster.problems() == ()
+        assert (cluster.problems(), cluster.unknown_kinds()) == ((), "")
         cluster.close()
     finally:
         api.stop()

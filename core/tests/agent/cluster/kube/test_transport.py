@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from kubernetes.client.configuration import Configuration
 from secnet.agent.cluster.kube import Credentials
+from secnet.agent.cluster.kube._errors import FOREIGN, translate_exception
 from secnet.agent.cluster.kube._requests import PathRequest
 from secnet.agent.cluster.kube._transport import Transport
 from secnet_testing.kubeapi.process import KubeApiProcess
@@ -49,3 +55,42 @@ def test_a_closed_one_sends_nothing(kubeapi: KubeApiProcess, transport: Transpor
         transport.send(VERSION, TIMEOUT)
     assert transport.closed
     assert kubeapi.requests() == []
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("answer", ["none", "end", "nonsense", "refused"])
+def test_failures_are_named_without_the_objects_of_the_client(
+    listener: socket.socket, scheme: str, answer: str
+) -> None:
+    """Real failures of a real socket: their texts are the library's, and change with it."""
+    host, port = listener.getsockname()[:2]
+    if answer == "refused":
+        listener.close()
+
+    def serve() -> None:
+        with suppress(OSError):  # the test is over
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.recv(65536)
+                if answer == "nonsense":
+                    accepted.sendall(b"nonsense\r\n\r\n")
+                elif answer == "none":
+                    accepted.recv(65536)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    configuration = Configuration()
+    configuration.host, configuration.retries = f"{scheme}://{host}:{port}", False
+    transport = Transport(configuration)
+    with pytest.raises(FOREIGN) as caught:
+        transport.send(VERSION, (0.5, 0.5))
+    error = translate_exception(caught.value, "API server")
+    transport.close()
+    thread.join(20)
+    assert not re.search(r"host=|port=|object at|Error\(|Reason:", error.message), error.message

@@ -14,7 +14,7 @@ from secnet.contract import StoreConflict
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition, stored_condition
-from ..interface import Cluster, Handler, Object, SourceTraits, Watch
+from ..interface import NOTHING, Cluster, Handler, Object, SourceTraits, Watch
 from ..kinds import KINDS, Kinds, object_key
 from ._directory import ManifestDirectory
 from ._manifest import Manifest, load_manifests
@@ -63,17 +63,21 @@ class ManifestCluster(Cluster):
         """See `Cluster.update_status`."""
         return self.store.update_status(obj)
 
-    def patch_annotations(
+    def patch_pod(
         self,
-        kind: str,
         name: str,
         namespace: str,
-        annotations: Mapping[str, str | None],
+        uid: str,
+        *,
+        annotations: Mapping[str, str | None] = NOTHING,
+        condition: Mapping[str, Any] | None = None,
         resource_version: str | None = None,
-        uid: str | None = None,
-    ) -> Object:
-        """See `Cluster.patch_annotations`."""
-        return self.store.patch_annotations(kind, name, namespace, annotations, resource_version, uid)
+    ) -> None:
+        """See `Cluster.patch_pod`. Annotations and condition are two writes."""
+        if annotations:
+            self.store.patch_annotations("Pod", name, namespace, annotations, resource_version, uid)
+        if condition is not None:
+            self._set_condition(name, namespace, uid, condition)
 
     def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
         """See `Cluster.watch`. The first watch waits until the directory was taken in."""
@@ -88,10 +92,21 @@ class ManifestCluster(Cluster):
         if warning:  # what was attached is in the log already, with all that identifies a line
             meta = pod.get("metadata") or {}
             name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
-            _log.warning("Pod %s: %s: %s", name, reason, message)
+            _log.warning("%s %s: %s: %s", pod.get("kind") or "Pod", name.strip("/"), reason, message)
 
-    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
-        """See `Cluster.set_condition`."""
+    def problems(self) -> tuple[Problem, ...]:
+        """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""
+        own = self._directory.problems() if self._directory is not None else ()
+        return (*self.store.problems(), *own)
+
+    def close(self) -> None:
+        """See `Cluster.close`."""
+        with self._lock:
+            if self._directory is not None and self._started:
+                self._directory.close()
+        self.store.close()
+
+    def _set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
         key = object_key("Pod", name, namespace)
         while True:
             pod = self.store.get("Pod", name, key.namespace)
@@ -108,15 +123,3 @@ class ManifestCluster(Cluster):
             except StoreConflict:
                 continue  # another writer was faster
             return
-
-    def problems(self) -> tuple[Problem, ...]:
-        """See `Cluster.problems`: damaged files of the store, and what is wrong with the manifests."""
-        own = self._directory.problems() if self._directory is not None else ()
-        return (*self.store.problems(), *own)
-
-    def close(self) -> None:
-        """See `Cluster.close`."""
-        with self._lock:
-            if self._directory is not None and self._started:
-                self._directory.close()
-        self.store.close()

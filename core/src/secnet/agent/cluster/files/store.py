@@ -158,7 +158,10 @@ class FileStore:
         resource_version: str | None = None,
         uid: str | None = None,
     ) -> Object:
-        """See `Cluster.patch_annotations`."""
+        """Set annotations (None removes one) and leave all others alone; returns the stored object.
+
+        Raises StoreConflict when `resource_version` or `uid` is given and is not the object's, ObjectNotFound when it is gone.
+        """
         key = object_key(kind, name, namespace, self.kinds)
         with self._files.exclusive() as transaction:
             stored = _unchanged_since(transaction, key, resource_version, uid)

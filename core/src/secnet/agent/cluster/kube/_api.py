@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import urllib3.exceptions as http
 from kubernetes.client.rest import RESTResponse
@@ -30,14 +31,17 @@ OnCall = Callable[[str, str, int, float], None]
 Timeouts = tuple[float, float]
 """Seconds to connect, and between two bytes of the answer."""
 
+Item = TypeVar("Item")
+
 _PAGE = 500
 _LIST_RESTARTS = 3
+_METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 
 
 class Api:
     """What several clients of one API server share; each has a `Transport` of its own. Thread-safe.
 
-    One method call is one request, except: `list_pages` sends one for each 500 objects; a read whose kept connection broke
+    One method call is one request, except: a list is one for each 500 objects; a read whose kept connection broke
     is sent again once; so is anything that was answered 401, after the credentials were read again.
     """
 
@@ -84,13 +88,14 @@ class Api:
 
     def list_pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
         """All objects, and the resourceVersion of the list. Starts again when it changes too fast to be paged through."""
-        for _ in range(_LIST_RESTARTS):
-            try:
-                return self._pages(transport, request)
-            except Expired:
-                _log.debug("listing %s took longer than the API server keeps a list", request.resource)
-        message = f"{request.resource} change faster than they can be listed"
-        raise Unavailable(message, hint="it is tried again", subject=self.server)
+        # The API server leaves out of the items of a list what the list says for all.
+        kind = {"apiVersion": request.info.api_version, "kind": request.kind}
+        return self._collected(transport, request, lambda item: {**kind, **item})
+
+    def list_names(self, transport: Transport, request: Request) -> frozenset[tuple[str, str]]:
+        """Namespace and name of all objects; of each page no more is kept."""
+        names, _ = self._collected(transport, dataclasses.replace(request, accept=_METADATA), _name_of)
+        return frozenset(names)
 
     @property
     def server(self) -> str:
@@ -117,14 +122,23 @@ class Api:
         except FOREIGN as exc:
             raise translate_exception(exc, self.server) from exc
 
-    def _pages(self, transport: Transport, request: Request) -> tuple[list[Object], str]:
-        info = request.info
-        found: list[Object] = []
+    def _collected(
+        self, transport: Transport, request: Request, take: Callable[[Object], Item]
+    ) -> tuple[list[Item], str]:
+        for _ in range(_LIST_RESTARTS):
+            try:
+                return self._pages(transport, request, take)
+            except Expired:
+                _log.debug("listing %s took longer than the API server keeps a list", request.resource)
+        message = f"{request.resource} change faster than they can be listed"
+        raise Unavailable(message, hint="it is tried again", subject=self.server)
+
+    def _pages(self, transport: Transport, request: Request, take: Callable[[Object], Item]) -> tuple[list[Item], str]:
+        found: list[Item] = []
         query = {**request.query, "limit": str(_PAGE)}
         while True:
             page = self.call(transport, dataclasses.replace(request, verb="list", query=query))
-            # The API server leaves out of the items of a list what the list says for all.
-            found.extend({"apiVersion": info.api_version, "kind": request.kind, **item} for item in page["items"] or ())
+            found.extend(map(take, page["items"] or ()))
             meta = page.get("metadata") or {}
             if not meta.get("continue"):
                 return found, str(meta.get("resourceVersion", ""))
@@ -167,3 +181,8 @@ class Api:
             _log.warning("the credentials for the API server cannot be read again: %s", exc)
             return False
         return True
+
+
+def _name_of(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return (meta.get("namespace", ""), meta["name"])

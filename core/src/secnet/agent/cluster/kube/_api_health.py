@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 
-from secnet.contract import MissingPrivilege, SecnetError
+from secnet.contract import MissingPrivilege, NotReady, SecnetError
 
 from ...base.clock import rfc3339
 from ...model.problem import Problem
@@ -14,6 +14,7 @@ from ._requests import Request
 __all__ = ["ApiHealth"]
 
 _UNREACHABLE = "unreachable"
+_UNKNOWN = "unknown"
 
 
 class ApiHealth:
@@ -40,12 +41,14 @@ class ApiHealth:
         """A request got an answer that another input of this agent cannot help: no rights, or no such resource."""
         what = f"{request.verb} {request.resource}"
         words = "is forbidden: " if isinstance(error, MissingPrivilege) else "fails: "
-        self._set((request.verb, request.resource), what, words + error.message, error)
+        key = _unknown(request) if isinstance(error, NotReady) else (request.verb, request.resource)
+        self._set(key, what, words + error.message, error)
 
     def succeeded(self, request: Request) -> None:
         """A request was done as asked."""
         with self._lock:
             self._current.pop((request.verb, request.resource), None)
+            self._current.pop(_unknown(request), None)
 
     def abandoned(self, request: Request) -> None:
         """No request of this kind is sent any more, so none would end its trouble."""
@@ -56,6 +59,11 @@ class ApiHealth:
         with self._lock:
             problem = self._current.get(_UNREACHABLE)
         return "" if problem is None else str(problem)
+
+    def unknown(self) -> str:
+        """Which resources the API server does not know; empty if none."""
+        with self._lock:
+            return "; ".join(str(problem) for key, problem in self._current.items() if _is_unknown(key))
 
     def current(self) -> tuple[Problem, ...]:
         """All of them now."""
@@ -68,3 +76,12 @@ class ApiHealth:
             since = known.since if known else rfc3339(self._clock())
             text = message.replace("{since}", since)
             self._current[key] = Problem(source=source, message=text, hint=error.hint, since=since)
+
+
+def _unknown(request: Request) -> Hashable:
+    """One problem for a resource, which any request for it ends."""
+    return (_UNKNOWN, request.group, request.info.plural)
+
+
+def _is_unknown(key: Hashable) -> bool:
+    return isinstance(key, tuple) and key[0] == _UNKNOWN

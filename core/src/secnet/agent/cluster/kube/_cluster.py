@@ -15,8 +15,8 @@ from secnet.contract import InvalidConfig, StoreConflict, Unsupported
 from ...base.clock import rfc3339
 from ...model.problem import Problem
 from .._conditions import condition_of, next_condition
-from ..interface import ApiReader, Cluster, Handler, Object, SourceTraits, Watch, version_of
-from ..kinds import KINDS, Kinds, check_object_name, object_key
+from ..interface import NOTHING, ApiReader, Cluster, Handler, Object, SourceTraits, Watch, version_of
+from ..kinds import KINDS, Kinds, ObjectKey, check_object_name, object_key
 from ._api import Api, OnCall, Timeouts
 from ._api_health import ApiHealth
 from ._credentials import Credentials
@@ -25,10 +25,10 @@ from ._informer import Informer
 from ._reader import KubeReader
 from ._reflector import Pace
 from ._requests import Request
+from ._taints import remove_taint
 
 __all__ = ["KubeCluster", "open_reader"]
 
-_MERGE_PATCH = "application/merge-patch+json"
 _STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _TIMEOUTS = (5.0, 15.0)
 _REMEMBERED = 256
@@ -73,7 +73,7 @@ class KubeCluster(Cluster):
         self._events = EventRecorder(self._api, node_name, clock)
         self._lock = threading.Lock()
         self._watches: list[Informer] = []
-        self._conditions: OrderedDict[str, Object] = OrderedDict()
+        self._written: OrderedDict[str, Object] = OrderedDict()
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object:
         """See `Cluster.get`. One GET."""
@@ -87,6 +87,10 @@ class KubeCluster(Cluster):
             self._transport, Request(kinds=self._kinds, verb="list", kind=kind, namespace=within)
         )
         return sorted(found, key=lambda obj: (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+
+    def names(self, kind: str) -> frozenset[tuple[str, str]]:
+        """See `Cluster.names`. One GET for each 500 objects, of all nodes, which answers with their metadata alone."""
+        return self._api.list_names(self._transport, Request(kinds=self._kinds, verb="list", kind=kind))
 
     def update_status(self, obj: Object) -> Object:
         """See `Cluster.update_status`. One PUT of the whole object, of which the API server takes the status."""
@@ -111,33 +115,45 @@ class KubeCluster(Cluster):
             )
         )
 
-    def patch_annotations(
+    def patch_pod(
         self,
-        kind: str,
         name: str,
         namespace: str,
-        annotations: Mapping[str, str | None],
+        uid: str,
+        *,
+        annotations: Mapping[str, str | None] = NOTHING,
+        condition: Mapping[str, Any] | None = None,
         resource_version: str | None = None,
-        uid: str | None = None,
-    ) -> Object:
-        """See `Cluster.patch_annotations`. One PATCH."""
-        key = object_key(kind, name, namespace, self._kinds)
-        meta: Object = {"annotations": dict(annotations)}
+    ) -> None:
+        """See `Cluster.patch_pod`. One PATCH of `pods/status`, which carries the annotations too, if there is something to
+        change; before it, for a condition, one GET of a Pod that no watch has seen."""
+        key = object_key("Pod", name, namespace)
+        meta: Object = {"uid": uid}
+        body: Object = {"metadata": meta}
+        if annotations:
+            meta["annotations"] = dict(annotations)
         if resource_version is not None:
             meta["resourceVersion"] = resource_version
-        if uid is not None:
-            meta["uid"] = uid
-        return self._call(
+        if condition is not None and (changed := self._next_condition(key, uid, condition)) is not None:
+            body["status"] = {"conditions": [changed]}
+        if not annotations and "status" not in body:
+            return
+        stored = self._call(
             Request(
                 kinds=self._kinds,
                 verb="patch",
-                kind=kind,
+                kind="Pod",
                 namespace=key.namespace,
                 name=name,
-                body={"metadata": meta},
-                content_type=_MERGE_PATCH,
+                subresource="status",
+                body=body,
+                content_type=_STRATEGIC_PATCH,
             )
         )
+        with self._lock:
+            self._written[uid] = stored
+            if len(self._written) > _REMEMBERED:
+                self._written.popitem(last=False)  # of a Pod that is gone, most likely
 
     def watch(self, kinds: Iterable[str], handler: Handler) -> Watch:
         """See `Cluster.watch`. Only kinds in `watched`; of Pods those of this node.
@@ -164,32 +180,6 @@ class KubeCluster(Cluster):
         """See `Cluster.record_event`. In the background one POST, or for a repeat within 10 minutes one PATCH."""
         self._events.record(pod, warning=warning, reason=reason, message=message)
 
-    def set_condition(self, name: str, namespace: str, uid: str, condition: Mapping[str, Any]) -> None:
-        """See `Cluster.set_condition`. One PATCH if it changes something; before it one GET for a Pod that no watch has seen."""
-        key = object_key("Pod", name, namespace)
-        pod = self._newest(name, key.namespace, uid) or self.get("Pod", name, key.namespace)
-        if pod["metadata"].get("uid") != uid:
-            raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
-        changed = next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
-        if changed is None:
-            return
-        stored = self._call(
-            Request(
-                kinds=self._kinds,
-                verb="patch",
-                kind="Pod",
-                namespace=key.namespace,
-                name=name,
-                subresource="status",
-                body={"metadata": {"uid": uid}, "status": {"conditions": [changed]}},
-                content_type=_STRATEGIC_PATCH,
-            )
-        )
-        with self._lock:
-            self._conditions[uid] = stored
-            if len(self._conditions) > _REMEMBERED:
-                self._conditions.popitem(last=False)  # of a Pod that is gone, most likely
-
     def problems(self) -> tuple[Problem, ...]:
         """See `Cluster.problems`: an API server out of reach, what it forbids, resources that it does not know."""
         return self._health.current()
@@ -202,6 +192,10 @@ class KubeCluster(Cluster):
             return f"the watch of {', '.join(died)} ended by a fault of the agent: restart it, and report this with its log"
         return self._health.unreached()
 
+    def unknown_kinds(self) -> str:
+        """See `Cluster.unknown_kinds`: their definitions are missing, by the last request for each."""
+        return self._health.unknown()
+
     def relisted(self) -> int:
         """See `Cluster.relisted`."""
         with self._lock:
@@ -209,6 +203,10 @@ class KubeCluster(Cluster):
                 reflector for watch in self._watches if (reflector := watch.reflectors.get("Pod")) is not None
             ]
         return sum(max(0, reflector.lists - 1) for reflector in reflectors)
+
+    def remove_taint(self, node: str, key: str) -> bool:
+        """See `Cluster.remove_taint`. One GET, and one PATCH if there is one; both again if the taints change meanwhile."""
+        return remove_taint(self._api, self._transport, node, key)
 
     def reader(self) -> ApiReader:
         """See `Cluster.reader`. What it meets is no problem of this cluster's."""
@@ -232,6 +230,13 @@ class KubeCluster(Cluster):
         watch.start()
         return watch
 
+    def _next_condition(self, key: ObjectKey, uid: str, condition: Mapping[str, Any]) -> Object | None:
+        """What to write of a condition; None if the Pod has it. Raises StoreConflict for another Pod of the name."""
+        pod = self._newest(key.name, key.namespace, uid) or self.get("Pod", key.name, key.namespace)
+        if pod["metadata"].get("uid") != uid:
+            raise StoreConflict("it was deleted and created again", hint="read it again", subject=str(key))
+        return next_condition(condition_of(pod, condition["type"]), condition, rfc3339(self._clock()))
+
     def _newest(self, name: str, namespace: str, uid: str) -> Object | None:
         """The Pod as the cache has it, or as this object itself wrote it since."""
         with self._lock:
@@ -240,9 +245,9 @@ class KubeCluster(Cluster):
         if found is None or found["metadata"]["uid"] != uid:
             return None
         with self._lock:
-            ours = self._conditions.get(uid)
+            ours = self._written.get(uid)
             if ours is None or version_of(found) >= version_of(ours):
-                self._conditions.pop(uid, None)  # the watch has caught up
+                self._written.pop(uid, None)  # the watch has caught up
                 return found
         return ours
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ from secnet.contract import (
 )
 
 from ._requests import Request
-from .rbac import rule_text
+from .rbac import POLICED_RULES, rule_text
 
 __all__ = ["FOREIGN", "Expired", "translate_exception", "translate_status"]
 
@@ -62,6 +63,13 @@ _FORBIDDEN: tuple[tuple[str, str, type[SecnetError], str], ...] = (
     ("NamespaceTerminating", "because it is being terminated", Gone, "the namespace is being deleted: nothing to do"),
     ("", "exceeded quota", Busy, f"raise the namespace's ResourceQuota, or free some of it; {_AGAIN}"),
     ("", "denied the request", InvalidConfig, "an admission rule of the cluster refuses it: exempt the agent from it"),
+    # Of a ValidatingAdmissionPolicy, which may be ours.
+    (
+        "",
+        "denied request",
+        InvalidConfig,
+        "an admission policy refuses it: secnet's own want a token that names this node",
+    ),
 )
 
 _REACH = "check that the API server runs and that this node reaches its address"
@@ -83,6 +91,9 @@ _EXCEPTIONS: tuple[tuple[type[BaseException], type[SecnetError], str], ...] = (
     (OSError, Unavailable, _REACH),
     (ValueError, Unavailable, _CREDENTIALS),  # a token that cannot stand in a header; an answer cut short
 )
+
+# A connection or a pool of them, by the name of its class; what the client puts before an error of TLS.
+_CLIENT_OBJECT = re.compile(r"^(?:\w+\(host=[^)]*\): |\(0\) Reason: SSLError )")
 
 FOREIGN = tuple(foreign for foreign, _, _ in _EXCEPTIONS)
 """All that sending a request may raise."""
@@ -137,7 +148,9 @@ def _forbidden(message: str, details: Mapping[str, Any], request: Request) -> Se
         if reason in reasons or words in message:
             return error(message, hint=hint, subject=request.subject)
     rule = rule_text(request.group, request.resource, request.verb)
-    hint = f"the agent's ClusterRole lacks {rule}: apply the RBAC manifests of deploy/; it is tried again once a minute"
+    policed = any(request.resource in item["resources"] and request.verb in item["verbs"] for item in POLICED_RULES)
+    where = "deploy/components/policies" if policed else "the RBAC manifests of deploy/"
+    hint = f"the agent's ClusterRole lacks {rule}: apply {where}; it is tried again once a minute"
     return MissingPrivilege(message, hint=hint, subject=request.subject)
 
 
@@ -160,6 +173,10 @@ def _status_object(body: bytes) -> dict[str, Any]:
 
 
 def _words(exc: BaseException) -> str:
-    """The exception in one line, without the address of a connection object, which would differ each time."""
+    """The exception in one line, without the objects of the client that its text names: the caller names the server."""
+    if isinstance(exc, http.ProtocolError) and len(exc.args) == 2:
+        what, cause = exc.args
+        return f"{str(what).rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
     text = " ".join(str(exc).split())
-    return text.split("object at 0x")[-1].partition(">: ")[2] or text or type(exc).__name__
+    text = text.split("object at 0x")[-1].partition(">: ")[2] or text
+    return _CLIENT_OBJECT.sub("", text) or type(exc).__name__

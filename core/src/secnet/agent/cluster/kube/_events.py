@@ -1,4 +1,4 @@
-"""Events on Pods: what `kubectl describe pod` shows. Written in the background, as far as it can be done."""
+"""Events on Pods and on the Node: what `kubectl describe` shows. Written in the background, as far as it can be done."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class EventRecorder:
         body = {
             "apiVersion": "v1",
             "kind": EVENT,
-            "metadata": {"name": name, "namespace": involved["namespace"]},
+            "metadata": {"name": name, "namespace": _namespace(involved)},
             "involvedObject": involved,
             "type": "Warning" if happened.warning else "Normal",
             "reason": key.reason,
@@ -186,7 +186,7 @@ class EventRecorder:
         }
         with suppress(Conflict):  # an answer was lost: it is there already
             self._api.call(
-                self._transport, Request(verb="create", kind=EVENT, namespace=involved["namespace"], body=body)
+                self._transport, Request(verb="create", kind=EVENT, namespace=_namespace(involved), body=body)
             )
         return name
 
@@ -196,7 +196,7 @@ class EventRecorder:
             Request(
                 verb="patch",
                 kind=EVENT,
-                namespace=before.pod["namespace"],
+                namespace=_namespace(before.pod),
                 name=before.name,
                 body={"count": count, "lastTimestamp": rfc3339(last)},
                 content_type="application/merge-patch+json",
@@ -204,13 +204,18 @@ class EventRecorder:
         )
 
 
-def _involved(pod: Mapping[str, Any]) -> dict[str, str]:
-    meta = pod.get("metadata") or {}
+def _namespace(involved: Mapping[str, str]) -> str:
+    """Events of what is in no namespace are in the default one."""
+    return involved.get("namespace", "default")
+
+
+def _involved(obj: Mapping[str, Any]) -> dict[str, str]:
+    meta, kind = obj.get("metadata") or {}, str(obj.get("kind") or "Pod")
     found = {
         "apiVersion": "v1",
-        "kind": "Pod",
+        "kind": kind,
         "name": str(meta.get("name", "")),
-        "namespace": str(meta.get("namespace") or "default"),
+        "namespace": str(meta.get("namespace") or "default") if kind == "Pod" else "",
         "uid": str(meta.get("uid", "")),
         "resourceVersion": str(meta.get("resourceVersion", "")),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from secnet.contract import NotReady, ObjectNotFound
 
@@ -24,6 +25,12 @@ class KubeReader(ApiReader):
     def get(self, path: str) -> dict[str, Any]:
         """See `ApiReader.get`."""
         return self._ask("get", path, None)
+
+    def list(self, path: str, *, fields: str = "") -> list[dict[str, Any]]:
+        """See `ApiReader.list`."""
+        query = f"?{urlencode({'fieldSelector': fields})}" if fields else ""
+        found: list[dict[str, Any]] = self._ask("list", path + query, None).get("items") or []
+        return found
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """See `ApiReader.post`."""

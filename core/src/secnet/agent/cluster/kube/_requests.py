@@ -30,7 +30,8 @@ _METHODS: Mapping[Verb, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """namespace: empty for cluster-scoped kinds, and for all namespaces at once. content_type: that of `body`."""
+    """namespace: empty for cluster-scoped kinds, and for all namespaces at once. content_type: that of `body`. accept: the form
+    of the answer."""
 
     verb: Verb
     kind: str
@@ -40,6 +41,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     content_type: str = "application/json"
+    accept: str = "application/json"
     kinds: Kinds = field(default_factory=lambda: KINDS, compare=False, repr=False)
 
     @property
@@ -128,7 +130,7 @@ def _is_text(part: str) -> bool:
 
 def info_at(path: str) -> KindInfo:
     """The resource at a path; its plural is empty where the path is about the API itself."""
-    root, *parts = path.strip("/").split("/")
+    root, *parts = path.partition("?")[0].strip("/").split("/")
     length = 1 if root == "api" else 2
     version, rest = "/".join(parts[:length]), parts[length:]
     namespaced = rest[:1] == ["namespaces"] and len(rest) > 2

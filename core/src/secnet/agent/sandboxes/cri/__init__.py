@@ -5,11 +5,13 @@ The extra `secnet[cluster]` brings grpcio and protobuf; the first client that is
 
 from ._client import RuntimeClient, RuntimeSandbox, SandboxStatus
 from ._errors import STATUSES
+from ._loaded_network import LoadedNetwork
 from ._sandboxes import CriSandboxes
 
 __all__ = [
     "STATUSES",
     "CriSandboxes",
+    "LoadedNetwork",
     "RuntimeClient",
     "RuntimeSandbox",
     "SandboxStatus",

@@ -13,6 +13,7 @@ from secnet.contract import Unsupported
 
 from ...base.unix_grpc import load, method, open_channel
 from ._errors import STATUSES
+from ._loaded_network import LoadedNetwork, loaded_network
 
 if TYPE_CHECKING:
     import grpc
@@ -87,6 +88,10 @@ class RuntimeClient:
             messages.PodSandboxStatusResponse.FromString,
         )
 
+        self._runtime_status = method(
+            self._channel, f"{_SERVICE}/Status", messages.StatusRequest, messages.StatusResponse.FromString
+        )
+
     def __enter__(self) -> RuntimeClient:
         return self
 
@@ -126,6 +131,12 @@ class RuntimeClient:
             ready=answer.status.state == self._messages.SANDBOX_READY,
             netns_path=None if on_host else network_path(answer.info, f"sandbox {sandbox_id}"),
         )
+
+    def loaded_network(self) -> LoadedNetwork | None:
+        """What the runtime has loaded of its CNI configuration; None where it does not say (CRI-O)."""
+        request = self._messages.StatusRequest(verbose=True)
+        answer = self._call(self._runtime_status, request, "looking at the runtime", str(self.socket))
+        return loaded_network(answer.info)
 
     def _sandbox(self, item: Any) -> RuntimeSandbox:
         meta = item.metadata

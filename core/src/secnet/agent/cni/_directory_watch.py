@@ -1,0 +1,79 @@
+"""Directories whose files other programs write: who waits is woken at once when one was written, made, moved or removed."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import os
+import select
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["DirectoryWatch"]
+
+_log = logging.getLogger(__name__)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# inotify(7). A file that is still open for writing is of no interest: CLOSE_WRITE tells of its end.
+_CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x8, 0x40, 0x80
+_CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 0x100, 0x200, 0x400, 0x800
+_ATTRIB, _ONLYDIR = 0x4, 0x01000000
+_MASK = _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF | _ATTRIB | _ONLYDIR
+_BUFFER = 64 * 1024
+
+
+class DirectoryWatch:
+    """Of these directories, which need not exist yet. One thread waits; `wake` may be called by any.
+
+    Where the kernel gives no inotify instance, `wait` only sleeps; `works` says so.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
+        self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._inotify = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK) if self._folders else -1
+        if self._folders and self._inotify < 0:
+            why = os.strerror(ctypes.get_errno())
+            _log.warning("changes of %s are seen late: inotify: %s", ", ".join(map(str, self._folders)), why)
+        self.begin()
+
+    @property
+    def works(self) -> bool:
+        """Whether `wait` ends at a change."""
+        return self._inotify >= 0
+
+    def begin(self) -> None:
+        """Watch those directories that are there: what changes in them from now on ends the next `wait`.
+
+        Idempotent, and a directory that was replaced is watched as it is now.
+        """
+        for folder in self._folders if self.works else ():
+            if _libc.inotify_add_watch(self._inotify, os.fsencode(folder), _MASK) < 0:
+                number = ctypes.get_errno()
+                if number not in (errno.ENOENT, errno.ENOTDIR):
+                    _log.debug("changes of %s are seen late: inotify: %s", folder, os.strerror(number))
+
+    def wait(self, seconds: float) -> bool:
+        """Until a change, `wake`, or for so many seconds; whether it was one of the first two. What happened before counts."""
+        self.begin()
+        readers = [self._event, *([self._inotify] if self.works else [])]
+        ready, _, _ = select.select(readers, [], [], max(0.0, seconds))
+        for descriptor in ready:
+            try:
+                os.read(descriptor, _BUFFER)
+            except BlockingIOError:
+                continue
+        return bool(ready)
+
+    def wake(self) -> None:
+        """End the `wait` of now, or the next one."""
+        os.eventfd_write(self._event, 1)
+
+    def close(self) -> None:
+        """Not while a thread waits."""
+        for descriptor in (self._event, self._inotify):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._event = self._inotify = -1

@@ -1,0 +1,181 @@
+"""Keeps the plugin where the runtime calls it, and says while it is not: Pods that start then do not wait for their networks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from secnet.contract import NotReady, SecnetError
+
+from ..base.metrics import Metrics
+from ..config.settings import CniSettings
+from ._rewrites import Rewrites
+from .install import CniInstallation
+from .install_flag import InstallFlag
+from .owners import how_to_share
+
+__all__ = ["ChainKeeper", "installation", "is_chaining_wanted", "watched_folders"]
+
+_log = logging.getLogger(__name__)
+
+_NOT_IN = "the CNI plugin is not in the runtime's configuration"
+_PENDING = f"{_NOT_IN} yet: that follows recovery"
+_OTHER_FOLDER = (
+    "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why no network was loaded"
+)
+_RUNTIME_LOOKS, _RUNTIME_SECONDS = 20, 0.1
+
+
+class ChainKeeper:
+    """Of one agent. `reconcile` is for one thread; the rest may be called by any.
+
+    ready: whether the agent can serve the plugin's calls; before that nothing is written. multus: whether Multus serves this
+    node; then there is no entry. read_elsewhere: the directory that the runtime reads, by its path on the host, if it found no
+    network with the plugin there; empty if it did, or does not say.
+    """
+
+    def __init__(
+        self,
+        settings: CniSettings,
+        *,
+        flag: InstallFlag,
+        ready: Callable[[], bool],
+        metrics: Metrics,
+        multus: Callable[[], bool] = lambda: False,
+        read_elsewhere: Callable[[], str] = lambda: "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ready = ready
+        self._conf_dir = settings.conf_dir
+        self._metrics = metrics
+        self._flag = flag
+        self._installation = installation(settings, multus)
+        self._rewrites = Rewrites(clock)
+        self._read_elsewhere = read_elsewhere
+        self._looks: int | None = 0  # at the runtime since the entry was written; None once it was seen to have it
+        self._was_in = False
+        self._taken_out = False
+        self._pending = bool(watched_folders(settings))
+        self._error: SecnetError | None = None
+        self._on_trial = False  # the entry was written just now, and so far its owner did not leave it in
+
+    def unready(self) -> str:
+        """Why Pods that start now would not wait for their networks, in a sentence; empty while they do, or shall not."""
+        if self._pending:
+            return _PENDING
+        error = self._error
+        return "" if error is None else f"{_NOT_IN}: {error}"
+
+    @property
+    def error(self) -> SecnetError | None:
+        """What keeps the entry from being in, once it was tried."""
+        return self._error
+
+    def reconcile(self) -> float | None:
+        """Install the program, and the entry once the agent is ready; both again when they are gone. Never raises.
+
+        Returns the seconds after which it is to be called again whatever happens; None where only a change matters.
+        """
+        if not self._ready():
+            self._keep_program()
+            return None
+        try:
+            taken_out = not self._flag.if_on(self._ensure)
+        except SecnetError as exc:
+            self._pending, self._error = False, exc
+            return self._rewrites.missing() or None
+        if self._on_trial and not taken_out:
+            return None
+        if taken_out and not self._taken_out:
+            _log.info(
+                "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
+            )
+        self._taken_out = taken_out
+        if not taken_out and (folder := self._unread()):
+            return self._wait_for_runtime(folder)
+        if self._error is not None and not taken_out:
+            _log.info("the CNI plugin is in the runtime's configuration")
+        self._pending, self._error = False, None
+        return None
+
+    def _keep_program(self) -> None:
+        """An entry may stand there from before, and without its program no Pod of the node starts."""
+        with suppress(SecnetError):  # reported once the agent is ready
+            self._flag.if_on(self._installation.ensure_program)
+
+    def _unread(self) -> str:
+        """Where the runtime reads, if not what we wrote. It is asked until it has the entry, and again after each write."""
+        if self._looks is None or not self._installation.chains:
+            return ""
+        folder = self._read_elsewhere()
+        self._looks = self._looks + 1 if folder else None
+        return folder
+
+    def _wait_for_runtime(self, folder: str) -> float | None:
+        """It reads a changed directory by itself, a moment later; if it does not, the directory is another one."""
+        assert self._looks is not None
+        if self._looks <= _RUNTIME_LOOKS:
+            self._pending = True
+            return _RUNTIME_SECONDS
+        message = f"the runtime reads {folder}, and has no network with the plugin from there"
+        self._pending, self._error = False, NotReady(message, hint=_OTHER_FOLDER, subject=str(self._conf_dir))
+        return None
+
+    def _ensure(self) -> None:
+        """Another program may rewrite the network at any time: the log explains why Pods started without their networks."""
+        written = self._installation.ensure(self._rewrites.missing)
+        self._on_trial = False
+        if written is None:
+            self._rewrites.stands()
+            self._was_in = True
+            return
+        self._rewrites.wrote()
+        self._looks = 0
+        self._metrics.on_entry_written()
+        self._on_trial = self._rewrites.is_contest and self._error is not None
+        if self._on_trial:
+            return
+        if self._was_in:
+            _log.warning(
+                "%s did not have the CNI plugin any more, and has it again; Pods that started meanwhile did not wait for their "
+                "networks; %s",
+                written.path,
+                how_to_share(written.types),
+            )
+        else:
+            _log.info("the CNI plugin is written into %s", written.path)
+        self._was_in = True
+
+
+def installation(settings: CniSettings, multus: Callable[[], bool] = lambda: False) -> CniInstallation:
+    """What the settings say is to be installed."""
+    return CniInstallation(
+        program=settings.program,
+        bin_dir=settings.bin_dir,
+        conf_dir=settings.conf_dir,
+        socket=settings.socket,
+        fail_open_namespaces=settings.fail_open_namespaces,
+        multus=multus,
+    )
+
+
+def is_chaining_wanted(settings: CniSettings | None, flag: InstallFlag, multus: Callable[[], bool]) -> bool:
+    """Whether the entry belongs into the runtime's configuration: containers here wait for their networks then.
+
+    False where it cannot be told.
+    """
+    if settings is None or settings.conf_dir is None or multus():
+        return False
+    try:
+        return flag.if_on(lambda: None)
+    except SecnetError:
+        return False
+
+
+def watched_folders(settings: CniSettings) -> tuple[Path, ...]:
+    """Where a change of another program may undo the installation."""
+    folders = [settings.conf_dir, settings.bin_dir if settings.program is not None else None]
+    return tuple(folder for folder in folders if folder is not None)
