@@ -68,7 +68,9 @@ def test_nothing_is_installed_unchecked_or_editable() -> None:
     installs = [part for part in parts if re.search(r"\bpip\b.* install ", part)]
     assert len(installs) == 3
     assert all("--require-hashes" in part or "--no-index" in part for part in installs)
-    assert not any("uv pip" in part for part in installs if "--no-index" in part), "its cache has an older wheel of this name"
+    assert not any("uv pip" in part for part in installs if "--no-index" in part), (
+        "its cache has an older wheel of this name"
+    )
     assert not any(re.search(r" (-e|--editable) ", part) for part in installs)
 
 
