@@ -23,13 +23,14 @@ class Cluster:
     """What a test does with any cluster.
 
     kubectl: runs it. admin: the same API without a process for each request. nodes: those that a test can reach into, by
-    name; none of a cluster that KUBECONFIG names.
+    name; none of a cluster that KUBECONFIG names. apart: namespaces whose Pods are left out where all records are compared.
     """
 
     def __init__(self, kubectl: Kubectl, admin: ApiAdmin) -> None:
         self.kubectl = kubectl
         self.admin = admin
         self.nodes: dict[str, ClusterNode] = {}
+        self.apart: set[str] = set()
         self.apply, self.get, self.list, self.wait = kubectl.apply, kubectl.get, kubectl.list, kubectl.wait
 
     @property

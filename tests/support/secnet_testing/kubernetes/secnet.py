@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .binaries import cache_folder, remove_old
+from .binaries import cache_folder, locked, remove_old
 from .cluster import Cluster, Object
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "ROOT",
     "Helm",
     "Kustomize",
+    "agent_command",
+    "agent_pod",
     "deploy",
     "documents",
     "image_archive",
@@ -77,27 +79,21 @@ _SHORT_TOKENS = [
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
     content = hashlib.sha256(tag.encode())
-    listed = [
-        "git",
-        "ls-files",
-        "-co",
-        "--exclude-standard",
-        "core",
-        "drivers",
-        "ipam",
-        "deploy",
-        "tools",
-        "requirements*",
-    ]
+    parts = ["core", "drivers", "ipam", "deploy", "tools", "requirements*"]
+    listed = ["git", "ls-files", "-co", "--exclude-standard", *parts]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     for file in (ROOT / name for name in sorted(names) if "/tests/" not in name):
         content.update(file.read_bytes() if file.is_file() else b"")
     target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
     if not target.exists():
-        remove_old(cache_folder(), "secnet-*.tar")
-        part = target.with_suffix(".part")
-        subprocess.run([ROOT / "tools/image", "--output", part, "--tag", tag, "--cache", cache_folder()], check=True)
-        part.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target.parent / "archive.lock"):
+            if not target.exists():  # another process may have built it while this one waited
+                remove_old(target.parent, "secnet-*.tar")
+                part = target.with_suffix(".part")
+                argv = ["tools/image", "--output", str(part), "--tag", tag, "--cache", str(cache_folder())]
+                subprocess.run(argv, cwd=ROOT, check=True)
+                part.rename(target)
     return target
 
 
