@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image release test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image image-ovs release test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -75,6 +75,10 @@ wheels: setup ## build a wheel of each member into dist/
 
 image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
 	@tools/image --output dist/secnet-$(VERSION).oci.tar --sbom dist/secnet-$(VERSION).cdx.json --tag $(VERSION) $(ARGS)
+
+image-ovs: setup ## build the image of Open vSwitch for nodes that have none: dist/secnet-openvswitch-VERSION.oci.tar
+	@tools/image --dockerfile deploy/openvswitch/Dockerfile --name secnet-openvswitch --tag $(VERSION) \
+	  --output dist/secnet-openvswitch-$(VERSION).oci.tar --sbom dist/secnet-openvswitch-$(VERSION).cdx.json $(ARGS)
 
 release: setup ## all files of a release in dist/: wheels, image, install.yaml, chart, crds.yaml, checksums
 	@tools/release $(ARGS)

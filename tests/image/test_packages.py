@@ -66,9 +66,15 @@ def test_the_bill_of_materials(tmp_path: Path) -> None:
     (info / "METADATA").write_text(
         "Metadata-Version: 2.4\nName: Big_Name\nVersion: 1.0\nLicense-Expression: MIT\n\nLong text"
     )
-    values = {"release": "trixie", "version": "0.1.0", "digest": "sha256:abc", "created": "2026-01-01T00:00:00Z"}
-    for name in ("a", "b"):
-        write_sbom(tmp_path / name, root=root, **values)
+    values = {
+        "name": "it",
+        "release": "trixie",
+        "version": "0.1.0",
+        "digest": "sha256:abc",
+        "created": "2026-01-01T00:00:00Z",
+    }
+    for file in ("a", "b"):
+        write_sbom(tmp_path / file, root=root, **values)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     document = json.loads((tmp_path / "a").read_text())
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
@@ -76,5 +82,6 @@ def test_the_bill_of_materials(tmp_path: Path) -> None:
     assert debian["purl"] == "pkg:deb/debian/libz@1:2%2Bb1?arch=amd64&distro=trixie"
     assert (python["purl"], python["licenses"]) == ("pkg:pypi/big-name@1.0", [{"expression": "MIT"}])
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "abc"}]
+    assert document["metadata"]["component"]["purl"] == "pkg:oci/it@sha256:abc"
     (all_of_them,) = document["dependencies"]
     assert all_of_them["dependsOn"] == [debian["bom-ref"], python["bom-ref"]]

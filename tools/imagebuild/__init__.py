@@ -1,1 +1,1 @@
-"""Builds the agent's image by the lines of deploy/Dockerfile, without a docker engine. `tools/image` starts it."""
+"""Builds images by the lines of their Dockerfiles, without a docker engine. `tools/image` starts it."""

@@ -25,8 +25,9 @@ from .sbom import write_sbom
 from .stages import Builder, Built
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCK = REPOSITORY / "deploy/image-packages.txt"
-NAME = "docker.io/library/secnet"
+DOCKERFILE = Path("deploy/Dockerfile")
+LOCK = "image-packages.txt"
+REGISTRY = "docker.io/library"
 
 
 def main() -> int:
@@ -46,11 +47,19 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tools/image",
-        description="Build the agent's image by deploy/Dockerfile into an OCI archive, without a docker engine.",
+        description="Build an image by its Dockerfile into an OCI archive, without a docker engine.",
     )
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the archive")
-    parser.add_argument("--tag", required=True, help="the image is secnet:TAG")
+    parser.add_argument("--tag", required=True, help="the image is NAME:TAG")
+    parser.add_argument("--name", default="secnet", help="of the image (default: %(default)s)")
+    parser.add_argument(
+        "--dockerfile",
+        type=Path,
+        default=DOCKERFILE,
+        metavar="FILE",
+        help="below the repository, whose files it copies (default: %(default)s)",
+    )
     parser.add_argument("--sbom", type=Path, metavar="FILE", help="what is in the image, as CycloneDX JSON")
     parser.add_argument(
         "--cache",
@@ -61,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "--upgrade", action="store_true", help=f"take Debian's newest versions and write {LOCK.relative_to(REPOSITORY)}"
+        "--upgrade", action="store_true", help=f"take Debian's newest versions and write {LOCK} beside the Dockerfile"
     )
     group.add_argument(
         "--locked", action="store_true", help="fail where the mirror no longer has the versions of the lock"
@@ -71,11 +80,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace, cache: Path) -> int:
     began = time.monotonic()
-    locked = {} if options.upgrade else read_lock(LOCK)
-    arguments, stages = read_dockerfile(REPOSITORY / "deploy/Dockerfile")
+    dockerfile = REPOSITORY / options.dockerfile
+    lock = dockerfile.with_name(LOCK)
+    locked = {} if options.upgrade else read_lock(lock)
+    arguments, stages = read_dockerfile(dockerfile)
     release = release_of(arguments["DEBIAN_IMAGE"])
-    kept = cache / "stages"
-    kept.mkdir(exist_ok=True)
+    kept = cache / "stages" / options.name
+    kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
         context = Context(REPOSITORY, Path(folder, "context"))
         machine = Machine(REPOSITORY, Path(folder, "machine"), cache / "downloads", release, locked)
@@ -98,24 +109,32 @@ def _build(options: argparse.Namespace, cache: Path) -> int:
     final = built[-1]
     everything = [package for stage in built for package in installed(stage.folder)]
     if options.upgrade:
-        write_lock(LOCK, image=installed(final.folder), build=everything)
+        write_lock(lock, image=installed(final.folder), build=everything)
     elif changed := differences(locked, everything):
-        print(
-            f"image: Debian packages differ from {LOCK.relative_to(REPOSITORY)}:", *changed, sep="\n  ", file=sys.stderr
-        )
+        named = lock.relative_to(REPOSITORY)
+        print(f"image: Debian packages differ from {named}:", *changed, sep="\n  ", file=sys.stderr)
         if options.locked:
             return 1
     date = source_date(REPOSITORY)
     created = f"{datetime.fromtimestamp(date, UTC):%Y-%m-%dT%H:%M:%SZ}"
     version = tomllib.loads((REPOSITORY / "core/pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    layer, blob = _layer(final, cache, date)
+    layer, blob = _layer(final, kept, date)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     config = image_config(stages[-1], final.variables, directory=final.directory, created=created, version=version)
-    digest = write_archive(options.output, layer=layer, blob=blob, config=config, name=NAME, tag=options.tag)
+    name = f"{REGISTRY}/{options.name}"
+    digest = write_archive(options.output, layer=layer, blob=blob, config=config, name=name, tag=options.tag)
     if options.sbom:
         options.sbom.parent.mkdir(parents=True, exist_ok=True)
-        write_sbom(options.sbom, root=final.folder, release=release, version=version, digest=digest, created=created)
-    print(f"image: {options.output}: secnet:{options.tag}, {digest}, in {time.monotonic() - began:.0f} s")
+        write_sbom(
+            options.sbom,
+            root=final.folder,
+            name=options.name,
+            release=release,
+            version=version,
+            digest=digest,
+            created=created,
+        )
+    print(f"image: {options.output}: {options.name}:{options.tag}, {digest}, in {time.monotonic() - began:.0f} s")
     return 0
 
 
@@ -124,9 +143,9 @@ def _image(stage: Stage, arguments: dict[str, str]) -> str:
     return arguments[stage.image[2:-1]] if stage.image.startswith("${") else stage.image
 
 
-def _layer(final: Built, cache: Path, date: int) -> tuple[Layer, Path]:
+def _layer(final: Built, kept: Path, date: int) -> tuple[Layer, Path]:
     """The layer of the last stage, from the cache where it is the same stage at the same date."""
-    blob, about = cache / "stages/layer.tar.gz", cache / "stages/layer.json"
+    blob, about = kept / "layer.tar.gz", kept / "layer.json"
     key = f"{final.key} {date}"
     if about.exists():
         known = json.loads(about.read_text())

@@ -38,7 +38,7 @@ def image_config(
             "User": stage.all("USER")[-1].text,
             "WorkingDir": directory,
         },
-        "history": [{"created": created, "created_by": "deploy/Dockerfile"}],
+        "history": [{"created": created, "created_by": "tools/image"}],
     }
 
 

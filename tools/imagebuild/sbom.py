@@ -22,15 +22,15 @@ _SITE_PACKAGES = (
 )
 
 
-def write_sbom(target: Path, *, root: Path, release: str, version: str, digest: str, created: str) -> None:
-    """Write the document of the file system below `root`. digest: of the image's manifest; release: Debian's, as trixie."""
+def write_sbom(target: Path, *, root: Path, name: str, release: str, version: str, digest: str, created: str) -> None:
+    """Write the document of the image `name`, whose file system is below `root`. digest: of the image's manifest; release: Debian's, as trixie."""
     components = [*_debian(root, release), *_python(root)]
     image = {
         "type": "container",
-        "bom-ref": "secnet",
-        "name": "secnet",
+        "bom-ref": name,
+        "name": name,
         "version": version,
-        "purl": f"pkg:oci/secnet@{quote(digest, safe=':')}",
+        "purl": f"pkg:oci/{name}@{quote(digest, safe=':')}",
         "hashes": [{"alg": "SHA-256", "content": digest.removeprefix("sha256:")}],
     }
     document = {
@@ -40,7 +40,7 @@ def write_sbom(target: Path, *, root: Path, release: str, version: str, digest: 
         "version": 1,
         "metadata": {"timestamp": created, "component": image},
         "components": components,
-        "dependencies": [{"ref": "secnet", "dependsOn": [component["bom-ref"] for component in components]}],
+        "dependencies": [{"ref": name, "dependsOn": [component["bom-ref"] for component in components]}],
     }
     target.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

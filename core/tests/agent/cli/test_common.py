@@ -45,3 +45,16 @@ def test_objects_of_the_api_are_not_ours_to_write() -> None:
     with pytest.raises(Unsupported, match="in the Kubernetes API") as caught:
         require_own_objects(Settings(node_name="n", kubernetes=KubernetesSettings()), Path("x"), "use kubectl")
     assert (caught.value.hint, caught.value.path) == ("use kubectl", "$.kubernetes")
+
+
+def test_the_environment_names_the_configuration_unless_the_command_line_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("environment", "line"):
+        (tmp_path / f"{name}.yaml").write_text(f"nodeName: n\nrunDir: /of/the/{name}\n", encoding="utf-8")
+    monkeypatch.setenv("SECNET_CONFIG", str(tmp_path / "environment.yaml"))
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    assert load_all(parser.parse_args([]))[1].run_dir == Path("/of/the/environment")
+    given = ["--config", str(tmp_path / "line.yaml")]
+    assert load_all(parser.parse_args(given))[1].run_dir == Path("/of/the/line")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "image_archive",
     "install",
     "kustomization",
+    "openvswitch_archive",
     "run_with_kubectl",
 ]
 
@@ -78,21 +79,31 @@ _SHORT_TOKENS = [
 
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
+    return _archive("secnet", tag, "deploy/Dockerfile", ("core", "drivers", "ipam", "deploy", "tools", "requirements*"))
+
+
+def openvswitch_archive(tag: str = "0.1.0") -> Path:
+    """The same of the image with Open vSwitch."""
+    return _archive(
+        "secnet-openvswitch", tag, "deploy/openvswitch/Dockerfile", ("deploy/openvswitch", "tools/imagebuild")
+    )
+
+
+def _archive(name: str, tag: str, dockerfile: str, sources: Sequence[str]) -> Path:
     content = hashlib.sha256(tag.encode())
-    parts = ["core", "drivers", "ipam", "deploy", "tools", "requirements*"]
-    listed = ["git", "ls-files", "-co", "--exclude-standard", *parts]
+    listed = ["git", "ls-files", "-co", "--exclude-standard", *sources]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    for file in (ROOT / name for name in sorted(names) if "/tests/" not in name):
+    for file in (ROOT / path for path in sorted(names) if "/tests/" not in path):
         content.update(file.read_bytes() if file.is_file() else b"")
-    target = cache_folder() / f"secnet-{tag}-{content.hexdigest()[:16]}.tar"
+    target = cache_folder() / f"{name}-{tag}-{content.hexdigest()[:16]}.tar"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target.parent / "archive.lock"):
             if not target.exists():  # another process may have built it while this one waited
                 remove_old(target.parent, "secnet-*.tar")
                 part = target.with_suffix(".part")
-                argv = ["tools/image", "--output", str(part), "--tag", tag, "--cache", str(cache_folder())]
-                subprocess.run(argv, cwd=ROOT, check=True)
+                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile, "--cache", str(cache_folder())]
+                subprocess.run(["tools/image", "--output", str(part), *options], cwd=ROOT, check=True)
                 part.rename(target)
     return target
 
@@ -131,13 +142,13 @@ def install(cluster: Cluster, folder: Path) -> None:
     deploy(cluster, kustomization(folder, "sync", "policies"))
 
 
-def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120) -> str:
-    """Run a shell command as a user types it, in the root of the checkout; what it printed. AssertionError if it fails."""
+def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120, folder: Path = ROOT) -> str:
+    """Run a shell command as a user types it, in the checkout or in `folder`; what it printed. AssertionError if it fails."""
     path = f"{cluster.kubectl.program.parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", command],
         env={**os.environ, "PATH": path},
-        cwd=ROOT,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -170,3 +181,4 @@ def agent_command(cluster: Cluster, node: str, *arguments: str) -> str:
 
 if __name__ == "__main__":
     print(image_archive())
+    print(openvswitch_archive())

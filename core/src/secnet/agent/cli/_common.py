@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,9 @@ def add_config_options(parser: argparse.ArgumentParser, *, state_dir: bool = Tru
         "--config",
         type=Path,
         metavar="FILE",
-        help="node configuration (YAML); without it every setting has its default (see docs/configuration.md)",
+        default=Path(named) if (named := os.environ.get("SECNET_CONFIG")) else None,
+        help="node configuration (YAML); without it the one that the environment variable SECNET_CONFIG names, or else every "
+        "setting has its default (see docs/configuration.md)",
     )
     if state_dir:
         parser.add_argument(
