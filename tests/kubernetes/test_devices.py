@@ -148,7 +148,7 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
     )
     namespace.wait_ready("by-driver")
     assert addresses(namespace, "by-driver") == {"d": "0000:3b:03.3"}
-    cluster.wait(lambda: "deploy/components/dra" in _told(namespace, "by-resource"), "the Pod's events name what lacks")
+    cluster.wait(lambda: "deploy/components/dra" in _event_messages(namespace, "by-resource"), "the Pod's events name what lacks")
     roles = [str(DRA / name) for name in ("clusterrole.yaml", "clusterrolebinding.yaml")]
     for file in roles:
         cluster.kubectl("apply", "-f", file)
@@ -168,5 +168,5 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
             cluster.kubectl("delete", "-f", file)
 
 
-def _told(namespace: OwnNamespace, name: str) -> str:
+def _event_messages(namespace: OwnNamespace, name: str) -> str:
     return namespace.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}", "-o", "json")
