@@ -1,11 +1,11 @@
 """Write the generated part of deploy/: the ClusterRoles, from what the agent and the IPAM backends say they need.
 
-    python deploy/render.py            write base/clusterrole.yaml and components/policies/clusterrole.yaml
+    python deploy/render.py            write clusterrole.yaml of base, components/dra and components/policies
     python deploy/render.py --check    change nothing; exit 1 if one is not what would be written
     python deploy/render.py --print    print the base's for everything that is installed here, third-party backends too
 
-The committed files are for the distributions of this workspace, whatever else is installed. The second one has the rights that
-only a policy makes small enough.
+The committed files are for the distributions of this workspace, whatever else is installed. That of `policies` has the rights
+that only a policy makes small enough.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from secnet.agent.cluster.kube import POLICED_RULES, RULES
+from secnet.agent.cluster.kube import DRA_RULES, POLICED_RULES, RULES
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import ObjectKind
 
@@ -25,6 +25,7 @@ DEPLOY = Path(__file__).resolve().parent
 OURS = ("secnet-ipam",)
 NAME = "secnet-agent"
 POLICED_NAME = "secnet-agent-nodes"
+DRA_NAME = "secnet-agent-dra"
 MARK = "# Written by deploy/render.py (`make deploy`): change what the agent or a backend declares, not this file.\n"
 
 Rule = dict[str, list[str]]
@@ -74,6 +75,7 @@ def _text(role: dict[str, Any]) -> str:
 def roles() -> Iterator[tuple[str, str]]:
     """Each file, by its path below deploy/, and its text."""
     yield "base/clusterrole.yaml", role_text()
+    yield "components/dra/clusterrole.yaml", _text(cluster_role(DRA_NAME, DRA_RULES))
     yield "components/policies/clusterrole.yaml", _text(cluster_role(POLICED_NAME, POLICED_RULES))
 
 

@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tarfile
 import tomllib
@@ -41,13 +42,21 @@ def version() -> str:
 def add_files(folder: Path) -> list[Path]:
     """Write install.yaml, crds.yaml, the chart and the checksums into a folder with the archive; returns all files there."""
     release = version()
+    wheels = [f"{name.replace('-', '_')}-{release}-py3-none-any.whl" for name in _members()]
+    if missing := [name for name in wheels if not (folder / name).is_file()]:
+        raise ReleaseError(f"{folder} lacks {', '.join(missing)}")
     digest = digest_of(folder / f"secnet-{release}.oci.tar")
     (folder / "install.yaml").write_text(_manifest(release, digest), encoding="utf-8")
     (folder / "crds.yaml").write_bytes((ROOT / "deploy/crds.yaml").read_bytes())
     _pack(folder / f"secnet-{release}.tgz", _chart(release, digest), time=source_date(ROOT))
-    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS and not path.name.startswith("."))
     (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="utf-8")
     return [*files, folder / SUMS]
+
+
+def _members() -> list[str]:
+    command = [sys.executable, str(ROOT / "tools/members"), "names"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 def digest_of(archive: Path) -> str:

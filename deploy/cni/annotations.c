@@ -1,6 +1,6 @@
 #include "annotations.h"
 
-enum wish pod_wish(struct span runtime_config)
+enum request pod_request(struct span runtime_config)
 {
     struct member handed = {.key = "io.kubernetes.cri.pod-annotations"}, networks = {.key = "k8s.v1.cni.cncf.io/networks"};
     if (!runtime_config.len || !json_object(runtime_config, &handed, 1) || !handed.value.len)

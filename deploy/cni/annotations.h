@@ -10,9 +10,9 @@
 
 /* UNKNOWN: the runtime hands no annotations. NOTHING: the Pod has no networks annotation, or a blank one, as the agent reads it
  * (agent/model/pod.py). NETWORKS: it has one, whatever it says. */
-enum wish { UNKNOWN, NOTHING, NETWORKS };
+enum request { UNKNOWN, NOTHING, NETWORKS };
 
 /* runtime_config: the value of that key; len 0 when there is none. */
-enum wish pod_wish(struct span runtime_config);
+enum request pod_request(struct span runtime_config);
 
 #endif

@@ -161,11 +161,11 @@ static int run(void)
     if (!valid)
         return error(UNDECODABLE, "stdin is not one JSON object", "");
     bool add = strcmp(command, "ADD") == 0;
-    enum wish wish = add && chained ? pod_wish(conf[RUNTIME_CONFIG].value) : UNKNOWN;
-    if (wish == NOTHING)
+    enum request asked = add && chained ? pod_request(conf[RUNTIME_CONFIG].value) : UNKNOWN;
+    if (asked == NOTHING)
         return pass_previous();
     enum patience patience = add || (strcmp(command, "DEL") == 0 && !chained) ? BRIEFLY : ONCE;
-    if (wish == NETWORKS && !may_pass())
+    if (asked == NETWORKS && !may_pass())
         patience = WAIT;
     if (!agent_ask(input, patience, &answer, &status))
         return without_agent(command, chained);

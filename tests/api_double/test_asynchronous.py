@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from http import HTTPStatus
 
 import pytest
 import yaml
@@ -94,35 +92,6 @@ def test_a_restart_of_multus_gives_no_pod_a_second_set_of_networks(cluster_node_
     node.node.config.write_text(yaml.safe_dump(content | {"multus": "absent"}))
     node.node.agent()
     node.wait(lambda: node.used("blue") == 1, "the administrator says that it is gone for good")
-
-
-def test_requests_per_attach_and_none_for_other_pods(cluster_node_factory: ClusterNodeFactory) -> None:
-    """The numbers that docs/operations.md states. The kubelet writes to the Pod too: who comes second asks twice more."""
-    token = "agent-token"
-    node = started(cluster_node_factory, token=token, workers={"count": 2, "checkInterval": 3600})
-    node.wait(lambda: ("GET", "ippools") in node.calls(token), "the look at all pools at the start")
-    node.api.forget_requests()
-    node.api.create(pod("plain", None))
-    node.wait(lambda: node.is_running("plain"), "the Pod without networks runs")
-    node.delete("plain")
-    node.wait_gone("plain")
-    assert node.calls(token) == []
-    node.api.create(pod("a", "blue"))
-    node.wait_attached("a")
-    node.wait(lambda: events(node, "a"), "the Event is there")
-    outrun = [asked["path"] for asked in node.api.requests(token) if asked["status"] == HTTPStatus.CONFLICT]
-    assert {path.rpartition("/")[2] for path in outrun} <= {"a"}
-    assert Counter(node.calls(token)) == Counter(
-        [
-            ("GET", "ippools"),
-            ("GET", "ippools/blue"),
-            ("PATCH", "pods/a"),
-            ("PATCH", "pods/a/status"),
-            ("POST", "events"),
-            ("PUT", "ippools/blue/status"),
-        ]
-        + [("GET", "pods/a"), ("PATCH", "pods/a")] * len(outrun)
-    )
 
 
 def test_a_pod_that_waits_for_a_full_pool_comes_with_the_release(cluster_node_factory: ClusterNodeFactory) -> None:

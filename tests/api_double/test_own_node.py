@@ -22,7 +22,7 @@ def test_it_is_not_ready_until_there_is_such_a_node(cluster_node_factory: Cluste
     text = "Node nobody: there is none of this name"
     node.wait(lambda: node.readyz(PORT)[0] == 503 and text in node.readyz(PORT)[1], "not ready, with the reason")
     node.wait(lambda: text in agent.text, "said in the log")
-    assert text in node.node.cli("status").stdout
+    node.wait(lambda: text in node.node.cli("status").stdout, "and by secnet status")
     doctor = node.node.cli("doctor")
     assert doctor.returncode == 1
     assert "FAIL  Kubernetes API: there is no node 'nobody'" in doctor.stdout
@@ -43,7 +43,7 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     text = "Node node-1: is another machine's"
     node.wait(lambda: node.readyz(PORT)[0] == 503 and text in node.readyz(PORT)[1], "not ready, with the reason")
     node.wait(lambda: text in agent.text, "said in the log")
-    assert text in node.node.cli("status").stdout
+    node.wait(lambda: text in node.node.cli("status").stdout, "and by secnet status")
     assert "its bootID is of-another-machine" in node.node.cli("doctor").stdout
     node.wait(lambda: node.is_running("theirs"), "its sandbox is there")
     assert node.network_status("theirs") == [entry], "no one wrote it"

@@ -15,6 +15,7 @@ from secnet_testing.documents import ROOT
 RENDER = ROOT / "deploy/render.py"
 ROLE = ROOT / "deploy/base/clusterrole.yaml"
 POLICED = ROOT / "deploy/components/policies/clusterrole.yaml"
+DRA = ROOT / "deploy/components/dra/clusterrole.yaml"
 
 Right = tuple[str, str, str]
 
@@ -39,7 +40,7 @@ def test_the_committed_role_is_fresh() -> None:
 
 
 def test_a_stale_role_is_found_and_written_again(tmp_path: Path) -> None:
-    files = {path: tmp_path / path.relative_to(ROOT / "deploy") for path in (ROLE, POLICED)}
+    files = {path: tmp_path / path.relative_to(ROOT / "deploy") for path in (ROLE, POLICED, DRA)}
     for path, file in files.items():
         file.parent.mkdir(parents=True)
         file.write_text(path.read_text())
@@ -47,7 +48,7 @@ def test_a_stale_role_is_found_and_written_again(tmp_path: Path) -> None:
     stale = render("--check", "--to", tmp_path)
     assert (stale.returncode, stale.stdout) == (1, "deploy: base/clusterrole.yaml is out of date: run make deploy\n")
     assert render("--to", tmp_path).returncode == 0
-    assert [file.read_text() for file in files.values()] == [ROLE.read_text(), POLICED.read_text()]
+    assert [file.read_text() for file in files.values()] == [path.read_text() for path in files]
 
 
 def test_each_kind_of_our_backends_may_be_read_and_its_status_updated() -> None:
@@ -80,6 +81,11 @@ def test_pods_and_nodes_are_written_within_a_policy_only() -> None:
     assert {verb for group, resource, verb in have if (group, resource) == ("", "pods")} == {"get", "list", "watch"}
     assert {verb for group, resource, verb in have if (group, resource) == ("", "nodes")} == {"get"}
     assert rights(POLICED.read_text()) == {("", "nodes", "patch")}
+
+
+def test_what_dra_drivers_publish_is_listed_with_its_component_only() -> None:
+    assert rights(DRA.read_text()) == {("resource.k8s.io", "resourceslices", "list")}
+    assert not {right for right in rights(ROLE.read_text()) if right[0] == "resource.k8s.io"}
 
 
 def test_a_third_party_backend_gets_its_rights_on_request() -> None:

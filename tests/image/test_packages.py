@@ -67,7 +67,13 @@ def test_the_bill_of_materials(tmp_path: Path) -> None:
     (info / "METADATA").write_text(
         "Metadata-Version: 2.4\nName: Big_Name\nVersion: 1.0\nLicense-Expression: MIT\n\nLong text"
     )
-    values = {"name": "it", "release": "trixie", "version": "0.1.0", "digest": "sha256:abc", "created": "2026-01-01T00:00:00Z"}
+    values = {
+        "name": "it",
+        "release": "trixie",
+        "version": "0.1.0",
+        "digest": "sha256:abc",
+        "created": "2026-01-01T00:00:00Z",
+    }
     for file in ("a", "b"):
         write_sbom(tmp_path / file, root=root, **values)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

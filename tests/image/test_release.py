@@ -15,11 +15,17 @@ from releasing import SUMS, ReleaseError, add_files, digest_of, version
 from secnet_testing.documents import ROOT
 from secnet_testing.oci import read_archive
 
+WHEELS = {
+    f"{name}-{version()}-py3-none-any.whl"
+    for name in ("secnet", "secnet_vlan", "secnet_sriov", "secnet_ipam", "secnet_conformance")
+}
+
 
 def dist(folder: Path) -> Path:
-    """A folder with what comes first: a wheel, and an archive with an image of nothing."""
+    """A folder with what comes first: wheels, what their builder leaves beside them, and an archive with an image of nothing."""
     folder.mkdir()
-    (folder / "secnet-0.0-py3-none-any.whl").write_bytes(b"a wheel")
+    for name in (*WHEELS, ".gitignore"):
+        (folder / name).write_text(name)
     (folder / "empty").mkdir()
     layer = write_layer(folder / "empty", folder / "layer", time=0)
     config = {"architecture": "amd64", "os": "linux"}
@@ -40,9 +46,9 @@ def release(tmp_path: Path) -> Path:
 
 
 def test_nothing_is_missing_and_the_checksums_are_right(release: Path) -> None:
-    names = {path.name for path in release.iterdir()}
+    names = {path.name for path in release.iterdir()} - {".gitignore"}
     v = version()
-    expected = {f"secnet-{v}.oci.tar", f"secnet-{v}.tgz", "install.yaml", "crds.yaml", "secnet-0.0-py3-none-any.whl"}
+    expected = {f"secnet-{v}.oci.tar", f"secnet-{v}.tgz", "install.yaml", "crds.yaml"} | WHEELS
     assert names == expected | {SUMS}
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", SUMS], cwd=release, capture_output=True, text=True, timeout=60
@@ -91,9 +97,17 @@ def test_a_release_is_the_same_when_it_is_made_again(tmp_path: Path) -> None:
     assert sums("a") == sums("b")
 
 
+def test_a_wheel_that_is_missing_is_named(tmp_path: Path) -> None:
+    folder = dist(tmp_path / "dist")
+    (folder / f"secnet_ipam-{version()}-py3-none-any.whl").unlink()
+    with pytest.raises(ReleaseError, match=rf"dist lacks secnet_ipam-{version()}-py3-none-any\.whl$"):
+        add_files(folder)
+
+
 def test_versions_that_differ_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = dist(tmp_path / "dist")
-    (folder / f"secnet-{version()}.oci.tar").rename(folder / "secnet-9.9.oci.tar")
+    for path in folder.glob("secnet*"):
+        path.rename(folder / path.name.replace(version(), "9.9"))
     monkeypatch.setattr(releasing, "version", lambda: "9.9")
     with pytest.raises(ReleaseError, match=r"install\.yaml: 'image: secnet:9\.9' has to stand there once"):
         add_files(folder)

@@ -27,7 +27,7 @@ def blue(namespace: OwnNamespace) -> OwnNamespace:
 
 def primary_addresses(node: ClusterNode) -> set[str]:
     """Those that the primary network's IPAM plugin holds: a file each."""
-    return {name for name in node.run("ls", "/var/lib/cni/pods").split() if name[0].isdigit()}
+    return {name for name in node.run("ls", "/var/lib/cni/ipam/pods").split() if name[0].isdigit()}
 
 
 def addresses_of_pods(cluster: LocalCluster, node: str) -> set[str]:

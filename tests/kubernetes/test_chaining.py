@@ -50,11 +50,11 @@ def agent(cluster: LocalCluster, node: str) -> Object | None:
     return pods[0] if pods else None
 
 
-def state(cluster: LocalCluster, node: str) -> tuple[int, bool]:
-    """How often the agent's container was started again, and whether it is ready."""
+def starts(cluster: LocalCluster, node: str, *, ready: bool = True) -> int:
+    """How often the agent's container was started again; -1 while it is not ready, unless that does not matter."""
     found = agent(cluster, node)
     containers = (found or {}).get("status", {}).get("containerStatuses") or [{"restartCount": 0, "ready": False}]
-    return containers[0]["restartCount"], containers[0]["ready"]
+    return int(containers[0]["restartCount"]) if containers[0]["ready"] or not ready else -1
 
 
 def condition(namespace: OwnNamespace, name: str) -> dict[str, Any]:
@@ -71,10 +71,10 @@ def assert_in_time(namespace: OwnNamespace, name: str) -> None:
 def test_where_the_agent_is_ready_the_plugin_is_chained(local_cluster: LocalCluster, blue: OwnNamespace) -> None:
     """Its container is killed and the entry goes with it: both come back, and in this order."""
     node = local_cluster.nodes["n1"]
-    before, _ = state(local_cluster, node.name)
+    before = starts(local_cluster, node.name, ready=False)
     node.kill("secnet")
     owner_writes(node)
-    local_cluster.wait(lambda: state(local_cluster, node.name) > (before, True), "the agent is ready again", 60)
+    local_cluster.wait(lambda: starts(local_cluster, node.name) > before, "the agent is ready again", 60)
     assert is_chained(node)
     blue.apply(pod("a", "blue", node=node.name, containers=[SHOWS]))
     blue.wait_ready()

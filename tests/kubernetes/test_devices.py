@@ -136,7 +136,7 @@ def claiming(name: str, networks: str, template: str) -> Object:
 
 
 def test_a_network_gets_the_claimed_device_of_its_resource(
-    cluster: LocalCluster, namespace: OwnNamespace, driver: DraDriver
+    cluster: LocalCluster, driver: DraDriver, namespace: OwnNamespace
 ) -> None:
     """First without the right to read what the driver publishes: then devices are known by the driver alone."""
     namespace.apply(
@@ -148,13 +148,14 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
     )
     namespace.wait_ready("by-driver")
     assert addresses(namespace, "by-driver") == {"d": "0000:3b:03.3"}
-    cluster.wait(lambda: "deploy/components/dra" in _told(namespace, "by-resource"), "the Pod's events name what lacks")
+    cluster.wait(lambda: "deploy/components/dra" in _event_messages(namespace, "by-resource"), "the Pod's events name what lacks")
     roles = [str(DRA / name) for name in ("clusterrole.yaml", "clusterrolebinding.yaml")]
     for file in roles:
         cluster.kubectl("apply", "-f", file)
     try:
         namespace.wait_ready("by-resource")
-        assert sorted(driver.prepared.values()) == [["dev-0", "dev-1", "dev-2"], ["pci-0000-3b-03-3"]]
+        prepared = sorted(sorted(names) for names in driver.prepared.values())
+        assert prepared == [["dev-0", "dev-1", "dev-2"], ["pci-0000-3b-03-3"]]
         assert addresses(namespace, "by-resource") == {
             "s": "0000:3b:03.2",
             "f": "0000:3b:03.0",
@@ -167,5 +168,5 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
             cluster.kubectl("delete", "-f", file)
 
 
-def _told(namespace: OwnNamespace, name: str) -> str:
+def _event_messages(namespace: OwnNamespace, name: str) -> str:
     return namespace.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}", "-o", "json")

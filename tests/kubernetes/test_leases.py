@@ -27,8 +27,8 @@ def entry(address: str, name: str, namespace: str, container: str) -> dict[str, 
 class OneBackend:
     """The backend of the real pools, as the collector looks it up."""
 
-    def __init__(self, cluster: KubeCluster) -> None:
-        self._backend = AntreaBackend(HostContext(owner_tag="sn"), cluster)
+    def __init__(self, folder: Path, cluster: KubeCluster) -> None:
+        self._backend = AntreaBackend(HostContext(owner_tag="sn", node_name="no-node", run_dir=folder), cluster)
 
     def backend(self, ipam_type: str) -> AntreaBackend:
         return self._backend
@@ -42,7 +42,7 @@ class Agent:
         self._cluster = cluster
         self.rounds = LeaseRounds(
             LeaseGarbageCollector(
-                plugins=OneBackend(cluster),  # type: ignore[arg-type]
+                plugins=OneBackend(folder, cluster),  # type: ignore[arg-type]
                 journal=Journal(folder / "journal"),
                 has_found=lambda key: False,
                 sandboxes=dict,

@@ -50,7 +50,7 @@ def lay_out(built: dict[str, Any], folder: Path) -> Path:
             place.mkdir(parents=True)
             for name, text in by_name[source["name"]]["data"].items():
                 (place / name).write_text(text)
-    (config,) = re.findall(r"--config (\S+)", " ".join(agent(built)["command"] + agent(built).get("args", [])))
+    (config,) = re.findall(r"--config (\S+)", " ".join([*agent(built).get("command", []), *agent(built)["args"]]))
     return folder / config[1:]
 
 
@@ -213,6 +213,7 @@ def test_what_each_component_adds(kustomize: Kustomize, tmp_path: Path) -> None:
     host = {name: paths(name) for name in COMPONENTS}
     assert {name: (added - base, base - added) for name, added in host.items()} == {
         "antrea": ({"/var/run/antrea/openvswitch"}, {"/run/openvswitch"}),
+        "dra": (set(), set()),
         "metrics": (set(), set()),
         "multus": ({"/opt/cni/bin", "/run/k8s.cni.cncf.io"}, set()),
         "policies": (set(), set()),

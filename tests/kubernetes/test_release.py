@@ -12,7 +12,7 @@ from secnet_testing.documents import ROOT
 from secnet_testing.kubernetes.cluster import LocalCluster, Object
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.pods import pod
-from secnet_testing.kubernetes.secnet import Helm, image_archive
+from secnet_testing.kubernetes.secnet import NODE, Helm, image_archive
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_node_runs_the_image_by_its_digest(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "node"},
-        "data": {"node.yaml": "logLevel: info\n"},
+        "data": {"node.yaml": yaml.safe_dump(NODE)},
     }
     container = {
         "name": "c",

@@ -181,6 +181,7 @@ def test_events_bear_the_name_of_the_agent_and_its_node(
         "another component": {"reportingComponent": "kubelet"},
         "another source": {"source": {"component": "kubelet", "host": node}},
         "another kind": {"involvedObject": involved},
+        "another Node": {"involvedObject": {"apiVersion": "v1", "kind": "Node", "name": NOWHERE}},
     }
     answers = {what: refusal(agent, "POST", *event(namespace, node=node, **change)) for what, change in forged.items()}
     assert {what: text for what, text in answers.items() if "secnet-agent-events" not in text} == {}

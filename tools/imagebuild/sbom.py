@@ -22,10 +22,11 @@ _SITE_PACKAGES = (
 )
 
 
-def write_sbom(
-    target: Path, *, root: Path, name: str, release: str, version: str, digest: str, created: str
-) -> None:
-    """Write the document of the image `name`, whose file system is below `root`. digest: of the image's manifest; release: Debian's, as trixie."""
+def write_sbom(target: Path, *, root: Path, name: str, release: str, version: str, digest: str, created: str) -> None:
+    """Write the document of the image `name`, whose file system is below `root`.
+
+    digest: of the image's manifest. release: Debian's, as trixie.
+    """
     components = [*_debian(root, release), *_python(root)]
     image = {
         "type": "container",

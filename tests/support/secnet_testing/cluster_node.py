@@ -45,7 +45,7 @@ NETWORKS = "k8s.v1.cni.cncf.io/networks"
 IMAGE = "registry.test/busybox:1"
 _DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 _PLUGIN = _DEPLOY / "cni"
-_CLUSTER_ROLE = _DEPLOY / "base" / "clusterrole.yaml"
+_CLUSTER_ROLES = [_DEPLOY / folder / "clusterrole.yaml" for folder in ("base", "components/policies")]
 
 
 def pod(name: str, networks: str | Sequence[Mapping[str, Any]] | None, *, node: str = "node-1", **spec: Any) -> Any:
@@ -268,8 +268,9 @@ def play_cluster_node(
 ) -> Iterator[ClusterNode]:
     """A node with everything but the agent, which a test starts by `node.agent()`. Taken away at the end.
 
-    token: the agent's, which may do what deploy/base/clusterrole.yaml allows. kubernetes: further keys of that section.
-    devices: ids by resource that the kubelet gives to Pods. settings: see `Node.configure`.
+    token: the agent's, which may do what the ClusterRoles of deploy/base and of the component policies allow.
+    kubernetes: further keys of that section. devices: ids by resource that the kubelet gives to Pods. settings: see
+    `Node.configure`.
     """
     with ExitStack() as stack:
         given = stack.enter_context(play_pod_resources(devices))
@@ -278,7 +279,8 @@ def play_cluster_node(
         stack.callback(node.end_agents)  # a living one would put its plugin back into folders that are being removed
         api.listen_in(str(node.namespace.path))
         stack.callback(api.leave, str(node.namespace.path))
-        api.add_token(token, yaml.safe_load(_CLUSTER_ROLE.read_text(encoding="utf-8"))["rules"])
+        roles = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in _CLUSTER_ROLES]
+        api.add_token(token, [rule for role in roles for rule in role["rules"]])
         kubeconfig = api.kubeconfig(folder / "kubeconfig", token)
         cni = {
             "program": str(compiled_plugin()),

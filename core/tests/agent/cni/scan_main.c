@@ -23,7 +23,7 @@ int main(void)
         putchar(json_object((struct span){text, len}, found, MEMBERS));
         putchar(json_is(found[TYPE].value, "secnet"));
         putchar(json_array_has(found[PASS_NAMESPACES].value, "kube-system"));
-        putchar((int)pod_wish(found[RUNTIME_CONFIG].value));
+        putchar((int)pod_request(found[RUNTIME_CONFIG].value));
         for (int i = 0; i < MEMBERS; i++) {
             uint32_t size = htonl((uint32_t)found[i].value.len);
             fwrite(&size, sizeof size, 1, stdout);

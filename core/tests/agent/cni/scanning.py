@@ -15,7 +15,7 @@ from typing import Any
 KEYS = ("cniVersion", "type", "prevResult", "failOpenNamespaces", "runtimeConfig")
 
 
-class Wish(IntEnum):
+class Request(IntEnum):
     """What a Pod asks for, as the runtime hands it (deploy/cni/annotations.h)."""
 
     UNKNOWN = 0
@@ -30,7 +30,7 @@ class Scanned:
     valid: bool
     is_secnet: bool
     passes: bool
-    wish: Wish
+    request: Request
     values: dict[str, bytes]
 
 
@@ -46,7 +46,7 @@ def scan(scanner: Path, texts: list[str]) -> Iterator[Scanned]:
                 values[key] = bytes(out[4 : 4 + size])
             out = out[4 + size :]
         valid, is_secnet, passes = (bool(flag) for flag in flags[:3])
-        yield Scanned(valid=valid, is_secnet=is_secnet, passes=passes, wish=Wish(flags[3]), values=values)
+        yield Scanned(valid=valid, is_secnet=is_secnet, passes=passes, request=Request(flags[3]), values=values)
     assert not out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from secnet.agent.model.pod import NETWORKS_ANNOTATION, asks_for_networks
 
-from .scanning import Wish, expected, mutated, scan, spelled
+from .scanning import Request, expected, mutated, scan, spelled
 
 pytestmark = pytest.mark.kernel  # a compiler is needed, as for what runs beside it
 
@@ -49,53 +49,56 @@ def conf(handed: Any) -> dict[str, Any]:
     return {"type": "secnet-cni", "runtimeConfig": {HANDED: handed}}
 
 
-def wanted(configuration: dict[str, Any]) -> Wish:
+def wanted(configuration: dict[str, Any]) -> Request:
     """The same by Python's parser and the agent's rule."""
     runtime = configuration.get("runtimeConfig")
     if not isinstance(runtime, dict) or HANDED not in runtime:
-        return Wish.UNKNOWN
+        return Request.UNKNOWN
     handed = runtime[HANDED]
     if handed is None:
-        return Wish.NOTHING
+        return Request.NOTHING
     if not isinstance(handed, dict):
-        return Wish.UNKNOWN
+        return Request.UNKNOWN
     text = handed.get(NETWORKS_ANNOTATION, "")
     asks = asks_for_networks({"metadata": {"annotations": handed}}) if isinstance(text, str) else True
-    return Wish.NETWORKS if asks else Wish.NOTHING
+    return Request.NETWORKS if asks else Request.NOTHING
 
 
 @pytest.mark.parametrize(
-    ("text", "wish"),
+    ("text", "result"),
     [
-        ("{}", Wish.UNKNOWN),
-        ('{"runtimeConfig": null}', Wish.UNKNOWN),
-        ('{"runtimeConfig": []}', Wish.UNKNOWN),
-        ('{"runtimeConfig": {"mac": "x"}}', Wish.UNKNOWN),
-        (json.dumps({"runtimeConfig": {"x": {HANDED: {}}}}), Wish.UNKNOWN),
-        (json.dumps(conf([])), Wish.UNKNOWN),
-        (json.dumps(conf("")), Wish.UNKNOWN),
-        (json.dumps(conf(None)), Wish.NOTHING),
-        (json.dumps(conf({})), Wish.NOTHING),
-        (json.dumps(conf({"a": f'{{"{NETWORKS_ANNOTATION}": "b"}}'})), Wish.NOTHING),
-        (json.dumps(conf({"a": {NETWORKS_ANNOTATION: "b"}})), Wish.NOTHING),
-        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})), Wish.NETWORKS),
-        (json.dumps(conf({NETWORKS_ANNOTATION: None})), Wish.NETWORKS),
-        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})).replace("/", "\\/"), Wish.NETWORKS),
-        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})).replace("k8s.v1", "k\\u0038s\\u002Ev1"), Wish.NETWORKS),
-        *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Wish.NOTHING) for text in BLANK),
-        *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Wish.NETWORKS) for text in NOT_BLANK),
-        *((json.dumps(conf({key: "b"})), Wish.NOTHING) for key in KEYS[1:]),
-        (json.dumps(conf({"twice": "b", NETWORKS_ANNOTATION: ""})).replace("twice", NETWORKS_ANNOTATION), Wish.NOTHING),
+        ("{}", Request.UNKNOWN),
+        ('{"runtimeConfig": null}', Request.UNKNOWN),
+        ('{"runtimeConfig": []}', Request.UNKNOWN),
+        ('{"runtimeConfig": {"mac": "x"}}', Request.UNKNOWN),
+        (json.dumps({"runtimeConfig": {"x": {HANDED: {}}}}), Request.UNKNOWN),
+        (json.dumps(conf([])), Request.UNKNOWN),
+        (json.dumps(conf("")), Request.UNKNOWN),
+        (json.dumps(conf(None)), Request.NOTHING),
+        (json.dumps(conf({})), Request.NOTHING),
+        (json.dumps(conf({"a": f'{{"{NETWORKS_ANNOTATION}": "b"}}'})), Request.NOTHING),
+        (json.dumps(conf({"a": {NETWORKS_ANNOTATION: "b"}})), Request.NOTHING),
+        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})), Request.NETWORKS),
+        (json.dumps(conf({NETWORKS_ANNOTATION: None})), Request.NETWORKS),
+        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})).replace("/", "\\/"), Request.NETWORKS),
+        (json.dumps(conf({NETWORKS_ANNOTATION: "b"})).replace("k8s.v1", "k\\u0038s\\u002Ev1"), Request.NETWORKS),
+        *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Request.NOTHING) for text in BLANK),
+        *((json.dumps(conf({NETWORKS_ANNOTATION: text})), Request.NETWORKS) for text in NOT_BLANK),
+        *((json.dumps(conf({key: "b"})), Request.NOTHING) for key in KEYS[1:]),
+        (
+            json.dumps(conf({"twice": "b", NETWORKS_ANNOTATION: ""})).replace("twice", NETWORKS_ANNOTATION),
+            Request.NOTHING,
+        ),
         (
             json.dumps(conf({"twice": "", NETWORKS_ANNOTATION: "b"})).replace("twice", NETWORKS_ANNOTATION),
-            Wish.NETWORKS,
+            Request.NETWORKS,
         ),
     ],
 )
-def test_what_a_pod_asks_for(scanner: Path, text: str, wish: Wish) -> None:
+def test_what_a_pod_asks_for(scanner: Path, text: str, result: Request) -> None:
     (found,) = scan(scanner, [text])
-    assert (found.valid, found.wish) == (True, wish)
-    assert wanted(json.loads(text)) == wish
+    assert (found.valid, found.request) == (True, result)
+    assert wanted(json.loads(text)) == result
 
 
 def value(rng: random.Random) -> str:
@@ -120,13 +123,13 @@ def corpus() -> Iterator[str]:
 
 def test_plugin_and_agent_decide_alike(scanner: Path) -> None:
     texts = list(corpus())
-    seen: dict[Wish, int] = dict.fromkeys(Wish, 0)
+    seen: dict[Request, int] = dict.fromkeys(Request, 0)
     for text, found in zip(texts, scan(scanner, texts), strict=True):
         want = expected(text)
         assert found.valid == (want is not None), text
         if want is not None:
-            assert found.wish == wanted(want), text
-            seen[found.wish] += 1
+            assert found.request == wanted(want), text
+            seen[found.request] += 1
     assert min(seen.values()) > len(texts) / 20, seen
 
 
@@ -139,4 +142,4 @@ def test_annotations_as_long_as_the_api_takes_them(scanner: Path) -> None:
         texts.append(spelled(rng, conf(long if networks is None else long | {NETWORKS_ANNOTATION: networks})))
         texts.append(json.dumps(conf(long | {NETWORKS_ANNOTATION: f"{networks or ''}" + " \t" * 130_000})))
     assert min(len(text) for text in texts) > 256 * 1024
-    assert [found.wish for found in scan(scanner, texts)] == [wanted(json.loads(text)) for text in texts]
+    assert [found.request for found in scan(scanner, texts)] == [wanted(json.loads(text)) for text in texts]

@@ -10,8 +10,10 @@ from typing import Any
 
 import grpc
 import pytest
-from secnet.agent.devices import KubeletDevices, all_devices
+from secnet.agent.cluster.kube.rbac import DRA_RULES
+from secnet.agent.devices import KubeletDevices, ResourceSlices, all_devices
 from secnet.contract import Busy, InvalidConfig, NotReady, Timeout, Unavailable, Unsupported
+from secnet_testing.kubeapi.process import KubeApiProcess
 from secnet_testing.podresources import PodDevices, PodResources
 
 VF = "example.com/vf"
@@ -91,6 +93,30 @@ def test_devices_of_claims_stand_under_their_driver(kubelet: PodResources, clien
         "sf.example.com": ("mlx5_core.sf.4",),
         "plain.example.com": ("slot-1",),
     }
+
+
+def test_devices_of_claims_stand_under_what_their_driver_publishes(
+    kubelet: PodResources, kubeapi: KubeApiProcess, open_reader: Any
+) -> None:
+    device = {"name": "vf0", "attributes": {"k8s.cni.cncf.io/resourceName": {"string": VF}}}
+    pool = {"name": "node", "generation": 1, "resourceSliceCount": 1}
+    spec = {"driver": "sriov.example.com", "nodeName": "n1", "pool": pool, "devices": [device]}
+    meta = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": "s"}}
+    kubeapi.create({**meta, "spec": spec})
+    put(kubelet, main={VF: ["a"]}, claims=[("sriov.example.com", "vf0", ()), ("sriov.example.com", "vf1", ())])
+    put(kubelet, "plain", name="plain", main={VF: ["b"]})
+    for rules, wanted in (
+        (DRA_RULES, {VF: ("a", "vf0"), "sriov.example.com": ("vf1",)}),
+        ([], {VF: ("a",), "sriov.example.com": ("vf0", "vf1")}),
+    ):
+        client = KubeletDevices(kubelet.socket, slices=ResourceSlices(open_reader(rules), "n1"))
+        assert "components/dra" not in client.remedy(VF, 1)
+        assert client.devices_of(pod()) == wanted
+        assert ("components/dra" in client.remedy(VF, 1)) == (not rules), "the remedy names the right that lacks"
+        kubeapi.forget_requests()
+        assert client.devices_of(pod("plain")) == {VF: ("b",)}
+        assert kubeapi.requests() == [], "a Pod without claims costs no request"
+        client.close()
 
 
 def test_a_pci_address_is_in_lower_case_whatever_a_device_plugin_wrote(

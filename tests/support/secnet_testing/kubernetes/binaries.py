@@ -23,7 +23,7 @@ from pathlib import Path
 
 from .go_toolchain import go_program
 
-__all__ = ["cache_folder", "helm", "kube", "kubernetes_version", "remove_old"]
+__all__ = ["cache_folder", "helm", "kube", "kubernetes_version", "locked", "remove_old"]
 
 _MODULES = Path(__file__).resolve().parents[3] / "kubernetes/go"
 _REPORT_SECONDS = 20.0
@@ -32,12 +32,28 @@ _REPORT_SECONDS = 20.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Program:
     """name: of the folder below tests/kubernetes/go and of the program. package: what is built in that module.
-    packages: how many it compiles, about: for the progress. flags: for the linker."""
+    packages: how many it compiles, about: for the progress. flags: for the linker. version: of Kubernetes, if it is one.
+    """
 
     name: str
     package: str = "."
     packages: int
     flags: str = ""
+    version: str = ""
+
+    @property
+    def module(self) -> Path:
+        """Where its go.mod is."""
+        return _MODULES / self.name
+
+    @property
+    def target(self) -> Path:
+        """Where it is when it was built from what the checkout has."""
+        content = hashlib.sha256()
+        for file in sorted(self.module.iterdir()):
+            content.update(file.read_bytes())
+        content.update(f"{self.version} {self.package} {self.flags}".encode())
+        return cache_folder() / f"{self.name}-{content.hexdigest()[:16]}"
 
 
 def cache_folder() -> Path:
@@ -56,22 +72,31 @@ def kubernetes_version() -> str:
 
 def kube() -> Path:
     """The program that is each of Kubernetes' own, by its first argument."""
+    return _built(_kube())[0]
+
+
+def helm() -> Path:
+    """The program `helm`."""
+    return _built(_helm())[0]
+
+
+def _kube() -> _Program:
     version = kubernetes_version()
     major, minor = version.removeprefix("v").split(".")[:2]
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     flags = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
-    return _built(_Program(name="kube", packages=1690, flags=flags), version)
+    return _Program(name="kube", packages=2300, flags=flags, version=version)
 
 
-def helm() -> Path:
-    """The program `helm`. The Kubernetes that it takes a cluster for without asking one is set as in its releases."""
+def _helm() -> _Program:
+    """The Kubernetes that it takes a cluster for without asking one is set as in its releases."""
     minor = _pinned(_MODULES / "helm", "k8s.io/client-go").removeprefix("v0.").split(".")[0]
     places = ("chartutil", "lint/rules")
     values = {"k8sVersionMajor": "1", "k8sVersionMinor": minor}
     flags = " ".join(
         f"-X helm.sh/helm/v3/pkg/{place}.{name}={value}" for place in places for name, value in values.items()
     )
-    return _built(_Program(name="helm", package="helm.sh/helm/v3/cmd/helm", packages=900, flags=flags), "")
+    return _Program(name="helm", package="helm.sh/helm/v3/cmd/helm", packages=400, flags=flags)
 
 
 def _pinned(module: Path, dependency: str) -> str:
@@ -80,62 +105,43 @@ def _pinned(module: Path, dependency: str) -> str:
     return match[1]
 
 
-def _built(program: _Program, version: str) -> Path:
-    """A program from the cache, built first if it is missing. `version` is another one of Kubernetes than the pinned, or ''."""
-    module = _MODULES / program.name
-    content = hashlib.sha256()
-    for file in sorted(module.iterdir()):
-        content.update(file.read_bytes())
-    content.update(f"{version} {program.package} {program.flags}".encode())
+def _built(*programs: _Program) -> list[Path]:
+    """Programs from the cache; those that are missing are built first, with what they share compiled once."""
     cache = cache_folder()
-    target = cache / f"{program.name}-{content.hexdigest()[:16]}"
-    if target.exists():
-        return target
-    with _locked(cache):
-        if not target.exists():  # by another process, while this one waited
-            _build(program, module, version, target)
-    return target
+    if any(not program.target.exists() for program in programs):
+        cache.mkdir(parents=True, exist_ok=True)
+        with locked(cache / "programs.lock"), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work:
+            for program in programs:
+                if not program.target.exists():  # another process may have built it while this one waited
+                    _build(program, Path(work))
+    return [program.target for program in programs]
 
 
-def _build(program: _Program, module: Path, version: str, target: Path) -> None:
-    cache = target.parent
+def _build(program: _Program, work: Path) -> None:
+    cache = program.target.parent
     go = go_program(cache)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
-        work = Path(folder)
-        source = work / "source"
-        shutil.copytree(module, source)
-        # Modules and compiled packages take 5 GB, and are of no use afterwards: kept only where the user has a place for them.
-        environment = {
-            "GOCACHE": str(work / "compiled"),
-            "GOMODCACHE": str(work / "modules"),
-            **os.environ,
-            "GOFLAGS": "-modcacherw",
-            "GOTOOLCHAIN": "local",
-            "CGO_ENABLED": "0",
-            "GOWORK": "off",
-            "GOPATH": str(work / "path"),
-        }
-        _say(f"{program.name} {version}: downloading what it is built from")
-        if program.name == "kube" and version != _pinned(module, "k8s.io/kubernetes"):
-            _other_version(source, version, go, environment)
-        subprocess.run([go, "mod", "download"], cwd=source, env=environment, check=True)
-        part = work / program.name
-        flags = f"-s -w {program.flags}"
-        argv = [
-            str(go),
-            "build",
-            "-v",
-            "-trimpath",
-            "-buildvcs=false",
-            "-ldflags",
-            flags,
-            "-o",
-            str(part),
-            program.package,
-        ]
-        _watched(argv, source, environment, program)
-        remove_old(cache, f"{program.name}-*")
-        part.rename(target)
+    source = work / f"source-{program.name}"
+    shutil.copytree(program.module, source)
+    # Modules and compiled packages take 5 GB, and are of no use afterwards: kept only where the user has a place for them.
+    environment = {
+        "GOCACHE": str(work / "compiled"),
+        "GOMODCACHE": str(work / "modules"),
+        **os.environ,
+        "GOFLAGS": "-modcacherw",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOPATH": str(work / "path"),
+    }
+    _say(f"{program.name} {program.version}: downloading what it is built from")
+    if program.version and program.version != _pinned(source, "k8s.io/kubernetes"):
+        _other_version(source, program.version, go, environment)
+    subprocess.run([go, "mod", "download"], cwd=source, env=environment, check=True)
+    part = work / program.name
+    options = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {program.flags}", "-o", str(part)]
+    _watched([str(go), "build", *options, program.package], source, environment, program)
+    remove_old(cache, f"{program.name}-*")
+    part.rename(program.target)
 
 
 def remove_old(cache: Path, pattern: str) -> None:
@@ -175,9 +181,9 @@ def _watched(argv: list[str], source: Path, environment: dict[str, str], program
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "programs.lock").open("w") as lock:
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file's lock: another process waits."""
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -187,5 +193,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    for build in (kube, helm):
-        print(build())
+    print(*_built(_kube(), _helm()), sep="\n")

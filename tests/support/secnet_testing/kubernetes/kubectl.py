@@ -50,7 +50,7 @@ class Kubectl:
             check=False,
         )
         if done.returncode:
-            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {(done.stdout + done.stderr).strip()}")
         return done.stdout
 
     def apply(self, *manifests: Object | str, namespace: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .binaries import cache_folder, remove_old
+from .binaries import cache_folder, locked, remove_old
 from .cluster import Cluster, Object
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "ROOT",
     "Helm",
     "Kustomize",
+    "agent_command",
+    "agent_pod",
     "deploy",
     "documents",
     "image_archive",
@@ -96,11 +98,14 @@ def _archive(name: str, tag: str, dockerfile: str, sources: Sequence[str]) -> Pa
         content.update(file.read_bytes() if file.is_file() else b"")
     target = cache_folder() / f"{name}-{tag}-{content.hexdigest()[:16]}.tar"
     if not target.exists():
-        remove_old(cache_folder(), "secnet-*.tar")
-        part = target.with_suffix(".part")
-        options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile, "--cache", cache_folder()]
-        subprocess.run([ROOT / "tools/image", "--output", part, *options], check=True)
-        part.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target.parent / "archive.lock"):
+            if not target.exists():  # another process may have built it while this one waited
+                remove_old(target.parent, "secnet-*.tar")
+                part = target.with_suffix(".part")
+                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile, "--cache", str(cache_folder())]
+                subprocess.run(["tools/image", "--output", str(part), *options], cwd=ROOT, check=True)
+                part.rename(target)
     return target
 
 

@@ -26,7 +26,10 @@ _FEW = 200  # leases, of which an agent lists the Pods in every round
 
 
 class LeaseRounds:
-    """One agent's rounds; for one thread. clock: monotonic seconds. chance: a random number from 0 to 1."""
+    """One agent's rounds; for one thread. clock: monotonic seconds. chance: a random number from 0 to 1.
+
+    begun: whether the first look is over, whatever came of it.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class LeaseRounds:
         self._next = clock()
         self._own_due = clock()
         self._not_before = clock()
+        self.begun = False
         self._turn = True  # the first look is a whole one
 
     def due_in(self) -> float:
@@ -60,6 +64,7 @@ class LeaseRounds:
         if not turn and ripe != 0.0 and now < self._own_due:
             return
         whole = self._lease_gc.collect(ipam_types, call, elsewhere=turn)
+        self.begun = True
         if whole:
             self._own_due = now + _OWN_SECONDS * (2 + self._chance()) / 3
             self._turn = self._turn and not turn

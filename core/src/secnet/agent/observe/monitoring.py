@@ -43,6 +43,7 @@ class Monitoring:
         settings: Settings,
         plugins: Plugins,
         chain_unready: Callable[[], str] = lambda: "",
+        has_looked: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -54,6 +55,7 @@ class Monitoring:
         self._own_node = own_node
         self._plugins = plugins
         self._chain_unready = chain_unready
+        self._has_looked = has_looked
         self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
@@ -84,6 +86,8 @@ class Monitoring:
             yield reason
         if reason := self._cluster.unknown_kinds():
             yield reason
+        elif not self._has_looked():
+            yield "the pools have not been looked through yet"
         if reason := self._own_node.missing():
             yield reason
         if reason := self._antrea.refusal():

@@ -152,6 +152,7 @@ class Agent:
             settings,
             components.plugins,
             self._chain_unready,
+            lambda: self._cluster.traits.free_reads or components.lease_rounds.begun,
         )
         self._startup_taint = StartupTaint(
             self._cluster, settings.node_name, ready=lambda: not any(True for _ in watched.unready())

@@ -21,6 +21,16 @@ def test_objects_discovery_and_reviews(kubeapi: KubeApiProcess, open_reader: Any
     assert reader.post(REVIEWS, {"spec": asked})["status"] == {"allowed": False}
 
 
+def test_a_list_selects_by_fields_and_is_one_of_rbac(kubeapi: KubeApiProcess, open_reader: Any) -> None:
+    for name in ("m", "n"):
+        kubeapi.create({**NODE, "metadata": {"name": name}})
+    reader = open_reader([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}])
+    assert [item["metadata"]["name"] for item in reader.list("/api/v1/nodes", fields="metadata.name=n")] == ["n"]
+    assert len(reader.list("/api/v1/nodes")) == 2
+    with pytest.raises(MissingPrivilege, match=r"resources: \[.pods.\], verbs: \[.list.\]"):
+        reader.list("/api/v1/pods", fields="spec.nodeName=n")
+
+
 def test_failures(kubeapi: KubeApiProcess, open_reader: Any) -> None:
     reader = open_reader([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}])
     for path, error in (

@@ -3,6 +3,6 @@
 from ._cluster import KubeCluster, open_reader
 from ._credentials import Credentials
 from ._reflector import Pace
-from .rbac import POLICED_RULES, RULES
+from .rbac import DRA_RULES, POLICED_RULES, RULES
 
-__all__ = ["POLICED_RULES", "RULES", "Credentials", "KubeCluster", "Pace", "open_reader"]
+__all__ = ["DRA_RULES", "POLICED_RULES", "RULES", "Credentials", "KubeCluster", "Pace", "open_reader"]
