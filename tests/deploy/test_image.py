@@ -83,6 +83,8 @@ def test_the_image_starts_the_agent_with_the_mounted_configuration() -> None:
     (container,) = daemonset["spec"]["template"]["spec"]["containers"]
     assert "command" not in container
     assert container["args"][0] == "agent"
+    (named,) = [each["value"] for each in container["env"] if each["name"] == "SECNET_CONFIG"]
+    assert named == container["args"][-1], "what the commands of `kubectl exec` read"
     drop_ins = container["args"][-1].removesuffix(".yaml") + ".d/"
     assert any(mount["mountPath"].startswith(drop_ins) for mount in container["volumeMounts"])
     assert [user.text for user in FINAL.all("USER")] == ["root"]
