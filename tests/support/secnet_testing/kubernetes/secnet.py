@@ -79,7 +79,8 @@ _SHORT_TOKENS = [
 
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
-    return _archive("secnet", tag, "deploy/Dockerfile", ("core", "drivers", "ipam", "deploy", "tools", "requirements*"))
+    sources = ("core", "drivers", "ipam", "deploy", "tools", "requirements*", ":!deploy/openvswitch")
+    return _archive("secnet", tag, "deploy/Dockerfile", sources)
 
 
 def openvswitch_archive(tag: str = "0.1.0") -> Path:
