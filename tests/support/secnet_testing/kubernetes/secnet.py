@@ -103,7 +103,7 @@ def _archive(name: str, tag: str, dockerfile: str, sources: Sequence[str]) -> Pa
             if not target.exists():  # another process may have built it while this one waited
                 remove_old(target.parent, "secnet-*.tar")
                 part = target.with_suffix(".part")
-                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile, "--cache", str(cache_folder())]
+                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile]
                 subprocess.run(["tools/image", "--output", str(part), *options], cwd=ROOT, check=True)
                 part.rename(target)
     return target
