@@ -148,7 +148,9 @@ def test_a_network_gets_the_claimed_device_of_its_resource(
     )
     namespace.wait_ready("by-driver")
     assert addresses(namespace, "by-driver") == {"d": "0000:3b:03.3"}
-    cluster.wait(lambda: "deploy/components/dra" in _event_messages(namespace, "by-resource"), "the Pod's events name what lacks")
+    cluster.wait(
+        lambda: "deploy/components/dra" in _event_messages(namespace, "by-resource"), "the Pod's events name what lacks"
+    )
     roles = [str(DRA / name) for name in ("clusterrole.yaml", "clusterrolebinding.yaml")]
     for file in roles:
         cluster.kubectl("apply", "-f", file)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ..documents import read_document
 from .binaries import cache_folder, locked, remove_old
 from .cluster import Cluster, Object
 
@@ -33,6 +34,7 @@ __all__ = [
     "kustomization",
     "openvswitch_archive",
     "run_with_kubectl",
+    "unchain",
 ]
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -156,6 +158,15 @@ def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120, folde
     )
     assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
     return done.stdout
+
+
+def unchain(cluster: Cluster) -> None:
+    """The documents' commands before the component sync goes."""
+    blocks = read_document(ROOT / "docs/deployment.md").blocks
+    commands = [block.text for block in blocks if "secnet cni-uninstall" in block.text]
+    assert len(commands) == 1
+    output = run_with_kubectl(cluster, commands[0])
+    assert "secnet-agent-" not in output.splitlines()[-1], "no agent is left that could not remove its entry"
 
 
 def documents(argv: list[str]) -> list[Object]:
