@@ -45,6 +45,7 @@ Helm = Callable[..., str]
 """Runs helm with arguments; what it printed."""
 IMAGE = "secnet:0.1.0"
 BRIDGE = "br-secondary"
+_AGENTS = "app.kubernetes.io/component=agent"
 _BRIDGE = {"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}
 MARK, MARKED_BRIDGE = "secnet.test/marked", "br-marked"
 """A label, and the bridge that nodes with it have besides."""
@@ -165,8 +166,9 @@ def unchain(cluster: Cluster) -> None:
     blocks = read_document(ROOT / "docs/deployment.md").blocks
     commands = [block.text for block in blocks if "secnet cni-uninstall" in block.text]
     assert len(commands) == 1
-    output = run_with_kubectl(cluster, commands[0])
-    assert "secnet-agent-" not in output.splitlines()[-1], "no agent is left that could not remove its entry"
+    run_with_kubectl(cluster, commands[0])
+    left = cluster.list("pods", NAMESPACE, labels=_AGENTS)
+    assert not left, f"an agent could not remove its entry: {[each['metadata']['name'] for each in left]}"
 
 
 def documents(argv: list[str]) -> list[Object]:
@@ -178,7 +180,7 @@ def documents(argv: list[str]) -> list[Object]:
 
 def agent_pod(cluster: Cluster, node: str) -> Object:
     """The agent's Pod on a node. AssertionError if there is none."""
-    for found in cluster.list("pods", NAMESPACE, labels="app.kubernetes.io/component=agent"):
+    for found in cluster.list("pods", NAMESPACE, labels=_AGENTS):
         if found["spec"].get("nodeName") == node and "deletionTimestamp" not in found["metadata"]:
             return found
     raise AssertionError(f"no agent on {node}")
