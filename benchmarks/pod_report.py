@@ -63,7 +63,7 @@ def _machine(data: Mapping[str, Any]) -> Iterable[str]:
 
 def _rival(rows: Sequence[Row]) -> Iterable[str]:
     plain = {row["round"]: median(row["ready"]) for row in rows if row["networks"] == "none"}
-    for kind in ("none", "one", "two"):
+    for kind, label in (("none", "no networks"), ("one", "one network"), ("two", "two networks")):
         own = [row for row in rows if row["networks"] == kind]
         ratios = [median(row["ready"]) / plain[row["round"]] for row in own]
         cells = [
@@ -71,7 +71,7 @@ def _rival(rows: Sequence[Row]) -> Iterable[str]:
             _spread([row["whole"] for row in own]),
             _spread(ratios),
         ]
-        yield f"    {kind + ' networks':<18}" + "".join(f"{cell:>20}" for cell in cells) + _agents(own)
+        yield f"    {label:<18}" + "".join(f"{cell:>20}" for cell in cells) + _agents(own)
 
 
 def _agents(rows: Sequence[Row]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,7 @@ def measure(
                 rival.enter()
                 standing = rival
                 # Not counted: the first ones fill caches.
-                bursts.run(rival.networks("two"), _WARM_UP, gate=rival.gate, calm=0)
+                bursts.run(rival.networks("two"), _WARM_UP, gate=rival.gate, windows=0)
             for count in pods:
                 say(f"round {number + 1} of {rounds}: {count} Pods, {rival.name}")
                 rows += _kinds(bursts, rival, count, number)
@@ -129,6 +130,8 @@ def _cluster() -> Iterator[LocalCluster]:
         cluster.apply(*networks(_NAMESPACE), namespace=_NAMESPACE)
         yield cluster
     finally:
+        if logs := os.environ.get("SECNET_KEEP_LOGS"):
+            cluster.keep_logs(Path(logs))
         cluster.close()
 
 

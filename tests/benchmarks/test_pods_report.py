@@ -46,8 +46,8 @@ def rounds(kind: str, *seconds: float) -> list[dict[str, Any]]:
 
 def test_each_figure_is_the_median_of_the_rounds_with_its_spread() -> None:
     text = report(data([*rounds("none", 1, 2, 4), *rounds("one", 2, 6, 4), *rounds("two", 4, 8, 16)]))
-    (one,) = (line.split() for line in text.splitlines() if line.strip().startswith("one networks"))
-    assert " ".join(one) == ("one networks 4.00 [2.00 - 6.00] 4.00 [2.00 - 6.00] 2.00 [1.00 - 3.00] 50.0 200.0 6.00"), (
+    (one,) = (line.split() for line in text.splitlines() if line.strip().startswith("one network"))
+    assert " ".join(one) == ("one network 4.00 [2.00 - 6.00] 4.00 [2.00 - 6.00] 2.00 [1.00 - 3.00] 50.0 200.0 6.00"), (
         "the ratio is that of a round to Pods without networks in the same one"
     )
     assert "6.00 in the worst round of 2 Pods; the goal is at most 6: reached" in text

@@ -55,4 +55,4 @@ def test_a_round_of_one_rival(local_cluster: LocalCluster, namespace: OwnNamespa
     assert none.get("update ippools/status", 0) == 0
     assert two["update ippools/status"] >= 2 * one["update ippools/status"] > 0
     data: dict[str, Any] = {"bursts": rows, "idle": idle}
-    assert "one networks" in report(data | PLAIN)
+    assert "one network" in report(data | PLAIN)
