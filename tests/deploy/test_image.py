@@ -18,6 +18,7 @@ from secnet_testing.documents import ROOT
 from secnet_testing.oci import read_archive
 
 DOCKERFILE = ROOT / "deploy/Dockerfile"
+DOCKERFILES = (DOCKERFILE, ROOT / "deploy/openvswitch/Dockerfile")
 ARGUMENTS, STAGES = read_dockerfile(DOCKERFILE)
 FINAL = STAGES[-1]
 
@@ -34,10 +35,11 @@ def members() -> list[str]:
     return [member for member in listed if not member.startswith("tests/")]
 
 
-def test_every_source_is_in_the_repository_and_in_the_build_context() -> None:
-    ignored = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_every_source_is_in_the_repository_and_in_the_build_context(dockerfile: Path) -> None:
+    ignored = (dockerfile.parent / "Dockerfile.dockerignore").read_text().splitlines()
     kept = {line[1:] for line in ignored if line.startswith("!")}
-    copied = {source for stage in STAGES for source in sources(stage)}
+    copied = {source for stage in read_dockerfile(dockerfile)[1] for source in sources(stage)}
     assert {source for source in copied if not (ROOT / source).exists()} == set()
     assert copied == kept
     assert all(line in ignored for line in ("*", "**/__pycache__"))
@@ -81,6 +83,8 @@ def test_the_image_starts_the_agent_with_the_mounted_configuration() -> None:
     (container,) = daemonset["spec"]["template"]["spec"]["containers"]
     assert "command" not in container
     assert container["args"][0] == "agent"
+    (named,) = [each["value"] for each in container["env"] if each["name"] == "SECNET_CONFIG"]
+    assert named == container["args"][-1], "what the commands of `kubectl exec` read"
     drop_ins = container["args"][-1].removesuffix(".yaml") + ".d/"
     assert any(mount["mountPath"].startswith(drop_ins) for mount in container["volumeMounts"])
     assert [user.text for user in FINAL.all("USER")] == ["root"]

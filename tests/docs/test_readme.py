@@ -68,9 +68,16 @@ def test_the_command_for_a_driver_of_your_own_runs(readme: Any, tmp_path: Path) 
     assert (tmp_path / "it" / "pyproject.toml").is_file()
 
 
+def test_the_commands_for_a_cluster_are_those_of_the_quick_start(readme: Any, page: Any) -> None:
+    """Which tests/kubernetes runs."""
+    (block,) = [block.text for block in readme.blocks if "kubectl apply -k" in block.text]
+    run = [line for block in page("docs/quickstart.md").blocks for line in block.text.splitlines()]
+    assert [line for line in run if line in block.splitlines()] == block.splitlines()
+
+
 def test_no_other_command_stands_in_the_readme(readme: Any) -> None:
     """One that no test above, or of the demo and the fresh machine, runs."""
-    tested = ("apt-get install", "make demo", "examples/demo/run up", " new-driver ")
+    tested = ("apt-get install", "make demo", "kubectl apply -k", "examples/demo/run up", " new-driver ")
     shown = [block.text for block in readme.blocks if block.language in ("sh", "bash", "console", "")]
     assert [text for text in shown if not any(words in text for words in tested)] == []
     assert len(shown) == len(tested)

@@ -57,6 +57,7 @@ def test_every_difference_has_a_line() -> None:
 def test_the_lock_of_the_repository_has_what_the_dockerfile_installs() -> None:
     locked = read_lock(ROOT / "deploy/image-packages.txt")
     assert {"python3", "libc6", "gcc", "python3-venv"} <= locked.keys()
+    assert "openvswitch-switch" in read_lock(ROOT / "deploy/openvswitch/image-packages.txt")
 
 
 def test_the_bill_of_materials(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def test_an_installation_goes_and_leaves_nodes_that_start_pods(
 ) -> None:
     namespace.apply(nad("stays", 171), pool("stays", "10.71.0.10", "10.71.0.20", "10.71.0.1", 24))
     unchain(local_cluster)
-    local_cluster.kubectl("delete", "-k", str(secnet.kustomization(tmp_path / "gone", "sync", "policies")))
+    gone = str(secnet.kustomization(tmp_path / "gone", "sync", "policies"))
+    local_cluster.kubectl("delete", "-k", gone, "--ignore-not-found")  # the DaemonSet went before
     namespace.apply(*(pod(f"plain-{node}", node=node) for node in local_cluster.nodes))
     namespace.wait_ready()
     assert namespace.get("network-attachment-definitions", "stays")

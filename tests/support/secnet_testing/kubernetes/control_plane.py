@@ -81,9 +81,9 @@ class ControlPlane:
         self.api.kill()
 
     def close(self) -> None:
-        """End everything and remove the namespace."""
+        """End everything and remove the namespace. Nothing is kept, so nothing waits for requests that are under way."""
         for daemon in (self._scheduler, self._controllers, self.api, self._etcd):
-            daemon.stop()
+            daemon.kill()
         remove_namespace(self.namespace)
 
     def _ready(self) -> bool:

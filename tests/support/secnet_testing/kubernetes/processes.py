@@ -55,7 +55,8 @@ class Daemon:
             self.kill()
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
-        assert self._process is not None
+        """End it with SIGKILL. Without effect if it was never started, or has ended."""
+        if self._process is None:
+            return
         self._process.kill()
         self._process.wait()

@@ -82,7 +82,8 @@ _SHORT_TOKENS = [
 
 def image_archive(tag: str = "0.1.0") -> Path:
     """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
-    return _archive("secnet", tag, "deploy/Dockerfile", ("core", "drivers", "ipam", "deploy", "tools", "requirements*"))
+    sources = ("core", "drivers", "ipam", "deploy", "tools", "requirements*", ":!deploy/openvswitch")
+    return _archive("secnet", tag, "deploy/Dockerfile", sources)
 
 
 def openvswitch_archive(tag: str = "0.1.0") -> Path:
@@ -105,7 +106,7 @@ def _archive(name: str, tag: str, dockerfile: str, sources: Sequence[str]) -> Pa
             if not target.exists():  # another process may have built it while this one waited
                 remove_old(target.parent, "secnet-*.tar")
                 part = target.with_suffix(".part")
-                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile, "--cache", str(cache_folder())]
+                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile]
                 subprocess.run(["tools/image", "--output", str(part), *options], cwd=ROOT, check=True)
                 part.rename(target)
     return target
