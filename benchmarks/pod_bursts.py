@@ -14,12 +14,13 @@ from .pod_agents import Agents, Requests
 from .pod_watch import ReadyWatch
 from .proc import busy
 
-__all__ = ["CONDITION", "Burst", "Bursts"]
+__all__ = ["CALM_WINDOWS", "CONDITION", "Burst", "Bursts"]
 
 CONDITION = "secnet.io/SecondaryNetworksReady"
 _READY_SECONDS = 600.0
 _CALM = 0.4
-_CALM_SECONDS, _CALM_WINDOWS = 2.0, 15
+_CALM_SECONDS = 2.0
+CALM_WINDOWS = 15
 _POOLS = "/apis/crd.antrea.io/v1beta1/ippools"
 
 
@@ -39,19 +40,22 @@ class Burst:
 
 
 class Bursts:
-    """watch: of the namespace, which has the networks that the Pods ask for."""
+    """watch: of the namespace, which has the networks that the Pods ask for. windows: of two seconds each, in which the machine
+    may become calm before a burst.
+    """
 
-    def __init__(self, cluster: LocalCluster, namespace: str, watch: ReadyWatch) -> None:
+    def __init__(self, cluster: LocalCluster, namespace: str, watch: ReadyWatch, windows: int = CALM_WINDOWS) -> None:
         self.cluster, self.namespace = cluster, namespace
-        self._watch = watch
+        self._watch, self._windows = watch, windows
         self._agents = Agents(cluster)
         self._numbers = itertools.count()
 
-    def run(self, networks: str | None, count: int, *, gate: bool = False, windows: int = _CALM_WINDOWS) -> Burst:
-        """networks: the annotation. gate: the Pods wait for the condition of their networks. windows: of two seconds each, in
-        which the machine may become calm before. The Pods are gone afterwards, and their addresses are given back.
+    def run(self, networks: str | None, count: int, *, gate: bool = False) -> Burst:
+        """networks: the annotation. gate: the Pods wait for the condition of their networks.
+
+        The Pods are gone afterwards, and their addresses are given back.
         """
-        before = _calm(windows)
+        before = _calm(self._windows)
         requests, cpu = Requests(self.cluster), self._agents.cpu()
         created = self._create(networks, count, gate)
         seen = self._watch.wait_ready(created, _READY_SECONDS)

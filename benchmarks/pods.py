@@ -23,7 +23,7 @@ from secnet_testing.kubernetes.cluster import LocalCluster
 
 from .machine import facts
 from .plugin_calls import ordinary_pods
-from .pod_bursts import Bursts
+from .pod_bursts import CALM_WINDOWS, Bursts
 from .pod_multus import Multus, Programs
 from .pod_report import report
 from .pod_rivals import NETWORKS, Asynchronous, Chained, Rival, networks
@@ -57,7 +57,7 @@ def measure(
                 rival.enter()
                 standing = rival
                 # Not counted: the first ones fill caches.
-                bursts.run(rival.networks("two"), _WARM_UP, gate=rival.gate, windows=0)
+                bursts.run(rival.networks("two"), _WARM_UP, gate=rival.gate)
             for count in pods:
                 say(f"round {number + 1} of {rounds}: {count} Pods, {rival.name}")
                 rows += _kinds(bursts, rival, count, number)
@@ -83,7 +83,7 @@ def main() -> int:
     data["plugin"] = ordinary_pods(compiled_plugin(), 50 if arguments.quick else 1000)
     with _cluster() as cluster, tempfile.TemporaryDirectory(prefix="sn-bench-") as folder, ExitStack() as stack:
         watch = stack.enter_context(ready_watch(cluster, _NAMESPACE))
-        bursts = Bursts(cluster, _NAMESPACE, watch)
+        bursts = Bursts(cluster, _NAMESPACE, watch, windows=1 if arguments.quick else CALM_WINDOWS)
         rivals: list[Rival] = [Chained(cluster, Path(folder)), Asynchronous(cluster, Path(folder))]
         if arguments.programs:
             rivals.append(Multus(cluster, _NAMESPACE, arguments.programs))

@@ -40,7 +40,7 @@ class Installed(Chained):
 def test_a_round_of_one_rival(local_cluster: LocalCluster, namespace: OwnNamespace, tmp_path: Path) -> None:
     namespace.apply(*networks(namespace.name))
     with ready_watch(local_cluster, namespace.name) as watch:
-        bursts = Bursts(local_cluster, namespace.name, watch)
+        bursts = Bursts(local_cluster, namespace.name, watch, windows=1)
         rows = measure(bursts, [Installed(local_cluster, tmp_path)], [PODS], 1, print)
         idle = bursts.idle("blue", PODS, 1)
     assert [row["networks"] for row in rows] == ["none", "one", "two"]
