@@ -64,7 +64,10 @@ bench: ## attach and detach beside the CNI plugins and os-vif, measured in one r
 	@tools/setup bench
 	.venv/bin/python -m benchmarks.run $(ARGS)
 
-bench-pods: setup ## Pods with and without networks on a real container runtime, from creation to ready
+bench-pods: ## Pods with and without networks on a whole Kubernetes of two nodes, from creation to ready
+	@tools/setup cluster
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.binaries
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes.secnet
 	PYTHONPATH=tests/support .venv/bin/python -m benchmarks.pods $(ARGS)
 
 lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ..documents import read_document
 from .binaries import cache_folder, locked, remove_old
 from .cluster import Cluster, Object
 
@@ -33,6 +34,7 @@ __all__ = [
     "kustomization",
     "openvswitch_archive",
     "run_with_kubectl",
+    "unchain",
 ]
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -43,6 +45,7 @@ Helm = Callable[..., str]
 """Runs helm with arguments; what it printed."""
 IMAGE = "secnet:0.1.0"
 BRIDGE = "br-secondary"
+_AGENTS = "app.kubernetes.io/component=agent"
 _BRIDGE = {"bridgeName": BRIDGE, "physicalInterfaces": ["eth1"]}
 MARK, MARKED_BRIDGE = "secnet.test/marked", "br-marked"
 """A label, and the bridge that nodes with it have besides."""
@@ -159,6 +162,16 @@ def run_with_kubectl(cluster: Cluster, command: str, timeout: float = 120, folde
     return done.stdout
 
 
+def unchain(cluster: Cluster) -> None:
+    """The documents' commands before the component sync goes."""
+    blocks = read_document(ROOT / "docs/deployment.md").blocks
+    commands = [block.text for block in blocks if "secnet cni-uninstall" in block.text]
+    assert len(commands) == 1
+    run_with_kubectl(cluster, commands[0])
+    left = cluster.list("pods", NAMESPACE, labels=_AGENTS)
+    assert not left, f"an agent could not remove its entry: {[each['metadata']['name'] for each in left]}"
+
+
 def documents(argv: list[str]) -> list[Object]:
     """The YAML documents that a program prints. AssertionError with its messages if it fails."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
@@ -168,7 +181,7 @@ def documents(argv: list[str]) -> list[Object]:
 
 def agent_pod(cluster: Cluster, node: str) -> Object:
     """The agent's Pod on a node. AssertionError if there is none."""
-    for found in cluster.list("pods", NAMESPACE, labels="app.kubernetes.io/component=agent"):
+    for found in cluster.list("pods", NAMESPACE, labels=_AGENTS):
         if found["spec"].get("nodeName") == node and "deletionTimestamp" not in found["metadata"]:
             return found
     raise AssertionError(f"no agent on {node}")
