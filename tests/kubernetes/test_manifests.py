@@ -64,7 +64,8 @@ def settings(built: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """What the agent reads there, with the environment that the manifest gives it."""
     fields = {"spec.nodeName": "node-1", "metadata.namespace": built["DaemonSet"]["metadata"]["namespace"]}
     for item in agent(built)["env"]:
-        monkeypatch.setenv(item["name"], fields[item["valueFrom"]["fieldRef"]["fieldPath"]])
+        value = item["value"] if "value" in item else fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
+        monkeypatch.setenv(item["name"], value)
     return load_settings(lay_out(built, tmp_path / "container"), REGISTRY)
 
 
