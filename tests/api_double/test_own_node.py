@@ -50,7 +50,7 @@ def test_it_serves_nothing_while_the_node_is_another_machines(cluster_node_facto
     assert (node.node.records(), node.used("blue")) == ((), 0)
     set_boot_id(node.api, mine, current_boot_id())
     node.wait_attached("theirs")
-    assert node.readyz(PORT)[0] == 200
+    node.wait(lambda: node.readyz(PORT)[0] == 200, "it is ready")
 
 
 def test_two_agents_of_one_name_do_not_undo_each_other(cluster_node_factory: ClusterNodeFactory) -> None:

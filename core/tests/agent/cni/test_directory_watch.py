@@ -70,6 +70,13 @@ def test_it_is_woken_by_another_thread(watch: DirectoryWatch) -> None:
     assert not watch.wait(0.0)
 
 
+def test_waking_a_watch_that_is_closed_does_nothing(tmp_path: Path) -> None:
+    """An agent that ends wakes all its loops twice."""
+    watch = DirectoryWatch([tmp_path])
+    watch.close()
+    watch.wake()
+
+
 def test_without_directories_it_only_waits() -> None:
     watch = DirectoryWatch([])
     assert not watch.works

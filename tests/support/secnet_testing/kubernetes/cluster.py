@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from .control_plane import ControlPlane
 from .kubectl import Kubectl, Object
 from .node import ClusterNode
 
-__all__ = ["Cluster", "ExternalCluster", "LocalCluster", "Object"]
+__all__ = ["AGENT", "Cluster", "ExternalCluster", "LocalCluster", "Object"]
+
+
+AGENT = "secnet-agent"
+"""How the agents call themselves in their requests. What a test asks with a token of theirs has another name."""
 
 
 class Cluster:
@@ -100,6 +105,21 @@ class LocalCluster(Cluster):
         """What the agents asked the API for, in its audit log: a dict for each request."""
         lines = self.plane.audit_log.read_text("utf-8").splitlines() if self.plane.audit_log.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def refused(self, since: datetime | None = None) -> list[tuple[str, str, str]]:
+        """What the agents were refused, with the API server ready: verb, path and message of each request."""
+        found = []
+        for each in self.audit():
+            moment = datetime.fromisoformat(each["requestReceivedTimestamp"])
+            answer = each.get("responseStatus", {})
+            if (
+                each.get("userAgent") == AGENT
+                and answer.get("code") in (401, 403)
+                and not self.plane.was_starting(moment)
+                and (since is None or moment >= since)
+            ):
+                found.append((each["verb"], each["requestURI"].split("?")[0], answer.get("message", "")))
+        return found
 
     def keep_logs(self, target: Path) -> None:
         """Copy the logs of everything, for a person who looks for the reason of a failure."""

@@ -7,6 +7,7 @@ the bridge `fabric`, which stands for the switch that their secondary networks' 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from secnet_conformance.netns import new_namespace, remove_namespace, run_in
@@ -46,6 +47,7 @@ class ControlPlane:
         self.folder = folder
         self._kube = str(kube)
         self.namespace = new_namespace(name)
+        self._starts: list[tuple[datetime, datetime]] = []
         self.logs = folder / "log"
         self.logs.mkdir()
         self.audit_log = self.logs / "audit.log"
@@ -73,8 +75,14 @@ class ControlPlane:
 
     def start_api(self) -> None:
         """Start the API server, first or again, and wait until it is ready."""
+        begun = datetime.now(UTC)
         self.api.start()
         until(self._ready, f"the API server is ready; see {self.api.log}", within=120)
+        self._starts.append((begun, datetime.now(UTC)))
+
+    def was_starting(self, moment: datetime) -> bool:
+        """Whether the API server was not ready then. It answers, and refuses what roles that it has not read yet allow."""
+        return any(begun <= moment <= ready for begun, ready in self._starts)
 
     def stop_api(self) -> None:
         """Take the API away: nodes, controllers and clients see refused connections."""

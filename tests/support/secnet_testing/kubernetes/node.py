@@ -10,11 +10,12 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 from secnet_conformance.netns import Namespace, new_namespace, remove_namespace, run_in
 
 from ..runtime.config import DaemonPaths, bridge_plugin, conflist, daemon_config
@@ -154,17 +155,15 @@ class ClusterNode:
         return [pid for pid, args in found if any(f"{before}{wanted} " in args for before in " /")]
 
     def sandboxes(self) -> dict[str, Sandbox]:
-        """The ready sandboxes with a network namespace of their own, by `NAMESPACE/NAME` of the Pod."""
-        found = {}
-        with closing(RuntimeCalls(self.root / "run/containerd/containerd.sock")) as calls:
-            for each in calls.list():
-                if each.state != messages.SANDBOX_READY:
-                    continue
-                info = json.loads(calls.status(each.id).info["info"])
-                spaces = {space["type"]: space.get("path") for space in info["runtimeSpec"]["linux"]["namespaces"]}
-                if netns := spaces.get("network"):
-                    found[f"{each.metadata.namespace}/{each.metadata.name}"] = Sandbox(id=each.id, netns=netns)
-        return found
+        """The ready sandboxes with a network namespace of their own, by `NAMESPACE/NAME` of the Pod.
+
+        AssertionError while the runtime does not answer.
+        """
+        try:
+            with closing(RuntimeCalls(self.root / "run/containerd/containerd.sock")) as calls:
+                return dict(_own_networks(calls))
+        except grpc.RpcError as exc:
+            raise AssertionError(f"the runtime of {self.name} does not answer: {exc}") from exc
 
     def write(self, path: str, text: str) -> None:
         """Put a text file onto the node, by rename."""
@@ -257,3 +256,12 @@ class ClusterNode:
             "makeIPTablesUtilChains": False,
         }
         (etc / "kubelet.json").write_text(json.dumps(kubelet))
+
+
+def _own_networks(calls: RuntimeCalls) -> Iterator[tuple[str, Sandbox]]:
+    for each in calls.list():
+        if each.state == messages.SANDBOX_READY:
+            info = json.loads(calls.status(each.id).info["info"])
+            spaces = {space["type"]: space.get("path") for space in info["runtimeSpec"]["linux"]["namespaces"]}
+            if netns := spaces.get("network"):
+                yield f"{each.metadata.namespace}/{each.metadata.name}", Sandbox(id=each.id, netns=netns)

@@ -68,8 +68,9 @@ class DirectoryWatch:
         return bool(ready)
 
     def wake(self) -> None:
-        """End the `wait` of now, or the next one."""
-        os.eventfd_write(self._event, 1)
+        """End the `wait` of now, or the next one. Nothing after `close`."""
+        if self._event >= 0:
+            os.eventfd_write(self._event, 1)
 
     def close(self) -> None:
         """Not while a thread waits."""

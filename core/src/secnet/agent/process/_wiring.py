@@ -176,8 +176,8 @@ def _read_elsewhere(runtime: RuntimeClient | None) -> str:
 
 
 def _late_start(base: Foundation, multus: Multus) -> LateStart | None:
-    """None where no runtime starts the Pods."""
-    if base.cluster.traits.trusts_annotations:
+    """None where no runtime starts the Pods, and where no plugin is ever chained."""
+    if base.cluster.traits.trusts_annotations or base.settings.cni is None:
         return None
     flag = InstallFlag(base.settings.run_dir)
     return LateStart(
