@@ -372,8 +372,10 @@ class Agent:
 
     def _look_through_leases(self, interval: float) -> float:
         """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
-        if self._cluster.traits.free_reads or self._components.own_node.is_another():
+        if self._cluster.traits.free_reads:
             return interval
+        if self._components.own_node.is_another():
+            return 0.0  # soon: readiness waits for the first look
         backends, rounds = sorted(self._registry.backends), self._components.lease_rounds
         self._guard(lambda: rounds.run(backends, self._call(interval)), default=None)
         return rounds.due_in()
