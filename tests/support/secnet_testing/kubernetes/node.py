@@ -28,6 +28,7 @@ __all__ = ["ClusterNode", "Sandbox"]
 _INIT = Path(__file__).with_name("node_init.sh")
 UPLINK = "eth1"
 """The link to the fabric, which the secondary bridge takes."""
+_LINKS = {"eth0": NODES, UPLINK: FABRIC}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,9 @@ class ClusterNode:
             os.kill(self._init, signal.SIGKILL)
         self._process.wait()
         if self._namespace is not None:
+            # Its links go with it, but some time later: their other ends are removed at once.
+            for link in _LINKS:
+                run_in(self._plane.namespace, ["ip", "link", "delete", f"{self.name}-{link}"], check=False)
             remove_namespace(self._namespace)
         self._remove_cgroups()
 
@@ -191,7 +195,7 @@ class ClusterNode:
         """Make its network: eth0 for Kubernetes and eth1 for the fabric."""
         plane = self._plane.namespace
         node = self._namespace = new_namespace(f"{plane.name.removesuffix('-cp')}-{self.name}")
-        for link, bridge in (("eth0", NODES), (UPLINK, FABRIC)):
+        for link, bridge in _LINKS.items():
             outer = f"{self.name}-{link}"
             run_in(plane, ["ip", "link", "add", outer, "type", "veth", "peer", "name", link, "netns", node.name])
             run_in(plane, ["ip", "link", "set", outer, "master", bridge, "up"])
