@@ -78,15 +78,16 @@ def test_a_power_cut_gives_each_pod_its_network_again(local_cluster: LocalCluste
     node = local_cluster.nodes["n2"]
     pair.apply(workload("Deployment", "d", "green", replicas=4))
     pair.kubectl("rollout", "status", "deployment/d", "--timeout=60s")
-    held = address(pair, "b")
+    pair.apply(pod("asks", '[{"name": "green", "ips": ["10.50.0.77"]}]', node="n2"))
+    pair.wait_ready("asks")
     node.crash()
     node.start()
     local_cluster.wait(lambda: node.sandboxes().get(f"{pair.name}/b"), "b has a sandbox again", 120)
-    pair.wait_ready("b", seconds=120)
+    pair.wait_ready("b", "asks", seconds=120)
     pair.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
     local_cluster.wait(lambda: reach(pair) is None, "a reaches b")
     assert_balanced(local_cluster)
-    assert address(pair, "b") == held
+    assert address(pair, "asks") == "10.50.0.77"
 
 
 def test_an_outage_of_the_api_with_an_agent_killed_meanwhile(local_cluster: LocalCluster, pair: OwnNamespace) -> None:
