@@ -100,7 +100,7 @@ def test_a_pod_that_started_without_its_interface_is_reported(node: ClusterNode)
 
 @contextmanager
 def exclusive_owner(file: Path) -> Iterator[list[str]]:
-    """Writes its file again as soon as it differs, as Cilium does unless told. Yields what it found each time."""
+    """Writes its file again as soon as it differs, as Cilium does by default. Yields what it found each time."""
     own, found, stop = file.read_text(), list[str](), threading.Event()
     watch = DirectoryWatch([file.parent])
 

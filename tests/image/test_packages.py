@@ -15,7 +15,7 @@ Status: install ok installed
 Version: {version}
 Architecture: amd64
 Source: {source}
-Maintainer: somebody
+Maintainer: a maintainer
 Description: something
 
 """

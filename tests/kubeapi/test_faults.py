@@ -47,7 +47,7 @@ def test_the_past_is_forgotten_and_watches_are_cut(kubeapi: KubeApiProcess) -> N
 
 
 def test_no_change_is_lost_between_bookmarks() -> None:
-    """A bookmark says that all before it was told: one that falls due together with a change must not pass it over."""
+    """A bookmark says that all before it was sent: one that falls due together with a change must not pass it over."""
     names = [f"p{number}" for number in range(500)]
     api = KubeApiProcess(bookmarks=0.001)
     try:

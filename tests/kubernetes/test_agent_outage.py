@@ -1,4 +1,4 @@
-"""Pods that start while the agent of their node is stopped, and then dies: nobody fails, and no address is lost."""
+"""Pods that start while the agent of their node is stopped, and then dies: no sandbox fails, and no address is lost."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ MASKS = {
 
 
 class Reader:
-    """Somebody with a clone and kubectl. `output` is what the last block printed."""
+    """A reader with a clone and kubectl. `output` is what the last block printed."""
 
     def __init__(self, cluster: LocalCluster, home: Path) -> None:
         self.cluster = cluster

@@ -1,6 +1,6 @@
 """What a token of the agent may do: everything is asked of a real API server, with tokens that it made for the agents' Pods.
 
-Nobody is impersonated: `kubectl create token --bound-object-kind Pod` gives what the kubelet mounts into the Pod.
+No account is impersonated: `kubectl create token --bound-object-kind Pod` gives what the kubelet mounts into the Pod.
 """
 
 from __future__ import annotations
@@ -146,10 +146,10 @@ def test_a_token_that_names_no_node_writes_nothing(
         cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "sn-bound", "--from-literal=a=b")
     try:
         options = ("--bound-object-kind", "Secret", "--bound-object-name", "sn-bound") if bound == "secret" else ()
-        nobody = client(*options)
-        text = refusal(nobody, "PATCH", f"{pod_path(namespace, 'other')}/status", OURS)
+        nodeless = client(*options)
+        text = refusal(nodeless, "PATCH", f"{pod_path(namespace, 'other')}/status", OURS)
         assert "secnet-agent-pods" in text
-        assert "the agent of no node" in refusal(nobody, "POST", *event(namespace, node=NOWHERE))
+        assert "the agent of no node" in refusal(nodeless, "POST", *event(namespace, node=NOWHERE))
     finally:
         cluster.kubectl("-n", NAMESPACE, "delete", "secret", "sn-bound", "--ignore-not-found")
 

@@ -46,7 +46,7 @@ class PodRules:
 
     def test_annotations_of_nothing(self, world: World) -> None:
         with pytest.raises(ObjectNotFound):
-            world.cluster.patch_pod("nobody", "default", _OTHER_UID, annotations={"x": "1"})
+            world.cluster.patch_pod("missing", "default", _OTHER_UID, annotations={"x": "1"})
 
     def test_annotations_and_a_condition_at_once(self, world: World) -> None:
         live = world.create(pod("a", "net1"))
@@ -111,12 +111,12 @@ class PodRules:
         with pytest.raises(StoreConflict):
             world.cluster.patch_pod("a", "default", _OTHER_UID, condition=_condition("True"))
         with pytest.raises(ObjectNotFound):
-            world.cluster.patch_pod("nobody", "default", _OTHER_UID, condition=_condition("True"))
+            world.cluster.patch_pod("missing", "default", _OTHER_UID, condition=_condition("True"))
         assert _READY not in _conditions(world)
 
     def test_an_event_never_fails(self, world: World) -> None:
         live = world.create(pod("a"))
-        for odd in (live, {"metadata": {"name": "nobody", "namespace": "nowhere"}}, {}):
+        for odd in (live, {"metadata": {"name": "missing", "namespace": "nowhere"}}, {}):
             world.cluster.record_event(odd, warning=True, reason="InvalidConfig", message="x" * 5000)
         world.cluster.close()
         world.cluster.record_event(live, warning=False, reason="Attached", message="after the end")

@@ -105,20 +105,22 @@ def test_a_pod_that_started_without_a_network_has_an_event_of_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patched: the store of manifests keeps no Events."""
-    world, told = World(tmp_path), list[tuple[bool, str, str]]()
+    world, events = World(tmp_path), list[tuple[bool, str, str]]()
     monkeypatch.setattr(
-        world.cluster, "record_event", lambda pod, *, warning, reason, message: told.append((warning, reason, message))
+        world.cluster,
+        "record_event",
+        lambda pod, *, warning, reason, message: events.append((warning, reason, message)),
     )
     world.publish(world.attached(now=True))
-    assert [reason for _, reason, _ in told] == ["NetworksAttached"]
-    told.clear()
+    assert [reason for _, reason, _ in events] == ["NetworksAttached"]
+    events.clear()
     world.publish(world.attached(late=True, now=True))
     world.publish(world.attached(late=True))
-    assert [(warning, reason) for warning, reason, _ in told] == [
+    assert [(warning, reason) for warning, reason, _ in events] == [
         (False, "NetworksAttached"),
         (True, "StartedWithoutNetworks"),
     ]
-    assert told[-1][2].startswith("eth1: attached after the Pod's sandbox had started")
+    assert events[-1][2].startswith("eth1: attached after the Pod's sandbox had started")
 
 
 @pytest.fixture

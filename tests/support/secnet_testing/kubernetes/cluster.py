@@ -1,4 +1,4 @@
-"""A Kubernetes of two nodes on this machine, and the same view of one that somebody else made."""
+"""A Kubernetes of two nodes on this machine, and the same view of one that KUBECONFIG names."""
 
 from __future__ import annotations
 

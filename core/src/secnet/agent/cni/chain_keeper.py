@@ -165,7 +165,7 @@ def installation(settings: CniSettings, multus: Callable[[], bool] = lambda: Fal
 def is_chaining_wanted(settings: CniSettings | None, flag: InstallFlag, multus: Callable[[], bool]) -> bool:
     """Whether the entry belongs into the runtime's configuration: containers here wait for their networks then.
 
-    False where it cannot be told.
+    False where that cannot be read.
     """
     if settings is None or settings.conf_dir is None or multus():
         return False

@@ -81,7 +81,7 @@ NO_SLICES = ResourceSlices(None, "")
 
 
 def _devices(driver: str, slices: Iterable[Mapping[str, Any]]) -> dict[ClaimedDevice, Published]:
-    """While a pool is published anew, slices of its former generation are still there: the newer ones win."""
+    """While a pool is published again, slices of its former generation are still there: the newer ones win."""
     found: dict[ClaimedDevice, Published] = {}
     for spec in sorted((each["spec"] for each in slices), key=lambda spec: int(spec["pool"].get("generation", 0))):
         for device in spec.get("devices") or ():

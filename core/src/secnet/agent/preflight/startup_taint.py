@@ -1,6 +1,6 @@
 """The taint that keeps Pods off a Node that joins until its agent is ready.
 
-Whoever creates the Node sets it: the kubelet by `--register-with-taints`, a node pool of an autoscaler, Karpenter by
+The creator of the Node sets it: the kubelet by `--register-with-taints`, a node pool of an autoscaler, Karpenter by
 `startupTaints`. The agent never sets it, and removes it from its own Node alone.
 """
 

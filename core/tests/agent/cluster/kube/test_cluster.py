@@ -115,7 +115,7 @@ def test_a_condition_of_a_watched_pod_costs_one_request_and_none_when_it_is_ther
     recorder.wait_for("MODIFIED", "a")
     cluster.patch_pod("a", "default", live["metadata"]["uid"], condition=CONDITION)
     assert [call for call in calls if call[0] != "watch"] == [("patch", "Pod", 200)]
-    assert cluster._written == {}  # what it wrote itself is remembered only until the watch has told of it
+    assert cluster._written == {}  # what it wrote itself is remembered only until the watch has reported it
 
 
 def test_what_is_forbidden_names_the_rule(cluster: KubeCluster, api: KubeApiProcess) -> None:
