@@ -12,7 +12,7 @@ import pytest
 from secnet.agent.attach.lease_renewal import LeaseRenewal
 from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.config.settings import Settings
-from secnet.agent.process import app
+from secnet.agent.process import _node_loops
 from secnet.agent.process.app import Agent
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse
@@ -49,7 +49,7 @@ def test_the_node_is_reconciled_again_when_what_it_waited_for_is_detached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patched: the retry by time, so that only the detach can be what calls the driver again."""
-    monkeypatch.setattr(app, "_NODE_RETRY_SECONDS", (3600.0, 3600.0))
+    monkeypatch.setattr(_node_loops, "_RETRY_SECONDS", (3600.0, 3600.0))
     seen: list[int] = []
     free = threading.Event()
 

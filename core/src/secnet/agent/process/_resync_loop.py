@@ -1,0 +1,70 @@
+"""The periodic work over all attachments and leases of the node: resync, renewal, garbage collection."""
+
+from __future__ import annotations
+
+import time
+
+from ..cluster.interface import SourceTraits
+from ..config.settings import Settings
+from ..plugins.registry import Registry
+from ._background import Background
+from ._wiring import Components
+
+__all__ = ["ResyncLoop"]
+
+
+class ResyncLoop:
+    """Renews leases, collects orphans and stale addresses at start and then, with a check of every attachment, periodically."""
+
+    def __init__(
+        self,
+        background: Background,
+        components: Components,
+        settings: Settings,
+        registry: Registry,
+        traits: SourceTraits,
+    ) -> None:
+        self._background = background
+        self._components = components
+        self._interval = settings.check_interval
+        self._patience = settings.check_interval + settings.attach_timeout + 600
+        self._types, self._backends = sorted(registry.drivers), sorted(registry.backends)
+        self._free_reads = traits.free_reads
+
+    def run(self) -> None:
+        """Until the agent stops."""
+        due, resync_at = 0.0, 0.0
+        guard, components = self._background.guard, self._components
+        while not self._background.stop.wait(due):
+            self._beat()
+            started = time.monotonic()
+            if started >= resync_at:
+                if resync_at:
+                    guard(components.controller.resync_in_turn, default=None)
+                guard(lambda: components.attacher.resync(self._beat), default=None)
+                self._beat()
+                self._collect_garbage()
+                resync_at = max(started + self._interval, time.monotonic() + 1.0)
+            due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases()))
+
+    def _beat(self) -> None:
+        self._background.beats.beat("resync_loop", self._patience)
+
+    def _collect_garbage(self) -> None:
+        guard, call, components = self._background.guard, self._background.call, self._components
+        if components.own_node.is_another():
+            return
+        guard(lambda: components.lease_renewal.renew_due(call(self._interval)), default=None)
+        guard(lambda: components.orphan_gc.collect(self._types, call(self._interval)), default=None)
+        if self._free_reads:
+            guard(lambda: components.lease_gc.collect(self._backends, call(self._interval)), default=False)
+
+    def _look_through_leases(self) -> float:
+        """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
+        if self._free_reads:
+            return self._interval
+        if self._components.own_node.is_another():
+            return 0.0  # soon: readiness waits for the first look
+        rounds = self._components.lease_rounds
+        self._background.guard(lambda: rounds.run(self._backends, self._background.call(self._interval)), default=None)
+        return rounds.due_in()
