@@ -120,7 +120,7 @@ def _cluster() -> Iterator[LocalCluster]:
     """A cluster of two nodes with the definitions that secnet needs, a namespace, and networks in it."""
     _say("starting a cluster of two nodes")
     # A short path, as sockets lie below it.
-    cluster = LocalCluster(Path(tempfile.mkdtemp(prefix="sn-kube-")), binaries.kube(), [secnet.image_archive()])
+    cluster = LocalCluster(binaries.kube(), [secnet.image_archive()])
     try:
         cluster.start()
         secnet.run_with_kubectl(cluster, str(secnet.ROOT / "deploy/apply-crds"))

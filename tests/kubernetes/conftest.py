@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,8 +79,7 @@ def cluster(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         assert external.get("daemonset", "secnet-agent", secnet.NAMESPACE), f"{named}: secnet is not installed there"
         yield external
         return
-    # A short path, as sockets lie below it.
-    local = LocalCluster(Path(tempfile.mkdtemp(prefix="sn-kube-")), kube, [secnet.image_archive()])
+    local = LocalCluster(kube, [secnet.image_archive()])
     try:
         local.start()
         secnet.install(local, tmp_path_factory.mktemp("install") / "my-secnet")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import tempfile
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -93,8 +92,7 @@ def reader(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rea
         pytest.skip("makes a cluster of its own, and KUBECONFIG names another")
     busybox = tmp_path_factory.mktemp("busybox") / "busybox.tar"
     busybox.write_bytes(archive(dataclasses.replace(busybox_image(), name="docker.io/library/busybox:1")))
-    # A short path, as sockets lie below it.
-    local = LocalCluster(Path(tempfile.mkdtemp(prefix="sn-quick-")), kube, [busybox])
+    local = LocalCluster(kube, [busybox])
     try:
         local.start()
         for daemon in ("ovs-vswitchd", "ovsdb-server"):

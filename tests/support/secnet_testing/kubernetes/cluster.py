@@ -15,6 +15,7 @@ from ..runtime.images import sandbox_archive
 from .api import ApiAdmin
 from .control_plane import ControlPlane
 from .kubectl import Kubectl, Object
+from .leftovers import claimed_folder, remove_leftovers
 from .node import ClusterNode
 
 __all__ = ["AGENT", "Cluster", "ExternalCluster", "LocalCluster", "Object"]
@@ -58,11 +59,17 @@ class ExternalCluster(Cluster):
 
 
 class LocalCluster(Cluster):
-    """Made stopped. folder: holds everything, and is removed with it. images: archives that every node's runtime has."""
+    """Made stopped. images: archives that every node's runtime has.
 
-    def __init__(self, folder: Path, kube: Path, images: Sequence[Path] = (), *, nodes: int = 2) -> None:
-        self.folder = folder
-        self.plane = ControlPlane(folder, kube, f"sn{secrets.token_hex(2)}-cp")
+    folder: holds everything, and is removed with it. It goes with the next cluster, should this process be killed.
+    """
+
+    def __init__(self, kube: Path, images: Sequence[Path] = (), *, nodes: int = 2) -> None:
+        remove_leftovers()
+        name = f"sn{secrets.token_hex(2)}"
+        self.folder, self._lock = claimed_folder(name)
+        folder = self.folder
+        self.plane = ControlPlane(folder, kube, f"{name}-cp")
         program = folder / "bin/kubectl"
         super().__init__(Kubectl(program, kube, self.plane.kubeconfig, self.plane.namespace), self.plane.admin)
         basic = folder / "sandbox.tar"
@@ -135,3 +142,4 @@ class LocalCluster(Cluster):
             node.close()
         self.plane.close()
         remove_folder(self.folder)
+        self._lock.close()

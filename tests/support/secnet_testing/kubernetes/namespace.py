@@ -26,14 +26,14 @@ class OwnNamespace:
         assert found is not None, f"no {kind} {name} in {self.name}"
         return found
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, timeout: float = 120) -> str:
         """Run kubectl in it."""
-        return self.cluster.kubectl("-n", self.name, *arguments)
+        return self.cluster.kubectl("-n", self.name, *arguments, timeout=timeout)
 
     def wait_ready(self, *pods: str, seconds: int = 60) -> None:
         """Wait until Pods are Ready."""
         names = [f"pod/{name}" for name in pods] or ["pod", "--all"]
-        self.kubectl("wait", "--for=condition=Ready", *names, f"--timeout={seconds}s")
+        self.kubectl("wait", "--for=condition=Ready", *names, f"--timeout={seconds}s", timeout=seconds + 30)
 
     def inside(self, pod: str, *argv: str) -> str:
         """Run a program in a Pod; what it printed."""

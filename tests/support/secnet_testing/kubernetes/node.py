@@ -18,9 +18,11 @@ from pathlib import Path
 import grpc
 from secnet_conformance.netns import Namespace, new_namespace, remove_namespace, run_in
 
+from ..ending import ending_with_us
 from ..runtime.config import DaemonPaths, bridge_plugin, conflist, daemon_config
 from ..runtime.cri import RuntimeCalls, messages
 from ..runtime.daemon import CGROUPS, until
+from .cgroups import hierarchies, remove_cgroups
 from .control_plane import ADDRESS, FABRIC, NODES, ControlPlane
 
 __all__ = ["ClusterNode", "Sandbox"]
@@ -77,6 +79,7 @@ class ClusterNode:
         self._make_cgroups()
         assert self._namespace is not None
         argv = [
+            *ending_with_us(),
             *("nsenter", f"--net={self._namespace.path}", "--"),
             *(
                 "unshare",
@@ -111,7 +114,7 @@ class ClusterNode:
             for link in _LINKS:
                 run_in(self._plane.namespace, ["ip", "link", "delete", f"{self.name}-{link}"], check=False)
             remove_namespace(self._namespace)
-        self._remove_cgroups()
+        remove_cgroups(self._cgroup)
 
     def close(self) -> None:
         """Switch it off for good. Its disks stay in the cluster's folder."""
@@ -205,25 +208,13 @@ class ClusterNode:
         run_in(node, ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
         run_in(plane, ["ip", "route", "replace", f"10.244.{self._index}.0/24", "via", self.address])
 
-    def _hierarchies(self) -> list[Path]:
-        """Where a cgroup of the node has to be: once with version 2, once for each controller with version 1."""
-        if (CGROUPS / "cgroup.controllers").exists():
-            return [CGROUPS]
-        return [path for path in CGROUPS.iterdir() if path.is_dir() and path.name != "unified"]
-
     def _make_cgroups(self) -> None:
-        for hierarchy in self._hierarchies():
+        for hierarchy in hierarchies():
             cgroup = hierarchy / self._cgroup
             cgroup.mkdir(exist_ok=True)
             for setting in ("cpuset.cpus", "cpuset.mems"):  # with version 1 a new cpuset has none
                 if hierarchy != CGROUPS and (cgroup / setting).exists():
                     (cgroup / setting).write_text((hierarchy / setting).read_text())
-
-    def _remove_cgroups(self) -> None:
-        for hierarchy in self._hierarchies():
-            for folder, _, _ in os.walk(hierarchy / self._cgroup, topdown=False):
-                with suppress(OSError):  # a process that is ending: the next look removes it
-                    os.rmdir(folder)
 
     def _configure(self) -> None:
         etc, pki = self.folder / "etc", self._plane.pki

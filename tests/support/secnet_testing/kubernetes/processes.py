@@ -6,13 +6,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..ending import ending_with_us
+
 __all__ = ["Daemon"]
 
 _STOP_SECONDS = 20.0
 
 
 class Daemon:
-    """One program. It can be started again after it ended; its log grows."""
+    """One program, which can be started again after it ended; its log grows. It does not outlive the thread that starts it."""
 
     def __init__(self, log: Path, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.log = log
@@ -36,7 +38,7 @@ class Daemon:
         assert not self.running, f"{self._argv[0]} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv,
+                [*ending_with_us(), *self._argv],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

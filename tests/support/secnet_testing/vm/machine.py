@@ -6,7 +6,6 @@ to watch from (the wire), are joined by a hub: what one sends the others hear, w
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -16,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ..ending import ending_with_us
 from .image import Image
 
-__all__ = ["WIRE_MAC", "Guest", "GuestFailed", "Hardware", "TimeIsUp", "ending_with_us", "pf_mac"]
+__all__ = ["WIRE_MAC", "Guest", "GuestFailed", "Hardware", "TimeIsUp", "pf_mac"]
 
 WIRE_MAC = "52:54:00:aa:00:ff"
 _KERNEL = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr net.ifnames=0 audit=0"
@@ -139,12 +139,6 @@ class Guest:
             return (self.out / name).read_text(errors="replace")
         except FileNotFoundError:
             return ""
-
-
-def ending_with_us() -> list[str]:
-    """Lets a program end with this process, however that ends; and not begin at all if it ended meanwhile."""
-    check = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
-    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", check, "sh", str(os.getpid())]
 
 
 def _qemu(image: Image, hardware: Hardware, out: Path) -> list[str]:

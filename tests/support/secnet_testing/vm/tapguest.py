@@ -14,10 +14,11 @@ from pathlib import Path
 
 from secnet_conformance.netns import Namespace
 
+from ..ending import ending_with_us
 from .image import Image
 from .initrd import small_system
 from .lanes import BOOT_SECONDS, BOOTS
-from .machine import GuestFailed, ending_with_us
+from .machine import GuestFailed
 
 __all__ = ["TapGuest"]
 
