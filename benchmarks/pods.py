@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from secnet_testing.cluster_node import compiled_plugin
+from secnet_testing.documents import ROOT
 from secnet_testing.kubernetes import binaries, secnet
 from secnet_testing.kubernetes.cluster import LocalCluster
+from secnet_testing.kubernetes.images import image_archive
 
 from .machine import facts
 from .plugin_calls import ordinary_pods
@@ -120,10 +122,10 @@ def _cluster() -> Iterator[LocalCluster]:
     """A cluster of two nodes with the definitions that secnet needs, a namespace, and networks in it."""
     _say("starting a cluster of two nodes")
     # A short path, as sockets lie below it.
-    cluster = LocalCluster(binaries.kube(), [secnet.image_archive()])
+    cluster = LocalCluster(binaries.kube(), [image_archive()])
     try:
         cluster.start()
-        secnet.run_with_kubectl(cluster, str(secnet.ROOT / "deploy/apply-crds"))
+        secnet.run_with_kubectl(cluster, str(ROOT / "deploy/apply-crds"))
         cluster.kubectl("create", "namespace", _NAMESPACE)
         # Pods are refused until the controller has made the account.
         cluster.wait(lambda: cluster.get("serviceaccount", "default", _NAMESPACE), "the namespace has its account")

@@ -12,6 +12,7 @@ import pytest
 from secnet_testing.kubernetes import binaries, secnet
 from secnet_testing.kubernetes.balance import assert_balanced
 from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalCluster, Object
+from secnet_testing.kubernetes.images import image_archive
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.secnet import Helm, Kustomize
 
@@ -25,9 +26,26 @@ _ALONE = "test_quickstart.py"
 _FIRST = ("test_a_node_is_removed",)
 _LAST = ("test_removed_node.py", "test_audit.py", "test_switching.py")
 
+# Two processes halve the time, as most tests wait: each has a cluster. In one, Pods, nodes and networks live and die; the other
+# has what is about manifests, the installation and devices, and everything that needs an API server only.
+_LIFE, _REST = "life", "installation"
+_OF_LIFE = (
+    "test_agent_outage.py",
+    "test_chaining.py",
+    "test_departures.py",
+    "test_edits.py",
+    "test_faults.py",
+    "test_node_groups.py",
+    "test_requests.py",
+    "test_rights.py",
+    "test_vlans.py",
+    "test_workloads.py",
+    *_LAST,
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring this tier into its order."""
+    """Bring this tier into its order, and divide it."""
 
     def place(item: pytest.Item) -> int:
         if item.path.name == _ALONE:
@@ -38,8 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=place)
     for item in items:
-        if item.path.is_relative_to(_HERE):
+        ours = item.path.is_relative_to(_HERE)
+        if ours:
             item.add_marker(pytest.mark.timeout(_SECONDS))
+        life = ours and item.path.name in _OF_LIFE and f"[{_REST}]" not in item.name
+        item.add_marker(pytest.mark.xdist_group(_LIFE if life else _REST))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +100,7 @@ def cluster(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         assert external.get("daemonset", "secnet-agent", secnet.NAMESPACE), f"{named}: secnet is not installed there"
         yield external
         return
-    local = LocalCluster(kube, [secnet.image_archive()])
+    local = LocalCluster(kube, [image_archive()])
     try:
         local.start()
         secnet.install(local, tmp_path_factory.mktemp("install") / "my-secnet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from secnet_testing.kubernetes.cluster import AGENT, LocalCluster, Object
 
 ACCOUNT = "system:serviceaccount:secnet-system:secnet-agent"
@@ -16,7 +17,9 @@ def requests(cluster: LocalCluster) -> list[Object]:
     return mine
 
 
-def test_no_request_of_an_agent_was_refused(local_cluster: LocalCluster) -> None:
+@pytest.mark.parametrize("of", ["life", "installation"])
+def test_no_request_of_an_agent_was_refused(local_cluster: LocalCluster, of: str) -> None:
+    """of: which of the two clusters, where the tier is divided among two."""
     assert requests(local_cluster)
     assert [each for each in local_cluster.refused() if each[:2] not in WITHOUT_THEIR_COMPONENT] == []
 

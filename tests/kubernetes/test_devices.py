@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from secnet_testing import slot_plugin
+from secnet_testing.documents import ROOT
 from secnet_testing.kubernetes.api import ApiAdmin
 from secnet_testing.kubernetes.balance import network_status
 from secnet_testing.kubernetes.cluster import LocalCluster, Object
@@ -20,7 +21,7 @@ from secnet_testing.kubernetes.dra_driver import DraDriver
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.node import ClusterNode
 from secnet_testing.kubernetes.pods import container, nad, pod
-from secnet_testing.kubernetes.secnet import NAMESPACE, ROOT
+from secnet_testing.kubernetes.secnet import NAMESPACE
 from secnet_testing.slot_driver import slot_distribution, slot_nad_annotations
 
 DRA = ROOT / "deploy/components/dra"

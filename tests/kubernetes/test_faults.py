@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from secnet_testing.kubernetes.balance import assert_balanced, network_status
 from secnet_testing.kubernetes.cluster import LocalCluster
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.pods import nad, pod, pool, workload
+
+OUTAGE_SECONDS = 60
+"""So long that watches have ended, and that everything that tries again waits for its longest time between two tries."""
 
 
 @pytest.fixture
@@ -92,6 +96,7 @@ def test_a_power_cut_gives_each_pod_its_network_again(local_cluster: LocalCluste
 
 def test_an_outage_of_the_api_with_an_agent_killed_meanwhile(local_cluster: LocalCluster, pair: OwnNamespace) -> None:
     node = local_cluster.nodes["n1"]
+    ends = time.monotonic() + OUTAGE_SECONDS
     local_cluster.plane.stop_api()
     try:
         node.restart("secnet")
@@ -99,6 +104,7 @@ def test_an_outage_of_the_api_with_an_agent_killed_meanwhile(local_cluster: Loca
         sandbox = node.sandboxes()[f"{pair.name}/a"]
         held = node.run("ip", "-n", Path(sandbox.netns).name, "-o", "address", "show", "dev", "eth1")
         assert "10.50.0." in held
+        time.sleep(max(0.0, ends - time.monotonic()))
     finally:
         local_cluster.plane.start_api()
     pair.apply(pod("c", "green", node="n1"))

@@ -16,20 +16,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from secnet_testing.documents import Block, read_document
+from secnet_testing.documents import ROOT, Block, read_document
 from secnet_testing.kubernetes import secnet
 from secnet_testing.kubernetes.cluster import LocalCluster
+from secnet_testing.kubernetes.images import image_archive, openvswitch_archive
 from secnet_testing.runtime.images import archive, busybox_image
 
-PAGE = read_document(secnet.ROOT / "docs/quickstart.md")
-DEPLOYMENT = read_document(secnet.ROOT / "docs/deployment.md")
+PAGE = read_document(ROOT / "docs/quickstart.md")
+DEPLOYMENT = read_document(ROOT / "docs/deployment.md")
 REMOVAL = PAGE.prose.count("\n", 0, PAGE.prose.index("## Remove it")) + 1
 HOST, CONTAINED = "n1", "n2"
 """The node with an Open vSwitch of the machine, and the one that gets it from the DaemonSet."""
 SWITCH = "secnet-openvswitch"
 ARCHIVES = {
-    "make image": ("secnet-0.1.0.oci.tar", secnet.image_archive),
-    "make image-ovs": ("secnet-openvswitch-0.1.0.oci.tar", secnet.openvswitch_archive),
+    "make image": ("secnet-0.1.0.oci.tar", image_archive),
+    "make image-ovs": ("secnet-openvswitch-0.1.0.oci.tar", openvswitch_archive),
 }
 MASKS = {
     r"([0-9a-f]{2}:){5}[0-9a-f]{2}": "MAC",
@@ -48,7 +49,7 @@ class Reader:
         self.cluster = cluster
         self.clone = home / "secnet"
         (self.clone / "dist").mkdir(parents=True)
-        (self.clone / "deploy").symlink_to(secnet.ROOT / "deploy")
+        (self.clone / "deploy").symlink_to(ROOT / "deploy")
         self.output = ""
 
     def follow(self, blocks: Iterable[Block]) -> None:

@@ -10,9 +10,10 @@ import yaml
 from releasing import add_files, digest_of, version
 from secnet_testing.documents import ROOT
 from secnet_testing.kubernetes.cluster import LocalCluster, Object
+from secnet_testing.kubernetes.images import image_archive
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.pods import pod
-from secnet_testing.kubernetes.secnet import NODE, Helm, image_archive
+from secnet_testing.kubernetes.secnet import NODE, Helm
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from secnet.agent.preflight.startup_taint import STARTUP_TAINT
 from secnet_testing.kubeapi.admin import Rejected
-from secnet_testing.kubeapi.rbac import allows, rules_of
 from secnet_testing.kubernetes.api import ApiAdmin
 from secnet_testing.kubernetes.balance import NETWORKS, network_status
 from secnet_testing.kubernetes.cluster import Cluster, LocalCluster, Object
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.pods import nad, pod, pool
-from secnet_testing.kubernetes.secnet import NAMESPACE, ROOT
+from secnet_testing.kubernetes.secnet import NAMESPACE
 
 STATUS = "k8s.v1.cni.cncf.io/network-status"
 CONDITION = "secnet.io/SecondaryNetworksReady"
@@ -326,50 +324,3 @@ def test_the_agent_does_all_of_its_work_within_the_policies(cluster: Cluster, na
     cluster.kubectl("delete", "ippool", name)
     if isinstance(cluster, LocalCluster):
         assert cluster.refused(since=began) == []
-
-
-def test_the_double_of_the_api_server_knows_the_role_as_the_real_one_does(cluster: Cluster) -> None:
-    files = ("base/clusterrole.yaml", "components/policies/clusterrole.yaml")
-    rules = rules_of(yaml.safe_load((ROOT / "deploy" / file).read_text()) for file in files)
-    verbs = ("get", "list", "watch", "create", "update", "patch", "delete")
-    resources = {(group, resource) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]}
-    resources |= {
-        ("", "secrets"),
-        ("", "pods/exec"),
-        ("", "nodes/status"),
-        ("apps", "pods"),
-        ("crd.antrea.io", "ippools"),
-    }
-    names = {name for rule in rules for name in rule.get("resourceNames", ())} | {"", "other"}
-    differing = {}
-    for group, resource in sorted(resources):
-        for verb in verbs:
-            for name in sorted(names):
-                double = allows(rules, verb, group, resource, name)
-                if double != _real_answer(cluster, verb, group, resource, name):
-                    differing[verb, group, resource, name] = f"the double says {double}"
-    assert differing == {}
-
-
-def _real_answer(cluster: Cluster, verb: str, group: str, resource: str, name: str) -> bool:
-    plural, _, subresource = resource.partition("/")
-    attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
-    user = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
-    spec = {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes}
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-    answer = cluster.admin.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
-    return bool(answer["status"].get("allowed"))
-
-
-def test_the_container_has_the_runtimes_filter_of_system_calls(cluster: Cluster) -> None:
-    text = cluster.kubectl("-n", NAMESPACE, "exec", "ds/secnet-agent", "--", "grep", "Seccomp:", "/proc/1/status")
-    assert text.split() == ["Seccomp:", "2"]
-
-
-def test_metrics_are_for_the_node_itself(local_cluster: LocalCluster) -> None:
-    first, second = local_cluster.nodes.values()
-    program = "import socket, sys; socket.create_connection((sys.argv[1], 9465), 5).close()"
-    first.run("python3", "-c", program, "127.0.0.1")
-    for node in (first, second):
-        with pytest.raises(AssertionError, match="ConnectionRefusedError"):
-            node.run("python3", "-c", program, first.address)

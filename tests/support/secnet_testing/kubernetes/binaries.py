@@ -1,8 +1,8 @@
 """The programs that the tests on a whole Kubernetes need, built once from Go modules and kept outside the checkout.
 
-`python -m secnet_testing.kubernetes.binaries` builds what is missing and shows the progress: about 7 minutes for Kubernetes
-on two cores. The folder is SECNET_KUBERNETES_CACHE, or `secnet-kubernetes` in the user's cache folder. SECNET_KUBERNETES
-names another version than the pinned one: `v1.33.6`.
+What is missing is built with progress on the standard error stream: about 7 minutes for Kubernetes on two cores. The folder is
+SECNET_KUBERNETES_CACHE, or `secnet-kubernetes` in the user's cache folder. SECNET_KUBERNETES names another version than the
+pinned one: `v1.33.6`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from .go_toolchain import go_program
 
-__all__ = ["cache_folder", "helm", "kube", "kubernetes_version", "locked", "remove_old"]
+__all__ = ["build_programs", "cache_folder", "helm", "kube", "kubernetes_version", "locked", "remove_old"]
 
 _MODULES = Path(__file__).resolve().parents[3] / "kubernetes/go"
 _REPORT_SECONDS = 20.0
@@ -78,6 +78,11 @@ def kube() -> Path:
 def helm() -> Path:
     """The program `helm`."""
     return _built(_helm())[0]
+
+
+def build_programs() -> list[Path]:
+    """All programs."""
+    return _built(_kube(), _helm())
 
 
 def _kube() -> _Program:
@@ -190,7 +195,3 @@ def locked(file: Path) -> Iterator[None]:
 
 def _say(text: str) -> None:
     print(f"kubernetes: {text}", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    print(*_built(_kube(), _helm()), sep="\n")

@@ -1,18 +1,16 @@
-"""secnet as a test cluster gets it: the image, and a kustomization that a platform engineer would write."""
+"""secnet as a test cluster gets it: by a kustomization that a platform engineer would write."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..documents import read_document
-from .binaries import cache_folder, locked, remove_old
+from ..documents import ROOT, read_document
 from .cluster import Cluster, Object
 
 __all__ = [
@@ -22,22 +20,18 @@ __all__ = [
     "MARKED_BRIDGE",
     "NAMESPACE",
     "NODE",
-    "ROOT",
     "Helm",
     "Kustomize",
     "agent_command",
     "agent_pod",
     "deploy",
     "documents",
-    "image_archive",
     "install",
     "kustomization",
-    "openvswitch_archive",
     "run_with_kubectl",
     "unchain",
 ]
 
-ROOT = Path(__file__).resolve().parents[4]
 NAMESPACE = "secnet-system"
 Kustomize = Callable[[Path], list[Object]]
 """Builds the kustomization of a folder."""
@@ -78,38 +72,6 @@ _SHORT_TOKENS = [
     {"op": "add", "path": "/spec/template/spec/volumes/-", "value": _TOKEN},
     {"op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-", "value": _TOKEN_MOUNT},
 ]
-
-
-def image_archive(tag: str = "0.1.0") -> Path:
-    """The image as an archive. It is built when the checkout's content has changed since, and kept with the other programs."""
-    sources = ("core", "drivers", "ipam", "deploy", "tools", "requirements*", ":!deploy/openvswitch")
-    return _archive("secnet", tag, "deploy/Dockerfile", sources)
-
-
-def openvswitch_archive(tag: str = "0.1.0") -> Path:
-    """The same of the image with Open vSwitch."""
-    return _archive(
-        "secnet-openvswitch", tag, "deploy/openvswitch/Dockerfile", ("deploy/openvswitch", "tools/imagebuild")
-    )
-
-
-def _archive(name: str, tag: str, dockerfile: str, sources: Sequence[str]) -> Path:
-    content = hashlib.sha256(tag.encode())
-    listed = ["git", "ls-files", "-co", "--exclude-standard", *sources]
-    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    for file in (ROOT / path for path in sorted(names) if "/tests/" not in path):
-        content.update(file.read_bytes() if file.is_file() else b"")
-    target = cache_folder() / f"{name}-{tag}-{content.hexdigest()[:16]}.tar"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target.parent / "archive.lock"):
-            if not target.exists():  # another process may have built it while this one waited
-                remove_old(target.parent, "secnet-*.tar")
-                part = target.with_suffix(".part")
-                options = ["--name", name, "--tag", tag, "--dockerfile", dockerfile]
-                subprocess.run(["tools/image", "--output", str(part), *options], cwd=ROOT, check=True)
-                part.rename(target)
-    return target
 
 
 def kustomization(folder: Path, *components: str, node: dict[str, Any] | None = None, tag: str = "0.1.0") -> Path:
@@ -191,8 +153,3 @@ def agent_command(cluster: Cluster, node: str, *arguments: str) -> str:
     """Run `secnet` in the agent's Pod on a node, as docs/quickstart.md does; what it printed."""
     name = agent_pod(cluster, node)["metadata"]["name"]
     return cluster.kubectl("-n", NAMESPACE, "exec", name, "--", "secnet", *arguments)
-
-
-if __name__ == "__main__":
-    print(image_archive())
-    print(openvswitch_archive())
