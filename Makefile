@@ -49,8 +49,9 @@ test-vm: setup ## virtual functions, subfunctions and the kernel's Open vSwitch 
 
 test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FILE: what can be tried on any cluster
 	@tools/setup cluster
-	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes $(if $(KUBECONFIG),--no-images)
-	.venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,-n 2 --dist loadgroup --promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes kubernetes $(if $(KUBECONFIG),,agent-image openvswitch-image)
+	@# Helm is built beside the first tests, which do not need it; those that do wait for it.
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes helm & .venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,-n 2 --dist loadgroup --promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
@@ -65,7 +66,7 @@ bench: ## attach and detach beside the CNI plugins and os-vif, measured in one r
 
 bench-pods: ## Pods with and without networks on a whole Kubernetes of two nodes, from creation to ready
 	@tools/setup cluster
-	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes kubernetes helm agent-image
 	PYTHONPATH=tests/support .venv/bin/python -m benchmarks.pods $(ARGS)
 
 lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--upgrade for newer versions)

@@ -33,7 +33,9 @@ def processes_of(folder: str) -> list[str]:
 
 @pytest.mark.skipif("KUBECONFIG" in os.environ, reason="makes a cluster of its own, and KUBECONFIG names another")
 def test_a_run_that_is_killed_leaves_nothing(kube: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _RUN, str(kube)], stdout=subprocess.PIPE, text=True) as run:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, "-c", _RUN, str(kube)]
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         folder, name = run.stdout.readline().split()
         remove_leftovers()  # of a cluster in use it takes nothing

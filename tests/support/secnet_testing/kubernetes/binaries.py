@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from .go_toolchain import go_program
 
-__all__ = ["build_programs", "cache_folder", "helm", "kube", "kubernetes_version", "locked", "remove_old"]
+__all__ = ["cache_folder", "helm", "kube", "kubernetes_version", "locked", "remove_old"]
 
 _MODULES = Path(__file__).resolve().parents[3] / "kubernetes/go"
 _REPORT_SECONDS = 20.0
@@ -72,17 +71,12 @@ def kubernetes_version() -> str:
 
 def kube() -> Path:
     """The program that is each of Kubernetes' own, by its first argument."""
-    return _built(_kube())[0]
+    return _built(_kube())
 
 
 def helm() -> Path:
     """The program `helm`."""
-    return _built(_helm())[0]
-
-
-def build_programs() -> list[Path]:
-    """All programs."""
-    return _built(_kube(), _helm())
+    return _built(_helm())
 
 
 def _kube() -> _Program:
@@ -110,24 +104,29 @@ def _pinned(module: Path, dependency: str) -> str:
     return match[1]
 
 
-def _built(*programs: _Program) -> list[Path]:
-    """Programs from the cache; those that are missing are built first, with what they share compiled once."""
-    cache = cache_folder()
-    if any(not program.target.exists() for program in programs):
-        cache.mkdir(parents=True, exist_ok=True)
-        with locked(cache / "programs.lock"), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work:
-            for program in programs:
-                if not program.target.exists():  # another process may have built it while this one waited
-                    _build(program, Path(work))
-    return [program.target for program in programs]
+def _built(program: _Program) -> Path:
+    """A program from the cache, where it is built first if it is missing.
+
+    The compiled packages, 5 GB, are kept until all programs are built: they share some, and a build that was killed goes on.
+    """
+    cache, work = cache_folder(), cache_folder() / "building"
+    if not program.target.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        with locked(cache / "programs.lock"):
+            if not program.target.exists():  # another process may have built it while this one waited
+                _build(program, work)
+            if all(each.target.exists() for each in (_kube(), _helm())):
+                shutil.rmtree(work, ignore_errors=True)
+    return program.target
 
 
 def _build(program: _Program, work: Path) -> None:
     cache = program.target.parent
     go = go_program(cache)
     source = work / f"source-{program.name}"
+    shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(program.module, source)
-    # Modules and compiled packages take 5 GB, and are of no use afterwards: kept only where the user has a place for them.
+    # Elsewhere only where the user has a place for them.
     environment = {
         "GOCACHE": str(work / "compiled"),
         "GOMODCACHE": str(work / "modules"),
