@@ -28,23 +28,24 @@ _ALONE = "test_quickstart.py"
 _FIRST = ("test_a_node_is_removed",)
 _LAST = ("test_removed_node.py", "test_audit.py", "test_switching.py")
 
-# Two processes halve the time, as most tests wait: each has a cluster. In one, Pods, nodes and networks live and die; the other
-# has what is about manifests, the installation and devices, and everything that needs an API server only.
-_LIFE, _REST = "life", "installation"
-_OF_LIFE = (
-    "test_agent_outage.py",
-    "test_chaining.py",
-    "test_departures.py",
-    "test_edits.py",
-    "test_faults.py",
-    "test_node_groups.py",
-    "test_requests.py",
-    "test_rights.py",
-    "test_vlans.py",
-    "test_workloads.py",
-    "test_removed_node.py",
-    "test_audit.py",
-)
+# Three processes take half of the time of one, as most tests wait; each has a cluster. In the first, Pods and agents live and
+# die. In the second, nothing disturbs what takes minutes. The last one has what is about manifests, the installation and
+# devices, and everything that needs an API server only.
+_LIFE, _WAITS, _REST = "life", "waits", "installation"
+_CLUSTER_OF = {
+    "test_agent_outage.py": _LIFE,
+    "test_chaining.py": _LIFE,
+    "test_departures.py": _LIFE,
+    "test_edits.py": _LIFE,
+    "test_faults.py": _LIFE,
+    "test_node_groups.py": _LIFE,
+    "test_requests.py": _LIFE,
+    "test_rights.py": _LIFE,
+    "test_vlans.py": _LIFE,
+    "test_workloads.py": _LIFE,
+    "test_removed_node.py": _WAITS,
+    "test_audit.py": _WAITS,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,8 +69,10 @@ class _ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        life = file.startswith("tests/kubernetes/") and file.rpartition("/")[2] in _OF_LIFE
-        return _LIFE if life and f"[{_REST}]" not in name else _REST
+        for cluster in (_LIFE, _WAITS, _REST):  # the parameter of a test that each of them has
+            if name.endswith(f"[{cluster}]"):
+                return cluster
+        return _CLUSTER_OF.get(file.removeprefix("tests/kubernetes/"), _REST)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

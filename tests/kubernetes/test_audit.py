@@ -17,9 +17,9 @@ def requests(cluster: LocalCluster) -> list[Object]:
     return mine
 
 
-@pytest.mark.parametrize("of", ["life", "installation"])
+@pytest.mark.parametrize("of", ["life", "waits", "installation"])
 def test_no_request_of_an_agent_was_refused(local_cluster: LocalCluster, of: str) -> None:
-    """of: which of the two clusters, where the tier is divided among two."""
+    """of: which of the clusters, where the tier is divided."""
     assert requests(local_cluster)
     assert [each for each in local_cluster.refused() if each[:2] not in WITHOUT_THEIR_COMPONENT] == []
 
