@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from secnet_conformance.snapshot import diff
-from secnet_testing.node import Node
+from secnet_testing.netns import run_in
+from secnet_testing.node import BRIDGE, Node
 from secnet_testing.node_inspection import addresses, apply, exists, link, picture, unchanged, write
 from secnet_testing.objects import nad, pod, pool
 from secnet_testing.secnet_command import run_secnet
@@ -52,6 +53,26 @@ def test_only_permanent_errors_end_it_at_once(bare: Node, tmp_path: Path) -> Non
     assert "Pod default/odd: eth1 on default/$[0]: Failed: InvalidAnnotation: " in done.stdout
     assert "$[0]" in done.stdout
     assert addresses(bare.pod("web"), "eth1") == ["10.10.0.2/24"]
+
+
+@pytest.mark.parametrize("beside", ["no agent", "an agent"])
+def test_it_reports_its_own_run_and_no_older_failure(node: Node, tmp_path: Path, beside: str) -> None:
+    for command in ("add up1 type veth peer name up1x", "set up1 up", "set up1x up"):
+        run_in(node.namespace, ["ip", "link", *command.split()])
+    node.configure(ovsBridges=[{"bridgeName": BRIDGE, "physicalInterfaces": ["up1"]}])
+    if beside == "an agent":
+        node.agent()
+    jumbo = nad("jumbo", vlan=10, pools=["pool"], mtu=3000)
+    folder = write(tmp_path, jumbo, POOL, pod("web", node.pod("web").path, "jumbo"))
+    done = node.cli("apply", folder, "--timeout", "60")
+    assert done.returncode == 1
+    assert "Failed: InvalidConfig" in done.stdout
+    for name in ("up1", "up1x"):
+        run_in(node.namespace, ["ip", "link", "set", name, "mtu", "9000"])
+    done = node.cli("apply", folder, "--timeout", "60")
+    assert "Failed" not in done.stdout
+    assert "Attached 10.10.0.2/24" in done.stdout
+    assert done.returncode == 0
 
 
 def test_it_waits_for_what_may_still_come_and_says_so(bare: Node, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ..cluster.files.cluster import load_manifests
@@ -21,6 +22,9 @@ from ._reconciler import Progress, reconciler
 __all__ = ["add_parser", "run"]
 
 _POLL_SECONDS = 0.05
+
+RECONCILE_ANNOTATION = "secnet.io/reconcile-requested-at"
+"""On a Pod: each new value makes the agent try again what failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +70,26 @@ def _note(where: str, what: str) -> None:
 
 def _hand_over(store: FileStore, manifests: Iterable[Any], settings: Settings) -> _Applied:
     pods, needs = [], 0
+    reports = {report.pod.uid: report for report in Reports(settings.run_dir).pods()}
     for manifest in manifests:
         verb, live = store.apply(manifest.object, source=manifest.source)
         meta = live["metadata"]
         print(f"{live['kind']} {'/'.join(filter(None, (meta.get('namespace'), meta['name'])))} {verb}")
         if live["kind"] == "Pod":
             if (live.get("spec") or {}).get("nodeName") in (None, "", settings.node_name):
+                report = reports.get(meta["uid"])
+                if verb == "unchanged" and report is not None and not report.attached:
+                    live = _request_reconcile(store, meta)
                 pods.append(live)
         elif verb != "unchanged":
             needs = max(needs, int(meta["resourceVersion"]))
     return _Applied(pods=tuple(pods), needs=needs)
+
+
+def _request_reconcile(store: FileStore, meta: Mapping[str, Any]) -> Any:
+    """What failed may succeed now, so the reconciler is to try again. It has a new generation, whose report is of this run."""
+    requested = {RECONCILE_ANNOTATION: datetime.now(UTC).isoformat()}
+    return store.patch_annotations("Pod", meta["name"], meta["namespace"], requested)
 
 
 def _wait(
