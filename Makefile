@@ -82,7 +82,7 @@ image-ovs: setup ## build the image of Open vSwitch for nodes that have none: di
 	@tools/image --dockerfile deploy/openvswitch/Dockerfile --name secnet-openvswitch --tag $(VERSION) \
 	  --output dist/secnet-openvswitch-$(VERSION).oci.tar --sbom dist/secnet-openvswitch-$(VERSION).cdx.json $(ARGS)
 
-release: setup ## all files of a release in dist/: wheels, image, install.yaml, chart, crds.yaml, checksums
+release: setup ## all files of a release in dist/: wheels, both images, manifests, chart, checksums
 	@tools/release $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
@@ -98,7 +98,7 @@ site: setup ## build docs/ into a site with search, in site/; a dead link or a p
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos
 
-deploy: setup ## write the generated parts of deploy/ again: the ClusterRole, install.yaml, crds.yaml
+deploy: setup ## write the generated parts of deploy/ again: ClusterRoles, install.yaml, policies.yaml, crds.yaml
 	.venv/bin/python deploy/render.py
 	.venv/bin/python deploy/bundle.py
 
