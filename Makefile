@@ -75,14 +75,17 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+image: ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+	@tools/setup image
 	@tools/image --output dist/secnet-$(VERSION).oci.tar --sbom dist/secnet-$(VERSION).cdx.json --tag $(VERSION) $(ARGS)
 
-image-ovs: setup ## build the image of Open vSwitch for nodes that have none: dist/secnet-openvswitch-VERSION.oci.tar
+image-ovs: ## build the image of Open vSwitch for nodes that have none: dist/secnet-openvswitch-VERSION.oci.tar
+	@tools/setup image
 	@tools/image --dockerfile deploy/openvswitch/Dockerfile --name secnet-openvswitch --tag $(VERSION) \
 	  --output dist/secnet-openvswitch-$(VERSION).oci.tar --sbom dist/secnet-openvswitch-$(VERSION).cdx.json $(ARGS)
 
-release: setup ## all files of a release in dist/: wheels, both images, manifests, chart, checksums
+release: ## all files of a release in dist/: wheels, both images, manifests, chart, checksums
+	@tools/setup image
 	@tools/release $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
