@@ -75,14 +75,17 @@ lock: setup ## renew requirements*.txt after a change of dependencies (ARGS=--up
 wheels: setup ## build a wheel of each member into dist/
 	@tools/wheels dist
 
-image: setup ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+image: ## build the agent's image without a docker engine: dist/secnet-VERSION.oci.tar (ARGS=--upgrade: Debian's newest)
+	@tools/setup image
 	@tools/image --output dist/secnet-$(VERSION).oci.tar --sbom dist/secnet-$(VERSION).cdx.json --tag $(VERSION) $(ARGS)
 
-image-ovs: setup ## build the image of Open vSwitch for nodes that have none: dist/secnet-openvswitch-VERSION.oci.tar
+image-ovs: ## build the image of Open vSwitch for nodes that have none: dist/secnet-openvswitch-VERSION.oci.tar
+	@tools/setup image
 	@tools/image --dockerfile deploy/openvswitch/Dockerfile --name secnet-openvswitch --tag $(VERSION) \
 	  --output dist/secnet-openvswitch-$(VERSION).oci.tar --sbom dist/secnet-openvswitch-$(VERSION).cdx.json $(ARGS)
 
-release: setup ## all files of a release in dist/: wheels, image, install.yaml, chart, crds.yaml, checksums
+release: ## all files of a release in dist/: wheels, both images, manifests, chart, checksums
+	@tools/setup image
 	@tools/release $(ARGS)
 
 test-fresh: ## demo, test-smoke and test-guide in new systems of Debian 12 and 13; test-unit on the other Python
@@ -98,7 +101,7 @@ site: setup ## build docs/ into a site with search, in site/; a dead link or a p
 protos: setup ## make the Python modules of the .proto files again
 	.venv/bin/python tools/protos
 
-deploy: setup ## write the generated parts of deploy/ again: the ClusterRole, install.yaml, crds.yaml
+deploy: setup ## write the generated parts of deploy/ again: ClusterRoles, install.yaml, policies.yaml, crds.yaml
 	.venv/bin/python deploy/render.py
 	.venv/bin/python deploy/bundle.py
 

@@ -1,6 +1,6 @@
-"""Write the manifests that are applied as one file: deploy/install.yaml from deploy/base, deploy/crds.yaml from deploy/crds.
+"""Write the manifests that are applied as one file: install.yaml of the base, policies.yaml of that component, crds.yaml.
 
-    python deploy/bundle.py            write both
+    python deploy/bundle.py            write all three
     python deploy/bundle.py --check    change nothing; exit 1 if one is not what would be written
 
 The files keep the comments of their sources. install.yaml is the base without the ConfigMap secnet-node: that one is the user's,
@@ -25,6 +25,9 @@ _INSTALL = MARK.format("base") + (
     "# The agent on every node, beside the Pods:  kubectl apply -f install.yaml\n"
     "# Your settings are the ConfigMap secnet-node, which is not part of this file: docs/deployment.md.\n"
 )
+_POLICIES = MARK.format("components/policies") + (
+    "# What binds each agent to its own node, for an installation by install.yaml:  kubectl apply -f policies.yaml\n"
+)
 _CRDS = MARK.format("crds") + (
     "# For clusters that lack these definitions:  kubectl create -f crds.yaml\n"
     "# create, never apply: it leaves what is there, Antrea's or Multus' own, as it is, and says AlreadyExists.\n"
@@ -48,9 +51,18 @@ def install() -> str:
 
 def crds() -> str:
     """One YAML stream with every definition."""
-    kustomization = yaml.safe_load((DEPLOY / "crds/kustomization.yaml").read_text(encoding="utf-8"))
-    texts = [(DEPLOY / "crds" / name).read_text(encoding="utf-8") for name in kustomization["resources"]]
-    return _CRDS + "".join(f"---\n{text}" for text in texts)
+    return _CRDS + _resources("crds")
+
+
+def policies() -> str:
+    """One YAML stream with the policies, and the right that is harmless only within them."""
+    return _POLICIES + _resources("components/policies")
+
+
+def _resources(folder: str) -> str:
+    kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    texts = [(DEPLOY / folder / name).read_text(encoding="utf-8") for name in kustomization["resources"]]
+    return "".join(f"---\n{text}" for text in texts)
 
 
 def _config_map(name: str, files: list[str], namespace: str) -> tuple[str, str]:
@@ -80,6 +92,7 @@ def _replaced(text: str, old: str, new: str, *, keep: bool = False) -> str:
 def bundles() -> Iterator[tuple[Path, str]]:
     """Each file and its text."""
     yield DEPLOY / "install.yaml", install()
+    yield DEPLOY / "policies.yaml", policies()
     yield DEPLOY / "crds.yaml", crds()
 
 

@@ -275,6 +275,30 @@ def test_the_readme_has_the_one_line_of_prerequisites() -> None:
     assert run("tools/prerequisites") == "apt-get install -y make git ca-certificates python3\n"
 
 
+@pytest.mark.parametrize("target", ["image", "image-ovs", "release"])
+def test_an_image_is_built_on_a_node_without_packages_that_are_in_its_way(target: str, tmp_path: Path) -> None:
+    """Where setup installs Open vSwitch or containerd, it disables the service of that name, which may be the node's."""
+    commands = run("make", "--dry-run", target).splitlines()
+    assert [line for line in commands if line.startswith("tools/setup")] == ["tools/setup image"]
+    for name in ("tools", *MEMBERS, "pyproject.toml", *(path.name for path in ROOT.glob("requirements*.txt"))):
+        (tmp_path / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clone" / name).symlink_to(ROOT / name)
+    # Nothing is installed there, and its user may not change that: the answer is what root would install.
+    for name, answer in (("dpkg-query", "exit 1"), ("id", "echo 1000")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", ". tools/setup image", "tools/setup"],
+        cwd=tmp_path / "clone",
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == "setup: installing Debian packages needs root: apt-get install python3-venv debootstrap\n"
+
+
 def test_make_help_lists_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))

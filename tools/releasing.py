@@ -1,8 +1,8 @@
-"""The manifests, the chart and the checksums of a release, around an image archive that is built already.
+"""The manifests, the chart and the checksums of a release, around image archives that are built already.
 
-    python -m releasing FOLDER    FOLDER has the wheels and secnet-VERSION.oci.tar; the rest is added
+    python -m releasing FOLDER    FOLDER has the wheels, secnet-VERSION.oci.tar and secnet-openvswitch-VERSION.oci.tar
 
-Each file is the same for the same commit. The digest of the archive's image stands in install.yaml and in the chart's values,
+Each file is the same for the same commit. The digest of the agent's image stands in install.yaml and in the chart's values,
 so that a node runs this image and no other, from whichever registry it comes.
 """
 
@@ -40,14 +40,16 @@ def version() -> str:
 
 
 def add_files(folder: Path) -> list[Path]:
-    """Write install.yaml, crds.yaml, the chart and the checksums into a folder with the archive; returns all files there."""
+    """Write manifests, chart and checksums into a folder with wheels and archives; returns all files there."""
     release = version()
-    wheels = [f"{name.replace('-', '_')}-{release}-py3-none-any.whl" for name in _members()]
-    if missing := [name for name in wheels if not (folder / name).is_file()]:
+    built = [f"{name.replace('-', '_')}-{release}-py3-none-any.whl" for name in _members()]
+    built += [f"{name}-{release}.oci.tar" for name in ("secnet", "secnet-openvswitch")]
+    if missing := [name for name in built if not (folder / name).is_file()]:
         raise ReleaseError(f"{folder} lacks {', '.join(missing)}")
     digest = digest_of(folder / f"secnet-{release}.oci.tar")
     (folder / "install.yaml").write_text(_manifest(release, digest), encoding="utf-8")
-    (folder / "crds.yaml").write_bytes((ROOT / "deploy/crds.yaml").read_bytes())
+    for name in ("policies.yaml", "crds.yaml"):
+        (folder / name).write_bytes((ROOT / "deploy" / name).read_bytes())
     _pack(folder / f"secnet-{release}.tgz", _chart(release, digest), time=source_date(ROOT))
     files = sorted(path for path in folder.iterdir() if path.name != SUMS and not path.name.startswith("."))
     (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="utf-8")
@@ -119,7 +121,7 @@ def _sha256(path: Path) -> str:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="releasing", description="Add manifests, chart and checksums to a release.")
-    parser.add_argument("folder", type=Path, help="has the wheels and the image archive")
+    parser.add_argument("folder", type=Path, help="has the wheels and the image archives")
     try:
         files = add_files(parser.parse_args().folder)
     except (ReleaseError, OSError) as exc:

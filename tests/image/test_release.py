@@ -1,7 +1,8 @@
-"""The files of a release fit together: the archive's digest, the manifests that name it, the chart, the checksums."""
+"""The files of a release fit together: the archives, the manifests that name a digest, the chart, the checksums."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -22,17 +23,22 @@ WHEELS = {
 
 
 def dist(folder: Path) -> Path:
-    """A folder with what comes first: wheels, what their builder leaves beside them, and an archive with an image of nothing."""
+    """A folder with what comes first: wheels, what their builder leaves beside them, and archives with an image of nothing."""
     folder.mkdir()
     for name in (*WHEELS, ".gitignore"):
         (folder / name).write_text(name)
     (folder / "empty").mkdir()
     layer = write_layer(folder / "empty", folder / "layer", time=0)
     config = {"architecture": "amd64", "os": "linux"}
-    archive = folder / f"secnet-{version()}.oci.tar"
-    write_archive(
-        archive, layer=layer, blob=folder / "layer", config=config, name="docker.io/library/secnet", tag=version()
-    )
+    for name in ("secnet", "secnet-openvswitch"):
+        write_archive(
+            folder / f"{name}-{version()}.oci.tar",
+            layer=layer,
+            blob=folder / "layer",
+            config=config,
+            name=f"docker.io/library/{name}",
+            tag=version(),
+        )
     (folder / "layer").unlink()
     (folder / "empty").rmdir()
     return folder
@@ -48,7 +54,8 @@ def release(tmp_path: Path) -> Path:
 def test_nothing_is_missing_and_the_checksums_are_right(release: Path) -> None:
     names = {path.name for path in release.iterdir()} - {".gitignore"}
     v = version()
-    expected = {f"secnet-{v}.oci.tar", f"secnet-{v}.tgz", "install.yaml", "crds.yaml"} | WHEELS
+    archives = {f"secnet-{v}.oci.tar", f"secnet-openvswitch-{v}.oci.tar"}
+    expected = {f"secnet-{v}.tgz", "install.yaml", "policies.yaml", "crds.yaml"} | archives | WHEELS
     assert names == expected | {SUMS}
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", SUMS], cwd=release, capture_output=True, text=True, timeout=60
@@ -69,7 +76,8 @@ def test_the_manifests_name_the_image_of_the_archive(release: Path) -> None:
     assert container["image"] == f"secnet:{version()}@{digest}"
     source = (ROOT / "deploy/install.yaml").read_text()
     assert (release / "install.yaml").read_text().replace(f"@{digest}", "") == source
-    assert (release / "crds.yaml").read_text() == (ROOT / "deploy/crds.yaml").read_text()
+    for name in ("policies.yaml", "crds.yaml"):
+        assert (release / name).read_text() == (ROOT / "deploy" / name).read_text()
 
 
 def test_the_chart_holds_its_files_and_the_digest(release: Path) -> None:
@@ -97,10 +105,13 @@ def test_a_release_is_the_same_when_it_is_made_again(tmp_path: Path) -> None:
     assert sums("a") == sums("b")
 
 
-def test_a_wheel_that_is_missing_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [f"secnet_ipam-{version()}-py3-none-any.whl", f"secnet-openvswitch-{version()}.oci.tar"]
+)
+def test_a_file_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     folder = dist(tmp_path / "dist")
-    (folder / f"secnet_ipam-{version()}-py3-none-any.whl").unlink()
-    with pytest.raises(ReleaseError, match=rf"dist lacks secnet_ipam-{version()}-py3-none-any\.whl$"):
+    (folder / name).unlink()
+    with pytest.raises(ReleaseError, match=rf"dist lacks {re.escape(name)}$"):
         add_files(folder)
 
 

@@ -20,7 +20,7 @@ from secnet_testing.kubernetes.kubectl import Kubectl, KubectlError
 from secnet_testing.kubernetes.secnet import NAMESPACE, Kustomize
 from secnet_testing.own_kustomization import BUILDS, DEPLOY, by_kind, write_own
 
-INSTALL, CRDS = DEPLOY / "install.yaml", DEPLOY / "crds.yaml"
+INSTALL, POLICIES, CRDS = DEPLOY / "install.yaml", DEPLOY / "policies.yaml", DEPLOY / "crds.yaml"
 DEFINITIONS = (
     "network-attachment-definitions.k8s.cni.cncf.io",
     "ippools.crd.antrea.io",
@@ -88,9 +88,10 @@ def others(api: Api) -> dict[str, str]:
 
 def _by_file(api: Api, folder: Path) -> tuple[Callable[[], str], Callable[[], str]]:
     del folder
+    files = ("-f", str(INSTALL), "-f", str(POLICIES))
     return (
-        lambda: api.kubectl("apply", "-f", str(INSTALL)),
-        lambda: api.kubectl("delete", "-f", str(INSTALL), "--wait"),
+        lambda: api.kubectl("apply", *files),
+        lambda: api.kubectl("delete", *files, "--ignore-not-found", "--wait"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -9,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from secnet.agent.config.settings import Settings, load_settings
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import thaw
-from secnet_testing.documents import ROOT
+from secnet_testing.documents import ROOT, read_document
 from secnet_testing.kubernetes.secnet import Kustomize
 from secnet_testing.own_kustomization import (
     BUILDS,
@@ -265,3 +268,55 @@ def test_a_change_of_any_file_rolls_the_agents(
     mounted = {volume["configMap"]["name"] for volume in pod(one)["volumes"] if "configMap" in volume}
     assert mounted == {config["metadata"]["name"] for config in one["configs"].values()}
     assert all(name != plain_name(name) for name in mounted)
+
+
+def shown(page: str, words: str, folder: Path) -> dict[str, Any]:
+    """The only YAML block of a page with these words, whose paths are right in `folder`."""
+    (text,) = (block.text for block in read_document(ROOT / page).blocks if words in block.text)
+    found: dict[str, Any] = yaml.safe_load(text.replace("../secnet/deploy", os.path.relpath(DEPLOY, folder)))
+    return found
+
+
+def test_the_patch_for_another_distribution_changes_directories_of_the_node_alone(
+    kustomize: Kustomize, tmp_path: Path
+) -> None:
+    folder = write_own(tmp_path, ("sync",))
+    file = folder / "kustomization.yaml"
+    before = pod(by_kind(kustomize(folder)))
+    file.write_text(json.dumps(json.loads(file.read_text()) | shown("docs/deployment.md", "/run/k3s", folder)))
+    after = pod(by_kind(kustomize(folder)))
+    assert after["containers"] == before["containers"], "the mount paths stay"
+    paths = [{each["name"]: each.get("hostPath") for each in found["volumes"]} for found in (before, after)]
+    assert paths[0].keys() == paths[1].keys()
+    assert {name: found["path"] for name, found in paths[1].items() if found and found != paths[0][name]} == {
+        "run-containerd": "/run/k3s/containerd",
+        "cni-conf": "/var/lib/rancher/k3s/agent/etc/cni/net.d",
+        "cni-bin": "/var/lib/rancher/k3s/data/cni",
+    }
+
+
+def test_an_installation_elsewhere_leaves_the_namespace_to_its_owner(kustomize: Kustomize, tmp_path: Path) -> None:
+    folder = write_own(tmp_path, ("sync", "policies"), node="log: {level: debug}")
+    file = folder / "kustomization.yaml"
+    plain = yaml.safe_load(file.read_text())
+    more = shown("deploy/README.md", "namespace: networking", folder)
+    file.write_text(json.dumps(plain | {"namespace": more["namespace"]}))
+    assert by_kind(kustomize(folder))["Namespace"]["metadata"]["name"] == "networking", "why there is a patch"
+    file.write_text(json.dumps(plain | more))
+    objects = kustomize(folder)
+    assert "Namespace" not in by_kind(objects)
+    assert "secnet-system" not in json.dumps([obj for obj in objects if obj["kind"] != "ConfigMap"])
+    bindings = [obj for obj in objects if obj["kind"] == "ClusterRoleBinding"]
+    assert [obj["subjects"][0]["namespace"] for obj in bindings] == ["networking"] * 2
+
+
+@pytest.mark.parametrize("variant", ["base", "userspace"])
+def test_open_vswitch_comes_from_a_registry_by_a_folder_of_ones_own(
+    kustomize: Kustomize, tmp_path: Path, variant: str
+) -> None:
+    own = shown("deploy/README.md", "newName: registry.example/secnet-openvswitch", tmp_path)
+    own["resources"] = [f"{path.removesuffix('base')}{variant}" for path in own["resources"]]
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(own))
+    (daemonset,) = (obj for obj in kustomize(tmp_path) if obj["kind"] == "DaemonSet")
+    images = [container["image"] for container in daemonset["spec"]["template"]["spec"]["containers"]]
+    assert images == ["registry.example/secnet-openvswitch:0.1.0"] * 2

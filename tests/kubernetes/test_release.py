@@ -18,10 +18,16 @@ from secnet_testing.kubernetes.secnet import NODE, Helm
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a release of this checkout, as make release makes them, with the image that the tests have."""
+    """The files of a release of this checkout, as make release makes them, with the image that the tests have.
+
+    Nothing here runs the image of Open vSwitch, so another one is in its place.
+    """
     folder = tmp_path_factory.mktemp("release") / "dist"
+    folder.mkdir()
+    for name in ("secnet", "secnet-openvswitch"):
+        (folder / f"{name}-{version()}.oci.tar").symlink_to(image_archive(version()))
+    # The archives stay where they are.
     subprocess.run([ROOT / "tools/wheels", folder], check=True, timeout=120)
-    (folder / f"secnet-{version()}.oci.tar").symlink_to(image_archive(version()))
     add_files(folder)
     return folder
 
@@ -48,7 +54,8 @@ def test_helm_takes_the_packed_chart(helm: Helm, release: Path, digest: str) -> 
 def test_an_api_server_accepts_the_manifests(local_cluster: LocalCluster, release: Path) -> None:
     accepted = local_cluster.kubectl("apply", "--dry-run=server", "-f", str(release / "install.yaml"))
     assert "daemonset.apps/secnet-agent" in accepted
-    local_cluster.kubectl("apply", "--dry-run=server", "-f", str(release / "crds.yaml"))
+    for name in ("policies.yaml", "crds.yaml"):
+        local_cluster.kubectl("apply", "--dry-run=server", "-f", str(release / name))
 
 
 def test_a_node_runs_the_image_by_its_digest(

@@ -233,6 +233,7 @@ def test_the_addresses_of_a_pool_are_changed_few_at_a_time_and_never_its_ranges(
     entries = used_pool["status"]["ipAddresses"]
     assert "secnet-agent-ippools" in put([])
     assert "secnet-agent-ippools" in put([*entries, entry(10), entry(11)])
+    assert "secnet-agent-ippools" in put([entry(number) for number in range(10, 20)])
     assert "the agent of no node" in put(entries[1:], client())
     assert put([*entries, entry(10)], ipRanges=[{"cidr": "10.20.0.0/30"}]) == ""
     assert put(entries[1:]) == ""

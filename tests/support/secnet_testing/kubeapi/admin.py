@@ -10,7 +10,10 @@ from .answers import Object
 
 __all__ = ["Admin", "Rejected"]
 
-_ODD_PLURALS = {"NetworkAttachmentDefinition": "network-attachment-definitions"}
+_ODD_PLURALS = {
+    "NetworkAttachmentDefinition": "network-attachment-definitions",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
 
 
 class Rejected(Exception):

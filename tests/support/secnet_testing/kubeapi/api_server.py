@@ -59,12 +59,12 @@ class ApiServer(Admin):
     ) -> Any:
         """See `Admin.request`; token: who asks."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type, "Accept": "application/json"}
-        return http_request(method, self.url + path, body, headers, self._trust())
+        return http_request(method, self.url + path, body, headers, self.trust())
 
     def open(self, path: str, token: str = ADMIN) -> HTTPResponse:
         """The answer to a GET, to be read and closed by the caller; raises urllib's HTTPError."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"})
-        answer: HTTPResponse = urllib.request.urlopen(request, timeout=HTTP_SECONDS, context=self._trust())
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=HTTP_SECONDS, context=self.trust())
         return answer
 
     def status_of(self, method: str, path: str, token: str, body: Any = None) -> int:
@@ -75,7 +75,8 @@ class ApiServer(Admin):
             return exc.status
         return 200
 
-    def _trust(self) -> ssl.SSLContext | None:
+    def trust(self) -> ssl.SSLContext | None:
+        """For `http_request`; None for HTTP."""
         if self.certificate is None:
             return None
         context = ssl.create_default_context(cafile=self.certificate)
