@@ -60,7 +60,9 @@ class ChainKeeper:
         self._taken_out = False
         self._pending = bool(watched_folders(settings))
         self._error: SecnetError | None = None
-        self._on_trial = False  # the entry was written just now, and so far its owner did not leave it in
+        self._on_trial = (
+            False  # in a contest the entry was written, and its owner did not leave it in for long enough yet
+        )
 
     def unready(self) -> str:
         """Why Pods that start now would not wait for their networks, in a sentence; empty while they do, or shall not."""
@@ -88,7 +90,7 @@ class ChainKeeper:
             self._pending, self._error = False, exc
             return self._rewrites.missing() or None
         if self._on_trial and not taken_out:
-            return None
+            return self._rewrites.trial()
         if taken_out and not self._taken_out:
             _log.info(
                 "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
@@ -127,8 +129,9 @@ class ChainKeeper:
     def _ensure(self) -> None:
         """Another program may rewrite the network at any time: the log explains why Pods started without their networks."""
         written = self._installation.ensure(self._rewrites.missing)
-        self._on_trial = False
         if written is None:
+            # By time: our own write wakes us, before its owner answers it.
+            self._on_trial = self._on_trial and self._rewrites.trial() > 0
             self._rewrites.stands()
             self._was_in = True
             return
