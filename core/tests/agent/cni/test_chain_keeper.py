@@ -31,7 +31,7 @@ class Scene:
             **{"socket": folder / "cni.sock", "conf_dir": folder / "net.d", "bin_dir": folder / "bin", **settings}
         )
         self.ready, self.multus, self.now = True, False, 0.0
-        self.elsewhere = ""
+        self.elsewhere: str | None = ""
         self.keeper = ChainKeeper(
             self.settings,
             flag=self.flag,
@@ -190,8 +190,41 @@ def test_it_is_ready_once_the_runtime_has_the_entry(scene: Scene) -> None:
     assert scene.keeper.reconcile() is None
     assert scene.keeper.unready() == ""
     scene.elsewhere = "/not/asked"
+    scene.now += 59.0
     scene.keeper.reconcile()
     assert scene.keeper.unready() == ""
+
+
+def test_a_runtime_that_does_not_answer_is_asked_until_it_does(scene: Scene) -> None:
+    scene.elsewhere = None
+    for _ in range(50):
+        assert scene.keeper.reconcile() == 1.0
+        assert "the runtime has the CNI plugin is not known yet" in scene.keeper.unready()
+        scene.now += 1.0
+    scene.elsewhere = "/etc/kubernetes/cni/net.d"
+    while scene.keeper.reconcile() is not None:
+        pass
+    reason = scene.keeper.unready()
+    assert "the runtime reads /etc/kubernetes/cni/net.d" in reason
+    scene.elsewhere = None
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == reason, "no answer changes nothing"
+    scene.elsewhere = ""
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == ""
+
+
+def test_a_runtime_that_had_the_entry_is_asked_again_each_minute(scene: Scene) -> None:
+    """The directory was replaced on the host: what the agent has mounted is no longer what the runtime reads."""
+    scene.keeper.reconcile()
+    scene.now += 60.0
+    scene.elsewhere = None
+    assert scene.keeper.reconcile() == 1.0
+    assert scene.keeper.unready() == "", "no answer changes nothing"
+    scene.elsewhere = "/etc/cni/net.d"
+    while scene.keeper.reconcile() is not None:
+        pass
+    assert "the runtime reads /etc/cni/net.d" in scene.keeper.unready()
 
 
 def test_a_runtime_that_reads_another_directory_is_named_with_the_remedy(scene: Scene) -> None:
