@@ -185,7 +185,6 @@ def _late_start(base: Foundation, multus: Multus) -> LateStart | None:
     return LateStart(
         chaining=partial(is_chaining_wanted, base.settings.cni, flag, multus),
         called=lambda container_id: base.sandboxes.pod_of(container_id) is not None,
-        annotated_later=base.pods.annotated_later,
     )
 
 
