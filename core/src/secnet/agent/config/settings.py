@@ -67,6 +67,7 @@ class Settings:
     notes: what the files have that has no effect, for the log.
     node_groups: by name, with their selectors; the settings depend on the labels of the Node where there are some.
     node_group: the name of the one whose settings these are; empty without one.
+    agent_namespace: that of the agent's own Pod; empty where it runs in none.
     """
 
     node_name: str
@@ -93,6 +94,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     node_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     node_group: str = ""
+    agent_namespace: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
@@ -156,6 +158,7 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
     log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
     run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
+    own = os.environ.get(_POD_NAMESPACE, "")
     given = {
         "run_dir": _directory(data.get("runDir"), folder),
         "state_dir": _directory(data.get("stateDir"), folder),
@@ -165,7 +168,7 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
         "cni_conf_dir": _directory((data.get("cni") or {}).get("confDir") or cri.get("cniConfDir"), folder),
         "multus": data.get("multus"),
         "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
-        "cni": _cni(data.get("cni"), folder, run_dir),
+        "cni": _cni(data.get("cni"), folder, run_dir, own),
         "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),
         "ovsdb": data.get("ovsdb"),
         "owner_tag": data.get("ownerTag"),
@@ -178,6 +181,7 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     }
     return Settings(
         node_name=name,
+        agent_namespace=own,
         backends=data.get("ipam") or {},
         **{key: value for key, value in given.items() if value is not None},
     )
@@ -193,16 +197,15 @@ def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSetti
     )
 
 
-def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
+def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path, own: str) -> CniSettings | None:
     if data is None:
         return None
-    own = frozenset(filter(None, [os.environ.get(_POD_NAMESPACE)]))
     return CniSettings(
         socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
         conf_dir=_directory(data.get("confDir"), folder),
         program=_directory(data.get("program"), folder),
         bin_dir=folder / data.get("binDir", _BIN_DIR),
-        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | own,
+        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | frozenset(filter(None, [own])),
     )
 
 
