@@ -51,7 +51,7 @@ test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FIL
 	@tools/setup cluster
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes kubernetes $(if $(KUBECONFIG),,agent-image openvswitch-image)
 	@# Helm is built beside the first tests, which do not need it; those that do wait for it.
-	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes helm & .venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,-n 2 --dist loadgroup --promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes helm & .venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,-n 2 --dist loadscope --promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from secnet_testing.kubernetes import binaries, secnet
@@ -15,6 +16,7 @@ from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalClu
 from secnet_testing.kubernetes.images import image_archive
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.secnet import Helm, Kustomize
+from xdist.scheduler import LoadScopeScheduling
 
 _HERE = Path(__file__).parent
 _SECONDS = 700
@@ -45,9 +47,8 @@ _OF_LIFE = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring this tier into its order, and divide it."""
+    """Bring this tier into its order."""
 
     def place(item: pytest.Item) -> int:
         if item.path.name == _ALONE:
@@ -58,11 +59,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=place)
     for item in items:
-        ours = item.path.is_relative_to(_HERE)
-        if ours:
+        if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.timeout(_SECONDS))
-        life = ours and item.path.name in _OF_LIFE and f"[{_REST}]" not in item.name
-        item.add_marker(pytest.mark.xdist_group(_LIFE if life else _REST))
+
+
+class _ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives the tests of one cluster to one process, in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        life = file.startswith("tests/kubernetes/") and file.rpartition("/")[2] in _OF_LIFE
+        return _LIFE if life and f"[{_REST}]" not in name else _REST
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """The groups of pytest-xdist itself do not work with the pinned pytest."""
+    return _ByCluster(config, log)
 
 
 @pytest.fixture(scope="session")
