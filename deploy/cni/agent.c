@@ -21,6 +21,7 @@ extern char **environ;
 #define TOTAL_MS 120000
 #define WAIT_MS 180000
 #define WAIT_TOTAL_MS 210000
+#define RECENT_S 15  /* plugins before this one may take as long */
 #endif
 #define RETRY_MS 100
 #define REPEAT_MS 1000  /* after a request was received, and not answered */
@@ -91,10 +92,18 @@ static bool find_agent(void)
  * no Pod meanwhile. */
 static bool configuration_changed(void)
 {
-    if (limits.configuration == configuration_mark())
+    if (limits.configuration == configuration_look().mark)
         return false;
     fail("the runtime's CNI configuration changed; this Pod's next attempt waits again");
     return true;
+}
+
+/* A time to come is that of a clock which was set back, and says nothing. */
+static bool is_recent(int64_t changed)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return changed <= t.tv_sec && t.tv_sec - changed < RECENT_S;
 }
 
 static enum outcome connect_agent(int *fd)
@@ -224,11 +233,12 @@ static enum outcome ask_once(struct span input, struct span *answer, uint32_t *s
 bool agent_ask(struct span input, enum patience patience, struct span *answer, uint32_t *status)
 {
     int64_t start = now_ms();
-    limits.waits = patience == WAIT;
+    struct configuration found = patience == WAIT ? configuration_look() : (struct configuration){0, 0};
+    bool recent = patience == WAIT && is_recent(found.changed);
+    limits.waits = patience == WAIT && !recent;
+    limits.configuration = found.mark;
     limits.connect_by = start + (limits.waits ? WAIT_MS : CONNECT_MS);
     limits.answer_by = start + (limits.waits ? WAIT_TOTAL_MS : TOTAL_MS);
-    if (limits.waits)
-        limits.configuration = configuration_mark();
     if (!find_agent())
         return false;
     for (;;) {
@@ -237,7 +247,10 @@ bool agent_ask(struct span input, enum patience patience, struct span *answer, u
             return true;
         int pause = outcome == BROKEN ? REPEAT_MS : RETRY_MS;
         bool again = outcome == FULL || (outcome == AWAY && patience != ONCE) || (outcome == BROKEN && limits.waits);
-        if (!again || now_ms() + pause > limits.connect_by || (limits.waits && configuration_changed()))
+        bool over = !again || now_ms() + pause > limits.connect_by;
+        if (over && recent && outcome != REFUSED)
+            return fail("the runtime's CNI configuration changed a moment ago; this Pod's next attempt waits");
+        if (over || (limits.waits && configuration_changed()))
             return false;
         poll(NULL, 0, pause);
     }

@@ -19,7 +19,8 @@
 
 /* How long to try. ONCE: one attempt. BRIEFLY: 2 s while no process listens, as it is while the agent is replaced. WAIT: until
  * the agent is back and has answered, whether it was ended, replaced or stopped, but at most 3 minutes for its return and 3.5 in
- * all: a kubelet gives up after 4. It ends early when the runtime's configuration changes (see configuration.h). */
+ * all: a kubelet gives up after 4. It ends early when the runtime's configuration changes, and is BRIEFLY where that was less than
+ * 15 s ago (see configuration.h). */
 enum patience { ONCE, BRIEFLY, WAIT };
 
 /* Hand the call over and wait for the answer: exit status and stdout. False when there is no answer; `agent_problem` says why. */

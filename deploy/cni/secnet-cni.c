@@ -9,7 +9,7 @@
  *            it ended, so error 11, unless no agent ever ran here: then there is nothing
  *   GC       0: it comes again                     CHECK   error 11
  * No agent means: no connection within 2 s, or no keepalive for 10 s, or no answer within 120 s; for a Pod that is known to
- * have networks: no connection within 180 s, or no answer within 210 s.
+ * have networks: no connection within 180 s, or no answer within 210 s, unless the runtime is to read its configuration again.
  */
 #include "agent.h"
 #include "annotations.h"

@@ -79,8 +79,9 @@ def test_a_directory_that_is_not_the_runtimes_keeps_the_agent_unready(
 
 def test_a_pod_that_started_without_its_interface_is_reported(node: ClusterNode) -> None:
     node.api.create(pod("bare", "blue"))
-    node.api.create(pod("plain", None))
-    node.wait(lambda: node.is_running("bare") and node.is_running("plain"), "both run, and no plugin was there")
+    for name, networks in {"mistyped": "a/b/c", "plain": None, "away": None}.items():
+        node.api.create(pod(name, networks))
+    node.wait(lambda: all(map(node.is_running, ("bare", "mistyped", "plain", "away"))), "no plugin held them")
     node.node.agent()
     node.wait_attached("bare")
     condition = node.condition("bare")
@@ -88,12 +89,18 @@ def test_a_pod_that_started_without_its_interface_is_reported(node: ClusterNode)
     node.wait(lambda: "StartedWithoutNetworks" in events(node, "bare"), "an Event says so")
     assert "delete the Pod" in events(node, "bare")["StartedWithoutNetworks"]
     assert "StartedWithoutNetworks" in node.node.cli("status").stdout
+    node.annotate("mistyped", "blue")
+    node.wait_attached("mistyped")
+    assert node.condition("mistyped")["reason"] == "StartedWithoutNetworks", "it asked, and did not wait"
     node.annotate("plain", "blue")
     node.wait_attached("plain")
     assert node.condition("plain")["reason"] == "Attached", "it was annotated later, and waited for nothing"
     node.node.agents[-1].kill()
+    node.annotate("away", "blue")
     node.node.agent()
+    node.wait_attached("away")
     node.wait_reported("bare", "plain")
+    assert node.condition("away")["reason"] == "Attached", "so was this, while no agent was there"
     assert node.condition("bare")["reason"] == "StartedWithoutNetworks", "the next agent knows it too"
     assert node.condition("plain")["reason"] == "Attached"
 

@@ -80,6 +80,9 @@ def test_pods_start_while_the_agent_is_stopped_and_dies(
 ) -> None:
     nodes = list(local_cluster.nodes.values())[: outage.nodes]
     agents = {node.name: node.run("pgrep", "-f", "secnet agent").split() for node in nodes}
+    recent = ["find", "/etc/cni/net.d", "-newerct", "16 seconds ago"]  # until then no Pod waits for minutes
+    for node in nodes:
+        local_cluster.wait(lambda node=node: not node.run(*recent), "the entry was not written just now", 30)
     began = time.monotonic()
     for node in nodes:
         node.run("kill", "-STOP", *agents[node.name])

@@ -15,6 +15,7 @@ from secnet.contract import Call, IpamLease, IpamOwner, IpamRequest, PodRef, Una
 
 ROUND = 60.0
 GRACE = 300.0
+AGENTS = "secnet-system"
 
 
 @dataclass
@@ -25,6 +26,7 @@ class World:
     leases: dict[str, IpamLease] = field(default_factory=dict)
     now: float = 0.0
     away: bool = False
+    agents_are_pods: bool = True
     pool_lists: int = 0
     pod_lists: list[float] = field(default_factory=list)
     gets: int = 0
@@ -56,7 +58,8 @@ class World:
 
     def all_pods(self) -> frozenset[tuple[str, str]]:
         self.pod_lists.append(self.now)
-        return frozenset().union(*self.pods.values())
+        agents = {(AGENTS, f"agent-{node}") for node in self.pods if self.agents_are_pods}
+        return frozenset(agents).union(*self.pods.values())
 
     def get(self, namespace: str, name: str) -> bool | None:
         self.gets += 1
@@ -81,6 +84,7 @@ class Agents:
                 served=SandboxLedger(folder / node),
                 grace=GRACE,
                 all_pods=world.all_pods,
+                agent_namespace=AGENTS,
                 clock=lambda: world.now,
             )
             self.rounds[node] = LeaseRounds(collector, clock=lambda: world.now, chance=chance)
@@ -140,7 +144,7 @@ def test_many_nodes_list_together_and_not_each(tmp_path: Path) -> None:
     world.pod_lists.clear()
     world.pool_lists = world.gets = 0
     agents.run(1200)
-    assert 100 < len(world.pod_lists) < 300, "8 in a round of 40 to 60 seconds"
+    assert 40 < len(world.pod_lists) < 150, "3 in a round of 40 to 60 seconds"
     assert world.pool_lists < len(world.pod_lists) + 40 * 3
     assert world.gets == 0
     before = world.now
@@ -151,6 +155,34 @@ def test_many_nodes_list_together_and_not_each(tmp_path: Path) -> None:
     assert len(world.leases) == 39 * 25
     assert world.pod_lists[0] - before < ROUND
     assert world.gets < 25 * 40, "an agent asks for each twice: when it misses it, and before it releases it"
+
+
+@pytest.mark.parametrize("leases", [1, 150], ids=["one lease", "all leases on one node"])
+def test_many_nodes_with_few_leases_list_no_more_often(tmp_path: Path, leases: int) -> None:
+    world = World()
+    world.add_node("n0", leases)
+    for number in range(1, 60):
+        world.add_node(f"n{number}", 0)
+    agents = Agents(tmp_path, world, seed=1)
+    agents.run(60)
+    world.pod_lists.clear()
+    agents.run(1200)
+    assert 40 < len(world.pod_lists) < 150, "3 in a round of 40 to 60 seconds"
+    agents.remove("n0")
+    agents.run(GRACE + 2 * ROUND)
+    assert world.leases == {}
+
+
+def test_agents_that_are_no_pods_list_by_their_share_of_the_leases(tmp_path: Path) -> None:
+    world = World()
+    world.agents_are_pods = False
+    for number in range(20):
+        world.add_node(f"n{number}", 10)
+    agents = Agents(tmp_path, world, seed=1)
+    agents.run(60)
+    world.pod_lists.clear()
+    agents.run(1200)
+    assert 40 < len(world.pod_lists) < 150, "3 in a round of 40 to 60 seconds"
 
 
 def test_an_api_server_that_is_away_delays_a_look_and_loses_none(tmp_path: Path, seed: int) -> None:

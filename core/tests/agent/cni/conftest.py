@@ -15,7 +15,7 @@ from .helpers import Plugin, ToyAttacher
 from .node_directories import Node
 
 SOURCES = Path(__file__).parents[4] / "deploy/cni"
-SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000 -DWAIT_MS=20000 -DWAIT_TOTAL_MS=25000"
+SHORT = "-DCONNECT_MS=300 -DSILENCE_MS=600 -DTOTAL_MS=5000 -DWAIT_MS=20000 -DWAIT_TOTAL_MS=25000 -DRECENT_S={}"
 
 
 def build(target: Path, *variables: str) -> Path:
@@ -34,11 +34,26 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("snprogram") / "out")
 
 
+def build_hasty(target: Path, *, recent: int) -> Path:
+    """With short limits, under sanitizers, and with `net.d` of the current directory as the runtime's configuration.
+
+    recent: seconds for which a change of that is recent.
+    """
+    short = SHORT.format(recent)
+    flags = f"-g -fsanitize=address,undefined -fno-sanitize-recover=all {short} -DCONFIGURATION_DIRS='\"net.d\"'"
+    return build(target, f"CFLAGS={flags}", "LDFLAGS=")
+
+
 @pytest.fixture(scope="session")
 def hasty_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With short limits, under sanitizers, and with `net.d` of the current directory as the runtime's configuration."""
-    flags = f"-g -fsanitize=address,undefined -fno-sanitize-recover=all {SHORT} -DCONFIGURATION_DIRS='\"net.d\"'"
-    return build(tmp_path_factory.mktemp("snhasty") / "out", f"CFLAGS={flags}", "LDFLAGS=")
+    """To which no change is recent."""
+    return build_hasty(tmp_path_factory.mktemp("snhasty") / "out", recent=0)
+
+
+@pytest.fixture(scope="session")
+def wary_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """To which each change of this test run is recent."""
+    return build_hasty(tmp_path_factory.mktemp("snwary") / "out", recent=86400)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +74,11 @@ def plugin(program: Path, tmp_path: Path) -> Plugin:
 @pytest.fixture
 def hasty(hasty_program: Path, tmp_path: Path) -> Plugin:
     return Plugin(hasty_program, tmp_path)
+
+
+@pytest.fixture
+def wary(wary_program: Path, tmp_path: Path) -> Plugin:
+    return Plugin(wary_program, tmp_path)
 
 
 @pytest.fixture

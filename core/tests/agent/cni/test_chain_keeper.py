@@ -31,7 +31,7 @@ class Scene:
             **{"socket": folder / "cni.sock", "conf_dir": folder / "net.d", "bin_dir": folder / "bin", **settings}
         )
         self.ready, self.multus, self.now = True, False, 0.0
-        self.elsewhere = ""
+        self.elsewhere: str | None = ""
         self.keeper = ChainKeeper(
             self.settings,
             flag=self.flag,
@@ -125,10 +125,10 @@ def test_an_owner_that_answers_each_write_gets_it_back_ever_more_rarely(
     while scene.now < 3600.0:
         scene.owner_writes()
         wait = scene.keeper.reconcile()
-        if wait is None:
+        if scene.is_chained:
             writes.append(scene.now)
             continue
-        assert not scene.is_chained
+        assert wait is not None
         assert "cni.exclusive: false" in scene.keeper.unready()
         assert str(scene.file) in scene.keeper.unready()
         scene.now += wait
@@ -140,22 +140,45 @@ def test_an_owner_that_answers_each_write_gets_it_back_ever_more_rarely(
     assert len(warnings) == 4, "the log does not repeat it each time"
 
 
-def test_it_is_ready_again_when_the_owner_leaves_the_entry_in(scene: Scene) -> None:
+def contest(scene: Scene) -> None:
+    """The owner answers each write, until the entry is written with a back-off."""
     wait: float | None = None
     while wait is None:
         scene.owner_writes()
         wait = scene.keeper.reconcile()
     scene.now += wait
-    assert scene.keeper.reconcile() is None
+
+
+def test_it_is_ready_again_when_the_owner_leaves_the_entry_in(scene: Scene) -> None:
+    contest(scene)
+    assert scene.keeper.reconcile() == 2.0
     assert scene.is_chained
+    scene.now += 1.5
+    assert scene.keeper.reconcile() == 0.5
     assert "cni.exclusive" in scene.keeper.unready(), "it may be taken out again at once"
-    scene.keeper.reconcile()
+    scene.now += 0.5
+    assert scene.keeper.reconcile() is None
     assert scene.keeper.unready() == ""
     scene.now += 30.0
     scene.keeper.reconcile()
     scene.owner_writes()
     assert scene.keeper.reconcile() is None, "an earlier contest is forgotten"
     assert scene.is_chained
+
+
+def test_it_is_not_ready_for_a_moment_while_two_writers_contest_the_entry(scene: Scene) -> None:
+    """Each write wakes the agent: it looks once before the owner takes the entry out again."""
+    contest(scene)
+    for _ in range(10):
+        scene.keeper.reconcile()
+        assert scene.is_chained
+        scene.keeper.reconcile()
+        assert "cni.exclusive" in scene.keeper.unready()
+        scene.owner_writes()
+        wait = scene.keeper.reconcile()
+        assert "cni.exclusive" in scene.keeper.unready()
+        assert wait is not None
+        scene.now += wait
 
 
 def test_it_is_ready_once_the_runtime_has_the_entry(scene: Scene) -> None:
@@ -167,8 +190,41 @@ def test_it_is_ready_once_the_runtime_has_the_entry(scene: Scene) -> None:
     assert scene.keeper.reconcile() is None
     assert scene.keeper.unready() == ""
     scene.elsewhere = "/not/asked"
+    scene.now += 59.0
     scene.keeper.reconcile()
     assert scene.keeper.unready() == ""
+
+
+def test_a_runtime_that_does_not_answer_is_asked_until_it_does(scene: Scene) -> None:
+    scene.elsewhere = None
+    for _ in range(50):
+        assert scene.keeper.reconcile() == 1.0
+        assert "the runtime has the CNI plugin is not known yet" in scene.keeper.unready()
+        scene.now += 1.0
+    scene.elsewhere = "/etc/kubernetes/cni/net.d"
+    while scene.keeper.reconcile() is not None:
+        pass
+    reason = scene.keeper.unready()
+    assert "the runtime reads /etc/kubernetes/cni/net.d" in reason
+    scene.elsewhere = None
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == reason, "no answer changes nothing"
+    scene.elsewhere = ""
+    scene.keeper.reconcile()
+    assert scene.keeper.unready() == ""
+
+
+def test_a_runtime_that_had_the_entry_is_asked_again_each_minute(scene: Scene) -> None:
+    """The directory was replaced on the host: what the agent has mounted is no longer what the runtime reads."""
+    scene.keeper.reconcile()
+    scene.now += 60.0
+    scene.elsewhere = None
+    assert scene.keeper.reconcile() == 1.0
+    assert scene.keeper.unready() == "", "no answer changes nothing"
+    scene.elsewhere = "/etc/cni/net.d"
+    while scene.keeper.reconcile() is not None:
+        pass
+    assert "the runtime reads /etc/cni/net.d" in scene.keeper.unready()
 
 
 def test_a_runtime_that_reads_another_directory_is_named_with_the_remedy(scene: Scene) -> None:

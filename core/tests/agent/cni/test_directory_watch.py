@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from secnet.agent.cni._directory_watch import DirectoryWatch
+from secnet_conformance.needs import requires_command
 
 
 @pytest.fixture
@@ -84,3 +87,39 @@ def test_without_directories_it_only_waits() -> None:
     watch.wake()
     assert watch.wait(3600.0)
     watch.close()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [
+        ("max_inotify_watches", "fs.inotify.max_user_watches"),
+        ("max_inotify_instances", "fs.inotify.max_user_instances"),
+    ],
+)
+def test_a_limit_of_the_kernel_is_noticed_and_named_once(folder: Path, limit: str, remedy: str) -> None:
+    """In a user namespace, which has limits of its own."""
+    requires_command("unshare")
+    code = (
+        "import pathlib, sys\n"
+        "from secnet.agent.cni._directory_watch import DirectoryWatch\n"
+        f"limit = pathlib.Path('/proc/sys/user/{limit}')\n"
+        "before = limit.read_text()\n"
+        "limit.write_text('0')\n"
+        "watch = DirectoryWatch([pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1], 'none')])\n"
+        "said = [watch.works]\n"
+        "for _ in range(2):\n"
+        "    assert not watch.wait(0.0)\n"
+        "limit.write_text(before)\n"
+        "watch.begin()\n"
+        "print(*said, watch.works)\n"
+    )
+    enter = ["unshare", "--user", "--map-root-user"]
+    done = subprocess.run(
+        [*enter, sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60, check=True
+    )
+    again = limit == "max_inotify_watches"  # an instance is asked for once
+    assert done.stdout.split() == ["False", str(again)]
+    (warning,) = done.stderr.splitlines()
+    assert f"changes of {folder}" in warning
+    assert f"raise the sysctl {remedy} of the node" in warning

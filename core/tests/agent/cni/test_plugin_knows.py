@@ -163,6 +163,29 @@ def test_it_stops_waiting_when_the_runtime_is_to_read_its_configuration(hasty: P
         assert "configuration changed" in error["msg"]
 
 
+def test_it_does_not_wait_where_the_configuration_changed_while_the_plugins_before_it_worked(
+    wary: Plugin, service: CniService
+) -> None:
+    folder = wary.path.parent / "net.d"
+    folder.mkdir()
+    for make in (lambda: None, lambda: (folder / "10-net.conflist").write_text("{}")):
+        make()
+        status, error = result(wary.start("ADD", handed(NETWORKED)))
+        assert (status, error["code"]) == (1, 11)
+        assert "configuration changed a moment ago; this Pod's next attempt waits" in error["msg"]
+    server = serve(wary.socket, service)
+    assert wary.call("ADD", handed(NETWORKED)) == (0, PREVIOUS), "the agent is asked as always"
+    assert server.close()
+
+
+def test_it_waits_where_no_configuration_is_in_sight(wary: Plugin) -> None:
+    process = wary.start("ADD", handed(NETWORKED))
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.kill()
+    process.communicate()
+
+
 def test_what_it_does_not_understand_is_not_asked_again(hasty: Plugin) -> None:
     with listening(hasty) as listener:
         process = hasty.start("ADD", handed(NETWORKED))

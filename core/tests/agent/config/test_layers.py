@@ -49,8 +49,18 @@ def test_an_empty_section_takes_nothing_away(tmp_path: Path) -> None:
     assert (found.http_listen, found.log_level) == ("127.0.0.1:1", "error")
 
 
-def test_paths_of_a_drop_in_are_relative_to_the_folder_of_the_file(tmp_path: Path) -> None:
-    assert load(tmp_path, "", a="runDir: run").run_dir == tmp_path / "run"
+def test_a_path_is_relative_to_the_folder_of_the_file_that_gives_it(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "stateDir: state\nkubernetes: {}\ncni: {binDir: bin}",
+        a="runDir: run\nstateDir: lower\nkubernetes: {kubeconfig: kc}\ncni: {confDir: net.d, binDir: lower}",
+    )
+    assert found.kubernetes is not None
+    assert found.cni is not None
+    drop_ins = tmp_path / "node.d"
+    assert (found.run_dir, found.kubernetes.kubeconfig) == (drop_ins / "run", drop_ins / "kc")
+    assert (found.cni.conf_dir, found.cni.socket) == (drop_ins / "net.d", drop_ins / "run/cni.sock")
+    assert (found.state_dir, found.cni.bin_dir) == (tmp_path / "state", tmp_path / "bin")
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,16 @@ def test_groups_of_different_files_are_one_set(tmp_path: Path) -> None:
     assert caught.value.subject.endswith("node.d/a.yaml")
 
 
+def test_a_path_of_a_group_is_relative_to_the_folder_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "node.d").mkdir()
+    group = "{selector: {matchLabels: {a: b}}, cni: {confDir: net.d}}"
+    (tmp_path / "node.d/a.yaml").write_text(f"nodeGroups: {{a.b: {group}}}")
+    found = load(tmp_path, {"a": "b"}, "kubernetes: {}\ncni: {binDir: bin}\nnodeGroups: {a.b: {cni: {program: p}}}")
+    assert found.cni is not None
+    assert (found.cni.conf_dir, found.cni.program) == (tmp_path / "node.d/net.d", tmp_path / "p")
+    assert found.cni.bin_dir == tmp_path / "bin"
+
+
 def test_without_the_kubernetes_api_a_note_says_that_none_matches(tmp_path: Path) -> None:
     (note,) = load(tmp_path, None, TEXT.replace("kubernetes: {}", "")).notes
     assert "$.nodeGroups: without effect unless" in note

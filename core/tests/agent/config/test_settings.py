@@ -218,9 +218,10 @@ def test_the_agents_own_namespace_never_waits(
 ) -> None:
     for environment, own in (("network", {"network"}), ("", set())):
         monkeypatch.setenv("POD_NAMESPACE", environment)
-        cni = load(tmp_path, text).cni
-        assert cni is not None
-        assert cni.fail_open_namespaces == {given} | own
+        settings = load(tmp_path, text)
+        assert settings.cni is not None
+        assert settings.cni.fail_open_namespaces == {given} | own
+        assert settings.agent_namespace == environment
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])

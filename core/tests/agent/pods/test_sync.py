@@ -162,12 +162,10 @@ def test_what_is_attached_after_the_start_of_its_sandbox_is_marked_as_late(tmp_p
     scene = Scene(
         rig,
         rig.attach(),
-        late_start=LateStart(
-            chaining=lambda: late, called=lambda container_id: False, annotated_later=lambda pod: False
-        ),
+        late_start=LateStart(chaining=lambda: late, called=lambda container_id: False),
     )
     request = scene.record.attachment.request
-    scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns)
+    scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns, asked=True)
     assert scene.sync().made == ()
     rig.journal.remove(scene.record.key)
     (made,) = scene.sync().made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.model.pod import NETWORKS_ANNOTATION, is_finished, pod_key
+from secnet.agent.model.pod import is_finished, pod_key
 from secnet.agent.sandboxes.pod_table import PodTable
 
 
@@ -32,23 +32,6 @@ def test_only_what_may_change_its_networks_matters(changed: dict[str, Any], matt
     assert table.update(pod())
     assert table.update(changed) is matters
     assert table.get(("default", "web")) is changed
-
-
-def test_a_pod_that_asks_for_other_networks_than_at_first_is_remembered_as_that() -> None:
-    def asking(text: str | None, uid: str = "u1") -> dict[str, Any]:
-        return pod(metadata={"uid": uid, "annotations": {} if text is None else {NETWORKS_ANNOTATION: text}})
-
-    table = PodTable("node-1")
-    table.update(asking(None))
-    assert not table.annotated_later(asking(None))
-    table.update(asking("blue"))
-    assert table.annotated_later(asking("blue"))
-    table.update(asking("blue", uid="u2"))
-    assert not table.annotated_later(asking("blue", uid="u2")), "another Pod has the name"
-    table.update(asking("red", uid="u2"))
-    table.remove(("default", "web"))
-    table.update(asking("red", uid="u2"))
-    assert not table.annotated_later(asking("red", uid="u2"))
 
 
 def test_a_pod_of_another_node_is_none_of_ours() -> None:

@@ -44,22 +44,23 @@ class _Look:
 
     def __init__(self, all_pods: Callable[[], frozenset[PodKey]] | None) -> None:
         self._all_pods = all_pods
-        self._names: frozenset[PodKey] | None = None
+        self.names: frozenset[PodKey] | None = None
         self.own = self.total = 0
 
     def exists(self, pod: PodKey) -> bool | None:
         """Whether the Pod exists; None where that is not asked."""
         if self._all_pods is None:
             return None
-        if self._names is None:
-            self._names = self._all_pods()
-        return pod in self._names
+        if self.names is None:
+            self.names = self._all_pods()
+        return pod in self.names
 
 
 class LeaseGarbageCollector:
     """Looks through the leases of whole backends, or for those in the way of one allocation. Thread-safe.
 
     own, total: how many leases the last collection found of this node's Pods and containers, and in all.
+    agents: how many agents there are at most, by the last list of all Pods; 0 before it.
 
     has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
@@ -68,6 +69,7 @@ class LeaseGarbageCollector:
     served: the containers of this node; None where only this node has Pods, as with manifests.
     grace: seconds for which a lease must be doubtful before it is released.
     all_pods: lists the names of all Pods there are; None where `pod_here` costs no request.
+    agent_namespace: where the agents' Pods are; empty where they are none.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class LeaseGarbageCollector:
         served: SandboxLedger | None = None,
         grace: float = 300.0,
         all_pods: Callable[[], frozenset[PodKey]] | None = None,
+        agent_namespace: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugins = plugins
@@ -93,10 +96,11 @@ class LeaseGarbageCollector:
         self._served = served
         self._grace = grace
         self._all_pods = all_pods
+        self._agent_namespace = agent_namespace
         self._clock = clock
         self._lock = threading.Lock()
         self._doubtful: dict[tuple[str, AttachmentId], float] = {}
-        self.own = self.total = 0
+        self.own = self.total = self.agents = 0
 
     def collect(self, ipam_types: Iterable[str], call: Call, *, elsewhere: bool = True) -> bool:
         """Look through the leases of these backends. Returns whether all could be asked; one that fails stops no other.
@@ -114,6 +118,8 @@ class LeaseGarbageCollector:
         if whole and self._served is not None:
             self._served.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
         self.own, self.total = look.own, look.total
+        if look.names is not None:
+            self.agents = sum(namespace == self._agent_namespace for namespace, _ in look.names) or len(look.names)
         return whole
 
     def ripe_in(self) -> float | None:

@@ -1,9 +1,9 @@
 """When an agent looks through the leases in the pools, so that all of them together look often and no API server notices.
 
 A lease of a removed node is any agent's to find, and one list of all Pods finds all of them. Were every agent to list them once a
-minute, the load would grow with the square of the nodes. So each takes its turn with a probability by its share of the leases:
-the shares of all nodes add up to one, whatever their number. An agent that found a Pod missing itself looks again when the
-grace period is over.
+minute, the load would grow with the square of the nodes. So each takes its turn with a probability by its share of the leases,
+or by that of one agent among all, if that is more: the shares add up to one, whatever the number of nodes and leases. An agent
+that found a Pod missing itself looks again when the grace period is over.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ __all__ = ["LeaseRounds"]
 _ROUND_SECONDS = 60.0  # at most; shortened by up to a third, so that agents that began together spread out
 _OWN_SECONDS = 900.0  # at most between two looks at this node's own leases
 _RETRY_SECONDS = 15.0
-_LISTS = 3  # of all agents together in each round, on average
-_FEW = 200  # leases, of which an agent lists the Pods in every round
+_LISTS = 3  # of all agents together in each round, on average; up to twice as many where the leases are on few nodes
 
 
 class LeaseRounds:
@@ -74,5 +73,6 @@ class LeaseRounds:
                 self._turn, self._next = True, self._not_before
 
     def _probability(self) -> float:
-        total = max(1, self._lease_gc.total)
-        return max(_LISTS * self._lease_gc.own, _FEW) / total
+        """By leases or by heads, whichever is more: nodes that had most of the leases may be gone."""
+        gc = self._lease_gc
+        return _LISTS * max(gc.own / max(1, gc.total), 1 / max(1, gc.agents))

@@ -66,8 +66,11 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     signal.set_wakeup_fd(wake)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
+    # One that came while the agent started itself again.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     metrics = make_metrics(settings.http_listen is not None)
     cluster = open_source(settings, metrics, registry)
+    again = False
     try:
         if has_groups(settings):
             labels = wait_for_labels(
@@ -86,13 +89,23 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
         again = _run(settings, registry, cluster, metrics, observers, (stopped, wake))
     finally:
         cluster.close()
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
+        if again:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # from now on one waits for the new program
+        if not again or _is_stop_requested(stopped):
+            again = False
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # one more, while the interpreter ends, would look like a failure
     if again:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)  # what is ignored stays so in the new program, until it has a handler
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
+
+
+def _is_stop_requested(stopped: int) -> bool:
+    """Whether a signal came since the pipe was read last."""
+    while select.select([stopped], [], [], 0)[0]:
+        if os.read(stopped, select.PIPE_BUF).strip(_OTHER_GROUP):
+            return True
+    return False
 
 
 def _run(
@@ -103,7 +116,7 @@ def _run(
     observers: tuple[StepObserver, ...],
     pipe: tuple[int, int],
 ) -> bool:
-    """Run the agent until a signal, or the node group, writes into the pipe. Whether to start again."""
+    """Run the agent until a signal, or the node group, writes into the pipe. Whether it was the node group: to start again."""
     stopped, wake = pipe
     turn = _Turn(stopped, settings.drain_seconds)
     try:

@@ -9,6 +9,7 @@ from ..base.backoff import Backoff
 
 __all__ = ["Rewrites"]
 
+_TRIAL_SECONDS = 2.0  # an owner that answers our write does so within less
 _STEADY_SECONDS = 10.0  # an entry that stood as long was taken out by a program that goes its own pace
 _AT_ONCE = 3
 _BACKOFF = Backoff(1.0, 60.0, jitter=0)
@@ -52,6 +53,10 @@ class Rewrites:
         """It is there."""
         if self._written is not None and self._clock() - self._written >= _STEADY_SECONDS:
             self._short = 0
+
+    def trial(self) -> float:
+        """Seconds until an entry that was written last, and still stands, was left in by its owner; 0 once it was."""
+        return 0.0 if self._written is None else max(0.0, self._written + _TRIAL_SECONDS - self._clock())
 
     def _pause(self) -> float:
         return _BACKOFF.after(self._short - _AT_ONCE) if self.is_contest else 0.0

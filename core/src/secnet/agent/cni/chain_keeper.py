@@ -23,10 +23,13 @@ _log = logging.getLogger(__name__)
 
 _NOT_IN = "the CNI plugin is not in the runtime's configuration"
 _PENDING = f"{_NOT_IN} yet: that follows recovery"
+_UNANSWERED = "whether the runtime has the CNI plugin is not known yet: it does not answer"
 _OTHER_FOLDER = (
     "mount that directory where cni.confDir is; if it is mounted there, `crictl info` says why no network was loaded"
 )
 _RUNTIME_LOOKS, _RUNTIME_SECONDS = 20, 0.1
+_UNANSWERED_SECONDS = 1.0
+_CONFIRM_SECONDS = 60.0  # the directory may be replaced on the host while the agent keeps the one that was mounted
 
 
 class ChainKeeper:
@@ -34,7 +37,7 @@ class ChainKeeper:
 
     ready: whether the agent can serve the plugin's calls; before that nothing is written. multus: whether Multus serves this
     node; then there is no entry. read_elsewhere: the directory that the runtime reads, by its path on the host, if it found no
-    network with the plugin there; empty if it did, or does not say.
+    network with the plugin there; empty if it did, or does not say; None if it does not answer.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class ChainKeeper:
         ready: Callable[[], bool],
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
-        read_elsewhere: Callable[[], str] = lambda: "",
+        read_elsewhere: Callable[[], str | None] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ready = ready
@@ -53,20 +56,22 @@ class ChainKeeper:
         self._metrics = metrics
         self._flag = flag
         self._installation = installation(settings, multus)
+        self._clock = clock
         self._rewrites = Rewrites(clock)
         self._read_elsewhere = read_elsewhere
-        self._looks: int | None = 0  # at the runtime since the entry was written; None once it was seen to have it
+        self._looks = 0  # at the runtime, which did not have the entry
+        self._confirm: float | None = None  # when to look at a runtime again that had it
         self._was_in = False
         self._taken_out = False
-        self._pending = bool(watched_folders(settings))
+        self._pending = _PENDING if watched_folders(settings) else ""
         self._error: SecnetError | None = None
-        self._on_trial = False  # the entry was written just now, and so far its owner did not leave it in
+        self._on_trial = False  # the entry was written in a contest, and did not stand for long enough yet
 
     def unready(self) -> str:
         """Why Pods that start now would not wait for their networks, in a sentence; empty while they do, or shall not."""
-        if self._pending:
-            return _PENDING
-        error = self._error
+        pending, error = self._pending, self._error
+        if pending:
+            return pending
         return "" if error is None else f"{_NOT_IN}: {error}"
 
     @property
@@ -85,20 +90,24 @@ class ChainKeeper:
         try:
             taken_out = not self._flag.if_on(self._ensure)
         except SecnetError as exc:
-            self._pending, self._error = False, exc
+            self._pending, self._error = "", exc
             return self._rewrites.missing() or None
         if self._on_trial and not taken_out:
-            return None
+            return self._rewrites.trial()
         if taken_out and not self._taken_out:
             _log.info(
                 "the CNI plugin was taken out of the runtime's configuration on request; it stays out until a restart"
             )
         self._taken_out = taken_out
-        if not taken_out and (folder := self._unread()):
+        folder = "" if taken_out else self._unread()
+        if folder is None:
+            self._pending = self._pending and _UNANSWERED
+            return _UNANSWERED_SECONDS
+        if folder:
             return self._wait_for_runtime(folder)
         if self._error is not None and not taken_out:
             _log.info("the CNI plugin is in the runtime's configuration")
-        self._pending, self._error = False, None
+        self._pending, self._error = "", None
         return None
 
     def _keep_program(self) -> None:
@@ -106,34 +115,41 @@ class ChainKeeper:
         with suppress(SecnetError):  # reported once the agent is ready
             self._flag.if_on(self._installation.ensure_program)
 
-    def _unread(self) -> str:
-        """Where the runtime reads, if not what we wrote. It is asked until it has the entry, and again after each write."""
-        if self._looks is None or not self._installation.chains:
+    def _unread(self) -> str | None:
+        """Where the runtime reads, if not what we wrote; None if it does not answer.
+
+        It is asked until it has the entry, again after each write, and once a minute.
+        """
+        now = self._clock()
+        if not self._installation.chains or (self._confirm is not None and now < self._confirm):
             return ""
         folder = self._read_elsewhere()
-        self._looks = self._looks + 1 if folder else None
+        if folder is None:
+            return None
+        self._looks = self._looks + 1 if folder else 0
+        self._confirm = None if folder else now + _CONFIRM_SECONDS
         return folder
 
     def _wait_for_runtime(self, folder: str) -> float | None:
         """It reads a changed directory by itself, a moment later; if it does not, the directory is another one."""
-        assert self._looks is not None
         if self._looks <= _RUNTIME_LOOKS:
-            self._pending = True
+            self._pending = _PENDING
             return _RUNTIME_SECONDS
         message = f"the runtime reads {folder}, and has no network with the plugin from there"
-        self._pending, self._error = False, NotReady(message, hint=_OTHER_FOLDER, subject=str(self._conf_dir))
+        self._pending, self._error = "", NotReady(message, hint=_OTHER_FOLDER, subject=str(self._conf_dir))
         return None
 
     def _ensure(self) -> None:
         """Another program may rewrite the network at any time: the log explains why Pods started without their networks."""
         written = self._installation.ensure(self._rewrites.missing)
-        self._on_trial = False
         if written is None:
+            # By time: our own write wakes us, before its owner answers it.
+            self._on_trial = self._on_trial and self._rewrites.trial() > 0
             self._rewrites.stands()
             self._was_in = True
             return
         self._rewrites.wrote()
-        self._looks = 0
+        self._looks, self._confirm = 0, None
         self._metrics.on_entry_written()
         self._on_trial = self._rewrites.is_contest and self._error is not None
         if self._on_trial:

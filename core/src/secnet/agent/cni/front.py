@@ -49,7 +49,7 @@ class CniFront:
         metrics: Metrics,
         multus: Callable[[], bool] = lambda: False,
         teardown_only: bool = False,
-        read_elsewhere: Callable[[], str] = lambda: "",
+        read_elsewhere: Callable[[], str | None] = lambda: "",
     ) -> None:
         self._attacher = attacher
         self._socket = settings.socket

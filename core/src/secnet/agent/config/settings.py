@@ -7,7 +7,7 @@ places of a driver's keys.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from secnet.contract import HostContext, InvalidConfig, freeze
 
 from ..plugins.registry import Registry
+from ..text.json_text import json_path
 from ._antrea_conf import without_antrea
 from ._node_name import node_name
 from .examine import examine_layers, make_aliases
@@ -29,6 +30,9 @@ _PASS = frozenset({"kube-system"})
 _HTTP_LISTEN = "127.0.0.1:9465"
 
 _POD_NAMESPACE = "POD_NAMESPACE"  # of the agent's own Pod
+
+_PathAt = Callable[..., Path | None]
+"""What stands at a place of the configuration, absolute: relative ones begin in the folder of the file that gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Settings:
     notes: what the files have that has no effect, for the log.
     node_groups: by name, with their selectors; the settings depend on the labels of the Node where there are some.
     node_group: the name of the one whose settings these are; empty without one.
+    agent_namespace: that of the agent's own Pod; empty where it runs in none.
     """
 
     node_name: str
@@ -93,6 +98,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     node_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     node_group: str = ""
+    agent_namespace: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drivers", freeze(self.drivers))
@@ -125,7 +131,7 @@ def load_settings(path: Path | None, registry: Registry, *, labels: Mapping[str,
     InvalidConfig too when more than one group matches.
     """
     if path is None:
-        return _settings({}, Path.cwd(), node_name(None, "node configuration"))
+        return _settings({}, lambda *_: None, node_name(None, "node configuration"))
     layers = read_layers(path)
     found = examine_layers(layers, registry)
     for each in (each for each in found if not each.note):
@@ -133,13 +139,21 @@ def load_settings(path: Path | None, registry: Registry, *, labels: Mapping[str,
         raise InvalidConfig(each.problem.message, hint=each.problem.hint, subject=subject, path=each.problem.path)
     notes = [": ".join(filter(None, (each.file, each.problem.path, each.problem.message))) for each in found]
     aliases = make_aliases(registry)
-    whole = Layers(layers, aliases)
+    files = whole = Layers(layers, aliases)
     name = node_name(whole.data.get("nodeName"), f"node configuration {whole.origin('$.nodeName').file}")
     groups = whole.data.get(KEY, {})
     group = _group(groups, labels, whole, name)
     if group:
         whole = Layers([*layers, Layer(file="", data=group_settings(groups[group]))], aliases)
-    settings = _settings(without_antrea(whole.data), path.absolute().parent, name)
+
+    def path_at(*place: str) -> Path | None:
+        value: Any = whole.data
+        for key in place:
+            value = (value or {}).get(key)
+        file = whole.origin(json_path(place)).file or files.origin(json_path((KEY, group, *place))).file
+        return None if value is None else Path(file).absolute().parent / value
+
+    settings = _settings(without_antrea(whole.data), path_at, name)
     drivers = aliases.sections(whole.data)
     return replace(settings, drivers=drivers, notes=tuple(notes), node_groups=groups, node_group=group)
 
@@ -152,20 +166,21 @@ def _group(groups: Mapping[str, Any], labels: Mapping[str, str] | None, whole: L
         raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc
 
 
-def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
+def _settings(data: Mapping[str, Any], path_at: _PathAt, name: str) -> Settings:
     """Only the keys that are given; the class holds the defaults."""
-    log, workers, cri = data.get("log", {}), data.get("workers", {}), data.get("cri", {})
-    run_dir = _directory(data.get("runDir"), folder) or _RUN_DIR
+    log, workers = data.get("log", {}), data.get("workers", {})
+    run_dir = path_at("runDir")
+    own = os.environ.get(_POD_NAMESPACE, "")
     given = {
-        "run_dir": _directory(data.get("runDir"), folder),
-        "state_dir": _directory(data.get("stateDir"), folder),
-        "manifests": _directory(data.get("manifests"), folder),
-        "kubernetes": _kubernetes(data.get("kubernetes"), folder),
-        "cri_socket": _directory(cri.get("socket"), folder),
-        "cni_conf_dir": _directory((data.get("cni") or {}).get("confDir") or cri.get("cniConfDir"), folder),
+        "run_dir": run_dir,
+        "state_dir": path_at("stateDir"),
+        "manifests": path_at("manifests"),
+        "kubernetes": _kubernetes(data.get("kubernetes"), path_at),
+        "cri_socket": path_at("cri", "socket"),
+        "cni_conf_dir": path_at("cni", "confDir") or path_at("cri", "cniConfDir"),
         "multus": data.get("multus"),
-        "pod_resources": _directory(data.get("kubelet", {}).get("podResources"), folder),
-        "cni": _cni(data.get("cni"), folder, run_dir),
+        "pod_resources": path_at("kubelet", "podResources"),
+        "cni": _cni(data.get("cni"), path_at, run_dir or _RUN_DIR, own),
         "http_listen": None if data.get("http") is None else data["http"].get("listen", _HTTP_LISTEN),
         "ovsdb": data.get("ovsdb"),
         "owner_tag": data.get("ownerTag"),
@@ -178,33 +193,29 @@ def _settings(data: Mapping[str, Any], folder: Path, name: str) -> Settings:
     }
     return Settings(
         node_name=name,
+        agent_namespace=own,
         backends=data.get("ipam") or {},
         **{key: value for key, value in given.items() if value is not None},
     )
 
 
-def _kubernetes(data: Mapping[str, Any] | None, folder: Path) -> KubernetesSettings | None:
+def _kubernetes(data: Mapping[str, Any] | None, path_at: _PathAt) -> KubernetesSettings | None:
     if data is None:
         return None
     shared = data.get("sharedNamespaces")
     return KubernetesSettings(
-        kubeconfig=_directory(data.get("kubeconfig"), folder),
+        kubeconfig=path_at("kubernetes", "kubeconfig"),
         shared_namespaces=None if shared is None else frozenset(shared),
     )
 
 
-def _cni(data: Mapping[str, Any] | None, folder: Path, run_dir: Path) -> CniSettings | None:
+def _cni(data: Mapping[str, Any] | None, path_at: _PathAt, run_dir: Path, own: str) -> CniSettings | None:
     if data is None:
         return None
-    own = frozenset(filter(None, [os.environ.get(_POD_NAMESPACE)]))
     return CniSettings(
-        socket=_directory(data.get("socket"), folder) or run_dir / "cni.sock",
-        conf_dir=_directory(data.get("confDir"), folder),
-        program=_directory(data.get("program"), folder),
-        bin_dir=folder / data.get("binDir", _BIN_DIR),
-        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | own,
+        socket=path_at("cni", "socket") or run_dir / "cni.sock",
+        conf_dir=path_at("cni", "confDir"),
+        program=path_at("cni", "program"),
+        bin_dir=path_at("cni", "binDir") or _BIN_DIR,
+        fail_open_namespaces=frozenset(data.get("failOpenNamespaces", _PASS)) | frozenset(filter(None, [own])),
     )
-
-
-def _directory(text: str | None, folder: Path) -> Path | None:
-    return None if text is None else folder / text

@@ -13,10 +13,14 @@ __all__ = ["Sandbox", "SandboxSource"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """One life of a Pod's network namespace."""
+    """One life of a Pod's network namespace.
+
+    asked: whether the Pod had the annotation of networks when the runtime made the sandbox; False where that is unknown.
+    """
 
     container_id: str
     netns: NetnsRef
+    asked: bool = False
 
 
 class SandboxSource(Protocol):

@@ -114,7 +114,7 @@ class PodSync:
         changes = self._desired.changes(selections, records, base.pod, sandbox)
         if changes.want_devices:
             changes = self._devices.assign(pod, changes, sandbox.container_id)
-        if changes.attach and self._late_start is not None and self._late_start.is_late(pod, sandbox, records):
+        if changes.attach and self._late_start is not None and self._late_start.is_late(sandbox, records):
             changes = replace(changes, attach=tuple(replace(work, late=True) for work in changes.attach))
         self._apply(changes, progress, cancel, verify)
         return SyncResult(

@@ -49,6 +49,7 @@ def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
         has_ended=base.sandboxes.has_ended,
         served=served,
         all_pods=partial(base.cluster.names, "Pod") if shared else None,
+        agent_namespace=base.settings.agent_namespace,
     )
     pipeline = _pipeline(base, Leases(base.plugins, base.journal, served=served, lease_gc=lease_gc), clearance)
     orphan_gc = OrphanGarbageCollector(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from secnet.contract import SecnetError, StepObserver
+from secnet.contract import SecnetError, StepObserver, Timeout, Unavailable
 
 from ..attach.admission import Clearance
 from ..attach.lease_gc import LeaseGarbageCollector
@@ -67,7 +67,7 @@ class Components:
     antrea: AntreaGuard
     own_node: OwnNode
     multus: Multus
-    read_elsewhere: Callable[[], str]
+    read_elsewhere: Callable[[], str | None]
 
 
 def wire(
@@ -166,10 +166,12 @@ def _reconcilers(
     )
 
 
-def _read_elsewhere(runtime: RuntimeClient | None) -> str:
-    """A runtime that does not answer says nothing against what was written."""
+def _read_elsewhere(runtime: RuntimeClient | None) -> str | None:
+    """See `ChainKeeper`. A runtime that refuses to say has nothing against what was written."""
     try:
         network = None if runtime is None else runtime.loaded_network()
+    except (Unavailable, Timeout):
+        return None
     except SecnetError:
         return ""
     return "" if network is None or CHAINED_TYPE in network.types else network.conf_dir
@@ -183,7 +185,6 @@ def _late_start(base: Foundation, multus: Multus) -> LateStart | None:
     return LateStart(
         chaining=partial(is_chaining_wanted, base.settings.cni, flag, multus),
         called=lambda container_id: base.sandboxes.pod_of(container_id) is not None,
-        annotated_later=base.pods.annotated_later,
     )
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Container, Mapping
 from typing import Any
 
-from ..model.pod import NETWORKS_ANNOTATION, PodKey, asks_for_networks, pod_key, pod_ref
+from ..model.pod import PodKey, asks_for_networks, pod_key
 from ..model.sandbox import SandboxSource
 
 __all__ = ["PodTable"]
@@ -19,7 +19,6 @@ class PodTable:
         self._node = node_name
         self._lock = threading.Lock()
         self._pods: dict[PodKey, Mapping[str, Any]] = {}
-        self._annotated_later: set[PodKey] = set()
 
     def update(self, pod: Mapping[str, Any]) -> bool:
         """Take a new state; False when nothing that matters here changed, or the Pod belongs to another node."""
@@ -28,10 +27,6 @@ class PodTable:
             return self.remove(key)
         with self._lock:
             before = self._pods.get(key)
-            if before is None or pod_ref(before).uid != pod_ref(pod).uid:
-                self._annotated_later.discard(key)
-            elif _networks(before) != _networks(pod):
-                self._annotated_later.add(key)
             self._pods[key] = pod
         return before is None or _essence(before) != _essence(pod)
 
@@ -42,13 +37,7 @@ class PodTable:
     def remove(self, key: PodKey) -> bool:
         """Forget a Pod; False when it was not here."""
         with self._lock:
-            self._annotated_later.discard(key)
             return self._pods.pop(key, None) is not None
-
-    def annotated_later(self, pod: Mapping[str, Any]) -> bool:
-        """Whether it asks for other networks than when it was first seen here."""
-        with self._lock:
-            return pod_key(pod) in self._annotated_later
 
     def get(self, key: PodKey) -> Mapping[str, Any] | None:
         """The Pod, or None."""
@@ -68,10 +57,6 @@ class PodTable:
         """A copy of the table."""
         with self._lock:
             return dict(self._pods)
-
-
-def _networks(pod: Mapping[str, Any]) -> Any:
-    return (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION)
 
 
 def _essence(pod: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from secnet.agent.sandboxes.cri import RuntimeClient, runtime_pb2
 class Server(grpc.GenericRpcHandler):
     """A stand-in for a runtime that hangs, is of another kind or has a hundred Pods: no real one does so when asked to.
 
-    uids: of the sandboxes it lists. calls: the names of the calls it got. fault: what happens instead, if anything.
+    uids: of the sandboxes it lists. annotations: of each of them. calls: the names of the calls it got. fault: what happens
+    instead, if anything.
     """
 
     def __init__(self) -> None:
         self.uids: list[str] = []
+        self.annotations: dict[str, str] = {}
         self.calls: list[str] = []
         self.fault: Callable[[grpc.ServicerContext], None] | None = None
 
@@ -40,16 +42,16 @@ class Server(grpc.GenericRpcHandler):
         if self.fault is not None:
             self.fault(context)
         wanted = request.filter.label_selector.get("io.kubernetes.pod.uid")
-        items = [sandbox(uid) for uid in self.uids if wanted in (None, uid)]
+        items = [sandbox(uid, self.annotations) for uid in self.uids if wanted in (None, uid)]
         return runtime_pb2.ListPodSandboxResponse(items=items)
 
 
-def sandbox(uid: str) -> runtime_pb2.PodSandbox:
+def sandbox(uid: str, annotations: Mapping[str, str]) -> runtime_pb2.PodSandbox:
     return runtime_pb2.PodSandbox(
         id=f"sandbox-{uid}",
         metadata=runtime_pb2.PodSandboxMetadata(name=f"web-{uid}", namespace="default", uid=uid),
         labels={"io.kubernetes.pod.uid": uid},
-        annotations={"filler": "x" * 100_000},
+        annotations={"filler": "x" * 100_000, **annotations},
     )
 
 

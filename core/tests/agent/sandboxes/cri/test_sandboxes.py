@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from secnet.agent.model.pod import NETWORKS_ANNOTATION
 from secnet.agent.sandboxes.cri import CriSandboxes, RuntimeClient
 
 from .conftest import Server
@@ -48,6 +49,17 @@ def test_one_look_at_all_pods_waits_once_for_a_runtime_that_fails(server: Server
     now[0] = 2.0
     assert source.refresh()
     assert source.living() == {"sandbox-1", "sandbox-2"}
+
+
+@pytest.mark.parametrize(("annotation", "asked"), [("blue", True), (" [", True), (" \n", False), (None, False)])
+def test_what_its_pod_asked_for_is_known_of_the_sandbox_itself(
+    server: Server, client: RuntimeClient, annotation: str | None, asked: bool
+) -> None:
+    """The kubelet gave the runtime the annotations of that moment; they may be others by now."""
+    server.uids = ["1"]
+    server.annotations = {} if annotation is None else {NETWORKS_ANNOTATION: annotation}
+    (found,) = client.sandboxes()
+    assert found.asked is asked
 
 
 def test_the_problem_is_logged_once(server: Server, client: RuntimeClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from secnet.contract import Unsupported
 
 from ...base.unix_grpc import load, method, open_channel
+from ...model.pod import NETWORKS_ANNOTATION, is_blank
 from ._errors import STATUSES
 from ._loaded_network import LoadedNetwork, loaded_network
 
@@ -38,7 +39,7 @@ class RuntimeSandbox:
     """A sandbox in the runtime's list.
 
     uid: as the kubelet labels it. source: where the kubelet has the Pod from (`api`, `file`, `http`; empty if it does not say).
-    created_at: nanoseconds since 1970.
+    created_at: nanoseconds since 1970. asked: see `Sandbox`; the kubelet passes the Pod's annotations of that moment on.
     """
 
     id: str
@@ -49,6 +50,7 @@ class RuntimeSandbox:
     ready: bool
     created_at: int
     source: str
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,7 @@ class RuntimeClient:
             ready=item.state == self._messages.SANDBOX_READY,
             created_at=item.created_at,
             source=item.annotations.get(_CONFIG_SOURCE, ""),
+            asked=not is_blank(item.annotations.get(NETWORKS_ANNOTATION, "")),
         )
 
     def _call(

@@ -76,7 +76,7 @@ class CriSandboxes:
         forbid_host(netns)
         with self._lock:
             self._resolved[found.id] = netns
-        return Sandbox(container_id=found.id, netns=netns)
+        return Sandbox(container_id=found.id, netns=netns, asked=found.asked)
 
     def _known(self, pod: Mapping[str, Any]) -> Sandbox | None:
         """The sandbox of the last list, if it was resolved before and its namespace stands. An id never gets another one."""
@@ -86,7 +86,7 @@ class CriSandboxes:
             netns = None if found is None else self._resolved.get(found.id)
         if found is None or netns is None or not stands(netns):
             return None
-        return Sandbox(container_id=found.id, netns=netns)
+        return Sandbox(container_id=found.id, netns=netns, asked=found.asked)
 
     def fingerprint(self, pod: Mapping[str, Any]) -> Hashable:
         """See `SandboxSource.fingerprint`. Never raises; while the runtime does not answer, its last answer holds."""
