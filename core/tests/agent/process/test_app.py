@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from secnet.agent.attach.lease_renewal import LeaseRenewal
 from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.config.settings import Settings
 from secnet.agent.process import _node_loops
@@ -71,20 +70,3 @@ def test_the_node_is_reconciled_again_when_what_it_waited_for_is_detached(
     with Agent(settings, registry, ManifestCluster(settings.state_dir, None), role="test"):
         assert free.wait(30)
     assert seen[0] == 1
-
-
-def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patched: a lease that expires takes a Pod, and what is renewed is the subject of test_lease_renewal."""
-    renewed = threading.Event()
-
-    def renew_due(renewal: LeaseRenewal, call: Call) -> None:
-        renewed.set()
-
-    monkeypatch.setattr(LeaseRenewal, "renew_due", renew_due)
-    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
-    cluster = ManifestCluster(settings.state_dir)
-    try:
-        with Agent(settings, toy_registry(Script()), cluster, role="test"):
-            assert renewed.wait(30)
-    finally:
-        cluster.close()
