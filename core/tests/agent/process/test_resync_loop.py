@@ -15,6 +15,17 @@ from secnet.contract import Call
 from secnet_testing.scripted_plugins import Script, toy_registry
 
 
+def run_until(done: threading.Event, folder: Path) -> None:
+    """Run an agent until its resync loop has come so far. AssertionError if that takes longer than half a minute."""
+    settings = Settings(node_name="n", run_dir=folder / "run", state_dir=folder / "state")
+    cluster = ManifestCluster(settings.state_dir)
+    try:
+        with Agent(settings, toy_registry(Script()), cluster, role="test"):
+            assert done.wait(30)
+    finally:
+        cluster.close()
+
+
 def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched: a lease that expires takes a Pod, and what is renewed is the subject of test_lease_renewal."""
     renewed = threading.Event()
@@ -23,13 +34,7 @@ def test_the_resync_loop_renews_leases(tmp_path: Path, monkeypatch: pytest.Monke
         renewed.set()
 
     monkeypatch.setattr(LeaseRenewal, "renew_due", renew_due)
-    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
-    cluster = ManifestCluster(settings.state_dir)
-    try:
-        with Agent(settings, toy_registry(Script()), cluster, role="test"):
-            assert renewed.wait(30)
-    finally:
-        cluster.close()
+    run_until(renewed, tmp_path)
 
 
 def test_a_fault_in_one_part_hinders_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +50,4 @@ def test_a_fault_in_one_part_hinders_no_other(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(LeaseRenewal, "renew_due", renew_due)
     monkeypatch.setattr(LeaseGarbageCollector, "collect", collect)
-    settings = Settings(node_name="n", run_dir=tmp_path / "run", state_dir=tmp_path / "state")
-    cluster = ManifestCluster(settings.state_dir)
-    try:
-        with Agent(settings, toy_registry(Script()), cluster, role="test"):
-            assert collected.wait(30)
-    finally:
-        cluster.close()
+    run_until(collected, tmp_path)

@@ -126,7 +126,7 @@ def _build(program: _Program, work: Path) -> None:
     source = work / f"source-{program.name}"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(program.module, source)
-    # Elsewhere only where the user has a place for them.
+    # The user's own GOCACHE and GOMODCACHE are used where they are set.
     environment = {
         "GOCACHE": str(work / "compiled"),
         "GOMODCACHE": str(work / "modules"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -35,12 +36,10 @@ def claimed_folder(name: str) -> tuple[Path, TextIO]:
 def remove_leftovers() -> None:
     """Remove what clusters that are no longer in use have left on this machine."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
-        with path.open(encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            if name := lock.read():
+        # Another process may be using it, or removing it at this moment.
+        with suppress(FileNotFoundError, BlockingIOError), path.open(encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and (name := lock.read()):
                 _remove(name, path.parent)
 
 
