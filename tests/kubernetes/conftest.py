@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from secnet_testing.kubernetes.cluster import Cluster, ExternalCluster, LocalClu
 from secnet_testing.kubernetes.images import image_archive
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.secnet import Helm, Kustomize
+from secnet_testing.kubernetes.situation import situation
 from xdist.scheduler import LoadScopeScheduling
 
 _HERE = Path(__file__).parent
@@ -78,6 +79,16 @@ class _ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """The groups of pytest-xdist itself do not work with the pinned pytest."""
     return _ByCluster(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what its cluster says of itself at that moment."""
+    report = yield
+    asked = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(asked, Cluster):
+        report.sections.append(("the cluster after the failure", situation(asked)))
+    return report
 
 
 @pytest.fixture(scope="session")

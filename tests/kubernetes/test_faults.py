@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from secnet_conformance.netns import run_in
 from secnet_testing.kubernetes import secnet
 from secnet_testing.kubernetes.balance import assert_balanced, network_status
 from secnet_testing.kubernetes.cluster import LocalCluster
+from secnet_testing.kubernetes.control_plane import NODES
 from secnet_testing.kubernetes.namespace import OwnNamespace
+from secnet_testing.kubernetes.node import ClusterNode
 from secnet_testing.kubernetes.pods import nad, pod, pool, workload
 
 OUTAGE_SECONDS = 60
@@ -28,6 +31,13 @@ def pair(local_cluster: LocalCluster, namespace: OwnNamespace) -> OwnNamespace:
     namespace.apply(pod("a", "green", node="n1"), pod("b", "green", node="n2"))
     namespace.wait_ready("a", "b")
     return namespace
+
+
+def hardware(cluster: LocalCluster, node: ClusterNode) -> list[str]:
+    """The MAC addresses by which a node and the API server find each other."""
+    inner = node.run("ip", "-br", "link", "show", "dev", "eth0")
+    outer = run_in(cluster.plane.namespace, ["ip", "-br", "link", "show", "dev", NODES])
+    return [text.split()[2] for text in (inner, outer)]
 
 
 def address(namespace: OwnNamespace, name: str) -> str:
@@ -84,8 +94,10 @@ def test_a_power_cut_gives_each_pod_its_network_again(local_cluster: LocalCluste
     pair.kubectl("rollout", "status", "deployment/d", "--timeout=60s")
     pair.apply(pod("asks", '[{"name": "green", "ips": ["10.50.0.77"]}]', node="n2"))
     pair.wait_ready("asks")
+    before = hardware(local_cluster, node)
     node.crash()
     node.start()
+    assert hardware(local_cluster, node) == before  # or the nodes would have to find each other again
     local_cluster.wait(lambda: node.sandboxes().get(f"{pair.name}/b"), "b has a sandbox again", 120)
     pair.wait_ready("b", "asks", seconds=120)
     pair.kubectl("rollout", "status", "deployment/d", "--timeout=120s")

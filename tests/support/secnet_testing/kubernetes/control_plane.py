@@ -21,6 +21,7 @@ __all__ = ["ADDRESS", "FABRIC", "NODES", "ControlPlane"]
 
 ADDRESS = "10.99.0.1"
 NODES, FABRIC = "nodes", "fabric"
+_MAC = "02:00:0a:63:00:01"
 _SERVICE = "10.96.0.1"  # of the Service `kubernetes`: on the loopback here, as there is no kube-proxy
 _ETCD = "http://127.0.0.1:2379"
 
@@ -101,7 +102,9 @@ class ControlPlane:
     def _network(self) -> None:
         for argv in (
             f"ip address add {_SERVICE}/32 dev lo",
-            f"ip link add {NODES} type bridge",
+            # Without an address of its own it takes that of a port, and changes it when a node goes: then the other nodes
+            # do not reach the API for a minute, until they ask for its address again.
+            f"ip link add {NODES} address {_MAC} type bridge",
             f"ip address add {ADDRESS}/24 dev {NODES}",
             f"ip link set {NODES} up",
             f"ip link add {FABRIC} type bridge mcast_snooping 0",

@@ -30,7 +30,8 @@ __all__ = ["ClusterNode", "Sandbox"]
 _INIT = Path(__file__).with_name("node_init.sh")
 UPLINK = "eth1"
 """The link to the fabric, which the secondary bridge takes."""
-_LINKS = {"eth0": NODES, UPLINK: FABRIC}
+# To which bridge of the fabric each link leads, and how its MAC address begins.
+_LINKS = {"eth0": (NODES, "02:00:0a:63:00"), UPLINK: (FABRIC, "02:00:0a:64:00")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,9 +199,11 @@ class ClusterNode:
         """Make its network: eth0 for Kubernetes and eth1 for the fabric."""
         plane = self._plane.namespace
         node = self._namespace = new_namespace(f"{plane.name.removesuffix('-cp')}-{self.name}")
-        for link, bridge in _LINKS.items():
+        for link, (bridge, prefix) in _LINKS.items():
             outer = f"{self.name}-{link}"
-            run_in(plane, ["ip", "link", "add", outer, "type", "veth", "peer", "name", link, "netns", node.name])
+            # A card keeps its address when its machine is switched off.
+            peer = ["peer", "name", link, "address", f"{prefix}:{10 + self._index:02x}", "netns", node.name]
+            run_in(plane, ["ip", "link", "add", outer, "type", "veth", *peer])
             run_in(plane, ["ip", "link", "set", outer, "master", bridge, "up"])
             run_in(node, ["ip", "link", "set", link, "up"])
         run_in(node, ["ip", "address", "add", f"{self.address}/24", "dev", "eth0"])
