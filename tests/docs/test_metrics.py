@@ -8,15 +8,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from secnet.agent.base.metrics import Sources
-from secnet.agent.model.report import NetworkReport, PodReport
+from secnet.agent.model.problem import Problem
+from secnet.agent.model.report import NetworkReport, NodeState, PodReport
 from secnet.agent.observe.prometheus import PrometheusMetrics
-from secnet.contract import Busy, ErrorInfo, PoolUsage
+from secnet.contract import (
+    Busy,
+    ComponentState,
+    ErrorInfo,
+    NodeComponent,
+    NodeObservation,
+    PoolUsage,
+    Traffic,
+)
 from secnet_testing.contract_objects import POD, record
 from secnet_testing.documents import ROOT
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "secnet.json"
+ALERTS = ROOT / "deploy" / "prometheus" / "rules.yaml"
+UPLINK = NodeComponent(kind="uplink", name="eth1", state=ComponentState.UP)
 OPERATIONS = ROOT / "docs" / "operations.md"
 _ROW = re.compile(r"^\| `(secnet_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 _METRIC = re.compile(r"\b(?:secnet|process)_[a-z_]+")
@@ -37,6 +49,9 @@ def page() -> str:
             reports=lambda: (PodReport(pod=POD, networks=(network,)),),
             ipam_types=lambda: {"antrea"},
             pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=1, total=1),),
+            traffic=lambda: ((record(), Traffic(received_bytes=1, received_packets=1, sent_bytes=1, sent_packets=1)),),
+            node=lambda: (NodeState(network_type="vlan", observation=NodeObservation(components=(UPLINK,))),),
+            problems=lambda: (Problem(source="a.yaml", message="x", hint="", since=""),),
         )
     )
     metrics.on_call("get", "Pod", 200, 0.1)
@@ -111,6 +126,21 @@ def test_the_dashboard_names_only_what_there_is(samples: dict[str, set[str]]) ->
 def test_every_metric_of_ours_is_on_the_dashboard(page: str) -> None:
     text = " ".join(_expressions(_dashboard()))
     assert [name for name in _families(page) if name not in text] == []
+
+
+def _alerts() -> list[dict[str, Any]]:
+    content = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))
+    return [rule for group in content["spec"]["groups"] for rule in group["rules"]]
+
+
+def test_the_alerts_name_only_what_there_is(samples: dict[str, set[str]]) -> None:
+    expressions = [rule["expr"] for rule in _alerts()]
+    assert [(text, wrong) for text in expressions if (wrong := faults(text, samples))] == []
+
+
+def test_the_documents_say_what_to_do_at_each_alert() -> None:
+    section = OPERATIONS.read_text(encoding="utf-8").split("\n## Alerts\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [rule["alert"] for rule in _alerts()]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ class PrivateOvs:
         """End ovs-vswitchd; the rows stay."""
         self._stop("ovs-vswitchd")
 
+    def kill_switch(self) -> None:
+        """Kill ovs-vswitchd: its control socket stays."""
+        process = self._processes.pop("ovs-vswitchd")
+        process.kill()
+        process.wait()
+
     def pause_server(self) -> None:
         """Let ovsdb-server hang: its socket takes connections and nothing answers."""
         self._processes["ovsdb-server"].send_signal(signal.SIGSTOP)

@@ -47,6 +47,7 @@ from .reports import (
 )
 from .schema import DIALECT, EMPTY_FRAGMENT, VLAN_PROPERTY, load_fragment
 from .store import ObjectStore
+from .traffic import Traffic
 from .version import CONTRACT_VERSION
 
 __all__ = [
@@ -122,6 +123,7 @@ __all__ = [
     "StepObserver",
     "StoreConflict",
     "Timeout",
+    "Traffic",
     "Unavailable",
     "Unsupported",
     "VerifyFailed",

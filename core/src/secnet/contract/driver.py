@@ -21,6 +21,7 @@ from .attachment import Attachment, AttachRequest, AttachResult
 from .call import Call, HostContext
 from .codec import freeze
 from .doctor import DoctorResult
+from .identity import AttachmentId
 from .kinds import ObjectKind
 from .metrics import Metric
 from .needs import Needs
@@ -28,6 +29,7 @@ from .node import NodeObservation
 from .reports import CheckReport, Inventory, NodeReport, ProbeReport
 from .schema import EMPTY_FRAGMENT
 from .store import ObjectStore
+from .traffic import Traffic
 from .version import FIRST_VERSION
 
 __all__ = ["DRIVER_CAPABILITIES", "DriverInfo", "NetworkDriver", "StatusColumn"]
@@ -212,7 +214,8 @@ class NetworkDriver(ABC):
     def observe_node(self, call: Call) -> NodeObservation:
         """This driver's view of its part of the node (`HostContext.config`): each thing that attachments stand on, and how it is.
 
-        Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
+        `call.attachments` are the living ones of the network type: of each component that does not work, `stranded` names those
+        that it cuts off. Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
         without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
         not be read before the deadline raises Timeout, or Cancelled when withdrawn.
         """
@@ -243,6 +246,13 @@ class NetworkDriver(ABC):
         second: it raises Timeout, or Cancelled when withdrawn, and the page then lacks these values.
         """
         return ()
+
+    def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
+        """What went through the interfaces of `call.attachments`, for the agent's metrics; those that cannot be read are left out.
+
+        Read-only and quick, as `metrics`, which it is asked with.
+        """
+        return {}
 
     def close(self) -> None:
         """Leave no thread, file descriptor, socket or netns handle behind. May be called twice.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from .codec import freeze
+from .identity import AttachmentId
 
 __all__ = ["ComponentState", "NodeComponent", "NodeObservation"]
 
@@ -32,6 +33,8 @@ class NodeComponent:
     kind, name: together its identity within the driver; kind is a word such as `bridge` or `uplink`.
     message: why it is not UP, in one sentence; empty if it is.
     facts: JSON-like and steady, such as MTU or speed. No counters and no times: a change of a fact is an event.
+    stranded: the attachments of the call that are cut off by the state of this component. If that lasts for some seconds, the
+    core shows their interfaces as Degraded, with this message.
     """
 
     kind: str
@@ -39,13 +42,16 @@ class NodeComponent:
     state: ComponentState
     message: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    stranded: tuple[AttachmentId, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "facts", freeze(self.facts))
 
     def __str__(self) -> str:
         """One line: `kind name: state: message`."""
-        return f"{self.kind} {self.name}: {self.state}" + (f": {self.message}" if self.message else "")
+        text = f"{self.kind} {self.name}: {self.state}" + (f": {self.message}" if self.message else "")
+        count = len(self.stranded)
+        return text + (f"; {count} interface{'' if count == 1 else 's'} cut off by it" if count else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ IFA_F_TENTATIVE = 0x40
 IFA_F_PERMANENT = 0x80
 IFA_F_MANAGETEMPADDR = 0x100  # what the kernel makes by itself from a router advertisement has it
 
+_LINK_SCOPE = 253  # rtnetlink: RT_SCOPE_LINK
 _HEADER = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 # Attributes, from linux/if_addr.h.
 _ADDRESS, _LOCAL, _FLAGS = 1, 2, 8
@@ -46,6 +47,11 @@ class Address:
     dad_failed: bool
     permanent: bool
     advertised: bool = False
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is more than an address of the link or of the host itself."""
+        return self.scope < _LINK_SCOPE
 
 
 @lru_cache(maxsize=1024)

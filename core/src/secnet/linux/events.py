@@ -21,11 +21,12 @@ _LONGEST_MESSAGE = 1 << 16
 _WAKE_SECONDS = 1.0
 
 
-def watch_links(notify: Callable[[str], object], call: Call) -> None:
+def watch_links(notify: Callable[[str], object], call: Call, *, tick: Callable[[], object] = lambda: None) -> None:
     """Call `notify` with the name of each link of this thread's namespace that is made, changed or removed.
 
     It gets the empty name once it listens, and whenever the kernel had to drop events: then anything may have changed. Runs until
-    the call ends, and raises Cancelled or Timeout within a second after that.
+    the call ends, and raises Cancelled or Timeout within a second after that. tick: called at least once a second meanwhile, for
+    what has no events.
     """
     with translated("listening to the kernel's links"):
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
@@ -37,6 +38,7 @@ def watch_links(notify: Callable[[str], object], call: Call) -> None:
             ready, _, _ = select.select([sock], [], [], call.remaining(_WAKE_SECONDS))
             if ready:
                 _read(sock, notify)
+            tick()
 
 
 def _read(sock: socket.socket, notify: Callable[[str], object]) -> None:

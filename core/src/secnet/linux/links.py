@@ -12,6 +12,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from secnet.contract import Conflict, NotReady
 
 from .connection import NO_FIELDS, Attributes, Connection, Header, NetlinkError, given, open_socket
+from .counters import LinkCounters, parse_counters
 from .link import IFF_UP, Link, parse_link
 from .names import LINK_GROUP, checked_ifname
 from .netns import in_netns
@@ -53,6 +54,11 @@ class LinkRequests(Connection):
         """All links; with `group`, those of one link group."""
         found = map(parse_link, self._dump("link", "listing the links", _SKIP_STATS))
         return tuple(link for link in found if group is None or link.group == group)
+
+    def counters(self) -> dict[str, LinkCounters]:
+        """What went through each link of this namespace, by the links' names."""
+        found = map(parse_counters, self._dump("link", "reading the links' counters"))
+        return {each.name: each for each in found if each is not None}
 
     def create_link(
         self,

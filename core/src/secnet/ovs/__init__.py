@@ -9,6 +9,7 @@ The extra `secnet[ovs]` brings ovsdbapp; it is imported by the first call, not b
 """
 
 from .client import OvsClient
+from .daemon import SwitchDaemon
 from .look import OvsFacts, look
 from .types import KEY_ID, OWNER_ID, BridgeSpec, BridgeState, PortSpec, PortState, ready
 
@@ -21,6 +22,7 @@ __all__ = [
     "OvsFacts",
     "PortSpec",
     "PortState",
+    "SwitchDaemon",
     "look",
     "ready",
 ]

@@ -13,13 +13,14 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from secnet.contract import InvalidConfig, Unavailable
 
 from .errors import from_oserror
 
-__all__ = ["check_target", "echo", "read_schema", "select_rows"]
+__all__ = ["ask_control", "check_target", "echo", "read_schema", "select_rows", "socket_path"]
 
 _CHUNK = 1 << 16
 _PAUSE = 0.2  # seconds between two looks whether the work was withdrawn
@@ -81,8 +82,25 @@ def _plain(value: Any) -> Any:
     return dict(content) if kind == "map" else [_plain(item) for item in content] if kind == "set" else content
 
 
+def socket_path(target: str) -> Path | None:
+    """The server's socket on this machine; None for a TCP target."""
+    family, address = _address(target)
+    return Path(address) if family == socket.AF_UNIX else None
+
+
+def ask_control(path: Path, method: str, *params: str, timeout: float) -> str:
+    """What a daemon of Open vSwitch answers on its control socket, as to `ovs-appctl`. Raises as `echo` does."""
+    return str(_request(f"unix:{path}", method, list(params), timeout, server="the daemon"))
+
+
 def _request(
-    target: str, method: str, params: list[Any], timeout: float, checkpoint: Callable[[], object] = lambda: None
+    target: str,
+    method: str,
+    params: list[Any],
+    timeout: float,
+    checkpoint: Callable[[], object] = lambda: None,
+    *,
+    server: str = "the OVSDB server",
 ) -> Any:
     family, address = _address(target)
     deadline = time.monotonic() + timeout
@@ -94,16 +112,16 @@ def _request(
             reply = _read(sock, deadline, checkpoint)
     except TimeoutError as exc:
         raise Unavailable(
-            f"the OVSDB server does not answer within {timeout:.1f} s",
-            hint="it is tried again; look whether ovsdb-server hangs or the host is overloaded",
+            f"{server} does not answer within {timeout:.1f} s",
+            hint="it is tried again; look whether it hangs or the host is overloaded",
             subject=target,
         ) from exc
     except OSError as exc:
         raise from_oserror(exc, target) from exc
     if reply.get("error"):
         raise Unavailable(
-            f"the OVSDB server refuses {method}: {reply['error']}",
-            hint="check that the target is the database of Open vSwitch",
+            f"{server} refuses {method}: {reply['error']}",
+            hint="check that this is the socket of Open vSwitch",
             subject=target,
         )
     return reply.get("result")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachRequest,
     AttachResult,
     Call,
@@ -19,10 +21,13 @@ from secnet.contract import (
     NetworkDriver,
     NodeReport,
     ProbeReport,
+    SecnetError,
     StatusColumn,
+    Traffic,
     load_fragment,
 )
 from secnet.linux.privileges import lacking
+from secnet.linux.rtnl import pod_rtnl
 from secnet.ovs import OvsClient
 
 from .attaching import attach
@@ -120,6 +125,18 @@ class SriovDriver(NetworkDriver):
             with call.step("boot.forget", folder=str(folder)):
                 self._tools.store.forget(folder)
         return NodeReport()
+
+    def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
+        """By the counters of the links in their Pods; a device that a driver in userspace has got has none."""
+        found = {}
+        for attachment in call.attachments:
+            call.checkpoint()
+            if attachment.state.get("userspace"):
+                continue
+            with suppress(SecnetError), pod_rtnl(attachment.request.netns) as (_, pod):
+                if (counters := pod.counters().get(attachment.request.ifname)) is not None:
+                    found[attachment.key] = counters.of_this_end()
+        return found
 
     def close(self) -> None:
         """Close the OVSDB connection."""

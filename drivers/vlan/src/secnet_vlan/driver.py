@@ -7,6 +7,7 @@ from typing import Any
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachRequest,
     AttachResult,
     Call,
@@ -24,20 +25,21 @@ from secnet.contract import (
     ProbeReport,
     SecnetError,
     StatusColumn,
+    Traffic,
     load_fragment,
 )
 from secnet.linux.names import HOST_PREFIX
 from secnet.linux.privileges import lacking
-from secnet.linux.rtnl import Link
+from secnet.linux.rtnl import Link, host_rtnl
 from secnet.linux.veths import VethPair, VethPairs
-from secnet.ovs import OvsClient, PortSpec, PortState
+from secnet.ovs import OvsClient, PortSpec, PortState, SwitchDaemon
 
 from .config import Bridge, NodeConfig
 from .doctor import examine
 from .inventory import take_inventory
 from .macs import MacClaims, duplicates, require_free
 from .node import NodeWork
-from .observe import observe, watch
+from .observe import Observer
 from .owner import NETWORK_TYPE, ids_for
 from .reach import require_bridge
 from .verify import port_findings
@@ -55,6 +57,8 @@ class VlanDriver(NetworkDriver):
         super().__init__(host)
         self._config = NodeConfig.parse(host.config)
         self._ovs = OvsClient(host.ovsdb)
+        self._switch = SwitchDaemon(host.ovsdb)
+        self._observer = Observer(self._config, self._ovs, self._switch, host.owner_tag)
         self._veths = VethPairs(host, NETWORK_TYPE, prefix=HOST_PREFIX)
         self._claims = MacClaims()
 
@@ -228,20 +232,26 @@ class VlanDriver(NetworkDriver):
 
     def reconcile_node(self, desired: Mapping[str, Any], call: Call) -> NodeReport:
         """Bridges and uplinks as configured; what is ours and no longer configured goes once no Pod uses it."""
-        return NodeWork(self.host, self._ovs, call).reconcile(NodeConfig.parse(desired))
+        return NodeWork(self.host, self._ovs, self._switch, call).reconcile(NodeConfig.parse(desired))
 
     def teardown_node(self, call: Call) -> None:
         """Remove our uplink ports and our bridges, except those of bridges that still have Pods or ports of others."""
-        NodeWork(self.host, self._ovs, call).reconcile(NodeConfig())
+        NodeWork(self.host, self._ovs, self._switch, call).reconcile(NodeConfig())
 
     def observe_node(self, call: Call) -> NodeObservation:
-        """Bridges and uplinks, by Open vSwitch and by the kernel."""
-        return observe(self._config, self._ovs, self.host.owner_tag, call)
+        """ovs-vswitchd, bridges and uplinks, by Open vSwitch and by the kernel."""
+        return self._observer.observe(call)
 
     def watch_node(self, notify: Callable[[], None], call: Call) -> None:
-        """Events of the links of bridges and uplinks."""
-        if self._config.bridges:
-            watch(self._config, notify, call)
+        """Events of the links of bridges and uplinks; Open vSwitch is looked at every few seconds."""
+        self._observer.watch(notify, call)
+
+    def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
+        """By the counters of the host's ends, of all in one request."""
+        with host_rtnl() as kernel:
+            counters = kernel.counters()
+        ends = {each.key: counters.get(each.names["host"]) for each in call.attachments}
+        return {key: found.of_other_end() for key, found in ends.items() if found is not None}
 
     def doctor(self, call: Call) -> tuple[DoctorResult, ...]:
         """Whether Open vSwitch has the datapath of the bridges, and what the network of a virtual machine may drop."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from secnet.contract import (
     Busy,
@@ -22,9 +22,10 @@ from secnet.contract import (
     SecnetError,
     Timeout,
     Unavailable,
+    Unsupported,
 )
-from secnet.linux.rtnl import Address, Link, Rtnl, host_rtnl
-from secnet.ovs import BridgeSpec, BridgeState, OvsClient, PortSpec, PortState, ready
+from secnet.linux.rtnl import Link, Rtnl, host_rtnl
+from secnet.ovs import BridgeSpec, BridgeState, OvsClient, PortSpec, PortState, SwitchDaemon, ready
 
 from .config import Bridge, NodeConfig
 from .occupancy import Occupancy, counted
@@ -37,21 +38,24 @@ _INDEX_ID = "secnet-ifindex"
 _UP, _DOWN = "up", "down"
 _KNOWN_DOWN_SECONDS = 2.0
 _POLL_SECONDS = 0.02
-_LINK_SCOPE = 253  # rtnetlink: RT_SCOPE_LINK
+_BUSY_SECONDS = 3.0  # ovs-vswitchd may be busy for so long, and is not dead
 _PORTS_SHOWN = 3
 
 
 class NodeWork:
     """One reconciliation. What one bridge or uplink lacks becomes a finding and does not stop the others."""
 
-    def __init__(self, host: HostContext, ovs: OvsClient, call: Call) -> None:
+    def __init__(self, host: HostContext, ovs: OvsClient, switch: SwitchDaemon, call: Call) -> None:
         self._owner = host.owner_tag
         self._ovs = ovs
+        self._switch = switch
         self._call = call
         self._findings: list[Finding] = []
 
     def reconcile(self, desired: NodeConfig) -> NodeReport:
-        """Make the node as wanted. Raises Unavailable while Open vSwitch is away."""
+        """Make the node as wanted. Raises Unavailable while ovsdb-server is away, or ovs-vswitchd where bridges are configured."""
+        if desired.bridges:
+            self._require_switch()
         occupancy = Occupancy(self._ovs.ports(self._owner, self._call), self._call.attachments)
         with host_rtnl() as kernel:
             present = {port.name for port in occupancy.uplinks if kernel.link(port.name) is not None}
@@ -70,6 +74,11 @@ class NodeWork:
         uplinks |= {name: [port.name for port in staying if port.bridge == name] for name in draining}
         details = {"bridges": list(uplinks), "uplinks": uplinks, "adopted": adopted}
         return NodeReport(findings=tuple(self._findings), details=details)
+
+    def _require_switch(self) -> None:
+        """Without ovs-vswitchd nothing of what is written here would happen."""
+        with suppress(Unsupported):
+            self._switch.version(_BUSY_SECONDS)
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -204,7 +213,7 @@ class NodeWork:
                 if port is not None:
                     _require_usable(port, bridge)
                     return
-                _require_free(link, [address.cidr for address in kernel.addresses(link.index) if _is_global(address)])
+                _require_free(link, [address.cidr for address in kernel.addresses(link.index) if address.is_global])
             self._serve(bridge.name, link, port, kernel)
 
     def _serve(self, bridge: str, link: Link, port: PortState | None, kernel: Rtnl) -> None:
@@ -245,12 +254,14 @@ def _matches(state: BridgeState, spec: BridgeSpec) -> bool:
     return (state.datapath_type, state.mcast_snooping, state.fail_mode, state.local_tag) == desired
 
 
-def _is_global(address: Address) -> bool:
-    return address.scope < _LINK_SCOPE
-
-
 def _require_usable(port: PortState, bridge: Bridge) -> None:
-    """A port of another owner serves as uplink if it is a trunk of the right bridge."""
+    """A port of another owner serves as uplink if it is a trunk of the right bridge, and leads out of Open vSwitch."""
+    if port.type == "internal":
+        raise Conflict(
+            f"the uplink {port.name} is an internal port of {port.bridge}, which leads to this node only",
+            hint="name a physical interface, a bond or a veth in physicalInterfaces",
+            subject=f"OVS bridge {bridge.name}",
+        )
     if port.bridge != bridge.name:
         raise Conflict(
             f"the uplink {port.name} is a port of {port.bridge}, which this agent did not make",

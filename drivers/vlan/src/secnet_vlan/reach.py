@@ -34,9 +34,15 @@ def require_bridge(bridge: Bridge, ovs: OvsClient, owner: str, call: Call) -> tu
         port = ovs.port(name, call, age=_AGE) if name not in state.ports else None
         if port is not None and port.owner == owner and port.bridge != bridge.name:
             raise _kept_elsewhere(bridge, port, _occupancy(ovs, owner, call))
-    if bridge.uplinks and not any(name in state.ports for name in links):
+    if bridge.uplinks and not any(name in state.ports and not _is_internal(name, ovs, call) for name in links):
         raise _island(bridge, state, links, _occupancy(ovs, owner, call))
     return tuple(links.values())
+
+
+def _is_internal(name: str, ovs: OvsClient, call: Call) -> bool:
+    """Whether the port is one that Open vSwitch made itself, and leads nowhere."""
+    port = ovs.port(name, call, age=_AGE)
+    return port is not None and port.type == "internal"
 
 
 def _occupancy(ovs: OvsClient, owner: str, call: Call) -> Occupancy:

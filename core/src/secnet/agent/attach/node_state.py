@@ -13,6 +13,8 @@ from ..model.report import NodeState
 from ..state.journal import Journal
 from ..state.reports import Reports
 from ._node_marks import NodeMarks
+from .cut_off import CutOffInterfaces
+from .node_news import NodeNews
 from .plugin_calls import Plugins
 
 __all__ = ["NodeStateReconciler"]
@@ -23,7 +25,8 @@ _log = logging.getLogger(__name__)
 class NodeStateReconciler:
     """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others.
 
-    on_better: called with the network type when new attachments may succeed that failed before.
+    on_better: called with the network type when new attachments may succeed that failed before. cut_off: takes what each driver
+    sees. news: says what changed.
     """
 
     def __init__(
@@ -34,31 +37,41 @@ class NodeStateReconciler:
         journal: Journal,
         reports: Reports,
         on_better: Callable[[str], None],
+        cut_off: CutOffInterfaces | None = None,
+        news: NodeNews | None = None,
     ) -> None:
         self._plugins = plugins
         self._settings = settings
         self._journal = journal
         self._reports = reports
         self._on_better = on_better
+        self._cut_off = cut_off or CutOffInterfaces(lambda keys: None)
+        self._news = news or NodeNews()
         self._marks = NodeMarks(settings)
         self._states: dict[str, NodeState] = {}
 
     def reconcile(self, call: Call) -> bool:
-        """One round; True when every driver that can work here has its per-node state as configured."""
+        """One round; True when every driver that can work here has its per-node state as configured, and none is to look again."""
+        again = False
         for network_type in sorted(self._plugins.registry.drivers):
             before = self._states.get(network_type)
             try:
                 state = self._one(network_type, call)
             except Cancelled:  # the agent ends: what was found before still holds
                 return False
+            again |= self._cut_off.note(network_type, state.observation)
             if state == before:
                 continue
             self._states[network_type] = state
             self._reports.write_node(state)
-            _announce(state)
+            self._news.tell(before, state)
             if before is None or _is_better(before, state):
                 self._on_better(network_type)
-        return all(state.error is None and state.report.settled for state in self._states.values())
+        return not again and all(state.error is None and state.report.settled for state in self._states.values())
+
+    def states(self) -> tuple[NodeState, ...]:
+        """What the last round gave, by network type."""
+        return tuple(state for _, state in sorted(dict(self._states).items()))
 
     def is_settled(self, network_type: str) -> bool:
         """Whether the last round left nothing to do; False for a type that had none yet."""
@@ -83,8 +96,8 @@ class NodeStateReconciler:
                 self._marks.set(network_type)
             elif not self._has_work(network_type):
                 return NodeState(network_type=network_type)
-            living = tuple(r.attachment for r in self._journal.records() if r.network_type == network_type)
-            report = self._plugins.driver(network_type).reconcile_node(desired, call.about(living))
+            call = call.about(tuple(r.attachment for r in self._journal.records() if r.network_type == network_type))
+            report = self._plugins.driver(network_type).reconcile_node(desired, call)
             if report.settled and not desired:
                 self._marks.clear(network_type)
             return NodeState(network_type=network_type, report=report, observation=self._observe(network_type, call))
@@ -135,14 +148,3 @@ def _codes(state: NodeState) -> list[str]:
 def _working(state: NodeState) -> set[tuple[str, str]]:
     components = state.observation.components
     return {(each.kind, each.name) for each in components if each.state is not ComponentState.DOWN}
-
-
-def _announce(state: NodeState) -> None:
-    if state.error is not None:
-        _log.warning("network type %s: node not ready: %s", state.network_type, state.error)
-    for finding in state.report.findings:
-        words = "" if finding.advisory else "node not ready: "
-        _log.warning("network type %s: %s%s: %s", state.network_type, words, finding.code, finding.message)
-    for component in state.observation.components:
-        if component.state is not ComponentState.UP:
-            _log.warning("network type %s: %s", state.network_type, component)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from secnet.contract import Metric, PoolUsage
+from secnet.contract import Metric, PoolUsage, Traffic
 
+from ..model.problem import Problem
 from ..model.record import Record
-from ..model.report import PodReport
+from ..model.report import NodeState, PodReport
 
 __all__ = ["Metrics", "Sources"]
 
@@ -24,7 +25,10 @@ class Sources:
     """What is read at each scrape, instead of being counted.
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
-    plugins: what drivers and backends measure, each value with its whole name.
+    plugins: what drivers and backends measure, each value with its whole name. traffic: through each interface.
+    node: the per-node state of each driver.
+    problems: with the source of the objects. unready: why the agent is not ready. resynced: when everything was last compared
+    with its desired state, in seconds since the epoch; 0 before the first time.
     ipam_types: IPAM types of this node's attachments. pool_usage: how full the pools of one are, read until
     the event is set; may raise SecnetError.
     """
@@ -34,6 +38,11 @@ class Sources:
     queue_length: Callable[[], int] = int
     queue_age: Callable[[], float] = float
     plugins: Callable[[], Iterable[tuple[str, Metric]]] = tuple
+    traffic: Callable[[], Iterable[tuple[Record, Traffic]]] = tuple
+    node: Callable[[], Iterable[NodeState]] = tuple
+    problems: Callable[[], Iterable[Problem]] = tuple
+    unready: Callable[[], Iterable[str]] = tuple
+    resynced: Callable[[], float] = float
     ipam_types: Callable[[], Iterable[str]] = tuple
     pool_usage: Callable[[str, threading.Event], tuple[PoolUsage, ...]] = field(default=lambda ipam_type, cancel: ())
 

@@ -26,6 +26,7 @@ from ..process.app import Agent
 from ..process.metrics import make_metrics
 from ..process.node_group import GroupWatch, has_groups, wait_for_labels
 from ..process.source import open_source
+from ..state.presence import AGENT_ROLE
 from ..state.run_dir import RunDirInUse
 from ._common import add_config_options, load
 
@@ -35,6 +36,7 @@ _log = logging.getLogger("secnet.agent")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _OTHER_GROUP = b"\0"  # in the pipe, where a signal writes its number
+_RELOAD = bytes([signal.SIGHUP])
 _DRAINS = 4  # CNI calls and the queue have drainSeconds each to end, and as much to be undone
 _END_SECONDS = 10.0
 _TRY_SECONDS = 0.2
@@ -47,7 +49,7 @@ def add_parser(commands: Any) -> None:
         help="run the node agent",
         description="Watch the Kubernetes API, or the manifest directory of the node configuration (and what `secnet apply` "
         "hands over), make the networks of this node's Pods so and keep them so, until SIGTERM or SIGINT. Living attachments "
-        "survive the agent.",
+        "survive the agent. SIGHUP has it read its node configuration again.",
     )
     add_config_options(parser)
     parser.set_defaults(run=serve)
@@ -66,6 +68,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     signal.set_wakeup_fd(wake)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     # One that came while the agent started itself again.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     metrics = make_metrics(settings.http_listen is not None)
@@ -86,7 +89,9 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
             _log.error("a plugin is not used: %s", problem.error)
         for note in settings.notes:
             _log.info("node configuration %s", note)
-        again = _run(settings, registry, cluster, metrics, observers, (stopped, wake))
+        again = _run(
+            settings, registry, cluster, metrics, observers, (stopped, wake), lambda: load(arguments, registry)
+        )
     finally:
         cluster.close()
         if again:
@@ -103,7 +108,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
 def _is_stop_requested(stopped: int) -> bool:
     """Whether a signal came since the pipe was read last."""
     while select.select([stopped], [], [], 0)[0]:
-        if os.read(stopped, select.PIPE_BUF).strip(_OTHER_GROUP):
+        if os.read(stopped, select.PIPE_BUF).strip(_OTHER_GROUP + _RELOAD):
             return True
     return False
 
@@ -115,24 +120,45 @@ def _run(
     metrics: Metrics,
     observers: tuple[StepObserver, ...],
     pipe: tuple[int, int],
+    reads: Callable[[], object],
 ) -> bool:
-    """Run the agent until a signal, or the node group, writes into the pipe. Whether it was the node group: to start again."""
+    """Run the agent until a signal, or the node group, writes into the pipe. Whether it is to start again, with other settings.
+
+    reads: reads the node configuration, for a reload; raises SecnetError if it is invalid.
+    """
     stopped, wake = pipe
     turn = _Turn(stopped, settings.drain_seconds)
     try:
         with (
             Agent(
-                settings, registry, cluster, role="secnet agent", wait=turn.wait, observers=observers, metrics=metrics
+                settings, registry, cluster, role=AGENT_ROLE, wait=turn.wait, observers=observers, metrics=metrics
             ),
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
-            why = os.read(stopped, 1)
+            why = _reason(stopped, reads)
             _log.info("stopping")
     except RunDirInUse:
         if not turn.is_over:
             raise
         return False
-    return why == _OTHER_GROUP
+    return why in (_OTHER_GROUP, _RELOAD)
+
+
+def _reason(stopped: int, reads: Callable[[], object]) -> bytes:
+    """Wait for what ends the agent. A configuration that is invalid does not: the agent goes on with the one it has."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    try:
+        while (why := os.read(stopped, 1)) == _RELOAD:
+            try:
+                reads()
+            except SecnetError as exc:
+                _log.error("the node configuration is not reloaded: %s", exc)
+                continue
+            _log.info("reloading the node configuration")
+            break
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return why
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from ..cluster.files.store import FileStore
 from ..cluster.kinds import with_plugins
 from ..config.settings import Settings
 from ..model.report import NetworkReport, PodReport
+from ..state.journal import Journal
 from ..state.reports import Reports
 from ..state.run_dir import require_store
 from ._common import add_manifest_options, load_all, require_own_objects
@@ -59,9 +60,26 @@ def run(arguments: argparse.Namespace) -> int:
     store = FileStore(settings.state_dir, kinds=kinds)
     applied = _hand_over(store, manifests, settings)
     progress = Progress(arguments.timeout)
-    with reconciler(settings, registry, "secnet apply") as ensure:
-        reports = _wait(settings, applied, progress, ensure)
-    return _print_result(applied, reports)
+    try:
+        with reconciler(settings, registry, "secnet apply") as ensure:
+            reports = _wait(settings, applied, progress, ensure)
+    except KeyboardInterrupt:
+        _print_left(settings, applied.pods)
+        raise
+    code = _print_result(applied, reports)
+    _print_left(settings, [pod for pod in applied.pods if not _answered(pod, reports, applied.needs)])
+    return code
+
+
+def _print_left(settings: Settings, pods: Sequence[dict[str, Any]]) -> None:
+    """What a run leaves that ended before these Pods were done: their objects, and what the journal has of them."""
+    if not pods:
+        return
+    print(f"what was handed over stays in {settings.state_dir}: the next `secnet apply` or agent goes on with it, `secnet delete` ends it")
+    ours = {pod["metadata"]["uid"] for pod in pods}
+    for record in Journal.peek(settings.run_dir / "journal"):
+        if record.pod is not None and record.pod.uid in ours:
+            print(f"Pod {record.pod}: {record.key.ifname} on {record.attachment.request.network} stays: {record.phase}")
 
 
 def _note(where: str, what: str) -> None:

@@ -9,12 +9,16 @@ from typing import Any
 
 from secnet.contract import AttachmentId, ComponentState, PodRef, to_json
 
+from ..config.settings import Settings
+from ..model.pod import asks_for_networks, is_finished, pod_ref
 from ..model.record import Record
-from ..model.report import NetworkReport, PodReport, SingleReport, network_report
+from ..model.report import NetworkReport, PodReport, SingleReport, network_report, unworked_report
 from ..plugins.registry import Registry
+from ..process.source import objects_to_look_at
 from ..state.journal import Journal
 from ..state.reports import Reports
 from ._common import add_config_options, add_json_option, load_all, print_table
+from ._presence import look_for_reconciler
 
 __all__ = ["add_parser", "print_reports", "run"]
 
@@ -26,7 +30,7 @@ def add_parser(commands: Any) -> None:
         help="show what is attached and what is wrong",
         description="Show the networks of this node's Pods: phase, addresses, VLAN, bridge and last error, and the per-node "
         "state of the drivers. Reads the run directory; works beside a running agent and without one.",
-        epilog="exit status: 0 all is attached; 1 something is not.",
+        epilog="exit status: 0 all is attached; 1 something is not, or an agent should reconcile here and does not.",
     )
     add_json_option(parser)
     add_config_options(parser)
@@ -39,19 +43,23 @@ def run(arguments: argparse.Namespace) -> int:
     reports = Reports(settings.run_dir)
     records = Journal.peek(settings.run_dir / "journal")
     pods = _with_unreported(reports.pods(), records, {single.key: single for single in reports.single()})
+    pods = _with_unworked(pods, settings, registry)
     node = reports.node()
     problems = reports.problems()
     bad = any(not pod.attached for pod in pods) or any(state.error or not state.report.ready for state in node)
-    bad = bad or any(not problem.note for problem in problems)
+    seen = look_for_reconciler(settings)
+    bad = bad or seen.missing or any(not problem.note for problem in problems)
     if arguments.json:
         data = {
             "node": settings.node_name,
+            "reconciler": seen.as_data(),
             "drivers": to_json(node),
             "problems": to_json(problems),
             "pods": to_json(pods),
         }
         print(json.dumps(data, indent=2))
         return int(bad)
+    print(seen.line)
     for state in node:
         if state.error is not None:
             print(f"node {settings.node_name}: network type {state.network_type}: {state.error}")
@@ -123,6 +131,19 @@ def _with_unreported(
         if record.pod is None or (record.pod.uid, record.key.ifname) not in shown
     ]
     return tuple(sorted([*pods, *extra], key=lambda pod: (pod.pod.namespace, pod.pod.name)))
+
+
+def _with_unworked(pods: tuple[PodReport, ...], settings: Settings, registry: Registry) -> tuple[PodReport, ...]:
+    """Add the Pods of the manifest store that no reconciler has seen. Of those in the Kubernetes API the agent writes."""
+    if settings.kubernetes is not None:
+        return pods
+    shown = {report.pod.uid for report in pods}
+    with objects_to_look_at(settings, registry) as objects:
+        waiting = [pod for pod in objects.list("Pod") if asks_for_networks(pod) and not is_finished(pod)]
+    here = [pod_ref(pod) for pod in waiting if pod_ref(pod).node in ("", settings.node_name)]
+    hint = "start `secnet agent`, or run `secnet apply`"
+    extra = [unworked_report(pod, hint) for pod in here if pod.uid not in shown]
+    return tuple(sorted([*pods, *extra], key=lambda report: (report.pod.namespace, report.pod.name)))
 
 
 def _unreported(record: Record, found: SingleReport | None) -> NetworkReport:

@@ -9,12 +9,13 @@ from ._base import Check, Host, Result, warn
 from ._cluster import check_access, check_api, check_kinds
 from ._kernel import check_kernel_modules, check_link_kinds, check_programs
 from ._mounts import check_mounts
-from ._node import check_drivers, check_node_group, check_ovs, check_privileges
+from ._node import check_agent, check_drivers, check_node_group, check_ovs, check_privileges
 from ._runtime import check_cni, check_multus, check_sockets
 
 __all__ = ["CHECKS", "run_checks"]
 
 CHECKS: tuple[Check, ...] = (
+    check_agent,
     check_privileges,
     check_node_group,
     check_mounts,

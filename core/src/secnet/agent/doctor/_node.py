@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,10 +12,13 @@ from secnet.linux.privileges import lacking
 from secnet.ovs import look
 
 from ..attach.plugin_calls import Plugins
+from ..config.settings import Settings
 from ..preflight.node_labels import remembered_labels
+from ..state.journal import Journal
+from ..state.presence import read_reconciler
 from ._base import Host, Result, fail, ok, warn
 
-__all__ = ["check_drivers", "check_node_group", "check_ovs", "check_privileges", "ovs_users"]
+__all__ = ["check_agent", "check_drivers", "check_node_group", "check_ovs", "check_privileges", "ovs_users"]
 
 # To make links, to enter the Pods' namespaces, and to announce addresses by packet sockets.
 _CORE_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
@@ -38,6 +42,24 @@ def check_privileges(host: Host) -> Iterator[Result]:
             yield fail(name, f"missing, needed by {', '.join(users)}", remedy)
         else:
             yield ok(name, "granted")
+
+
+def check_agent(host: Host) -> Iterator[Result]:
+    """Whether a process reconciles this node."""
+    settings, what = host.settings, "agent"
+    found = read_reconciler(settings.run_dir)
+    if found is None:
+        if settings.kubernetes is not None:
+            yield warn(what, "none has run on this node yet", "deploy it, and look at its log if it does not start")
+        return
+    name = f"{found.role} {found.version}, pid {found.pid}"
+    if not found.runs:
+        worse = fail if found.is_agent or settings.kubernetes is not None else warn
+        yield worse(what, f"does not run; the last was {name}", "start it: until then nothing here is reconciled")
+    elif found.is_overdue(time.time()):
+        yield fail(what, f"{name} has not resynced for long", "look at its log, and whether the process hangs")
+    else:
+        yield ok(what, f"{name}, reconciles this node")
 
 
 def check_node_group(host: Host) -> Iterator[Result]:
@@ -89,7 +111,7 @@ def check_drivers(host: Host) -> Iterator[Result]:
             configured = bool(host.settings.drivers.get(name))
             yield _probe(host, plugins, name)
             if configured:
-                yield from _components(plugins, name)
+                yield from _components(plugins, host.settings, name)
             yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
         for name, plugin in sorted(host.registry.backends.items()):
             if not plugin.info.kinds:  # one that works on objects of the cluster has no store here
@@ -98,10 +120,12 @@ def check_drivers(host: Host) -> Iterator[Result]:
         plugins.close()
 
 
-def _components(plugins: Plugins, name: str) -> Iterator[Result]:
+def _components(plugins: Plugins, settings: Settings, name: str) -> Iterator[Result]:
     """What a driver sees of its part of the node."""
+    records = Journal.peek(settings.run_dir / "journal")
+    living = tuple(record.attachment for record in records if record.network_type == name)
     try:
-        seen = plugins.driver(name).observe_node(Call.within(_PLUGIN_SECONDS))
+        seen = plugins.driver(name).observe_node(Call.within(_PLUGIN_SECONDS).about(living))
     except SecnetError as exc:
         yield warn(
             f"node of network type {name}", f"cannot be observed: {exc.message}", exc.hint or "see the agent's log"
@@ -113,7 +137,8 @@ def _components(plugins: Plugins, name: str) -> Iterator[Result]:
             yield ok(what, f"up, serves network type {name}")
         else:
             worse = fail if component.state is ComponentState.DOWN else warn
-            finding = f"{component.state.lower()}: {component.message or 'no reason is given'}"
+            cut_off = f"; {len(component.stranded)} interfaces cut off by it" if component.stranded else ""
+            finding = f"{component.state.lower()}: {component.message or 'no reason is given'}{cut_off}"
             yield worse(what, f"{finding}, serves network type {name}", "see `secnet status` and the agent's log")
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "SingleReport",
     "SyncResult",
     "network_report",
+    "unworked_report",
 ]
 
 
@@ -134,6 +135,12 @@ class PodReport:
     def attached(self) -> bool:
         """True when every network is attached."""
         return self.error is None and all(network.phase == Phase.ATTACHED for network in self.networks)
+
+
+def unworked_report(pod: PodRef, hint: str = "") -> PodReport:
+    """The report of a Pod that asks for networks, before any work on it has ended."""
+    error = ErrorInfo(reason=PENDING, message="it has not been worked on yet", hint=hint, retryable=True)
+    return PodReport(pod=pod, error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

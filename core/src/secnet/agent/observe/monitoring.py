@@ -18,6 +18,7 @@ from ..preflight.own_node import OwnNode
 from ..state.journal import Journal
 from ..state.reports import Reports
 from ._plugin_metrics import plugin_metrics
+from ._traffic import traffic_of
 from .health import Heartbeats
 
 __all__ = ["Monitoring"]
@@ -44,7 +45,9 @@ class Monitoring:
         plugins: Plugins,
         chain_unready: Callable[[], str] = lambda: "",
         has_looked: Callable[[], bool] = lambda: True,
+        resynced: Callable[[], float] = float,
     ) -> None:
+        self._resynced = resynced
         self._cluster = cluster
         self._journal = journal
         self._reports = reports
@@ -66,6 +69,11 @@ class Monitoring:
             queue_length=lambda: len(self._controller.queue),
             queue_age=self._controller.queue.age,
             plugins=lambda: plugin_metrics(self._plugins),
+            traffic=lambda: traffic_of(self._plugins, self._journal.records()),
+            node=self._node.states,
+            problems=self._reports.problems,
+            unready=self.unready,
+            resynced=self._resynced,
             ipam_types=self._ipam_types,
             pool_usage=self._pool_usage,
         )

@@ -14,7 +14,7 @@ import prometheus_client as prom
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from secnet.contract import SecnetError
+from secnet.contract import ComponentState, SecnetError
 
 from ..base.metrics import Metrics, Sources
 from ._pool_usage import PoolUsageCache
@@ -152,7 +152,7 @@ class _State(Collector):
         self._pools.close()
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._attachments, self._errors, self._queue, self._pool_usage, self._plugins):
+        for part in (self._attachments, self._errors, self._agent, self._node, self._queue, self._pool_usage, self._traffic, self._plugins):
             try:
                 yield from part()
             except Exception:  # one part that cannot be read must not take all metrics away
@@ -184,6 +184,43 @@ class _State(Collector):
             family.add_metric(labels, count)
         yield family
 
+    def _agent(self) -> Iterator[Metric]:
+        unready = any(True for _ in self._sources.unready())
+        yield GaugeMetricFamily("secnet_ready", "Whether /readyz says so: 1, else 0", value=float(not unready))
+        yield GaugeMetricFamily(
+            "secnet_last_resync_timestamp_seconds",
+            "When all attachments were last compared with their records; 0 before the first time",
+            value=self._sources.resynced(),
+        )
+        grave = [problem for problem in self._sources.problems() if not problem.note]
+        yield GaugeMetricFamily(
+            "secnet_object_problems",
+            "Manifests that cannot be read, and what else is wrong with the source of the objects",
+            value=float(len(grave)),
+        )
+
+    def _node(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily(
+            "secnet_node_ready", "Whether the per-node state of a network type is made: 1, else 0", labels=["network_type"]
+        )
+        up = GaugeMetricFamily(
+            "secnet_node_component_up",
+            "Whether a bridge, an uplink or a daemon that attachments stand on does its work: 1, else 0",
+            labels=["network_type", "kind", "name"],
+        )
+        cut_off = GaugeMetricFamily(
+            "secnet_cut_off_interfaces",
+            "Interfaces that are cut off by the state of such a component",
+            labels=["network_type", "kind", "name"],
+        )
+        for state in self._sources.node():
+            ready.add_metric((state.network_type,), float(state.error is None and state.report.ready))
+            for each in state.observation.components:
+                labels = (state.network_type, each.kind, each.name)
+                up.add_metric(labels, float(each.state in (ComponentState.UP, ComponentState.DEGRADED)))
+                cut_off.add_metric(labels, len(each.stranded))
+        yield from (ready, up, cut_off)
+
     def _queue(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "secnet_queue_length", "Pods waiting or worked on", value=float(self._sources.queue_length())
@@ -193,6 +230,30 @@ class _State(Collector):
             "How long the oldest Pod that is due has waited for a worker",
             value=self._sources.queue_age(),
         )
+
+    def _traffic(self) -> Iterator[Metric]:
+        labels = ("namespace", "pod", "network", "interface")
+        families = {
+            "received_bytes": CounterMetricFamily(
+                "secnet_interface_receive_bytes", "Bytes that the Pod got through an interface", labels=labels
+            ),
+            "received_packets": CounterMetricFamily(
+                "secnet_interface_receive_packets", "Packets that the Pod got through it", labels=labels
+            ),
+            "sent_bytes": CounterMetricFamily(
+                "secnet_interface_transmit_bytes", "Bytes that the Pod sent through it", labels=labels
+            ),
+            "sent_packets": CounterMetricFamily(
+                "secnet_interface_transmit_packets", "Packets that the Pod sent through it", labels=labels
+            ),
+        }
+        for record, traffic in self._sources.traffic():
+            assert record.pod is not None
+            network = str(record.attachment.request.network)
+            values = (record.pod.namespace, record.pod.name, network, record.key.ifname)
+            for name, family in families.items():
+                family.add_metric(values, getattr(traffic, name))
+        yield from families.values()
 
     def _plugins(self) -> Iterator[Metric]:
         """Values of one name with the labels of the first; one with others is left out, as the page could not be read then."""

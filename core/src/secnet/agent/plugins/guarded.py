@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from secnet.contract import (
     Attachment,
+    AttachmentId,
     AttachRequest,
     AttachResult,
     BackendInfo,
@@ -37,6 +38,7 @@ from secnet.contract import (
     PoolUsage,
     ProbeReport,
     SecnetError,
+    Traffic,
 )
 
 from .plugin import LoadedPlugin
@@ -125,6 +127,10 @@ class GuardedDriver(NetworkDriver):
     def metrics(self, call: Call) -> tuple[Metric, ...]:
         """See NetworkDriver. An element that is no metric is the caller's to leave out, with the others kept."""
         return _checked(self._plugin, "metrics", tuple, lambda: self._driver.metrics(call), call)
+
+    def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
+        """See NetworkDriver."""
+        return _checked(self._plugin, "traffic", dict, lambda: dict(self._driver.traffic(call)), call)
 
     def teardown_node(self, call: Call) -> None:
         """See NetworkDriver."""

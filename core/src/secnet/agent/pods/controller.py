@@ -17,7 +17,7 @@ from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectR
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
 from ..cluster.interface import Cluster, Event, Watch, version_of
-from ..model.pod import PodKey, asks_for_networks, pod_key, pod_ref
+from ..model.pod import PodKey, asks_for_networks, is_finished, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
 from ..networks.nad import nad_ref
@@ -219,6 +219,8 @@ class Controller:
         changed = self._pods.remove(key) if deleted else self._pods.update(pod)
         if not changed:
             return
+        if not deleted and asks_for_networks(pod) and not is_finished(pod):
+            self._publisher.note_seen(pod)
         with self._lock:
             if deleted and self._cluster.traits.shared and self._journal.of_pod(*key):
                 self._deleted.add(key)

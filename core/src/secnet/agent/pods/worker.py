@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from secnet.contract import (
@@ -43,7 +43,8 @@ class AttachmentWorker:
     InternalError.
 
     seconds: the deadline of each operation. observers: see every step, for tests. lease_check_seconds: the least time between
-    two checks of one lease, which may cost a request to an API server. metrics: counts repairs; None for none.
+    two checks of one lease, which may cost a request to an API server. metrics: counts repairs; None for none. cut_off: why an
+    interface that is as it was attached has no connection, None if it has.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class AttachmentWorker:
         observers: tuple[StepObserver, ...] = (),
         lease_check_seconds: float = 0.0,
         metrics: Metrics | None = None,
+        cut_off: Callable[[AttachmentId], ErrorInfo | None] = lambda key: None,
     ) -> None:
+        self._cut_off = cut_off
         self._pipeline = pipeline
         self._journal = journal
         self._orphan_gc = orphan_gc
@@ -114,8 +117,8 @@ class AttachmentWorker:
         call.log.info("detached")
 
     def drift_of(self, key: AttachmentId) -> ErrorInfo | None:
-        """How the attachment drifted from its record, by the last check; None where it did not."""
-        return self._drift.get(key)
+        """How the attachment drifted from its record, by the last check, or what of the node cuts it off; None if neither is so."""
+        return self._drift.get(key) or self._cut_off(key)
 
     def in_use(self, key: AttachmentId) -> str:
         """How the Pod itself uses the interface, by the last check; see `CheckReport`."""

@@ -8,6 +8,7 @@ from functools import partial
 from secnet.contract import Call, ObjectNotFound
 
 from ..attach.admission import Clearance
+from ..attach.cut_off import CutOffInterfaces
 from ..attach.layer3 import Layer3
 from ..attach.lease_gc import LeaseGarbageCollector
 from ..attach.lease_renewal import LeaseRenewal
@@ -36,8 +37,8 @@ class Attaching:
     lease_renewal: LeaseRenewal
 
 
-def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
-    """clearance: what forbids every new attachment."""
+def wire_attaching(base: Foundation, clearance: Clearance, cut_off: CutOffInterfaces) -> Attaching:
+    """clearance: what forbids every new attachment. cut_off: interfaces without connection."""
     shared = base.cluster.traits.shared
     served = SandboxLedger(base.settings.state_dir) if shared else None
     lease_gc = LeaseGarbageCollector(
@@ -62,6 +63,7 @@ def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
         seconds=base.settings.attach_timeout,
         observers=base.observers,
         metrics=base.metrics,
+        cut_off=cut_off.error_of,
         lease_check_seconds=0.0 if base.cluster.traits.free_reads else _LEASE_CHECK_SECONDS,
     )
     return Attaching(

@@ -7,6 +7,7 @@ import time
 from ..cluster.interface import SourceTraits
 from ..config.settings import Settings
 from ..plugins.registry import Registry
+from ..state.presence import Presence
 from ._background import Background
 from ._wiring import Components
 
@@ -23,7 +24,9 @@ class ResyncLoop:
         settings: Settings,
         registry: Registry,
         traits: SourceTraits,
+        presence: Presence,
     ) -> None:
+        self._presence = presence
         self._background = background
         self._components = components
         self._interval = settings.check_interval
@@ -44,6 +47,7 @@ class ResyncLoop:
                 guard(lambda: components.attacher.resync(self._beat), default=None)
                 self._beat()
                 self._collect_garbage()
+                self._presence.note(resynced=True)
                 resync_at = max(started + self._interval, time.monotonic() + 1.0)
             due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases()))
 

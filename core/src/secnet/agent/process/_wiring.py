@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from secnet.contract import SecnetError, StepObserver, Timeout, Unavailable
+from secnet.contract import AttachmentId, SecnetError, StepObserver, Timeout, Unavailable
 
 from ..attach.admission import Clearance
+from ..attach.cut_off import CutOffInterfaces
 from ..attach.lease_gc import LeaseGarbageCollector
 from ..attach.lease_renewal import LeaseRenewal
 from ..attach.lease_rounds import LeaseRounds
+from ..attach.node_news import NodeNews
 from ..attach.node_state import NodeStateReconciler
 from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.plugin_calls import Plugins
 from ..base.metrics import Metrics
 from ..cluster.interface import Cluster
+from ..cluster.node_events import NodeEvents
 from ..cni.chain_keeper import is_chaining_wanted
 from ..cni.install import CHAINED_TYPE
 from ..cni.install_flag import InstallFlag
@@ -63,6 +66,7 @@ class Components:
     lease_rounds: LeaseRounds
     lease_renewal: LeaseRenewal
     node: NodeStateReconciler
+    node_events: NodeEvents
     attacher: NodeAttacher
     antrea: AntreaGuard
     own_node: OwnNode
@@ -85,7 +89,9 @@ def wire(
     nads = NadCache(registry, shared_namespaces=_shared(settings))
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
-    attaching = wire_attaching(base, clearance)
+    cut_off = CutOffInterfaces(lambda keys: _requeue(base.journal, controller, keys))
+    attaching = wire_attaching(base, clearance, cut_off)
+    node_events = NodeEvents(cluster, settings.node_name)
     sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
     object_problems = ObjectProblems(registry)
     controller = Controller(
@@ -117,13 +123,24 @@ def wire(
             journal=base.journal,
             reports=base.reports,
             on_better=lambda _: controller.retry_waiting(),
+            cut_off=cut_off,
+            news=NodeNews(node_events.record),
         ),
+        node_events=node_events,
         attacher=_attacher(base, controller, sandbox_attach, attaching.worker, own_node, nads),
         antrea=antrea,
         own_node=own_node,
         multus=multus,
         read_elsewhere=partial(_read_elsewhere, base.runtime),
     )
+
+
+def _requeue(journal: Journal, controller: Controller, keys: Collection[AttachmentId]) -> None:
+    """The Pods of interfaces of which something else is to be reported. Callers of the CNI plugin see it at the next check."""
+    for key in keys:
+        record = journal.get(key)
+        if record is not None and record.pod is not None:
+            controller.enqueue((record.pod.namespace, record.pod.name))
 
 
 def _preflight(

@@ -23,6 +23,7 @@ from ..observe.monitoring import Monitoring
 from ..observe.readiness_log import ReadinessLog
 from ..plugins.registry import Registry
 from ..preflight.startup_taint import StartupTaint
+from ..state.presence import Presence
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
 from ._background import Background
 from ._network_types import describe_network_types
@@ -70,6 +71,7 @@ class Agent:
         self._wait = wait
         self._observers = observers
         self._lock = RunDirLock(settings.run_dir)
+        self._presence = Presence(settings.run_dir, role, settings.check_interval)
         self._drained = True
         self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
         self._background = Background(observers)
@@ -82,6 +84,8 @@ class Agent:
             self._lock.acquire(self._role, self._wait)
             stack.callback(self._release)
             bind_store(self._settings.run_dir, self._settings.state_dir)
+            self._presence.note()
+            stack.callback(self._presence.note)
             self._build(stack)
             self._first_rounds(stack)
             watch = NodeWatch(self._components.plugins, self._node_loop.wake)
@@ -125,6 +129,7 @@ class Agent:
             components.plugins,
             self._chain_unready,
             lambda: self._cluster.traits.free_reads or components.lease_rounds.begun,
+            lambda: self._presence.resynced,
         )
         self._startup_taint = StartupTaint(
             self._cluster, settings.node_name, ready=lambda: not any(True for _ in watched.unready())
@@ -148,10 +153,7 @@ class Agent:
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
 
     def _record_not_chained(self, problem: Problem) -> None:
-        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
-        name = self._settings.node_name
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
-        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
+        self._components.node_events.record(True, NOT_CHAINED, str(problem))
 
     def _first_rounds(self, stack: ExitStack) -> None:
         """Usually a moment; a driver or an API server that hangs there delays no other work for long."""
@@ -175,7 +177,7 @@ class Agent:
         keeper = RunDirKeeper(self._settings, self._lock, self._role, components.journal)
         notes = (self._problems.note, self._readiness.note, keeper.keep)
         poll = PollLoop(background, components.controller, self._settings, traits, notes)
-        resync = ResyncLoop(background, components, self._settings, self._registry, traits)
+        resync = ResyncLoop(background, components, self._settings, self._registry, traits, self._presence)
         background.spawn("poll_loop", poll.run, stack)
         background.spawn("resync_loop", resync.run, stack)
         if self._front is not None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +38,20 @@ class Reports:
         """Put a Pod's report on disk."""
         data = to_json(report) | {"updated": int(time.time())}
         _replace(self._path(report.pod.uid), data)
+
+    def write_first(self, report: PodReport) -> None:
+        """Put a Pod's report on disk if there is none yet. A run directory without room leaves it out."""
+        path = self._path(report.pod.uid)
+        if path.exists():
+            return
+        temporary = path.with_suffix(f".{threading.get_ident()}.tmp")
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(to_json(report) | {"updated": int(time.time())}), encoding="utf-8")
+            try:
+                os.link(temporary, path)  # unlike a rename it never replaces the report of a worker that was quicker
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def has(self, uid: str) -> bool:
         """Whether a Pod's report is on disk."""

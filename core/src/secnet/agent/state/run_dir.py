@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secnet.contract import Busy, Conflict, MissingPrivilege
 
-__all__ = ["RunDirInUse", "RunDirLock", "bind_store", "current_boot_id", "require_store"]
+__all__ = ["RunDirInUse", "RunDirLock", "bind_store", "current_boot_id", "is_reconciled", "require_store"]
 
 
 def current_boot_id(proc_root: Path = Path("/proc")) -> str:
@@ -21,11 +21,25 @@ class RunDirInUse(Busy):
     """Another process reconciles this run directory."""
 
 
+def is_reconciled(run_dir: Path, proc_root: Path = Path("/proc")) -> bool:
+    """Whether a process that this one can see holds the run directory. Read-only: to try the lock could take it from an agent
+    that starts at this moment.
+    """
+    try:
+        found = os.stat(_lock_file(run_dir))
+        lines = (proc_root / "locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return False
+    wanted = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    held = (line.split() for line in lines)
+    return any(words[1] == "FLOCK" and wanted in words for words in held if len(words) > 1)
+
+
 class RunDirLock:
     """The right to reconcile this node: one process per runDir, held by flock and freed by the kernel at any death."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / "agent.lock"
+        self._path = _lock_file(run_dir)
         self._fd: int | None = None
 
     def acquire(self, role: str, wait: Callable[[RunDirInUse], bool] = lambda exc: False) -> None:
@@ -99,6 +113,10 @@ def bind_store(run_dir: Path, state_dir: Path) -> None:
         temporary = _marker(run_dir).with_suffix(".tmp")
         temporary.write_text(here, encoding="utf-8")
         os.replace(temporary, _marker(run_dir))
+
+
+def _lock_file(run_dir: Path) -> Path:
+    return run_dir / "agent.lock"
 
 
 def _marker(run_dir: Path) -> Path:

@@ -28,9 +28,9 @@ from secnet.contract import (
 )
 
 from ..cluster.interface import Cluster
-from ..model.pod import PodKey, pod_ref
+from ..model.pod import PodKey, pod_key, pod_ref
 from ..model.record import Record
-from ..model.report import LATE, LATE_TEXT, NetworkReport, PodReport, SyncResult
+from ..model.report import LATE, LATE_TEXT, NetworkReport, PodReport, SyncResult, unworked_report
 from ..sandboxes.pod_table import PodTable
 from ..state.reports import Reports
 from ._condition import condition_of, has_condition
@@ -97,11 +97,19 @@ class Publisher:
         self._last: dict[PodKey, PodReport] = {}
         self._clock = clock
         self._published: dict[PodKey, _Published] = {}
+        self._seen: dict[PodKey, set[str]] = {}  # the uids of Pods whose first report may be on disk
 
     def failing(self, matters: Callable[[ErrorInfo], bool]) -> list[PodKey]:
         """The Pods that wait because of an error that `matters`."""
         with self._lock:
             return [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
+
+    def note_seen(self, pod: Mapping[str, Any]) -> None:
+        """A Pod that asks for networks is to be worked on: until that has ended, its report says so."""
+        ref = pod_ref(pod)
+        with self._lock:
+            self._seen.setdefault(pod_key(pod), set()).add(ref.uid)
+        self._reports.write_first(unworked_report(ref))
 
     def forget_absent(self) -> None:
         """Remove the reports of Pods that are not on this node any more."""
@@ -132,7 +140,9 @@ class Publisher:
                 self._last[key] = result.report
         if result.report is not None:
             self._reports.write(dataclasses.replace(result.report, revision=revision))
-        for uid in {report.pod.uid for report in (before,) if report} | ({pod_ref(pod).uid} if pod else set()):
+        with self._lock:
+            seen = self._seen.pop(key, set())
+        for uid in {report.pod.uid for report in (before,) if report} | ({pod_ref(pod).uid} if pod else set()) | seen:
             if result.report is None or result.report.pod.uid != uid:
                 self._reports.remove(uid)
         if pod is not None:
