@@ -16,9 +16,10 @@ from secnet.agent.networks import desired
 from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
 from secnet.agent.networks.desired import DesiredNetworks
 from secnet.agent.networks.nad_cache import NadCache
+from secnet.agent.pods.late_nads import LateNads
 from secnet.agent.pods.sandbox_attach import SandboxAttach
 from secnet.agent.sandboxes.ownership import NetnsOwnership
-from secnet.contract import Busy, Cancelled, Conflict, NetnsRef, ObjectNotFound, SecnetError
+from secnet.contract import Busy, Cancelled, Conflict, NetnsRef, ObjectNotFound, SecnetError, Unavailable
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry
 
 USED_AGAIN = NetnsRef(path="/run/netns/none", device=1, inode=2)  # without a cookie, as on kernels before 5.14
@@ -29,6 +30,11 @@ def pod(name: str, networks: str = "blue") -> dict[str, Any]:
     return {"metadata": {"namespace": "default", "name": name, "uid": f"uid-{name}", "annotations": annotations}}
 
 
+def nad(name: str) -> dict[str, Any]:
+    config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
+    return {"metadata": {"namespace": "default", "name": name}, "spec": {"config": json.dumps(config)}}
+
+
 class Scene:
     """Attaches over the toys."""
 
@@ -36,8 +42,9 @@ class Scene:
         self.rig = rig
         registry = toy_registry(rig.script)
         self.nads = nads = NadCache(registry)
-        config = {"cniVersion": "1.0.0", "type": "secnet", "networkType": "toy", "ipam": {"type": "pool"}}
-        nads.update({"metadata": {"namespace": "default", "name": "blue"}, "spec": {"config": json.dumps(config)}})
+        nads.update(nad("blue"))
+        self.late: set[str] = set()
+        self.unreachable = False
         self.ownership = NetnsOwnership()
         self.sandboxes = SandboxAttach(
             worker=make_worker(rig),
@@ -45,7 +52,16 @@ class Scene:
             desired=DesiredNetworks(nads, registry),
             devices=DeviceAllocator(AnnotatedDevices(), rig.journal),
             ownership=self.ownership,
+            late_nads=LateNads(self, nads),  # type: ignore[arg-type]  # it asks for NADs only
         )
+
+    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        """The source of the objects, for what the cache lacks."""
+        if self.unreachable:
+            raise Unavailable("the API server does not answer")
+        if name not in self.late:
+            raise ObjectNotFound("there is no such object")
+        return nad(name)
 
     def attach(self, name: str, networks: str = "blue") -> tuple[SyncResult, tuple[Record, ...]]:
         sandbox = Sandbox(container_id=f"of-{name}", netns=USED_AGAIN)
@@ -199,3 +215,20 @@ def test_what_an_agent_that_died_had_planned_is_removed_and_attached_again(scene
     assert [record.phase for record in records] == [Phase.ATTACHED] * 3
     assert len(result.made) == scene.rig.script.log.count("detach") == 3 - finished
     assert [worker.findings(record) for record in records] == [()] * 3
+
+
+def test_a_nad_that_the_watch_has_not_reported_is_looked_for(scene: Scene) -> None:
+    scene.late.add("red")
+    result, records = scene.attach("a", "blue,red")
+    assert [str(record.attachment.request.network) for record in records] == ["default/blue", "default/red"]
+    assert result.report is not None
+    assert result.report.attached
+
+
+def test_that_there_is_no_nad_is_said_only_by_who_knows(scene: Scene) -> None:
+    with pytest.raises(ObjectNotFound, match="default/red"):
+        scene.attach("a", "blue,red")
+    scene.unreachable = True
+    with pytest.raises(Unavailable):
+        scene.attach("a", "blue,red")
+    assert scene.rig.journal.records() == ()

@@ -10,9 +10,10 @@ from typing import Any
 
 from secnet.contract import AttachRequest, IpamOwner, PodRef
 
-__all__ = ["CONTEXT_FIELDS", "attachment_log", "owner_log", "set_up_logging"]
+__all__ = ["CONTEXT_FIELDS", "attachment_log", "is_logged", "mark_logged", "owner_log", "set_up_logging"]
 
 CONTEXT_FIELDS = ("pod", "network", "interface", "container")
+_LOGGED = "_secnet_logged"
 _EXTRA_FIELDS = (*CONTEXT_FIELDS, "step", "facts", "reason")
 
 
@@ -64,6 +65,16 @@ def _context(pod: PodRef | None, network: str, ifname: str, container_id: str) -
         "container": container_id[:13],
     }
     return _Context(logging.getLogger("secnet.attachment"), context)
+
+
+def mark_logged(error: Exception) -> None:
+    """Note that there is a line about this error: whoever passes it on needs to write none."""
+    error.__dict__[_LOGGED] = True
+
+
+def is_logged(error: Exception) -> bool:
+    """Whether there is a line about this error."""
+    return bool(error.__dict__.get(_LOGGED))
 
 
 def set_up_logging(level: str, style: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from secnet.contract import SecnetError, Unavailable
 
+from ..base.logs import is_logged
 from ._calls import Answer
 from ._chained import ChainedPlugin
 from ._device_info import DEVICE_INFO_DIR
@@ -50,7 +51,8 @@ class CniService:
             facts = {"pod": str(call.pod or ""), "container": call.container_id[:13], "command": call.command}
             return self._dispatch(call, cancel)
         except SecnetError as exc:
-            _log.warning("a CNI call fails: %s", exc, extra=facts)
+            # What failed while it attached has a line already, which names network and interface as well.
+            _log.log(logging.DEBUG if is_logged(exc) else logging.WARNING, "a CNI call fails: %s", exc, extra=facts)
             return Answer(failed=True, result=error_result(version_of(raw.stdin), exc))
         except Exception as exc:
             _log.exception("a CNI call fails within the agent", extra=facts)

@@ -28,8 +28,11 @@ class Recovery:
         """These are to be reconciled."""
         with self._lock:
             self._left = set(pods)
-            if not self._left:
+            count = len(self._left)
+            if not count:
                 self.done.set()
+        if count:
+            _log.info("taking up the networks of %d Pod%s that an earlier agent left", count, "" if count == 1 else "s")
 
     def note(self, pod: PodKey) -> None:
         """This one was reconciled, with success or not."""
@@ -37,6 +40,7 @@ class Recovery:
             if pod in self._left:
                 self._left.discard(pod)
                 if not self._left:
+                    _log.info("all of them are taken up")
                     self.done.set()
 
     def limit(self, seconds: float, stop: threading.Event) -> None:

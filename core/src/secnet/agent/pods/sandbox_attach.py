@@ -11,19 +11,20 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from secnet.contract import SecnetError
+from secnet.contract import ObjectNotFound, PodRef, SecnetError
 
 from ..devices import DeviceAllocator
 from ..model.pod import PodKey, pod_key, pod_ref
 from ..model.record import Record
 from ..model.report import PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox
-from ..model.selection import SelectionId
+from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Rejected, Work
 from ..networks.desired import DesiredNetworks, selections_of
 from ..networks.requests import is_outdated
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
+from .late_nads import LateNads
 from .worker import AttachmentWorker
 
 __all__ = ["SandboxAttach"]
@@ -40,7 +41,9 @@ class SandboxAttach:
         desired: DesiredNetworks,
         devices: DeviceAllocator,
         ownership: NetnsOwnership,
+        late_nads: LateNads,
     ) -> None:
+        self._late_nads = late_nads
         self._worker = worker
         self._journal = journal
         self._desired = desired
@@ -63,7 +66,7 @@ class SandboxAttach:
         self._detach([r for r in self._journal.of_pod(*key) if r.key.container_id != sandbox.container_id], cancel)
         released = self._ownership.claim(sandbox.netns, key)
         try:
-            changes = self._desired.changes(selections, self._journal.of_pod(*key), ref, sandbox)
+            changes = self._changes(selections, ref, sandbox)
             changes = self._with_devices(pod, changes, sandbox, cancel)
             made = self._make(changes, sandbox, cancel)
         except BaseException:
@@ -105,6 +108,15 @@ class SandboxAttach:
             return set()
         held = {(r.attachment.request.netns, (r.pod.namespace, r.pod.name)) for r in records if r.pod is not None}
         return set().union(*(self._ownership.give_up(netns, pod) for netns, pod in held))
+
+    def _changes(self, selections: tuple[AnySelection, ...], pod: PodRef, sandbox: Sandbox) -> Changes:
+        """What is to be done. A NAD that is not known is looked for once more: a sandbox that fails costs the Pod ten seconds."""
+        known = self._journal.of_pod(pod.namespace, pod.name)
+        changes = self._desired.changes(selections, known, pod, sandbox)
+        missing = [each.error for each in changes.rejected if isinstance(each.error, ObjectNotFound)]
+        if not any([self._late_nads.take(error) for error in missing]):
+            return changes
+        return self._desired.changes(selections, known, pod, sandbox)
 
     def _with_devices(
         self, pod: Mapping[str, Any], changes: Changes, sandbox: Sandbox, cancel: threading.Event

@@ -24,7 +24,7 @@ from ..attach.orphan_gc import OrphanGarbageCollector
 from ..attach.pipeline import Pipeline, repairable
 from ..attach.repair_backoff import RepairBackoff
 from ..base.intervals import IntervalLimiter
-from ..base.logs import attachment_log
+from ..base.logs import attachment_log, mark_logged
 from ..base.metrics import Metrics
 from ..model.problem import InternalError
 from ..model.record import Phase, Record
@@ -207,6 +207,7 @@ def _logged(operation: str, call: Call, *, level: int = logging.WARNING) -> Iter
         yield
     except SecnetError as exc:
         call.log.log(level, "%s failed: %s", operation, exc, extra={"reason": exc.reason})
+        mark_logged(exc)
         raise
     except Exception as exc:
         call.log.exception("%s failed by a fault of the agent itself", operation)

@@ -33,6 +33,7 @@ from ..plugins.registry import Registry
 from ..pods.asked_networks import AskedNetworks
 from ..pods.cni_attach import NodeAttacher
 from ..pods.controller import Controller
+from ..pods.late_nads import LateNads
 from ..pods.late_start import LateStart
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
@@ -179,7 +180,12 @@ def _reconcilers(
         late_start=_late_start(base, multus),
     )
     return sync, SandboxAttach(
-        worker=worker, journal=base.journal, desired=desired, devices=base.devices, ownership=ownership
+        worker=worker,
+        journal=base.journal,
+        desired=desired,
+        devices=base.devices,
+        ownership=ownership,
+        late_nads=LateNads(base.cluster, nads),
     )
 
 
