@@ -4,7 +4,7 @@
 #   FRESH  Debian releases for make test-fresh: make test-fresh FRESH=trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster lint format bench bench-pods lock wheels image image-ovs release test-fresh docs site deploy protos clean clean-packages
+.PHONY: help setup demo test test-unit test-smoke test-kit test-thirdparty test-guide test-vm test-cluster chaos lint format bench bench-pods lock wheels image image-ovs release test-fresh docs site deploy protos clean clean-packages
 
 # Tests start hundreds of Python processes: each would compile again all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +52,9 @@ test-cluster: ## a whole Kubernetes of two nodes on this machine; KUBECONFIG=FIL
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes kubernetes $(if $(KUBECONFIG),,agent-image openvswitch-image)
 	@# Helm is built beside the first tests, which do not need it; those that do wait for it.
 	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.kubernetes helm & .venv/bin/pytest -m kubernetes $(if $(KUBECONFIG),-rs,-n 3 --dist loadscope --promise=kubernetes) tests/kubeapi core/tests/agent/cluster/kube tests/deploy tests/kubernetes $(ARGS)
+
+chaos: setup ## random churn and faults on two nodes, everything compared after each quiet moment: ARGS='--minutes 60 --seed 7'
+	PYTHONPATH=tests/support .venv/bin/python -m secnet_testing.chaos $(ARGS)
 
 lint: setup ## style, format, types, and who may import whom
 	@tools/lint
