@@ -2,8 +2,8 @@
 
 It is True as soon as every network is attached, by us or by a caller of the CNI plugin, and at once for a Pod that has the gate
 and no networks of ours, so that the gate can stand in every Pod template. When the Pod has ended it is False, as Ready is. Of
-an attachment only drift that a check found makes it False: no one takes Pods out of service by editing or deleting a NAD or an
-IPPool.
+an attachment only drift that a check found, or a part of the node that cuts it off, makes it False: no one takes Pods out of
+service by editing or deleting a NAD or an IPPool.
 """
 
 from __future__ import annotations
