@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from secnet_conformance.netns import inside
+from secnet_testing.agent_page import PORT, ask
 from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node, play_node
 from secnet_testing.node_inspection import apply, identity, network
 from secnet_testing.objects import nad, pod
 
 pytestmark = pytest.mark.ovs
-
-LISTEN = 9471
 
 
 @pytest.fixture
@@ -29,7 +25,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
         run_in(made.namespace, ["ip", "link", "set", "far0", "up"])
         made.configure(
             ovsBridges=[{"bridgeName": BRIDGE, "physicalInterfaces": ["up0"]}],
-            http={"listen": f"127.0.0.1:{LISTEN}"},
+            http={"listen": f"127.0.0.1:{PORT}"},
         )
         made.agent()
         apply(made, tmp_path / "objects", nad("red", vlan=11), pod("p", made.pod("p").path, "red"))
@@ -39,16 +35,6 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def phase(node: Node) -> str:
     return str(network(node.status(), "p", "eth1")["phase"])
-
-
-def readyz(node: Node) -> tuple[int, str]:
-    def ask() -> tuple[int, str]:
-        with closing(http.client.HTTPConnection("127.0.0.1", LISTEN, timeout=10)) as connection:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    return inside(node.namespace, ask)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +62,11 @@ def test_every_command_says_what_cuts_a_pod_off(
     assert f"cut off: {said}" in status.stdout
     part = said.split(" is down")[0]
     assert [line for line in doctor.stdout.splitlines() if line.startswith(f"FAIL  {part}: ")], doctor.stdout
-    code, text = readyz(node)
+    code, text = ask(node, "/readyz")
     assert (code, "ovs-vswitchd does not answer" in text) == ((200, False) if ready else (503, True))
     mend(node)
     node.wait_until(lambda: phase(node) == "Attached", "the Pod is well again")
-    node.wait_until(lambda: readyz(node)[0] == 200, "the agent is ready again")
+    node.wait_until(lambda: ask(node, "/readyz")[0] == 200, "the agent is ready again")
     assert node.cli("status").returncode == 0
     assert identity(node.pod("p"), "eth1") == before, "nothing was repaired"
 
