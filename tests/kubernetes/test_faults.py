@@ -15,7 +15,7 @@ from secnet_testing.kubernetes.balance import assert_balanced, network_status
 from secnet_testing.kubernetes.cluster import LocalCluster
 from secnet_testing.kubernetes.control_plane import NODES
 from secnet_testing.kubernetes.namespace import OwnNamespace
-from secnet_testing.kubernetes.node import ClusterNode
+from secnet_testing.kubernetes.node import UPLINK, ClusterNode
 from secnet_testing.kubernetes.pods import nad, pod, pool, workload
 
 OUTAGE_SECONDS = 60
@@ -47,6 +47,19 @@ def address(namespace: OwnNamespace, name: str) -> str:
 
 def reach(namespace: OwnNamespace) -> None:
     namespace.inside("a", "ping", "-c", "2", "-W", "2", "-I", "eth1", address(namespace, "b"))
+
+
+def secnet_says(cluster: LocalCluster, node: str, *words: str) -> str:
+    """What a command of secnet prints in the agent's container, whatever its exit status."""
+    name = secnet.agent_pod(cluster, node)["metadata"]["name"]
+    argv = ["-n", secnet.NAMESPACE, "exec", name, "--", "sh", "-c", f"secnet {' '.join(words)} || true"]
+    return cluster.kubectl(*argv)
+
+
+def node_events(cluster: LocalCluster, node: str) -> str:
+    """The reasons of a Node's Events."""
+    chosen = f"involvedObject.kind=Node,involvedObject.name={node}"
+    return cluster.kubectl("get", "events", "-A", f"--field-selector={chosen}", "-o", "jsonpath={.items[*].reason}")
 
 
 @contextmanager
@@ -123,3 +136,30 @@ def test_an_outage_of_the_api_with_an_agent_killed_meanwhile(local_cluster: Loca
     pair.wait_ready("c", seconds=90)
     reach(pair)
     assert_balanced(local_cluster)
+
+
+def test_an_uplink_without_carrier_is_seen_at_the_node_and_at_each_pod(
+    local_cluster: LocalCluster, pair: OwnNamespace
+) -> None:
+    outer = f"n1-{UPLINK}"
+
+    def condition() -> str:
+        conditions = pair.get("pod", "a")["status"]["conditions"]
+        (found,) = (each for each in conditions if each["type"] == "secnet.io/SecondaryNetworksReady")
+        return f"{found['status']} {found['reason']} {found.get('message', '')}"
+
+    run_in(local_cluster.plane.namespace, ["ip", "link", "set", outer, "down"])
+    try:
+        local_cluster.wait(lambda: condition().startswith("False Degraded "), "the condition says so", 30)
+        assert f"cut off: uplink {UPLINK} is down: it has no carrier" in condition()
+        status = secnet_says(local_cluster, "n1", "status")
+        assert "last resync " in status.splitlines()[0]
+        assert f"uplink {UPLINK}: Down: it has no carrier" in status
+        local_cluster.wait(lambda: "UplinkDown" in node_events(local_cluster, "n1"), "an Event of the Node says so")
+        assert local_cluster.ready("n1")
+        assert secnet.agent_pod(local_cluster, "n1")["status"]["containerStatuses"][0]["ready"]
+    finally:
+        run_in(local_cluster.plane.namespace, ["ip", "link", "set", outer, "up"])
+    local_cluster.wait(lambda: condition().startswith("True Attached"), "the condition is True again", 30)
+    local_cluster.wait(lambda: "UplinkUp" in node_events(local_cluster, "n1"), "an Event of the Node says so too")
+    reach(pair)
