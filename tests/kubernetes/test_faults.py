@@ -14,6 +14,7 @@ from secnet_testing.kubernetes import secnet
 from secnet_testing.kubernetes.balance import assert_balanced, network_status
 from secnet_testing.kubernetes.cluster import LocalCluster
 from secnet_testing.kubernetes.control_plane import NODES
+from secnet_testing.kubernetes.kubectl import KubectlError
 from secnet_testing.kubernetes.namespace import OwnNamespace
 from secnet_testing.kubernetes.node import UPLINK, ClusterNode
 from secnet_testing.kubernetes.pods import nad, pod, pool, workload
@@ -52,8 +53,10 @@ def reach(namespace: OwnNamespace) -> None:
 def secnet_says(cluster: LocalCluster, node: str, *words: str) -> str:
     """What a command of secnet prints in the agent's container, whatever its exit status."""
     name = secnet.agent_pod(cluster, node)["metadata"]["name"]
-    argv = ["-n", secnet.NAMESPACE, "exec", name, "--", "sh", "-c", f"secnet {' '.join(words)} || true"]
-    return cluster.kubectl(*argv)
+    try:
+        return cluster.kubectl("-n", secnet.NAMESPACE, "exec", name, "--", "secnet", *words)
+    except KubectlError as exc:
+        return str(exc).partition(": ")[2]
 
 
 def node_events(cluster: LocalCluster, node: str) -> str:
