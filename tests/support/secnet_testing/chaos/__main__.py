@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+import grpc
+
+from ..kubeapi.admin import Rejected
 from .actions import ACTIONS
 from .compare import differences
 from .world import World, play_world
@@ -24,10 +28,10 @@ def main() -> int:
     """Run until the time is over, or something differs. The exit status says which."""
     arguments = _arguments()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
-    print(f"chaos: seed {seed}, {arguments.nodes} nodes, {arguments.minutes:g} minutes", flush=True)
+    print(f"chaos: seed {seed}, {arguments.source}, {arguments.nodes} nodes, {arguments.minutes:g} minutes", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sn-chaos-"))
     counts: Counter[str] = Counter()
-    with play_world(folder, arguments.nodes) as world:
+    with play_world(folder, arguments.nodes, with_api=arguments.source == "api") as world:
         fault = _run(world, random.Random(seed), time.monotonic() + 60 * arguments.minutes, counts)
         if fault:
             for machine in world.machines:
@@ -46,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__package__ and sys.modules[__package__].__doc__)
     parser.add_argument("--minutes", type=float, default=4.0, help="default: 4")
     parser.add_argument("--nodes", type=int, choices=(1, 2), default=2, help="default: 2")
+    parser.add_argument("--source", choices=("manifests", "api"), default="manifests", help="of the objects; default: manifests")
     parser.add_argument("--seed", type=int, help="of the actions; drawn and printed unless given")
     return parser.parse_args()
 
@@ -82,7 +87,7 @@ def _look(world: World) -> list[str]:
     """Differences. What cannot be looked at is one."""
     try:
         return differences(world)
-    except (AssertionError, OSError, ValueError) as exc:
+    except (AssertionError, OSError, ValueError, subprocess.SubprocessError, grpc.RpcError, Rejected) as exc:
         return [f"cannot be compared: {exc}"]
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from ..netns import run_in
-from .world import NAMESPACES, NETWORKS, UPLINK, Machine, Wanted, World
+from .sources import Wanted
+from .world import NAMESPACES, NETWORKS, UPLINK, Machine, World
 
 __all__ = ["ACTIONS", "Action"]
 
@@ -67,13 +70,7 @@ def edit_annotation(world: World, rng: random.Random) -> str:
 def replace_sandbox(world: World, rng: random.Random) -> str:
     if (wanted := _some_pod(world, rng)) is None:
         return add_pod(world, rng)
-    new = replace(wanted, netns=world.new_name(f"{wanted.name}-"))
-    if rng.random() < 0.5:
-        world.remove_netns(wanted)
-        world.put_pod(new)
-    else:
-        world.put_pod(new)
-        world.remove_netns(wanted)
+    world.replace_sandbox(wanted, end_first=rng.random() < 0.5)
     return f"Pod {wanted.name} has another sandbox"
 
 
@@ -187,7 +184,9 @@ def break_link(world: World, rng: random.Random) -> str:
 def break_address(world: World, rng: random.Random) -> str:
     if (wanted := _some_pod(world, rng)) is None:
         return "nothing"
-    run_in(world.netns(wanted), ["ip", "address", "flush", "dev", "eth1"], check=False)
+    with suppress(AssertionError):  # it has no sandbox yet
+        argv = ["nsenter", f"--net={world.source.netns(wanted)}", "--", "ip", "address", "flush", "dev", "eth1"]
+        subprocess.run(argv, check=False, capture_output=True)
     return f"addresses of eth1 of Pod {wanted.name} flushed"
 
 
@@ -200,11 +199,15 @@ def turn_uplink(world: World, rng: random.Random) -> str:
 
 def fill_disk(world: World, rng: random.Random) -> str:
     machine = _machine(world, rng)
-    world.fill(machine)
+    machine.fill()
     what = rng.choice((add_pod, delete_pod, kill_agent))(world, rng)
     time.sleep(rng.uniform(0.2, 2.0))
-    world.empty(machine)
+    machine.empty()
     return f"the run directory of node {machine.index + 1} was full; {what}"
+
+
+def break_source(world: World, rng: random.Random) -> str:
+    return world.source.fault(rng)
 
 
 def set_clock(world: World, rng: random.Random) -> str:
@@ -235,5 +238,6 @@ ACTIONS: dict[Action, int] = {
     turn_uplink: 2,
     fill_disk: 3,
     set_clock: 2,
+    break_source: 4,
 }
 """Each action with its weight."""

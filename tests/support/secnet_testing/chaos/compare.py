@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,8 @@ from secnet.agent.model.record import Phase
 from secnet.agent.state.reports import Reports
 
 from ..netns import run_in
-from .world import Machine, Wanted, World
+from .sources import Wanted
+from .world import Machine, World
 
 __all__ = ["differences"]
 
@@ -44,7 +46,7 @@ def _of_pods(world: World) -> Iterator[str]:
 
 def _of_pools(world: World) -> Iterator[str]:
     listed: Counter[tuple[str, str]] = Counter()
-    for pool in world.store.list("IPPool"):
+    for pool in world.source.pools():
         for entry in (pool.get("status") or {}).get("ipAddresses") or []:
             owner = entry["owner"]["pod"]
             listed[f"{owner['namespace']}/{owner['name']}", entry["ipAddress"]] += 1
@@ -60,8 +62,10 @@ def _of_pools(world: World) -> Iterator[str]:
 
 
 def _addresses(world: World, wanted: Wanted) -> list[str]:
-    links = json.loads(run_in(world.netns(wanted), ["ip", "-j", "address", "show", "scope", "global"]) or "[]")
-    return [item["local"] for link in links for item in link.get("addr_info", ()) if item]
+    """Those of its secondary interfaces."""
+    argv = ["nsenter", f"--net={world.source.netns(wanted)}", "--", "ip", "-j", "address", "show", "scope", "global"]
+    links = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout or "[]")
+    return [item["local"] for link in links for item in link.get("addr_info", ()) if item and link["ifname"] != "eth0"]
 
 
 def _of_node(world: World, machine: Machine) -> Iterator[str]:
