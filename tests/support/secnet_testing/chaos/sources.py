@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -86,9 +87,10 @@ class Source(ABC):
 class ManifestSource(Source):
     """A store of manifests that all nodes share. A Pod's sandbox is a namespace that the test makes."""
 
-    def __init__(self, nodes: Sequence[Node], store: FileStore) -> None:
+    def __init__(self, nodes: Sequence[Node], state_dir: Path) -> None:
         self._nodes = nodes
-        self._store = store
+        self._store = FileStore(state_dir)
+        self._lock = state_dir / "lock"
 
     def put(self, obj: Object) -> None:
         """See Source."""
@@ -134,7 +136,7 @@ class ManifestSource(Source):
     def fault(self, rng: random.Random) -> str:
         """See Source. A process that holds the store's lock for a while, as a large `secnet apply` does."""
         seconds = rng.uniform(0.1, 1.0)
-        with (self._store.directory / "lock").open("rb") as file:
+        with self._lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             time.sleep(seconds)
         return f"the store was locked for {seconds:.1f} s"

@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from secnet.agent.cluster.files.store import FileStore
-
 from ..agent_process import AgentProcess
 from ..cluster_node import play_cluster_node
 from ..kubeapi.process import KubeApiProcess
@@ -172,7 +170,7 @@ def _manifests(folder: Path, count: int, stack: ExitStack) -> tuple[list[Node], 
         node.state_dir = folder / "state"
         node.configure(nodeName=f"node-{number}", stateDir=str(node.state_dir), manifests=None, **_SETTINGS)
         nodes.append(node)
-    return nodes, ManifestSource(nodes, FileStore(folder / "state"))
+    return nodes, ManifestSource(nodes, folder / "state")
 
 
 def _api(folder: Path, count: int, stack: ExitStack) -> tuple[list[Node], Source]:
