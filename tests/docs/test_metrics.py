@@ -35,6 +35,7 @@ def page() -> str:
         Sources(
             records=lambda: (record(),),
             reports=lambda: (PodReport(pod=POD, networks=(network,)),),
+            stuck_calls=lambda: [("network_type", "vlan", "secnet-vlan", "attach")],
             ipam_types=lambda: {"antrea"},
             pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=1, total=1),),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from secnet.contract import Call, Cancelled, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
@@ -21,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class NodeStateReconciler:
-    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others.
+    """Runs `reconcile_node` of all drivers, side by side: one that fails or takes long does not stop the others.
 
     on_better: called with the network type when new attachments may succeed that failed before.
     """
@@ -44,21 +46,31 @@ class NodeStateReconciler:
         self._states: dict[str, NodeState] = {}
 
     def reconcile(self, call: Call) -> bool:
-        """One round; True when every driver that can work here has its per-node state as configured."""
-        for network_type in sorted(self._plugins.registry.drivers):
-            before = self._states.get(network_type)
-            try:
-                state = self._one(network_type, call)
-            except Cancelled:  # the agent ends: what was found before still holds
-                return False
-            if state == before:
-                continue
+        """One round; True when every driver that can work here has its per-node state as configured.
+
+        It lasts as long as the slowest driver, and a little longer than `call` at most.
+        """
+        network_types = sorted(self._plugins.registry.drivers)
+        if network_types:
+            with ThreadPoolExecutor(len(network_types), thread_name_prefix="node") as pool:
+                if not all(list(pool.map(partial(self._round, call=call), network_types))):
+                    return False
+        return all(state.error is None and state.report.settled for state in self._states.values())
+
+    def _round(self, network_type: str, call: Call) -> bool:
+        """One driver's part of a round; False if it was cancelled."""
+        before = self._states.get(network_type)
+        try:
+            state = self._one(network_type, call)
+        except Cancelled:  # the agent ends: what was found before still holds
+            return False
+        if state != before:
             self._states[network_type] = state
             self._reports.write_node(state)
             _announce(state)
             if before is None or _is_better(before, state):
                 self._on_better(network_type)
-        return all(state.error is None and state.report.settled for state in self._states.values())
+        return True
 
     def is_settled(self, network_type: str) -> bool:
         """Whether the last round left nothing to do; False for a type that had none yet."""
@@ -67,9 +79,10 @@ class NodeStateReconciler:
 
     def unready(self) -> list[str]:
         """Why the drivers cannot work on this node; one sentence each. Advisory findings are left out."""
-        states = dict(self._states)
-        if not states and self._plugins.registry.drivers:
-            return ["the per-node state of the drivers is not made yet"]
+        states = dict(sorted(self._states.copy().items()))
+        missing = sorted(self._plugins.registry.drivers.keys() - states.keys())
+        if missing:
+            return [f"the per-node state of network type {', '.join(missing)} is not made yet"]
         reasons = [f"network type {name}: {state.error}" for name, state in states.items() if state.error is not None]
         for name, state in states.items():
             grave = (finding for finding in state.report.findings if not finding.advisory)

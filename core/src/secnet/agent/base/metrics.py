@@ -25,6 +25,7 @@ class Sources:
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
     plugins: what drivers and backends measure, each value with its whole name.
+    stuck_calls: kind (`network_type` or `ipam_type`), name, distribution and method of each call that is beyond its deadline.
     ipam_types: IPAM types of this node's attachments. pool_usage: how full the pools of one are, read until
     the event is set; may raise SecnetError.
     """
@@ -34,6 +35,7 @@ class Sources:
     queue_length: Callable[[], int] = int
     queue_age: Callable[[], float] = float
     plugins: Callable[[], Iterable[tuple[str, Metric]]] = tuple
+    stuck_calls: Callable[[], Iterable[tuple[str, str, str, str]]] = tuple
     ipam_types: Callable[[], Iterable[str]] = tuple
     pool_usage: Callable[[str, threading.Event], tuple[PoolUsage, ...]] = field(default=lambda ipam_type, cancel: ())
 

@@ -28,6 +28,7 @@ from ..process.node_group import GroupWatch, has_groups, wait_for_labels
 from ..process.source import open_source
 from ..state.run_dir import RunDirInUse
 from ._common import add_config_options, load
+from ._end_limit import EndLimit
 
 __all__ = ["add_parser", "serve"]
 
@@ -66,6 +67,8 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     signal.set_wakeup_fd(wake)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
+    end = EndLimit(stopped, _end_seconds(settings), _SIGNALS)
+    end.watch()
     # One that came while the agent started itself again.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     metrics = make_metrics(settings.http_listen is not None)
@@ -86,7 +89,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
             _log.error("a plugin is not used: %s", problem.error)
         for note in settings.notes:
             _log.info("node configuration %s", note)
-        again = _run(settings, registry, cluster, metrics, observers, (stopped, wake))
+        again = _run(settings, registry, cluster, metrics, observers, (stopped, wake), end)
     finally:
         cluster.close()
         if again:
@@ -115,10 +118,11 @@ def _run(
     metrics: Metrics,
     observers: tuple[StepObserver, ...],
     pipe: tuple[int, int],
+    end: EndLimit,
 ) -> bool:
     """Run the agent until a signal, or the node group, writes into the pipe. Whether it was the node group: to start again."""
     stopped, wake = pipe
-    turn = _Turn(stopped, settings.drain_seconds)
+    turn = _Turn(stopped, _end_seconds(settings))
     try:
         with (
             Agent(
@@ -127,12 +131,18 @@ def _run(
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
             why = os.read(stopped, 1)
+            end.begin()
             _log.info("stopping")
     except RunDirInUse:
         if not turn.is_over:
             raise
         return False
     return why == _OTHER_GROUP
+
+
+def _end_seconds(settings: Settings) -> float:
+    """What an agent has to end, from the signal on."""
+    return _DRAINS * settings.drain_seconds + _END_SECONDS
 
 
 @contextmanager
@@ -160,12 +170,12 @@ def _make_sysctls_writable() -> None:
 class _Turn:
     """Waits for an agent that is being replaced: a crash, and then the kubelet's back-off, would take longer than its end.
 
-    stopped: a descriptor to be read once a signal says stop. drain_seconds: what the other one has for its work, each twice.
+    stopped: a descriptor to be read once a signal says stop. seconds: what the other one has to end.
     """
 
-    def __init__(self, stopped: int, drain_seconds: float) -> None:
+    def __init__(self, stopped: int, seconds: float) -> None:
         self._stopped = stopped
-        self._seconds = _DRAINS * drain_seconds + _END_SECONDS
+        self._seconds = seconds
         self._until: float | None = None
         self.is_over = False
 

@@ -21,11 +21,13 @@ from ..model.record import Record
 from ..observe.health import serve_health
 from ..observe.monitoring import Monitoring
 from ..observe.readiness_log import ReadinessLog
+from ..plugins.calls import PluginCalls
 from ..plugins.registry import Registry
 from ..preflight.startup_taint import StartupTaint
 from ..state.run_dir import RunDirInUse, RunDirLock, bind_store
 from ._background import Background
 from ._network_types import describe_network_types
+from ._node_events import record_on_node
 from ._node_loops import NodeLoop, PreflightLoop
 from ._poll_loop import PollLoop
 from ._problems import ErrorProblem, ProblemReport
@@ -68,11 +70,12 @@ class Agent:
         self._cluster = cluster
         self._role = role
         self._wait = wait
-        self._observers = observers
+        self._calls = PluginCalls()
+        self._observers = (*observers, self._calls)
         self._lock = RunDirLock(settings.run_dir)
         self._drained = True
         self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
-        self._background = Background(observers)
+        self._background = Background(self._observers)
         self._front: CniFront | None = None
         self._exit = ExitStack()
 
@@ -109,7 +112,9 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        components = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        components = wire(
+            settings, self._registry, self._cluster, self._metrics, self._observers, stack, self._calls
+        )
         self._components = components
         self._node_loop = NodeLoop(self._background, components.node, settings.check_interval)
         watched = Monitoring(
@@ -121,7 +126,6 @@ class Agent:
             self._background.beats,
             components.antrea,
             components.own_node,
-            settings,
             components.plugins,
             self._chain_unready,
             lambda: self._cluster.traits.free_reads or components.lease_rounds.begun,
@@ -136,6 +140,7 @@ class Agent:
             self._startup_taint,
             components.multus,
             components.object_problems,
+            components.stuck_calls,
         )
         chain = ErrorProblem(
             "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
@@ -148,10 +153,7 @@ class Agent:
         stack.callback(serve_health(listen, self._metrics, stuck=watched.stuck, unready=watched.unready))
 
     def _record_not_chained(self, problem: Problem) -> None:
-        """On the Node. Its Events are found by its name in place of the uid, as the kubelet writes it."""
-        name = self._settings.node_name
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
-        self._cluster.record_event(node, warning=True, reason=NOT_CHAINED, message=str(problem))
+        record_on_node(self._cluster, self._settings.node_name, NOT_CHAINED, str(problem))
 
     def _first_rounds(self, stack: ExitStack) -> None:
         """Usually a moment; a driver or an API server that hangs there delays no other work for long."""
@@ -173,7 +175,7 @@ class Agent:
         """What runs in the background once everything else does."""
         background, components, traits = self._background, self._components, self._cluster.traits
         keeper = RunDirKeeper(self._settings, self._lock, self._role, components.journal)
-        notes = (self._problems.note, self._readiness.note, keeper.keep)
+        notes = (components.stuck_calls.note, self._problems.note, self._readiness.note, keeper.keep)
         poll = PollLoop(background, components.controller, self._settings, traits, notes)
         resync = ResyncLoop(background, components, self._settings, self._registry, traits)
         background.spawn("poll_loop", poll.run, stack)

@@ -103,6 +103,11 @@ class Publisher:
         with self._lock:
             return [key for key, report in self._last.items() if any(map(matters, _errors(report)))]
 
+    def last(self, key: PodKey) -> PodReport | None:
+        """What was published of a Pod last; None where there was nothing to say."""
+        with self._lock:
+            return self._last.get(key)
+
     def forget_absent(self) -> None:
         """Remove the reports of Pods that are not on this node any more."""
         present = {pod_ref(pod).uid for pod in self._pods.all().values()}
