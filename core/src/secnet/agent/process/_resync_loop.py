@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from ..cluster.interface import SourceTraits
@@ -44,8 +45,7 @@ class ResyncLoop:
             if started >= resync_at:
                 if resync_at:
                     guard(components.controller.resync_in_turn, default=None)
-                self._jobs.run("single networks", partial(components.attacher.resync, self._beat))
-                self._beat()
+                self._job("single networks", partial(components.attacher.resync, self._beat))
                 self._collect_garbage()
                 resync_at = max(started + self._interval, time.monotonic() + 1.0)
             due = max(1.0, min(resync_at - time.monotonic(), self._look_through_leases()))
@@ -53,16 +53,21 @@ class ResyncLoop:
     def _beat(self) -> None:
         self._background.beats.beat("resync_loop", self._patience)
 
+    def _job(self, name: str, job: Callable[[], object]) -> None:
+        """What may hang in a plugin; see `Jobs`. Each has the loop's patience for itself."""
+        self._beat()
+        self._jobs.run(name, job)
+
     def _collect_garbage(self) -> None:
         components, seconds = self._components, self._interval
         if components.own_node.is_another():
             return
         call = self._background.call
-        self._jobs.run("renewal of leases", lambda: components.lease_renewal.renew_due(call(seconds)))
+        self._job("renewal of leases", lambda: components.lease_renewal.renew_due(call(seconds)))
         for network_type in self._types:
-            self._jobs.run(f"orphans of {network_type}", partial(self._collect_orphans, network_type))
+            self._job(f"orphans of {network_type}", partial(self._collect_orphans, network_type))
         if self._free_reads:
-            self._jobs.run("leases", lambda: components.lease_gc.collect(self._backends, call(seconds)))
+            self._job("leases", lambda: components.lease_gc.collect(self._backends, call(seconds)))
 
     def _collect_orphans(self, network_type: str) -> None:
         self._components.orphan_gc.collect([network_type], self._background.call(self._interval))
@@ -74,5 +79,5 @@ class ResyncLoop:
         if self._components.own_node.is_another():
             return 0.0  # soon: readiness waits for the first look
         rounds = self._components.lease_rounds
-        self._jobs.run("leases", lambda: rounds.run(self._backends, self._background.call(self._interval)))
+        self._job("leases", lambda: rounds.run(self._backends, self._background.call(self._interval)))
         return rounds.due_in()
