@@ -47,6 +47,7 @@ def page() -> str:
         Sources(
             records=lambda: (record(),),
             reports=lambda: (PodReport(pod=POD, networks=(network,)),),
+            stuck_calls=lambda: [("network_type", "vlan", "secnet-vlan", "attach")],
             ipam_types=lambda: {"antrea"},
             pool_usage=lambda ipam_type, cancel: (PoolUsage(pool="p", used=1, total=1),),
             traffic=lambda: ((record(), Traffic(received_bytes=1, received_packets=1, sent_bytes=1, sent_packets=1)),),

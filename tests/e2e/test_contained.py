@@ -1,95 +1,22 @@
-"""What fails stays alone: a third-party driver that exits, hangs or is refused, and a Pod that can never be attached."""
+"""What fails stays alone: a third-party driver that exits or is refused, and a Pod that can never be attached. What hangs:
+test_hung.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from secnet_testing.agent_process import AgentProcess
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.node_inspection import addresses, errors_of, wait_error
 from secnet_testing.objects import nad, pod, pool
-from secnet_testing.plugged import plugged
+from secnet_testing.odd_driver import OddDriver
 
 pytestmark = pytest.mark.ovs
 
-DRIVER = '''
-import subprocess, sys, threading
-from pathlib import Path
-from secnet.contract import (
-    Attachment, AttachResult, CheckReport, DriverInfo, Inventory, MissingPrivilege, NetworkDriver, ProbeReport
-)
-
-HERE = Path(__file__).parent
-
-def act(method):
-    """Do what the file of this method says, if there is one."""
-    what = (HERE / method).read_text() if (HERE / method).exists() else ""
-    (HERE / f"{method}.called").touch()
-    if what == "exit":
-        sys.exit(3)
-    if what == "hang":
-        threading.Event().wait()
-    if what == "refuse":
-        raise MissingPrivilege("the device refuses", hint="ask its owner")
-    if what == "spawn":
-        done = subprocess.run(["grep", "SigBlk", "/proc/self/status"], capture_output=True, text=True, check=True)
-        (HERE / "mask").write_text(done.stdout.split()[1])
-
-class Driver(NetworkDriver):
-    @classmethod
-    def describe(cls):
-        return DriverInfo(network_type="odd", summary="does as it is told")
-
-    def probe(self):
-        act("probe")
-        return ProbeReport(ready=True)
-
-    def plan(self, request, call):
-        return Attachment(request=request)
-
-    def attach(self, attachment, call):
-        act("attach")
-        return AttachResult(netdev=False)
-
-    def check(self, attachment, call):
-        return CheckReport()
-
-    def detach(self, attachment, call):
-        act("detach")
-
-    def inventory(self, call):
-        act("inventory")
-        return Inventory()
-'''
-
-
-class _ThirdParty:
-    """A distribution `thirdparty` with the driver `odd`, and what the driver is to do: one file a method."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        info = folder / "thirdparty-1.2.dist-info"
-        info.mkdir(parents=True)
-        (folder / "thirdparty.py").write_text(DRIVER, encoding="utf-8")
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.2\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text("[secnet.network_types]\nodd = thirdparty:Driver\n", encoding="utf-8")
-
-    def agent(self, node: Node) -> AgentProcess:
-        """An agent that has it installed."""
-        return node.agent(program=plugged(self.folder))
-
-    def does(self, method: str, what: str) -> None:
-        """exit, hang, refuse or spawn; empty to do as a driver should."""
-        (self.folder / method).write_text(what, encoding="utf-8")
-
-    def called(self, method: str) -> bool:
-        return (self.folder / f"{method}.called").exists()
-
 
 @pytest.fixture
-def thirdparty(tmp_path: Path) -> _ThirdParty:
-    return _ThirdParty(tmp_path / "thirdparty")
+def thirdparty(tmp_path: Path) -> OddDriver:
+    return OddDriver(tmp_path / "thirdparty")
 
 
 def _network(node: Node) -> None:
@@ -110,7 +37,7 @@ def _works(node: Node, name: str = "good") -> None:
     assert addresses(node.pod(name), "eth1")
 
 
-def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, thirdparty: _ThirdParty) -> None:
+def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, thirdparty: OddDriver) -> None:
     _network(bare)
     thirdparty.does("attach", "exit")
     thirdparty.agent(bare)
@@ -125,7 +52,7 @@ def test_a_driver_that_exits_in_attach_ends_no_worker(bare: Node, thirdparty: _T
     _works(bare)
 
 
-def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, thirdparty: _ThirdParty) -> None:
+def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, thirdparty: OddDriver) -> None:
     _network(bare)
     thirdparty.does("probe", "exit")
     agent = thirdparty.agent(bare)
@@ -135,16 +62,16 @@ def test_a_driver_that_exits_in_probe_does_not_end_the_agent(bare: Node, thirdpa
     _works(bare)
 
 
-def test_a_driver_that_hangs_in_inventory_stops_no_other(node: Node, thirdparty: _ThirdParty) -> None:
+def test_a_driver_that_hangs_in_inventory_stops_no_other(node: Node, thirdparty: OddDriver) -> None:
     _network(node)
     thirdparty.does("inventory", "hang")
     thirdparty.agent(node)
-    node.wait_until(lambda: thirdparty.called("inventory"), "the driver hangs")
+    node.wait_until(lambda: thirdparty.calls("inventory"), "the driver hangs")
     _works(node)
 
 
 def test_a_removal_that_was_refused_is_tried_again_after_the_pod_is_gone(
-    node_factory: NodeFactory, thirdparty: _ThirdParty
+    node_factory: NodeFactory, thirdparty: OddDriver
 ) -> None:
     node = node_factory(workers={"checkInterval": 1})
     _network(node)
@@ -161,7 +88,7 @@ def test_a_removal_that_was_refused_is_tried_again_after_the_pod_is_gone(
     node.wait_detached("web")
 
 
-def test_programs_that_a_plugin_starts_can_be_ended(bare: Node, thirdparty: _ThirdParty) -> None:
+def test_programs_that_a_plugin_starts_can_be_ended(bare: Node, thirdparty: OddDriver) -> None:
     _network(bare)
     thirdparty.does("attach", "spawn")
     thirdparty.agent(bare)

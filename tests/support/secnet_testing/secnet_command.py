@@ -40,10 +40,15 @@ def share(server: ForkServer) -> None:
     atexit.register(server.close)
 
 
-def run_secnet(*args: str | Path, timeout: float, netns: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a `secnet` command to its end, as `subprocess.run` would. Raises subprocess.TimeoutExpired."""
+def run_secnet(
+    *args: str | Path, timeout: float, netns: str = "", entry: Entry = SECNET
+) -> subprocess.CompletedProcess[str]:
+    """Run a `secnet` command to its end, as `subprocess.run` would. Raises subprocess.TimeoutExpired.
+
+    entry: another entry point, such as one with more plugins.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = fork_server().start(SECNET, [*map(str, args)], stdout=out.fileno(), stderr=err.fileno(), netns=netns)
+        process = fork_server().start(entry, [*map(str, args)], stdout=out.fileno(), stderr=err.fileno(), netns=netns)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:

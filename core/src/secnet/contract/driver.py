@@ -8,6 +8,9 @@ A method that gets a `call` ends with it: it gives whatever may block `call.rema
 `call.checkpoint()` before anything that may take long, and raises Timeout or Cancelled within about a second after
 `call.deadline` passed or `call.cancel` was set. To return as if the work were done is never allowed. The methods without a
 `call` are pure, or have to end by themselves within the time that their docstring names.
+
+A call that does not end is reported under the name of its distribution. What it is about stays held until it returns, and no other
+method is called for it meanwhile; with some such calls the core makes no further ones (docs/operations.md).
 """
 
 from __future__ import annotations
@@ -153,6 +156,8 @@ class NetworkDriver(ABC):
         the core calls `detach` with the same attachment. Repeating a completed attach changes nothing; of one that drifted it
         makes what is missing, keeps what is there and right, and raises what it cannot repair without a detach. What
         differs on the Pod's side stays, for `check` to find.
+
+        A result with `netdev` promises that link: without it the attach is a ContractViolation.
 
         At the deadline it raises Timeout, when withdrawn Cancelled, from wherever it stands and without cleaning up: what it
         made by then is what `detach` removes, under a deadline of its own.

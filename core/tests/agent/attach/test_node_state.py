@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from secnet.agent.attach.node_state import NodeStateReconciler
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
 from secnet.agent.model.report import NodeState
+from secnet.agent.plugins import calls
 from secnet.agent.plugins.registry import Registry
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.reports import Reports
@@ -35,7 +37,7 @@ from secnet_testing.scripted_plugins import Script, toy_registry
 
 def test_it_is_not_ready_before_its_first_round(tmp_path: Path) -> None:
     keeper = reconciler(tmp_path, Settings(node_name="n"))
-    assert keeper.unready() == ["the per-node state of the drivers is not made yet"]
+    assert keeper.unready() == ["the per-node state of network type toy is not made yet"]
     assert keeper.reconcile(Call.within(5))
     assert keeper.unready() == []
 
@@ -213,3 +215,34 @@ def test_a_driver_gets_the_recorded_attachments_of_its_type(tmp_path: Path) -> N
         journal.write(made.replace(attachment=dataclasses.replace(made.attachment, request=asked)))
     reconciler(tmp_path, **rounds.methods()).reconcile(Call.within(5))
     assert rounds.attachments == [("c0/eth1", "c2/eth1")]
+
+
+def test_a_driver_that_hangs_lets_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched: the time after the deadline, or the test would take three seconds."""
+    monkeypatch.setattr(calls, "GRACE_SECONDS", 0.02)
+    gate, rounds = threading.Event(), Rounds(((), UP))
+
+    def hang(driver: NetworkDriver, desired: Mapping[str, Any], call: Call) -> NodeReport:
+        gate.wait(30)
+        return NodeReport()
+
+    hanging, well = registry_of(reconcile_node=hang).drivers["toy"], registry_of(**rounds.methods()).drivers["toy"]
+    drivers = {"a": dataclasses.replace(hanging, name="a"), "z": dataclasses.replace(well, name="z")}
+    registry = dataclasses.replace(registry_of(), drivers=drivers)
+    settings = dataclasses.replace(SETTINGS, drivers={"a": {"x": 1}, "z": {"x": 1}}, state_dir=tmp_path / "state")
+    better: list[str] = []
+    keeper = NodeStateReconciler(
+        plugins=Plugins(registry, settings, objects=None),  # type: ignore[arg-type]
+        settings=settings,
+        journal=Journal(tmp_path / "journal"),
+        reports=Reports(tmp_path),
+        on_better=better.append,
+    )
+    try:
+        assert not keeper.reconcile(Call.within(0.5))
+        assert better == ["z", "a"], "the one that works is done before the other is given up"
+        (reason,) = keeper.unready()
+        assert reason.startswith("network type a: PluginStuck: driver a (toy-dist 1.2) has not returned from reconcile")
+        assert not keeper.reconcile(Call.within(3600)), "it waits for it once"
+    finally:
+        gate.set()

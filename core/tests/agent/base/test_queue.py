@@ -147,21 +147,133 @@ def test_no_one_waits_for_a_key_beyond_his_deadline_or_cancellation() -> None:
     assert queue.stop(10)
 
 
-def test_it_tells_who_waits_and_who_holds_a_worker() -> None:
-    gate = threading.Event()
-    queue = WorkQueue(lambda key: gate.wait(10) and None, 1)
-    assert (queue.age(), queue.held(0)) == (0, [])
+def test_it_tells_how_long_a_key_has_waited() -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        begun.set()
+        gate.wait(10)
+
+    queue = WorkQueue(handle, 1)
+    assert queue.age() == 0
     queue.add("later", 60)
     assert queue.age() == 0, "not due yet"
     queue.start()
     queue.add("a")
-    _wait(lambda: queue.held(0) == ["a"])
+    assert begun.wait(10)
     queue.add("b")
     _wait(lambda: queue.age() > 0)
-    assert queue.held(60) == []
     gate.set()
-    _wait(lambda: queue.held(0) == [] and queue.age() == 0)
+    _wait(lambda: queue.age() == 0)
     assert queue.stop(10)
+
+
+class Hanging:
+    """Handles keys; those that begin with `hang` come to no end before they may. `kind` of a key is what stands before `-`."""
+
+    def __init__(self, workers: int) -> None:
+        self.gate = threading.Event()
+        self.begun: list[Hashable] = []
+        self.done: list[Hashable] = []
+        self.queue = WorkQueue(self.handle, workers, self.kind)
+
+    @staticmethod
+    def kind(key: Hashable) -> Hashable:
+        return str(key).partition("-")[0]
+
+    def handle(self, key: Hashable) -> None:
+        self.begun.append(key)
+        if str(key).startswith("hang"):
+            self.gate.wait(30)
+        self.done.append(key)
+
+
+def test_keys_of_one_kind_that_hang_let_those_of_another_through() -> None:
+    hanging = Hanging(2)
+    hanging.queue.start()
+    for key in ("hang-1", "hang-2", "hang-3"):
+        hanging.queue.add(key)
+    _wait(lambda: len(hanging.begun) == 2)
+    for key in ("good-1", "good-2"):
+        hanging.queue.add(key)
+    _wait(lambda: sorted(map(str, hanging.done)) == ["good-1", "good-2"])
+    assert "hang-3" not in hanging.begun
+    hanging.gate.set()
+    _wait(lambda: len(hanging.done) == 5)
+    assert hanging.queue.stop(10)
+
+
+def test_a_worker_that_hangs_is_replaced_and_ends_after_its_return() -> None:
+    hanging = Hanging(1)
+    hanging.queue.start()
+    hanging.queue.add("hang-1")
+    _wait(lambda: hanging.begun == ["hang-1"])
+    hanging.queue.add("hang-2")
+    hanging.queue.replace("hang-1")
+    _wait(lambda: hanging.begun == ["hang-1", "hang-2"])
+    hanging.queue.replace("hang-1")
+    hanging.queue.add("hang-3")
+    hanging.queue.add("hang-1")
+    assert hanging.begun == ["hang-1", "hang-2"], "one in its place, and the key is not worked on twice at once"
+    before = threading.active_count()
+    hanging.gate.set()
+    _wait(lambda: len(hanging.done) == 4)
+    _wait(lambda: threading.active_count() == before - 1)
+    assert hanging.queue.stop(10)
+
+
+def test_the_end_does_not_wait_for_workers_that_were_replaced() -> None:
+    hanging = Hanging(1)
+    hanging.queue.start()
+    hanging.queue.add("hang-1")
+    _wait(lambda: hanging.begun == ["hang-1"])
+    hanging.queue.replace("hang-1")
+    assert not hanging.queue.stop(3600), "it says that something still runs"
+    hanging.gate.set()
+
+
+def test_a_key_that_becomes_of_another_kind_is_worked_on_by_its_workers() -> None:
+    """Pods may be listed before the networks that say of which kind they are."""
+    kinds, seen = {"a": "unknown"}, list[Hashable]()
+
+    def handle(key: Hashable) -> None:
+        seen.append(key)
+        if key == "blocks":
+            blocked.set()
+            gate.wait(10)
+
+    gate, blocked = threading.Event(), threading.Event()
+    queue = WorkQueue(handle, 1, lambda key: kinds.get(str(key), "new"))
+    queue.add("a")
+    queue.add("blocks")
+    kinds["a"] = "new"
+    queue.start()
+    assert blocked.wait(10)
+    assert seen == ["blocks"], "the worker of its first kind left it alone"
+    gate.set()
+    _wait(lambda: seen == ["blocks", "a"])
+    assert queue.stop(10)
+
+
+def test_what_is_kept_for_another_kind_wakes_a_worker_of_that() -> None:
+    done: list[Hashable] = []
+
+    def handle(key: Hashable) -> None:
+        if key == "one-1":
+            queue.add("two-1", wake=False)
+        done.append(key)
+
+    queue = WorkQueue(handle, 1, Hanging.kind)
+    queue.start()
+    queue.add("two-0")
+    _wait(lambda: done == ["two-0"])
+    queue.add("one-1")
+    _wait(lambda: done == ["two-0", "one-1", "two-1"])
+    assert queue.stop(10)
+
+
+def _someone_watches_the_clock(queue: WorkQueue) -> bool:
+    return any(lane.timekeeper is not None for lane in queue._lanes.values())
 
 
 def test_an_earlier_date_is_kept_while_everybody_waits_for_a_later_one() -> None:
@@ -169,7 +281,7 @@ def test_an_earlier_date_is_kept_while_everybody_waits_for_a_later_one() -> None
     queue = WorkQueue(done.append, 3)
     queue.start()
     queue.add("late", 60)
-    _wait(lambda: queue._timekeeper is not None)
+    _wait(lambda: _someone_watches_the_clock(queue))
     queue.add("soon", 0.05)
     _wait(lambda: done == ["soon"])
     queue.add("now")
@@ -192,7 +304,7 @@ def test_what_comes_behind_something_kept_is_taken_by_another_worker() -> None:
 
     def handle(key: Hashable) -> None:
         if key == "first":
-            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            _wait(lambda: _someone_watches_the_clock(queue))  # the other worker sleeps until `far`
             queue.add("kept", wake=False)
             queue.add("behind")
         elif key == "kept":
@@ -231,7 +343,7 @@ def test_a_retry_behind_something_kept_is_not_late() -> None:
 
     def handle(key: Hashable) -> None:
         if key == "first" and not seen:
-            _wait(lambda: queue._timekeeper is not None)  # the other worker sleeps until `far`
+            _wait(lambda: _someone_watches_the_clock(queue))  # the other worker sleeps until `far`
             queue.add("first", 0.1)
             queue.add("kept", wake=False)
         seen.append((key, far.is_set()))

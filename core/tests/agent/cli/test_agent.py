@@ -16,7 +16,7 @@ _STARTS_AGAIN = """
 import argparse, os, pathlib, select, signal, sys
 from secnet.agent.cli import agent
 
-def run(settings, registry, cluster, metrics, observers, pipe):
+def run(settings, registry, cluster, metrics, observers, pipe, end):
     if "SECOND" in os.environ:
         assert os.environ["MOMENT"] != "drain", "it was to stop"
         select.select([pipe[0]], [], [])
@@ -48,7 +48,7 @@ def in_use(tmp_path: Path) -> RunDirInUse:
 
 def test_it_waits_until_it_is_stopped(in_use: RunDirInUse) -> None:
     stopped, wake = os.pipe()
-    turn = _Turn(stopped, drain_seconds=10.0)
+    turn = _Turn(stopped, seconds=50.0)
     assert turn.wait(in_use)
     assert not turn.is_over
     os.write(wake, b"x")
@@ -58,10 +58,9 @@ def test_it_waits_until_it_is_stopped(in_use: RunDirInUse) -> None:
     os.close(wake)
 
 
-def test_it_gives_up_in_the_end(in_use: RunDirInUse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_gives_up_in_the_end(in_use: RunDirInUse) -> None:
     stopped, wake = os.pipe()
-    monkeypatch.setattr("secnet.agent.cli.agent._END_SECONDS", 0.0)  # or the test would take that long
-    turn = _Turn(stopped, drain_seconds=0.0)
+    turn = _Turn(stopped, seconds=0.0)
     assert not turn.wait(in_use)
     assert not turn.is_over, "no one said stop"
     os.close(stopped)

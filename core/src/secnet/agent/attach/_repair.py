@@ -70,7 +70,7 @@ def repair(steps: Steps, record: Record, call: Call) -> Record:
         # As it is recorded by now: layer 3 may have replaced more routes.
         record = steps.write(steps.recorded(record).replace(remake=True), "journal.repair", call)
         steps.take_away(record, call)
-        repaired = steps.make(record, call)
+        repaired = steps.make(record, call, new=True)
         require_settled(repairable(record, steps.settle(repaired, call, steps.verify_seconds)), record)
     return steps.write(repaired.replace(phase=Phase.ATTACHED, remake=False), "journal.attached", call)
 

@@ -15,6 +15,7 @@ from secnet.contract import (
     AttachResult,
     Call,
     CheckReport,
+    ContractViolation,
     Finding,
     IpamLease,
     IpamRequest,
@@ -70,7 +71,7 @@ class Steps:
         require_mtu(record.attachment, record.attachment.mtu)
         record = self.write(record.replace(phase=Phase.ATTACHING), "journal.attach", call)
         self.plugins.driver(record.network_type).admit(record.attachment, call)
-        record = self.make(record, call)
+        record = self.make(record, call, new=True)
         if phase == "after_link":
             record = self._allocate_after_link(record, call)
         with self._phase("verify", record.network_type):
@@ -87,13 +88,20 @@ class Steps:
             result = dataclasses.replace(result, device_info=device_info(device.id))
         return result
 
-    def make(self, record: Record, call: Call, *, codes: Collection[str] = ()) -> Record:
+    def make(self, record: Record, call: Call, *, codes: Collection[str] = (), new: bool = False) -> Record:
         """The driver's part, then layer 3. Returns the record with the result; what layer 3 replaces is recorded first.
 
-        codes: of what a check found on the Pod's side of a living link; see `Layer3.set_back`.
+        codes: of what a check found on the Pod's side of a living link; see `Layer3.set_back`. new: nothing of it was there, so
+        that an interface which is missing now is one that the driver did not make.
         """
         self.layer3.set_back(record, codes, call)
         record = record.replace(result=self.attach(record, call))
+        if new and not self.has_interface(record):
+            label = self.plugins.driver_plugin(record.network_type).label
+            raise ContractViolation(
+                f"{label} returned from attach as if all were done, and the Pod has no interface {record.key.ifname}",
+                hint="report it to the authors of that distribution",
+            )
         return self._layer3(record, call)
 
     def has_interface(self, record: Record) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
+from functools import partial
 
 from secnet.contract import Call, Cancelled, ComponentState, ErrorInfo, NodeObservation, SecnetError
 
@@ -22,8 +25,16 @@ __all__ = ["NodeStateReconciler"]
 _log = logging.getLogger(__name__)
 
 
+class _Round(Enum):
+    """How a driver's part of a round ended. AGAIN: it is to look again soon."""
+
+    DONE = auto()
+    AGAIN = auto()
+    CANCELLED = auto()
+
+
 class NodeStateReconciler:
-    """Runs `reconcile_node` of all drivers, one by one; a failing driver does not stop the others.
+    """Runs `reconcile_node` of all drivers, side by side: one that fails or takes long does not stop the others.
 
     on_better: called with the network type when new attachments may succeed that failed before. cut_off: takes what each driver
     sees. news: says what changed.
@@ -51,23 +62,33 @@ class NodeStateReconciler:
         self._states: dict[str, NodeState] = {}
 
     def reconcile(self, call: Call) -> bool:
-        """One round; True when every driver that can work here has its per-node state as configured, and none is to look again."""
-        again = False
-        for network_type in sorted(self._plugins.registry.drivers):
-            before = self._states.get(network_type)
-            try:
-                state = self._one(network_type, call)
-            except Cancelled:  # the agent ends: what was found before still holds
-                return False
-            again |= self._cut_off.note(network_type, state.observation)
-            if state == before:
-                continue
+        """One round; True when every driver that can work here has its per-node state as configured, and none is to look again.
+
+        It lasts as long as the slowest driver, and a little longer than `call` at most.
+        """
+        network_types = sorted(self._plugins.registry.drivers)
+        rounds: list[_Round] = []
+        if network_types:
+            with ThreadPoolExecutor(len(network_types), thread_name_prefix="node") as pool:
+                rounds = list(pool.map(partial(self._round, call=call), network_types))
+        settled = all(state.error is None and state.report.settled for state in self._states.values())
+        return settled and all(each is _Round.DONE for each in rounds)
+
+    def _round(self, network_type: str, call: Call) -> _Round:
+        """One driver's part of a round."""
+        before = self._states.get(network_type)
+        try:
+            state = self._one(network_type, call)
+        except Cancelled:  # the agent ends: what was found before still holds
+            return _Round.CANCELLED
+        again = self._cut_off.note(network_type, state.observation)
+        if state != before:
             self._states[network_type] = state
             self._reports.write_node(state)
             self._news.tell(before, state)
             if before is None or _is_better(before, state):
                 self._on_better(network_type)
-        return not again and all(state.error is None and state.report.settled for state in self._states.values())
+        return _Round.AGAIN if again else _Round.DONE
 
     def states(self) -> tuple[NodeState, ...]:
         """What the last round gave, by network type."""
@@ -80,9 +101,10 @@ class NodeStateReconciler:
 
     def unready(self) -> list[str]:
         """Why the drivers cannot work on this node; one sentence each. Advisory findings are left out."""
-        states = dict(self._states)
-        if not states and self._plugins.registry.drivers:
-            return ["the per-node state of the drivers is not made yet"]
+        states = dict(sorted(self._states.copy().items()))
+        missing = sorted(self._plugins.registry.drivers.keys() - states.keys())
+        if missing:
+            return [f"the per-node state of network type {', '.join(missing)} is not made yet"]
         reasons = [f"network type {name}: {state.error}" for name, state in states.items() if state.error is not None]
         for name, state in states.items():
             grave = (finding for finding in state.report.findings if not finding.advisory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from secnet.contract import Call, Cancelled, NetworkDriver, SecnetError
@@ -40,10 +41,11 @@ class NodeWatch:
             self._threads.append(thread)
 
     def close(self, seconds: float = 2.0) -> None:
-        """End all of it; waits for each thread at most this long."""
+        """End all of it; waits at most this long for all threads together. One that hangs stays behind."""
         self._cancel.set()
+        until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _watch(self, network_type: str) -> None:
         backoff = Backoff(*_RETRY_SECONDS)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from secnet.contract import ContractViolation, IPAMBackend, NetworkDriver, ObjectStore, Unsupported
 
 from ..config.settings import Settings
+from ..plugins.calls import PluginCalls
 from ..plugins.guarded import GuardedBackend, GuardedDriver
 from ..plugins.plugin import LoadedPlugin
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
@@ -19,10 +21,16 @@ P = TypeVar("P", NetworkDriver, IPAMBackend)
 
 
 class Plugins:
-    """Makes each driver and backend once, when first needed, and closes them all at the end. Thread-safe."""
+    """Makes each driver and backend once, when first needed, and closes them all at the end. Thread-safe.
 
-    def __init__(self, registry: Registry, settings: Settings, objects: ObjectStore) -> None:
+    calls: knows the calls into all of them.
+    """
+
+    def __init__(
+        self, registry: Registry, settings: Settings, objects: ObjectStore, calls: PluginCalls | None = None
+    ) -> None:
         self.registry = registry
+        self.calls = calls or PluginCalls()
         self._settings = settings
         self._objects = objects
         self._lock = threading.Lock()
@@ -35,7 +43,8 @@ class Plugins:
         with self._lock:
             if network_type not in self._drivers:
                 host = self._settings.driver_context(network_type)
-                self._drivers[network_type] = GuardedDriver(plugin, host, self._objects if plugin.info.kinds else None)
+                objects = self._objects if plugin.info.kinds else None
+                self._drivers[network_type] = GuardedDriver(plugin, host, objects, self.calls)
             return self._drivers[network_type]
 
     def backend(self, ipam_type: str) -> IPAMBackend:
@@ -45,7 +54,7 @@ class Plugins:
             if ipam_type not in self._backends:
                 host = self._settings.backend_context(ipam_type)
                 objects = self._objects if plugin.info.kinds else None
-                self._backends[ipam_type] = GuardedBackend(plugin, host, objects)
+                self._backends[ipam_type] = GuardedBackend(plugin, host, objects, self.calls)
             return self._backends[ipam_type]
 
     def driver_plugin(self, network_type: str) -> LoadedPlugin[NetworkDriver]:
@@ -62,16 +71,22 @@ class Plugins:
             living: list[NetworkDriver | IPAMBackend] = [*self._drivers.values(), *self._backends.values()]
             self._drivers.clear()
             self._backends.clear()
-        errors = []
-        for instance in living:
-            try:
-                instance.close()
-            except Exception as exc:
-                errors.append(exc)
+        if not living:
+            return
+        with ThreadPoolExecutor(len(living)) as pool:  # each may take its whole deadline
+            errors = [error for error in pool.map(_close, living) if error is not None]
         if errors:
             raise ContractViolation(
                 f"{len(errors)} plugins failed to close, the first with: {errors[0]!r}"
             ) from errors[0]
+
+
+def _close(instance: NetworkDriver | IPAMBackend) -> Exception | None:
+    try:
+        instance.close()
+    except Exception as exc:
+        return exc
+    return None
 
 
 def _look_up(

@@ -26,6 +26,7 @@ class Sources:
 
     queue_length: Pods waiting or worked on. queue_age: seconds for which the oldest due Pod waits for a worker.
     plugins: what drivers and backends measure, each value with its whole name. traffic: through each interface.
+    stuck_calls: kind (`network_type` or `ipam_type`), name, distribution and method of each call that is beyond its deadline.
     node: the per-node state of each driver.
     problems: with the source of the objects. unready: why the agent is not ready. resynced: when everything was last compared
     with its desired state, in seconds since the epoch; 0 before the first time.
@@ -43,6 +44,7 @@ class Sources:
     problems: Callable[[], Iterable[Problem]] = tuple
     unready: Callable[[], Iterable[str]] = tuple
     resynced: Callable[[], float] = float
+    stuck_calls: Callable[[], Iterable[tuple[str, str, str, str]]] = tuple
     ipam_types: Callable[[], Iterable[str]] = tuple
     pool_usage: Callable[[str, threading.Event], tuple[PoolUsage, ...]] = field(default=lambda ipam_type, cancel: ())
 

@@ -29,6 +29,7 @@ from ..process.source import open_source
 from ..state.presence import AGENT_ROLE
 from ..state.run_dir import RunDirInUse
 from ._common import add_config_options, load
+from ._end_limit import EndLimit
 
 __all__ = ["add_parser", "serve"]
 
@@ -69,6 +70,8 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    end = EndLimit(stopped, _end_seconds(settings), _SIGNALS)
+    end.watch()
     # One that came while the agent started itself again.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     metrics = make_metrics(settings.http_listen is not None)
@@ -90,7 +93,7 @@ def serve(arguments: argparse.Namespace, observers: tuple[StepObserver, ...] = (
         for note in settings.notes:
             _log.info("node configuration %s", note)
         again = _run(
-            settings, registry, cluster, metrics, observers, (stopped, wake), lambda: load(arguments, registry)
+            settings, registry, cluster, metrics, observers, (stopped, wake), end, lambda: load(arguments, registry)
         )
     finally:
         cluster.close()
@@ -120,6 +123,7 @@ def _run(
     metrics: Metrics,
     observers: tuple[StepObserver, ...],
     pipe: tuple[int, int],
+    end: EndLimit,
     reads: Callable[[], object],
 ) -> bool:
     """Run the agent until a signal, or the node group, writes into the pipe. Whether it is to start again, with other settings.
@@ -127,7 +131,7 @@ def _run(
     reads: reads the node configuration, for a reload; raises SecnetError if it is invalid.
     """
     stopped, wake = pipe
-    turn = _Turn(stopped, settings.drain_seconds)
+    turn = _Turn(stopped, _end_seconds(settings))
     try:
         with (
             Agent(
@@ -136,6 +140,7 @@ def _run(
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
             why = _reason(stopped, reads)
+            end.begin()
             _log.info("stopping")
     except RunDirInUse:
         if not turn.is_over:
@@ -159,6 +164,11 @@ def _reason(stopped: int, reads: Callable[[], object]) -> bytes:
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return why
+
+
+def _end_seconds(settings: Settings) -> float:
+    """What an agent has to end, from the signal on."""
+    return _DRAINS * settings.drain_seconds + _END_SECONDS
 
 
 @contextmanager
@@ -186,12 +196,12 @@ def _make_sysctls_writable() -> None:
 class _Turn:
     """Waits for an agent that is being replaced: a crash, and then the kubelet's back-off, would take longer than its end.
 
-    stopped: a descriptor to be read once a signal says stop. drain_seconds: what the other one has for its work, each twice.
+    stopped: a descriptor to be read once a signal says stop. seconds: what the other one has to end.
     """
 
-    def __init__(self, stopped: int, drain_seconds: float) -> None:
+    def __init__(self, stopped: int, seconds: float) -> None:
         self._stopped = stopped
-        self._seconds = _DRAINS * drain_seconds + _END_SECONDS
+        self._seconds = seconds
         self._until: float | None = None
         self.is_over = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -107,17 +108,23 @@ def check_drivers(host: Host) -> Iterator[Result]:
         yield fail(f"plugin {problem.name} ({problem.distribution})", problem.error.message, remedy)
     plugins = Plugins(host.registry, host.settings, _no_objects())
     try:
-        for name in sorted(host.registry.drivers):
-            configured = bool(host.settings.drivers.get(name))
-            yield _probe(host, plugins, name)
-            if configured:
-                yield from _components(plugins, host.settings, name)
-            yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
+        names = sorted(host.registry.drivers)
+        with ThreadPoolExecutor(len(names) or 1) as pool:  # one that does not answer delays no other
+            for results in pool.map(lambda name: list(_of_type(host, plugins, name)), names):
+                yield from results
         for name, plugin in sorted(host.registry.backends.items()):
             if not plugin.info.kinds:  # one that works on objects of the cluster has no store here
                 yield from _own(f"IPAM type {name}", partial(_of_backend, plugins, name))
     finally:
         plugins.close()
+
+
+def _of_type(host: Host, plugins: Plugins, name: str) -> Iterator[Result]:
+    """All about one network type."""
+    yield _probe(host, plugins, name)
+    if host.settings.drivers.get(name):
+        yield from _components(plugins, host.settings, name)
+    yield from _own(f"network type {name}", partial(_of_driver, plugins, name))
 
 
 def _components(plugins: Plugins, settings: Settings, name: str) -> Iterator[Result]:

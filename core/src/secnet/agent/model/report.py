@@ -26,6 +26,7 @@ __all__ = [
     "NodeState",
     "PENDING",
     "PodReport",
+    "STUCK",
     "SingleReport",
     "SyncResult",
     "network_report",
@@ -60,6 +61,9 @@ FAILED = "Failed"
 DEGRADED = "Degraded"
 
 
+STUCK = "Stuck"
+
+
 LATE = "StartedWithoutNetworks"
 """The reason of a Pod whose containers did not wait for its networks, although the CNI plugin is chained here."""
 
@@ -71,7 +75,7 @@ class NetworkReport:
     """The state of one network of a Pod.
 
     phase: Attached, Degraded (attached, but a check found drift), Pending (will be tried again), Failed (only a new input
-    helps), Detaching.
+    helps), Detaching, Stuck (a call into a plugin does not return, and all that the attachment holds stays held).
     outdated: its NAD was edited since; a living attachment stays as it was attached. in_use: see `CheckReport`.
     repairing: a repair did not come to its end yet: the interface may not work. late: see `Record`.
     """

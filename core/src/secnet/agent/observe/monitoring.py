@@ -11,7 +11,6 @@ from ..attach.node_state import NodeStateReconciler
 from ..attach.plugin_calls import Plugins
 from ..base.metrics import Sources
 from ..cluster.interface import Cluster
-from ..config.settings import Settings
 from ..pods.controller import Controller
 from ..preflight.antrea import AntreaGuard
 from ..preflight.own_node import OwnNode
@@ -24,8 +23,6 @@ from .health import Heartbeats
 __all__ = ["Monitoring"]
 
 _POOL_SECONDS = 10.0
-_HELD_ATTACHES = 20
-_HELD_SECONDS = 600.0
 
 
 class Monitoring:
@@ -41,7 +38,6 @@ class Monitoring:
         beats: Heartbeats,
         antrea: AntreaGuard,
         own_node: OwnNode,
-        settings: Settings,
         plugins: Plugins,
         chain_unready: Callable[[], str] = lambda: "",
         has_looked: Callable[[], bool] = lambda: True,
@@ -59,7 +55,6 @@ class Monitoring:
         self._plugins = plugins
         self._chain_unready = chain_unready
         self._has_looked = has_looked
-        self._held_seconds = max(_HELD_SECONDS, _HELD_ATTACHES * settings.attach_timeout)
 
     def sources(self) -> Sources:
         """What the metrics are collected from."""
@@ -74,17 +69,16 @@ class Monitoring:
             problems=self._reports.problems,
             unready=self.unready,
             resynced=self._resynced,
+            stuck_calls=lambda: [
+                (each.kind, each.name, each.distribution, each.method) for each in self._plugins.calls.stuck()
+            ],
             ipam_types=self._ipam_types,
             pool_usage=self._pool_usage,
         )
 
     def stuck(self) -> list[str]:
-        """Why the agent is not alive any more."""
-        held = self._controller.queue.held(self._held_seconds)
-        return [
-            *self._beats.late(),
-            *(f"a worker has been busy with {_words(key)} for more than {self._held_seconds:.0f} s" for key in held),
-        ]
+        """Why the agent is not alive any more: a thread of its own does not come round. A slow plugin is no reason."""
+        return self._beats.late()
 
     def unready(self) -> Iterator[str]:
         """Why the agent cannot do its work now."""
@@ -102,7 +96,14 @@ class Monitoring:
             yield reason
         if reason := self._chain_unready():
             yield reason
-        yield from self._node.unready()
+        of_node = list(self._node.unready())
+        yield from of_node
+        calls = self._plugins.calls
+        for what, reason in calls.off().items():
+            yield f"{what}: {reason}"
+        for call in calls.stuck():
+            if not any(str(call) in reason for reason in of_node):
+                yield f"{call.what}: {call}"
 
     def _ipam_types(self) -> set[str]:
         return {record.ipam_type for record in self._journal.records() if record.ipam_type is not None}
@@ -110,7 +111,3 @@ class Monitoring:
     def _pool_usage(self, ipam_type: str, cancel: threading.Event) -> tuple[PoolUsage, ...]:
         requests = [r.ipam for r in self._journal.records() if r.ipam_type == ipam_type and r.ipam is not None]
         return self._plugins.backend(ipam_type).pool_usage(requests, Call.within(_POOL_SECONDS, cancel=cancel))
-
-
-def _words(key: object) -> str:
-    return "Pod " + "/".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -152,7 +152,11 @@ class _State(Collector):
         self._pools.close()
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._attachments, self._errors, self._agent, self._node, self._queue, self._pool_usage, self._traffic, self._plugins):
+        parts = (
+            *(self._attachments, self._errors, self._agent, self._node, self._queue, self._stuck_calls),
+            *(self._pool_usage, self._traffic, self._plugins),
+        )
+        for part in parts:
             try:
                 yield from part()
             except Exception:  # one part that cannot be read must not take all metrics away
@@ -254,6 +258,16 @@ class _State(Collector):
             for name, family in families.items():
                 family.add_metric(values, getattr(traffic, name))
         yield from families.values()
+
+    def _stuck_calls(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "secnet_plugin_calls_stuck",
+            "Calls into a plugin that have not returned by their deadline",
+            labels=("kind", "plugin", "distribution", "method"),
+        )
+        for labels, count in sorted(Counter(self._sources.stuck_calls()).items()):
+            family.add_metric(labels, count)
+        yield family
 
     def _plugins(self) -> Iterator[Metric]:
         """Values of one name with the labels of the first; one with others is left out, as the page could not be read then."""

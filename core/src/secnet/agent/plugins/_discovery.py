@@ -13,7 +13,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 
 from secnet.contract import ContractViolation
 
-from .guarded import line_of
+from ._boundary import line_of
 
 __all__ = ["UNKNOWN_DISTRIBUTION", "Unreadable", "identity", "installed", "place_of", "require_class", "who"]
 

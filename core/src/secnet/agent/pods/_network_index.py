@@ -10,7 +10,9 @@ from secnet.contract import InvalidConfig, NetworkRef
 from ..model.pod import NETWORKS_ANNOTATION, PodKey
 from ..networks.desired import selections_of
 
-__all__ = ["NetworkIndex"]
+__all__ = ["NetworkIndex", "networks_of"]
+
+_Entry = tuple[str, frozenset[NetworkRef]]
 
 
 class NetworkIndex:
@@ -20,17 +22,18 @@ class NetworkIndex:
     """
 
     def __init__(self) -> None:
-        self._known: dict[PodKey, tuple[str, frozenset[NetworkRef]]] = {}
+        self._known: dict[PodKey, _Entry] = {}
 
     def asking_for(self, network: NetworkRef, pods: Mapping[PodKey, Mapping[str, Any]]) -> list[PodKey]:
         """The Pods, of all that exist, whose annotation names this network. One that is malformed names none."""
-        self._known = {key: self._entry(key, pod) for key, pod in pods.items()}
+        self._known = {key: networks_of(pod, self._known.get(key)) for key, pod in pods.items()}
         return [key for key, (_, networks) in self._known.items() if network in networks]
 
-    def _entry(self, key: PodKey, pod: Mapping[str, Any]) -> tuple[str, frozenset[NetworkRef]]:
-        text = (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or ""
-        known = self._known.get(key)
-        return known if known is not None and known[0] == text else (text, _networks(pod) if text else frozenset())
+
+def networks_of(pod: Mapping[str, Any], known: _Entry | None) -> _Entry:
+    """The annotation of a Pod and the networks that it names. known: what this returned before, which saves the parsing."""
+    text = (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or ""
+    return known if known is not None and known[0] == text else (text, _networks(pod) if text else frozenset())
 
 
 def _networks(pod: Mapping[str, Any]) -> frozenset[NetworkRef]:

@@ -29,6 +29,7 @@ from ..state.journal import Journal
 from ..status.failures import internal_error
 from ..status.publisher import Publisher
 from ..status.sandbox_failures import SandboxFailures
+from ._lanes import Lanes
 from ._network_index import NetworkIndex
 from ._object_changes import ObjectChange, ObjectChanges
 from ._recovery import Recovery
@@ -76,7 +77,7 @@ class Controller:
         self._source = source
         self._publisher = publisher
         self._may_begin = may_begin
-        self._queue = WorkQueue(self._handle, workers)
+        self._queue = WorkQueue(self._handle, workers, Lanes(pods, nads, journal).of)
         self._checks = ResyncScheduler(self._queue)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
@@ -333,6 +334,12 @@ class Controller:
     def enqueue(self, key: PodKey) -> None:
         """Queue a Pod: something about it changed."""
         self._queue.add(key)
+
+    def leave_behind(self, key: PodKey) -> None:
+        """The work for a Pod may never end: nothing else waits for it any more."""
+        self._queue.replace(key)
+        self._recovery.note(key)
+        self._checks.go_on(key)
 
     def _schedule(self, key: PodKey, errors: list[ErrorInfo]) -> None:
         with self._lock:

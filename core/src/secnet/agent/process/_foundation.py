@@ -14,6 +14,7 @@ from ..cluster.interface import Cluster
 from ..config.settings import Settings
 from ..devices import AnnotatedDevices, DeviceAllocator, DeviceSource, KubeletDevices, ResourceSlices
 from ..model.pod import PodKey
+from ..plugins.calls import PluginCalls
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
 from ..sandboxes.cri import CriSandboxes, RuntimeClient
@@ -61,15 +62,16 @@ def lay_foundation(
     metrics: Metrics,
     observers: tuple[StepObserver, ...],
     stack: ExitStack,
+    calls: PluginCalls | None = None,
 ) -> Foundation:
-    """Open the journal and the rest. What has to be closed is left to `stack`."""
+    """Open the journal and the rest. What has to be closed is left to `stack`. calls: one of the observers."""
     journal, boot_id = Journal(settings.run_dir / "journal"), current_boot_id()
     for problem in journal.problems():
         _log.error("%s", problem)
     journal.disown(boot_id)
     reports = Reports(settings.run_dir)
     reports.write_problems(())
-    plugins = Plugins(registry, settings, cluster)
+    plugins = Plugins(registry, settings, cluster, calls)
     stack.callback(plugins.close)
     runtime = _runtime(settings, cluster, stack)
     return Foundation(

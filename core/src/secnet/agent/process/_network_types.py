@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from secnet.contract import SecnetError
 
@@ -16,8 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 def describe_network_types(registry: Registry, plugins: Plugins, settings: Settings) -> str:
-    """The network types that can work here, and with the reason those that are configured and cannot."""
-    return ", ".join(filter(None, (_describe(each, plugins, settings) for each in sorted(registry.drivers))))
+    """The network types that can work here, and with the reason those that are configured and cannot.
+
+    Their probes run side by side: it takes as long as the slowest.
+    """
+    names = sorted(registry.drivers)
+    with ThreadPoolExecutor(len(names) or 1) as pool:
+        return ", ".join(filter(None, pool.map(partial(_describe, plugins=plugins, settings=settings), names)))
 
 
 def _describe(network_type: str, plugins: Plugins, settings: Settings) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from ..cluster.interface import SourceTraits
 from ..config.settings import Settings
 from ..plugins.registry import Registry
 from ..state.presence import Presence
 from ._background import Background
+from ._jobs import Jobs
 from ._wiring import Components
 
 __all__ = ["ResyncLoop"]
@@ -33,6 +36,7 @@ class ResyncLoop:
         self._patience = settings.check_interval + settings.attach_timeout + 600
         self._types, self._backends = sorted(registry.drivers), sorted(registry.backends)
         self._free_reads = traits.free_reads
+        self._jobs = Jobs(background, components.plugins.calls)
 
     def run(self) -> None:
         """Until the agent stops."""
@@ -44,8 +48,7 @@ class ResyncLoop:
             if started >= resync_at:
                 if resync_at:
                     guard(components.controller.resync_in_turn, default=None)
-                guard(lambda: components.attacher.resync(self._beat), default=None)
-                self._beat()
+                self._job("single networks", partial(components.attacher.resync, self._beat))
                 self._collect_garbage()
                 self._presence.note(resynced=True)
                 resync_at = max(started + self._interval, time.monotonic() + 1.0)
@@ -54,14 +57,24 @@ class ResyncLoop:
     def _beat(self) -> None:
         self._background.beats.beat("resync_loop", self._patience)
 
+    def _job(self, name: str, job: Callable[[], object]) -> None:
+        """What may hang in a plugin; see `Jobs`. Each has the loop's patience for itself."""
+        self._beat()
+        self._jobs.run(name, job)
+
     def _collect_garbage(self) -> None:
-        guard, call, components = self._background.guard, self._background.call, self._components
+        components, seconds = self._components, self._interval
         if components.own_node.is_another():
             return
-        guard(lambda: components.lease_renewal.renew_due(call(self._interval)), default=None)
-        guard(lambda: components.orphan_gc.collect(self._types, call(self._interval)), default=None)
+        call = self._background.call
+        self._job("renewal of leases", lambda: components.lease_renewal.renew_due(call(seconds)))
+        for network_type in self._types:
+            self._job(f"orphans of {network_type}", partial(self._collect_orphans, network_type))
         if self._free_reads:
-            guard(lambda: components.lease_gc.collect(self._backends, call(self._interval)), default=False)
+            self._job("leases", lambda: components.lease_gc.collect(self._backends, call(seconds)))
+
+    def _collect_orphans(self, network_type: str) -> None:
+        self._components.orphan_gc.collect([network_type], self._background.call(self._interval))
 
     def _look_through_leases(self) -> float:
         """In rounds of their own where it costs requests to an API server. Returns in how many seconds it is due again."""
@@ -70,5 +83,5 @@ class ResyncLoop:
         if self._components.own_node.is_another():
             return 0.0  # soon: readiness waits for the first look
         rounds = self._components.lease_rounds
-        self._background.guard(lambda: rounds.run(self._backends, self._background.call(self._interval)), default=None)
+        self._job("leases", lambda: rounds.run(self._backends, self._background.call(self._interval)))
         return rounds.due_in()

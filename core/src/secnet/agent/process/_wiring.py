@@ -29,6 +29,7 @@ from ..config.settings import Settings
 from ..networks.desired import DesiredNetworks
 from ..networks.nad_cache import NadCache
 from ..networks.object_problems import ObjectProblems
+from ..plugins.calls import PluginCalls
 from ..plugins.registry import Registry
 from ..pods.asked_networks import AskedNetworks
 from ..pods.cni_attach import NodeAttacher
@@ -37,6 +38,7 @@ from ..pods.late_nads import LateNads
 from ..pods.late_start import LateStart
 from ..pods.sandbox_attach import SandboxAttach
 from ..pods.single_checks import SingleChecks
+from ..pods.stuck_calls import StuckCalls
 from ..pods.sync import PodSync
 from ..pods.worker import AttachmentWorker
 from ..preflight.antrea import AntreaGuard
@@ -72,6 +74,7 @@ class Components:
     antrea: AntreaGuard
     own_node: OwnNode
     multus: Multus
+    stuck_calls: StuckCalls
     read_elsewhere: Callable[[], str | None]
 
 
@@ -82,9 +85,10 @@ def wire(
     metrics: Metrics,
     observers: tuple[StepObserver, ...],
     stack: ExitStack,
+    calls: PluginCalls | None = None,
 ) -> Components:
-    """Open the journal and make all components. What has to be closed is left to `stack`."""
-    base = lay_foundation(settings, registry, cluster, metrics, observers, stack)
+    """Open the journal and make all components. What has to be closed is left to `stack`. calls: see `lay_foundation`."""
+    base = lay_foundation(settings, registry, cluster, metrics, observers, stack, calls)
     clearance = Clearance()
     antrea, own_node = _preflight(base, clearance, lambda: controller.retry_waiting(), stack)
     nads = NadCache(registry, shared_namespaces=_shared(settings))
@@ -95,6 +99,7 @@ def wire(
     node_events = NodeEvents(cluster, settings.node_name)
     sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
     object_problems = ObjectProblems(registry)
+    publisher = _publisher(base, own_node)
     controller = Controller(
         cluster=cluster,
         journal=base.journal,
@@ -103,7 +108,7 @@ def wire(
         pods=base.pods,
         sync=sync,
         source=base.sandboxes,
-        publisher=_publisher(base, own_node),
+        publisher=publisher,
         workers=settings.workers,
         waking_kinds=registry.kinds,
         may_begin=partial(_may_begin, own_node, multus),
@@ -132,6 +137,14 @@ def wire(
         antrea=antrea,
         own_node=own_node,
         multus=multus,
+        stuck_calls=StuckCalls(
+            calls=base.plugins.calls,
+            controller=controller,
+            pods=base.pods,
+            journal=base.journal,
+            publisher=publisher,
+            on_node=partial(node_events.record, True),
+        ),
         read_elsewhere=partial(_read_elsewhere, base.runtime),
     )
 

@@ -21,6 +21,7 @@ from ..model.record import Record
 from ..observe.health import serve_health
 from ..observe.monitoring import Monitoring
 from ..observe.readiness_log import ReadinessLog
+from ..plugins.calls import PluginCalls
 from ..plugins.registry import Registry
 from ..preflight.startup_taint import StartupTaint
 from ..state.presence import Presence
@@ -69,12 +70,13 @@ class Agent:
         self._cluster = cluster
         self._role = role
         self._wait = wait
-        self._observers = observers
+        self._calls = PluginCalls()
+        self._observers = (*observers, self._calls)
         self._lock = RunDirLock(settings.run_dir)
         self._presence = Presence(settings.run_dir, role, settings.check_interval)
         self._drained = True
         self._metrics, self._serves = metrics or make_metrics(False), metrics is not None
-        self._background = Background(observers)
+        self._background = Background(self._observers)
         self._front: CniFront | None = None
         self._exit = ExitStack()
 
@@ -113,7 +115,9 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        components = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack)
+        components = wire(
+            settings, self._registry, self._cluster, self._metrics, self._observers, stack, self._calls
+        )
         self._components = components
         self._node_loop = NodeLoop(self._background, components.node, settings.check_interval)
         watched = Monitoring(
@@ -125,7 +129,6 @@ class Agent:
             self._background.beats,
             components.antrea,
             components.own_node,
-            settings,
             components.plugins,
             self._chain_unready,
             lambda: self._cluster.traits.free_reads or components.lease_rounds.begun,
@@ -141,6 +144,7 @@ class Agent:
             self._startup_taint,
             components.multus,
             components.object_problems,
+            components.stuck_calls,
         )
         chain = ErrorProblem(
             "CNI plugin", lambda: None if self._front is None else self._front.error, self._record_not_chained
@@ -175,7 +179,7 @@ class Agent:
         """What runs in the background once everything else does."""
         background, components, traits = self._background, self._components, self._cluster.traits
         keeper = RunDirKeeper(self._settings, self._lock, self._role, components.journal)
-        notes = (self._problems.note, self._readiness.note, keeper.keep)
+        notes = (components.stuck_calls.note, self._problems.note, self._readiness.note, keeper.keep)
         poll = PollLoop(background, components.controller, self._settings, traits, notes)
         resync = ResyncLoop(background, components, self._settings, self._registry, traits, self._presence)
         background.spawn("poll_loop", poll.run, stack)

@@ -111,6 +111,11 @@ class Publisher:
             self._seen.setdefault(pod_key(pod), set()).add(ref.uid)
         self._reports.write_first(unworked_report(ref))
 
+    def last(self, key: PodKey) -> PodReport | None:
+        """What was published of a Pod last; None where there was nothing to say."""
+        with self._lock:
+            return self._last.get(key)
+
     def forget_absent(self) -> None:
         """Remove the reports of Pods that are not on this node any more."""
         present = {pod_ref(pod).uid for pod in self._pods.all().values()}
