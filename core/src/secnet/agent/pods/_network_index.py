@@ -7,6 +7,7 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import NETWORKS_ANNOTATION, PodKey
 from ..networks.desired import selections_of
 
@@ -19,7 +20,8 @@ class NetworkIndex:
     An annotation is parsed when a NAD changes and not before, and once only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._known: dict[PodKey, tuple[str, frozenset[NetworkRef]]] = {}
 
     def asking_for(self, network: NetworkRef, pods: Mapping[PodKey, Mapping[str, Any]]) -> list[PodKey]:
@@ -30,11 +32,10 @@ class NetworkIndex:
     def _entry(self, key: PodKey, pod: Mapping[str, Any]) -> tuple[str, frozenset[NetworkRef]]:
         text = (pod["metadata"].get("annotations") or {}).get(NETWORKS_ANNOTATION) or ""
         known = self._known.get(key)
-        return known if known is not None and known[0] == text else (text, _networks(pod) if text else frozenset())
+        return known if known is not None and known[0] == text else (text, self._networks(pod) if text else frozenset())
 
-
-def _networks(pod: Mapping[str, Any]) -> frozenset[NetworkRef]:
-    try:
-        return frozenset(selection.network for selection in selections_of(pod))
-    except InvalidConfig:
-        return frozenset()
+    def _networks(self, pod: Mapping[str, Any]) -> frozenset[NetworkRef]:
+        try:
+            return frozenset(selection.network for selection in selections_of(pod, self._limits))
+        except InvalidConfig:
+            return frozenset()

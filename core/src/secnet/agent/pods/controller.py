@@ -86,7 +86,7 @@ class Controller:
         self._revision = 0
         self._started = False
         self._changes = ObjectChanges()
-        self._networks = NetworkIndex()
+        self._networks = NetworkIndex(nads.limits)
         self._waiters = Waiters(cluster, waking_kinds, self._queue.add, self._saw)
         self._stop = threading.Event()
         self._begun = threading.Event()

@@ -17,7 +17,7 @@ from ..model.report import FAILED, PENDING, NetworkReport, PodReport, SyncResult
 from ..model.sandbox import Sandbox, SandboxSource
 from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
-from ..networks.desired import DesiredNetworks, selections_of
+from ..networks.desired import DesiredNetworks
 from ..networks.requests import is_outdated
 from ..sandboxes.monitor import lives, outliving
 from ..sandboxes.ownership import NetnsOwnership
@@ -93,7 +93,7 @@ class PodSync:
         self._outlived.discard(key)
         base = PodReport(pod=pod_ref(pod), generation=int(pod["metadata"].get("generation") or 0))
         try:
-            selections = selections_of(pod)
+            selections = self._desired.selections(pod)
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:

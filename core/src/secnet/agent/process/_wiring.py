@@ -82,12 +82,12 @@ def wire(
     base = lay_foundation(settings, registry, cluster, metrics, observers, stack)
     clearance = Clearance()
     antrea, own_node = _preflight(base, clearance, lambda: controller.retry_waiting(), stack)
-    nads = NadCache(registry, shared_namespaces=_shared(settings))
+    nads = NadCache(registry, shared_namespaces=_shared(settings), limits=settings.limits)
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
     attaching = wire_attaching(base, clearance)
     sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
-    object_problems = ObjectProblems(registry)
+    object_problems = ObjectProblems(registry, settings.limits)
     controller = Controller(
         cluster=cluster,
         journal=base.journal,
@@ -210,6 +210,7 @@ def _attacher(
         checks=checks,
         asked=asked,
         deadline=base.settings.attach_timeout,
+        limits=base.settings.limits,
         refusal=own_node.refusal,
     )
 

@@ -7,6 +7,7 @@ the files, is a note.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,15 @@ from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound,
 from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, with_plugins
 from ..config.examine import examine_layers, settings_keys
 from ..config.layers import Layer, without_empty
+from ..config.settings import limits_of
+from ..model.limits import Limits
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
 from ..model.problem import InternalError
 from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
-from ..networks.desired import assign_names
+from ..networks.desired import assign_names, selections_of
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
@@ -50,20 +53,24 @@ def check_documents(documents: Iterable[Document], registry: Registry) -> list[F
     findings: list[Finding] = []
     items: list[Item] = []
     kinds = with_plugins(registry.kinds)
+    documents = tuple(documents)
+    limits = _limits(documents, registry)
     for document in documents:
         try:
-            items.extend(_items(document, registry, kinds, findings))
+            items.extend(_items(document, registry, kinds, limits, findings))
         except InvalidConfig as exc:
             findings.append(of_document(document, exc.path, exc.message, exc.hint))
         except Exception as exc:
             findings.append(fault_of(document, exc))
     findings.extend(_duplicates(items))
-    check = _SetCheck(items=items, registry=registry)
+    check = _SetCheck(items=items, registry=registry, limits=limits)
     findings.extend(check.run())
     return sorted(findings, key=lambda finding: (finding.file, finding.line, finding.note))
 
 
-def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[Finding]) -> Iterator[Item]:
+def _items(
+    document: Document, registry: Registry, kinds: Kinds, limits: Limits, findings: list[Finding]
+) -> Iterator[Item]:
     """The objects of known kinds in a document; whatever else it is is checked right here."""
     data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
@@ -71,7 +78,7 @@ def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[
     if document.is_settings or looks_like_settings(data, registry):
         findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
-        findings.extend(_check_template(document, kind))
+        findings.extend(_check_template(document, kind, limits))
     elif kind in UNUSED_KINDS and kind not in kinds:
         findings.append(of_document(document, "", f"secnet does not use a {kind}", "", note=True))
     else:
@@ -81,6 +88,18 @@ def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[
 def looks_like_settings(data: Any, registry: Registry) -> bool:
     """Whether a document is a node configuration and no object."""
     return isinstance(data, Mapping) and "kind" not in data and bool(settings_keys(registry) & set(data))
+
+
+def _limits(documents: Iterable[Document], registry: Registry) -> Limits:
+    """Those of a node configuration among the documents; else the usual ones."""
+    given: dict[str, Any] = {}
+    for document in documents:
+        if document.is_settings or looks_like_settings(document.data, registry):
+            with suppress(Exception):  # that is a finding where the document itself is checked
+                if not any(True for found in _check_settings(document, registry) if not found.note):
+                    for layer in (*(layer.data for layer in document.beneath), document.data):
+                        given |= layer.get("limits") or {}
+    return limits_of({"limits": given})
 
 
 def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
@@ -101,7 +120,7 @@ def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]
         )
 
 
-def _check_template(document: Document, kind: str) -> Iterator[Finding]:
+def _check_template(document: Document, kind: str, limits: Limits) -> Iterator[Finding]:
     """The annotation in the Pod template of a workload: no Pod made from it would get what is wrong there."""
     value: Any = document.data
     path = ("$", *_TEMPLATE_KINDS[kind], "metadata", "annotations")
@@ -110,7 +129,7 @@ def _check_template(document: Document, kind: str) -> Iterator[Finding]:
     text = value.get(NETWORKS_ANNOTATION) if isinstance(value, Mapping) else None
     where = f"{'.'.join(path)}['{NETWORKS_ANNOTATION}']"
     try:
-        named = assign_names(parse_networks(text if isinstance(text, str) else "", "default"), {})
+        named = assign_names(parse_networks(text if isinstance(text, str) else "", "default", limits), {})
     except InvalidConfig as exc:
         yield of_document(document, f"{where}: {exc.path}", exc.message, exc.hint)
         return
@@ -133,6 +152,7 @@ class _SetCheck:
 
     items: Sequence[Item]
     registry: Registry
+    limits: Limits
 
     def run(self) -> Iterator[Finding]:
         networks: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
@@ -151,7 +171,7 @@ class _SetCheck:
 
     def _examine(self, item: Item) -> tuple[NetworkConfig | None, Sequence[SecnetError]]:
         try:
-            return examine_nad(item.obj, self.registry)
+            return examine_nad(item.obj, self.registry, self.limits)
         except SecnetError as exc:  # a backend that fails to check its part
             return None, (exc,)
         except Exception as exc:
@@ -184,7 +204,7 @@ class _SetCheck:
         meta = item.obj["metadata"]
         pod = PodRef(namespace=meta["namespace"], name=meta["name"], uid="")
         try:
-            elements = parse_networks((meta.get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", pod.namespace)
+            elements = selections_of(item.obj, self.limits)
         except InvalidConfig as exc:
             yield item.finding(f"{_ANNOTATION_PATH}: {exc.path}", exc.message, exc.hint)
             return
