@@ -20,6 +20,13 @@ _log = logging.getLogger(__name__)
 _HOLD_POLL_SECONDS = 0.2  # a cancellation wakes no thread that waits for a key
 
 
+class _Turn:
+    """Stands in the queue for a thread that gave way. come: it is to go on."""
+
+    def __init__(self) -> None:
+        self.come = threading.Event()
+
+
 class WorkQueue:
     """Runs `handle(key)` on worker threads, never twice at once for one key.
 
@@ -83,10 +90,34 @@ class WorkQueue:
         finally:
             self._done(key)
 
+    def give_way(self) -> None:
+        """Let what is due now go first: called by a worker between two pieces of a long work for one key.
+
+        This thread waits like a key that is added now, and another one takes its place until its turn comes. So who waits does so
+        for one piece of each key before it, and no more keys are worked on at once than there are workers.
+        """
+        turn = _Turn()
+        with self._condition:
+            now = time.monotonic()
+            if self._stopping or not any(when <= now for when in self._when.values()):
+                return
+            self._when[turn] = now
+            heapq.heappush(self._due, (now, next(self._order), turn))
+            thread = threading.Thread(target=self._work, name="worker-in-place", daemon=True)
+            self._threads = [*(each for each in self._threads if each.ident is None or each.is_alive()), thread]
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: it goes on by itself, unless its turn has come meanwhile
+            with self._condition:
+                self._threads.remove(thread)
+                if self._when.pop(turn, None) is not None:
+                    return
+        turn.come.wait()
+
     def __len__(self) -> int:
         """Keys waiting or being handled."""
         with self._condition:
-            return len(self._when) + len(self._running)
+            return sum(not isinstance(key, _Turn) for key in self._when) + len(self._running)
 
     def age(self) -> float:
         """Seconds for which the key that is due for longest has waited for a worker; 0 when none waits."""
@@ -103,6 +134,9 @@ class WorkQueue:
         """Take no more work, let what runs finish; False if something still runs after `timeout` seconds."""
         with self._condition:
             self._stopping = True
+            for turn in [key for key in self._when if isinstance(key, _Turn)]:
+                del self._when[turn]
+                turn.come.set()
             self._condition.notify_all()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
@@ -112,6 +146,9 @@ class WorkQueue:
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
+            if isinstance(key, _Turn):
+                key.come.set()
+                return  # the thread that waited works in this one's place
             try:
                 self._handle(key)
             except BaseException:  # a worker that ends would keep its key running for ever
@@ -130,7 +167,8 @@ class WorkQueue:
                         if self._when.get(key) != when:
                             continue  # an earlier date replaced this entry
                         del self._when[key]
-                        self._running[key] = time.monotonic()
+                        if not isinstance(key, _Turn):
+                            self._running[key] = time.monotonic()
                         self._hand_over()
                         return key
                 self._sleep(wait)

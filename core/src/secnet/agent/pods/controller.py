@@ -17,6 +17,7 @@ from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectR
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
 from ..cluster.interface import Cluster, Event, Watch, version_of
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import PodKey, asks_for_networks, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
@@ -50,6 +51,7 @@ class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
     waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin: whether the listed Pods may be worked on yet.
+    limits: those of this node.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Controller:
         workers: int,
         waking_kinds: Iterable[ObjectKind] = (),
         may_begin: Callable[[], bool] = lambda: True,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -86,7 +89,7 @@ class Controller:
         self._revision = 0
         self._started = False
         self._changes = ObjectChanges()
-        self._networks = NetworkIndex(nads.limits)
+        self._networks = NetworkIndex(limits)
         self._waiters = Waiters(cluster, waking_kinds, self._queue.add, self._saw)
         self._stop = threading.Event()
         self._begun = threading.Event()
@@ -261,7 +264,7 @@ class Controller:
             self._queue.add(key, 0 if self._pods.get(key) else _UNREADABLE_DELAY)
             return False
         try:
-            result = self._sync.sync(key, pod, cancel, verify=verify)
+            result = self._sync.sync(key, pod, cancel, verify=verify, give_way=self._queue.give_way)
         finally:
             with self._lock:
                 del self._cancels[key]

@@ -100,6 +100,7 @@ def wire(
         workers=settings.workers,
         waking_kinds=registry.kinds,
         may_begin=partial(_may_begin, own_node, multus),
+        limits=settings.limits,
     )
     return Components(
         journal=base.journal,
