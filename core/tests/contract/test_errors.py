@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.contract import Busy, ErrorInfo, NetworkRef, ObjectRef, from_json, to_json
+from secnet.contract import Busy, ErrorInfo, NetworkRef, ObjectRef, from_json, one_line, to_json
 
 POOL = ObjectRef(group="crd.antrea.io", kind="IPPool", name="vlan1")
 
@@ -45,3 +45,14 @@ def test_the_reference_of_an_object_is_the_one_that_errors_name(obj: dict[str, A
 
 def test_pools_whose_names_begin_alike_are_different_objects() -> None:
     assert ObjectRef(group=POOL.group, kind=POOL.kind, name="vlan10") not in Busy("full", waits_for=(POOL,)).waits_for
+
+
+@pytest.mark.parametrize("char", ["\n", "\r", "\x00", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\ud800"])
+def test_an_error_is_one_line_whatever_stands_in_it(char: str) -> None:
+    text = str(Busy(f"a{char}b", hint=f"c{char}d", subject=f"e{char}f"))
+    assert char not in text
+    assert text.isprintable()
+
+
+def test_a_line_without_such_characters_stays_as_it_is() -> None:
+    assert one_line("Grüße, 世界") == "Grüße, 世界"

@@ -45,9 +45,11 @@ class IpamConfig:
 def read_config(config: Mapping[str, Any]) -> IpamConfig:
     """Read the section. Raises InvalidConfig with a JSON path from the root of the NAD's configuration."""
     ippools = tuple(config.get("ippools", ()))
+    seen: set[str] = set()
     for index, name in enumerate(ippools):
-        if name in ippools[:index]:
+        if name in seen:
             raise _invalid(f"$.ipam.ippools[{index}]", f"IPPool {name} is listed twice", "list each pool once")
+        seen.add(name)
     return IpamConfig(
         ippools=ippools,
         addresses=_read_addresses(config.get("addresses", ())),

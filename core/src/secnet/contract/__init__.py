@@ -25,6 +25,7 @@ from .errors import (
     Unavailable,
     Unsupported,
     VerifyFailed,
+    one_line,
 )
 from .identity import AttachmentId, DeviceRef, NetnsRef, NetworkRef, ObjectRef, PodRef
 from .ipam import BACKEND_CAPABILITIES, BackendInfo, IPAMBackend, ObjectFinding
@@ -130,6 +131,7 @@ __all__ = [
     "freeze",
     "from_json",
     "load_fragment",
+    "one_line",
     "thaw",
     "to_json",
 ]

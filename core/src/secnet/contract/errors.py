@@ -34,7 +34,16 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "VerifyFailed",
+    "one_line",
 ]
+
+
+def one_line(text: str) -> str:
+    """The text with everything escaped that could end its line, or act on a terminal: line feeds, control characters, direction
+    marks. Names and messages come from others, who must not be able to forge a line of a log."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,7 @@ class ErrorInfo:
         """One line: `reason: subject: path: message; hint`."""
         where = ": ".join(part for part in (self.subject, self.path) if part)
         text = f"{self.reason}: {where + ': ' if where else ''}{self.message}"
-        return f"{text}; {self.hint}" if self.hint else text
+        return one_line(f"{text}; {self.hint}" if self.hint else text)
 
 
 class SecnetError(Exception):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.attach import orphan_gc as orphan_gc_module
 from secnet.agent.attach.orphan_gc import OrphanGarbageCollector
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
@@ -148,3 +149,30 @@ def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, orphan_gc: Orpha
     with pytest.raises(Cancelled):
         orphan_gc.before_attach(elsewhere(OTHER), Call.within(5, cancel=cancel))
     assert len(rig.script.detached) == 1
+
+
+def test_what_another_thread_removes_meanwhile_does_not_end_a_sweep(
+    rig: Rig, orphan_gc: OrphanGarbageCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.script.found = (lost(), lost(container="older"))
+    detaching, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        detaching.set()
+        assert go_on.wait(60)
+
+    rig.script.instead["detach"] = slow
+    other = threading.Thread(target=orphan_gc.before_attach, args=(elsewhere(OTHER), Call.within(60)))
+
+    def lives_once_the_other_is_done(netns: NetnsRef) -> bool:
+        if threading.current_thread() is not other:
+            go_on.set()
+            other.join(60)
+        return False
+
+    # The real one returns at once: nothing else would meet the moment between two of its calls.
+    monkeypatch.setattr(orphan_gc_module, "lives", lives_once_the_other_is_done)
+    other.start()
+    assert detaching.wait(60)
+    collect(orphan_gc)
+    assert not orphan_gc.has_found(lost().key)

@@ -47,3 +47,30 @@ def test_an_exception_stands_with_its_line(style: str, capsys: pytest.CaptureFix
     except ValueError:
         logging.getLogger("secnet").exception("failed")
     assert "ValueError: odd" in capsys.readouterr().err
+
+
+FORGED = "x\n12:00:00 ERROR   forged\r\x1b[2J\u2028\u202e"
+
+
+def test_nothing_that_others_named_forges_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("info", "console")
+    log = logging.getLogger("secnet")
+    log.warning("the network %s is odd", FORGED, extra={"pod": FORGED, "network": "a pod=default/other"})
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("failed")
+    text = capsys.readouterr().err
+    first, second, *trace = text.split("\n")
+    assert "the network x\\n12:00:00 ERROR   forged\\r\\x1b[2J\\u2028\\u202e is odd  pod=" in first
+    assert ' network="a pod=default/other"' in first
+    assert second.endswith("failed")
+    assert all(line.startswith("    ") for line in trace if line)
+    assert not any(char in text for char in "\r\x1b\u2028\u202e")
+
+
+def test_a_line_of_json_is_one_line_whatever_stands_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("info", "json")
+    logging.getLogger("secnet").warning("%s", FORGED, extra={"pod": FORGED})
+    line = json.loads(capsys.readouterr().err)
+    assert line["message"] == line["pod"] == FORGED

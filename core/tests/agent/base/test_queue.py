@@ -358,3 +358,141 @@ def test_a_retry_behind_something_kept_is_not_late() -> None:
     _wait(lambda: len(seen) == 4)
     assert queue.stop(10)
     assert seen == [("first", False), ("kept", False), ("first", False), ("far", False)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_key_that_comes_within_a_long_work_waits_for_one_piece_of_it(workers: int) -> None:
+    """As many long works as there are workers: nobody else would be left to take the key."""
+    done: list[Hashable] = []
+    lock = threading.Lock()
+
+    def handle(key: Hashable) -> None:
+        if not str(key).startswith("long"):
+            with lock:
+                done.append(key)
+            return
+        for piece in range(10):
+            if piece:
+                queue.give_way()
+            with lock:
+                if piece == 4:
+                    queue.add(f"short {key}")
+                done.append((key, piece))
+
+    queue = WorkQueue(handle, workers)
+    for number in range(workers):
+        queue.add(f"long {number}")
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    for number in range(workers):
+        added = done.index((f"long {number}", 4))
+        between = done[added + 1 : done.index(f"short long {number}")]
+        assert len(between) < 2 * workers, "of each long work at most the piece under way, and one more"
+        assert [each for each in done if each[0] == f"long {number}"] == [(f"long {number}", n) for n in range(10)]
+    assert queue.stop(10)
+
+
+def test_long_works_take_turns_by_the_order_in_which_they_gave_way() -> None:
+    done: list[Hashable] = []
+
+    def handle(key: Hashable) -> None:
+        for piece in range(3):
+            if piece:
+                queue.give_way()
+            done.append(key)
+
+    queue = WorkQueue(handle, 1)
+    for key in "abc":
+        queue.add(key)
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    assert "".join(map(str, done)) == "abcabcabc"
+    assert queue.stop(10)
+
+
+def test_giving_way_makes_no_more_workers_and_leaves_no_thread() -> None:
+    lock, at_once, most = threading.Lock(), 0, 0
+    threads = threading.active_count()
+
+    def handle(key: Hashable) -> None:
+        nonlocal at_once, most
+        for piece in range(5):
+            if piece:
+                queue.give_way()
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            time.sleep(0.001)  # so that two would meet
+            with lock:
+                at_once -= 1
+
+    queue = WorkQueue(handle, 2)
+    for number in range(30):
+        queue.add(number)
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    assert most <= 2
+    assert queue.stop(10)
+    _wait(lambda: threading.active_count() == threads)
+
+
+def test_who_gave_way_goes_on_when_the_queue_stops() -> None:
+    gave_way, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def handle(key: Hashable) -> None:
+        if key == "short":
+            gave_way.set()
+            release.wait(10)
+            return
+        queue.add("short")
+        queue.give_way()
+        ended.set()
+
+    queue = WorkQueue(handle, 1)
+    queue.add("long")
+    queue.start()
+    assert gave_way.wait(10)
+    assert not queue.stop(0)
+    assert ended.wait(10)
+    release.set()
+    assert queue.stop(10)
+
+
+def test_without_anybody_who_waits_nobody_gives_way() -> None:
+    threads: list[str] = []
+
+    def handle(key: Hashable) -> None:
+        queue.add("later", delay=3600)
+        queue.give_way()
+        threads.extend(thread.name for thread in threading.enumerate())
+
+    queue = WorkQueue(handle, 1)
+    queue.add("long")
+    queue.start()
+    _wait(lambda: bool(threads))
+    assert "worker-in-place" not in threads
+    assert queue.stop(10)
+
+
+def test_without_more_threads_a_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def handle(key: Hashable) -> None:
+        done.append(key)
+        if key == "long":
+            queue.add("short")
+            # The limit of threads is the whole machine's: a test cannot lower it for itself alone.
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", no_thread)
+                queue.give_way()
+            done.append("long again")
+
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    queue = WorkQueue(handle, 1)
+    queue.add("long")
+    queue.start()
+    _wait(lambda: len(queue) == 0)
+    assert done == ["long", "long again", "short"]
+    assert queue.stop(10)

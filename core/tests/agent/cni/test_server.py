@@ -206,6 +206,50 @@ def test_a_silent_caller_holds_no_one_up(directory: Path) -> None:
     assert server.close()
 
 
+def test_more_silent_callers_than_there_are_places_hold_no_one_up(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_IO_SECONDS", 3600.0)  # else they would only delay a call
+    server = serve(directory / "cni.sock")
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(2 * server_module._MAX_CALLS + 20)]
+    for caller in silent:
+        caller.settimeout(WAIT)
+        caller.connect(str(directory / "cni.sock"))
+    assert call(directory / "cni.sock").startswith(b"A")
+    assert silent[0].recv(1) == b"", "the oldest one gave way"
+    silent[-1].sendall(REQUEST)
+    assert silent[-1].recv(1) == b"A"
+    assert server.close(), "nor is the end of the server"
+    for caller in silent:
+        caller.close()
+
+
+def test_calls_at_work_give_way_to_no_one(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all places taken by calls, a new caller waits."""
+    monkeypatch.setattr(server_module, "_MAX_CALLS", 1)
+    begun, release = threading.Semaphore(0), threading.Event()
+
+    def held(raw: RawCall, cancel: threading.Event) -> Answer:
+        begun.release()
+        assert release.wait(WAIT)
+        return Answer()
+
+    server = serve(directory / "cni.sock", held)
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+    for caller in callers:
+        caller.settimeout(WAIT)
+        caller.connect(str(directory / "cni.sock"))
+        caller.sendall(REQUEST)
+    assert begun.acquire(timeout=WAIT)
+    release.set()
+    for caller in callers:
+        while (mark := caller.recv(1)) == b".":
+            pass
+        assert mark == b"A"
+        caller.close()
+    assert server.close()
+
+
 @pytest.fixture
 def signs(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Counts signs of life, which come often."""

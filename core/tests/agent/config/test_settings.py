@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.config.settings import Settings, load_settings
+from secnet.agent.model.limits import Limits
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import InvalidConfig, load_fragment, thaw
 from secnet_testing.sample_plugins import sample_entry_points
@@ -55,6 +56,11 @@ def test_the_schema_documents_the_defaults_that_hold() -> None:
         "checkInterval": found.check_interval,
         "drainSeconds": found.drain_seconds,
     }
+    assert {key: item["default"] for key, item in schema["limits"]["properties"].items()} == {
+        "networksPerPod": found.limits.networks_per_pod,
+        "listItems": found.limits.list_items,
+        "textBytes": found.limits.text_bytes,
+    }
 
 
 def test_every_key_takes_effect(tmp_path: Path) -> None:
@@ -73,6 +79,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         ipam: {pools: {reserve: 2}}
         log: {level: debug, format: json}
         workers: {count: 2, attachTimeout: 5.5, checkInterval: 7, drainSeconds: 0}
+        limits: {networksPerPod: 5, listItems: 20, textBytes: 2048}
         """,
     )
     assert found == Settings(
@@ -92,6 +99,7 @@ def test_every_key_takes_effect(tmp_path: Path) -> None:
         attach_timeout=5.5,
         check_interval=7,
         drain_seconds=0,
+        limits=Limits(networks_per_pod=5, list_items=20, text_bytes=2048),
     )
     host = found.driver_context("vlan")
     assert (host.node_name, host.run_dir, host.owner_tag) == ("n1", tmp_path / "run", "second")
@@ -123,6 +131,8 @@ def test_bridges_at_their_compatible_places(tmp_path: Path, text: str) -> None:
         ("workers: {count: 0}", "$.workers.count", "at least 1"),
         ("workers: {count: 2.0}", "$.workers.count", "write 2"),
         ("workers: {threads: 2}", "$.workers.threads", "count"),
+        ("limits: {networksPerPod: 0}", "$.limits.networksPerPod", "at least 1"),
+        ("limits: {networks: 5}", "$.limits.networks", "networksPerPod"),
         ("log: {level: loud}", "$.log.level", "debug"),
         ("drivers: {vlan: {bridges: []}}", "$.drivers.vlan.bridges", "driver vlan"),
         ("drivers: {vlan: {ovsBridges: [{}]}}", "$.drivers.vlan.ovsBridges[0].bridgeName", "missing"),

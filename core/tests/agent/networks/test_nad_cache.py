@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 from secnet.agent.model.multus import MultusState
 from secnet.agent.model.network import NetworkConfig
+from secnet.agent.networks import nad_cache as nad_cache_module
 from secnet.agent.networks.nad_cache import NadCache
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import InvalidConfig, NetworkRef, NotReady, ObjectNotFound, ObjectRef, SecnetError, Unsupported
@@ -15,6 +17,7 @@ from secnet_testing.sample_plugins import sample_entry_points
 from secnet_testing.scripted_plugins import Script, toy_registry
 
 BLUE = NetworkRef(namespace="shop", name="blue")
+RED = NetworkRef(namespace="shop", name="red")
 
 
 def nad(**config: Any) -> dict[str, Any]:
@@ -93,3 +96,60 @@ def test_a_missing_nad_is_what_the_pod_waits_for() -> None:
     nad = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition"}
     assert raised.value.waits_for == (ObjectRef.of(nad | {"metadata": {"namespace": "web", "name": "lan1"}}),)
     assert ObjectRef.of(nad | {"metadata": {"namespace": "web", "name": "lan10"}}) not in raised.value.waits_for
+
+
+def test_pods_do_not_learn_what_networks_other_namespaces_have() -> None:
+    """A network of ours, one of another plugin, a broken one, and none at all look the same to them."""
+    nads = cache(shared_namespaces=frozenset({"lib"}))
+    find, said = nads.for_pods_of("other"), set()
+    for changed in (nad(), nad(type="bridge"), nad(networkType="none"), None):
+        if changed is None:
+            nads.remove(nad())
+        else:
+            nads.update(changed)
+        with pytest.raises(SecnetError) as caught:
+            find(BLUE)
+        said.add((caught.value.info, str(caught.value)))
+    assert len(said) == 1
+    assert not next(iter(said))[0].waits_for, "nor when one of them changes"
+
+
+def test_where_multus_serves_the_node_its_own_isolation_holds() -> None:
+    nads = cache(shared_namespaces=frozenset({"lib"}))
+    nads.set_multus(MultusState(serves=True))
+    find = nads.for_pods_of("other")
+    assert find(BLUE) is None
+    nads.remove(nad())
+    assert find(BLUE) is None
+
+
+def test_a_network_that_takes_long_to_check_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    nads = cache()
+    red = nad()
+    red["metadata"]["name"] = "red"
+    nads.update(red)
+    real, served = nad_cache_module.parse_nad, []
+
+    def parse(obj: Any, *arguments: Any) -> Any:
+        if obj["metadata"]["name"] == "blue":
+            other = threading.Thread(target=lambda: served.append(nads.look_up(RED)))
+            other.start()
+            other.join(20)
+        return real(obj, *arguments)
+
+    monkeypatch.setattr(nad_cache_module, "parse_nad", parse)  # no network within the limits takes long
+    assert nads.look_up(BLUE) is not None
+    assert len(served) == 1
+
+
+def test_what_is_parsed_while_the_network_changes_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    nads, real = cache(), nad_cache_module.parse_nad
+
+    def parse(obj: Any, *arguments: Any) -> Any:
+        monkeypatch.undo()
+        nads.update(nad(type="bridge"))
+        return real(obj, *arguments)
+
+    monkeypatch.setattr(nad_cache_module, "parse_nad", parse)  # as above
+    nads.look_up(BLUE)
+    assert nads.look_up(BLUE) is None

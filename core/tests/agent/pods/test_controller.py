@@ -103,6 +103,45 @@ def test_a_fault_holds_up_no_new_pod_and_is_made_up_for(tmp_path: Path, place: s
         assert controller.stop(10)
 
 
+class ManyNetworks:
+    """The work for one Pod with a hundred networks, while the other one comes up, and for that one."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.come_up: Callable[[], None] = lambda: None
+
+    def sync(self, key: Any, *args: Any, give_way: Callable[[], None], **kwargs: Any) -> SyncResult:
+        for number in range(100 if key[1] == "web" else 1):
+            if number:
+                give_way()
+            if number == 50:
+                self.come_up()
+            self.done.append(key[1])
+        return SyncResult(report=None)
+
+    def publish(self, *args: Any) -> tuple[()]:
+        return ()
+
+    def forget_absent(self) -> None: ...
+
+
+def test_a_pod_with_a_hundred_networks_keeps_the_next_one_waiting_for_two_at_most(tmp_path: Path) -> None:
+    work = ManyNetworks()
+    controller = _controller(tmp_path, work, workers=1)
+
+    def come_up() -> None:
+        work.come_up = lambda: None
+        controller.enqueue(("default", "small"))
+
+    work.come_up = come_up
+    controller.start()
+    try:
+        _wait(lambda: len(work.done) >= 101)
+        assert work.done[:101].index("small") in (51, 52)
+    finally:
+        assert controller.stop(10)
+
+
 class RecordingPublisher:
     """A publisher that keeps what it is told."""
 

@@ -234,3 +234,25 @@ def test_what_is_wrong_with_the_interface_counts_more(attached: Scene) -> None:
     error = attached.error()
     assert error is not None
     assert error.reason == "LeaseNotListed"
+
+
+def test_a_pod_with_many_networks_gives_way_between_two_of_them(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path / "journal")
+    scene = Scene(rig, rig.attach())
+    request = scene.record.attachment.request
+    scene.source.found = Sandbox(container_id=request.container_id, netns=request.netns)
+    annotations = {"k8s.v1.cni.cncf.io/networks": ",".join(["blue"] * 100)}
+    pod = {"metadata": {"namespace": POD.namespace, "name": POD.name, "uid": POD.uid, "annotations": annotations}}
+    rig.script.log.clear()
+    seen: list[tuple[int, int]] = []
+
+    def give_way() -> None:
+        seen.append((rig.script.log.count("attach"), rig.script.log.count("detach")))
+
+    result = scene.pod_sync.sync(KEY, pod, threading.Event(), give_way=give_way)
+    assert len(result.records) == 100
+    assert seen == [(number, 0) for number in range(1, 99)], "one of them was there before"
+    seen.clear()
+    scene.source.ended = True
+    assert scene.pod_sync.sync(KEY, None, threading.Event(), give_way=give_way).records == ()
+    assert seen == [(99, number) for number in range(1, 100)]

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 from secnet.agent.model.record import Origin, Phase, Record
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirLock
-from secnet.contract import AttachmentId, Busy, PodRef
+from secnet.contract import AttachmentId, Busy, PodRef, Unavailable
 from secnet_testing.contract_objects import record
+from secnet_testing.full_disk import fill, small_disk
 
 
 def test_a_new_process_reads_what_was_written(tmp_path: Path) -> None:
@@ -65,6 +68,91 @@ def test_names_that_are_odd_in_a_path_are_kept_apart(tmp_path: Path) -> None:
     for ifname in ("a%2Fb", "a.b", "a b"):
         journal.write(record(ifname))
     assert len(Journal(tmp_path).records()) == 3
+
+
+def test_container_ids_and_interfaces_with_dots_are_kept_apart(tmp_path: Path) -> None:
+    one, other = record("c", container="a.b"), record("b.c", container="a")
+    journal = Journal(tmp_path)
+    journal.write(one)
+    journal.write(other)
+    assert set(Journal(tmp_path).records()) == {one, other}
+    journal.remove(one.key)
+    assert Journal(tmp_path).records() == (other,)
+
+
+def test_a_container_id_longer_than_a_file_name_has_a_record(tmp_path: Path) -> None:
+    long = record(container="x" * 300)
+    journal = Journal(tmp_path)
+    journal.write(long)
+    assert Journal(tmp_path).records() == (long,)
+    journal.remove(long.key)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_under_the_name_of_an_earlier_version_is_read_and_renamed(tmp_path: Path) -> None:
+    old = record("c", container="a.b")
+    Journal(tmp_path).write(old)
+    (path,) = tmp_path.glob("*.json")
+    path.rename(tmp_path / "a.b.c.json")
+    journal = Journal(tmp_path)
+    assert journal.records() == (old,)
+    journal.remove(old.key)
+    assert Journal(tmp_path).records() == (), "no second file brings it back"
+
+
+@pytest.mark.parametrize("newer", ["earlier version", "this version"])
+def test_of_two_files_of_one_record_the_last_one_counts(tmp_path: Path, newer: str) -> None:
+    """As an agent of the earlier version leaves them that ran once more in between."""
+    key = record("c", container="a.b")
+    states = {"earlier version": key.replace(phase=Phase.DETACHING), "this version": key}
+    Journal(tmp_path).write(states["earlier version"])
+    (path,) = tmp_path.glob("*.json")
+    path.rename(tmp_path / "a.b.c.json")
+    other = tmp_path / "elsewhere"
+    Journal(other).write(states["this version"])
+    (written,) = other.glob("*.json")
+    written.rename(tmp_path / written.name)
+    os.utime(tmp_path / "a.b.c.json", (2, 2) if newer == "earlier version" else (1, 1))
+    os.utime(tmp_path / written.name, (1, 1) if newer == "earlier version" else (2, 2))
+    assert Journal(tmp_path).records() == (states[newer],)
+    assert [found.name for found in tmp_path.glob("*.json")] == [written.name]
+    assert Journal(tmp_path).records() == (states[newer],)
+
+
+def test_a_record_is_no_replacement_for_one_that_cannot_be_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(record("c", container="a.b"))
+    (path,) = tmp_path.glob("*.json")
+    path.rename(tmp_path / "a.b.c.json")
+    path.write_text("{")
+    again = Journal(tmp_path)
+    assert len(again.records()) == len(again.problems()) == 1
+    assert path.read_text() == "{"
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"x"', "[" * 100_000, "\x00", '{"attachment": 5}', '{"phase": {}}'])
+def test_whatever_lies_there_is_a_problem_and_no_end(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    assert [problem.reason for problem in Journal(tmp_path).problems()] == ["UnreadableRecord"]
+
+
+def test_the_records_are_roots_alone(tmp_path: Path) -> None:
+    Journal(tmp_path / "journal").write(record())
+    assert stat.S_IMODE(os.stat(tmp_path / "journal").st_mode) == 0o700
+
+
+@pytest.mark.kernel
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "run") as disk:
+        journal = Journal(disk / "journal")
+        ballast = fill(disk)
+        with pytest.raises(Unavailable, match="No space left") as caught:
+            journal.write(record())
+        assert "free some space" in caught.value.hint
+        assert journal.records() == ()
+        ballast.unlink()
+        journal.write(record())
+        assert Journal(disk / "journal").records() == (record(),)
 
 
 def test_a_record_of_a_newer_version_is_read_without_its_new_fields(tmp_path: Path) -> None:

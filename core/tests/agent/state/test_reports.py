@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from secnet.agent.model.problem import Problem
@@ -46,3 +48,17 @@ def test_the_node_its_problems_and_single_networks(tmp_path: Path) -> None:
     reports.write_problems([problem])
     fresh = Reports(tmp_path)
     assert (fresh.node(), fresh.single(), fresh.problems()) == ((state,), (single,), (problem,))
+
+
+def test_a_uid_longer_than_a_file_name_has_a_report(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    reports.write(report("web", "u" * 300))
+    assert reports.has("u" * 300)
+    assert [item.pod.uid for item in Reports(tmp_path).pods()] == ["u" * 300]
+    reports.remove("u" * 300)
+    assert reports.pods() == ()
+
+
+def test_the_reports_are_roots_alone(tmp_path: Path) -> None:
+    Reports(tmp_path).write(report("web", "u1"))
+    assert stat.S_IMODE(os.stat(tmp_path / "reports").st_mode) == 0o700

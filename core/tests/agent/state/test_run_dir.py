@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse, RunDirLock, bind_store, require_store
-from secnet.contract import Conflict
+from secnet.contract import Conflict, Unavailable
 from secnet_testing.contract_objects import record
+from secnet_testing.full_disk import fill, small_disk
 
 
 @pytest.fixture
@@ -35,6 +41,53 @@ def test_a_lock_is_lost_with_its_directory_and_can_be_taken_again(run_dir: Path)
     with pytest.raises(RunDirInUse):
         RunDirLock(run_dir).acquire("secnet apply")
     lock.release()
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """Everybody may enter it, as an administrator or the kubelet may have made it."""
+    path = Path(tempfile.mkdtemp(prefix="sn"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def test_the_run_directory_and_its_lock_are_its_owners_alone(run_dir: Path) -> None:
+    lock = RunDirLock(run_dir)
+    lock.acquire("secnet agent")
+    assert stat.S_IMODE(os.stat(run_dir).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(run_dir / "agent.lock").st_mode) == 0o600
+    lock.release()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("left", [None, 0o644], ids=["new", "of an earlier version"])
+def test_no_other_user_keeps_the_agent_from_its_start(open_directory: Path, left: int | None) -> None:
+    path = open_directory / "agent.lock"
+    if left is not None:
+        path.touch()
+        path.chmod(left)
+    first = RunDirLock(open_directory)
+    first.acquire("secnet agent")
+    first.release()
+    command = ["flock", "--shared", "--nonblock", path, "sleep", "60"]
+    stranger = subprocess.run(command, user=65534, group=65534, capture_output=True, check=False, timeout=60)
+    assert b"Permission denied" in stranger.stderr
+    first.acquire("secnet agent")
+    first.release()
+
+
+@pytest.mark.kernel
+def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "run") as disk:
+        fill(disk)
+        lock = RunDirLock(disk)
+        lock.acquire("secnet agent")
+        with pytest.raises(RunDirInUse):
+            RunDirLock(disk).acquire("secnet apply")
+        with pytest.raises(Unavailable, match="No space left"):
+            bind_store(disk, tmp_path / "state")
+        lock.release()
 
 
 def test_a_waiter_has_it_after_the_other(run_dir: Path) -> None:

@@ -84,7 +84,19 @@ def test_scalars(text: str, value: Any) -> None:
         ("a: !!timestamp 2024-01-31\n", 1, "a date"),
         ("a: 1\nb: !!python/object/apply:os.system [true]\n", 2, "python/object"),
         ("a: !!int x\n", 1, "invalid literal"),
-        ("a: 1\nb: !!int " + "1" * 5000 + "\n", 1, "4300"),
+        ("a: !!int ''\n", 1, "not what its tag says"),
+        ("a: !!float ''\n", 1, "not what its tag says"),
+        ("a: !!bool perhaps\n", 1, "not what its tag says"),
+        ("a: !!timestamp later\n", 1, "not what its tag says"),
+        ("a: 1\nb: !!int " + "1" * 5000 + "\n", 2, "more than 100 characters"),
+        ("a: 1\nb: 0x" + "f" * 5000 + "\n", 2, "more than 100 characters"),
+        ("a: 1\nb: 0b" + "1" * 5000 + "\n", 2, "more than 100 characters"),
+        ("a: 1\nb: 0" + "7" * 5000 + "\n", 2, "more than 100 characters"),
+        ("a: 1\nb: !!int " + "59:" * 1_000_000 + "59\n", 2, "more than 100 characters"),
+        ("a: 1\n? 0x" + "f" * 5000 + "\n: b\n", 2, "more than 100 characters"),
+        ("a: 0x1ffffffffffffffff\n", 1, "more than 64 bits"),
+        ("a: -9223372036854775809\n", 1, "more than 64 bits"),
+        ("a: {b: 1, " + "k" * 9999 + ": 1, " + "k" * 9999 + ": 1}\n", 1, "is given twice"),
         ("? [a, b]\n: 1\n", 1, "unhashable"),
         ("a: &a [*a]\n", 1, "alias of itself"),
         ("kind: List\nitems: {}\n", 1, "no list of items"),
@@ -110,6 +122,7 @@ def test_broken_yaml_names_the_line(text: str, line: int, message: str) -> None:
         ("[" * 100_000, 1, "nested too deeply"),
         ("[" * 100 + "]" * 100, 1, "nested deeper"),
         ('{"a": ' + "1" * 5000 + "}", 1, "4300"),
+        ('\n{"a": 18446744073709551616}', 2, "more than 64 bits"),
         ('{"a": 1}\nabc', 2, "Expecting value"),
     ],
 )
@@ -118,6 +131,37 @@ def test_broken_json_names_the_line(text: str, line: int, message: str) -> None:
         parse_json(text)
     assert caught.value.path == f"line {line}"
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- a\n" * 2_500_000, "[" + "a," * 5_000_000 + "]", "---\n" * 2_500_000, "a: &a x\nb: [" + "*a," * 3_000_000 + "]"],
+    ids=["block", "flow", "documents", "aliases"],
+)
+def test_ten_megabytes_of_values_are_refused_before_they_are_built(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(self: Any) -> Any:
+        raise AssertionError("something is built of it")
+
+    # Building it takes gigabytes where it is not refused.
+    monkeypatch.setattr(yaml.CSafeLoader, "get_node", build)
+    with pytest.raises(InvalidConfig, match="more than 200000 values"):
+        parse_yaml(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + "1," * 5_000_000 + "1]", "[]" * 2_500_000, "1 " * 2_500_000, '"\\"' * 1_000_000 + "," * 200_001]
+)
+def test_megabytes_of_json_values_are_refused(text: str) -> None:
+    with pytest.raises(InvalidConfig, match="more than 200000 values|Expecting|Unterminated|Invalid"):
+        parse_json(text)
+
+
+def test_a_long_text_within_json_is_no_number_of_values() -> None:
+    config = json.dumps([{"name": "blue"}] * 100_000)
+    (document,) = parse_json(json.dumps({"config": config}))
+    assert document.value == {"config": config}
 
 
 def test_an_alias_bomb_is_refused_before_it_goes_off() -> None:
@@ -154,7 +198,7 @@ def test_control_characters_are_refused() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from secnet.agent.cli import validate
 from secnet.agent.plugins.registry import Registry
+from secnet.agent.validate import offline
 from secnet_testing.sample_plugins import sample_entry_points
 
 NAD = """
@@ -231,8 +233,52 @@ def test_files_that_are_no_text_or_no_json(command: Command) -> None:
     (command.folder / "b.json").write_text("{'a': 1}")
     code, output = command.on(command.folder)
     assert code == 1
-    assert "a.yaml: is not UTF-8" in output
+    assert "a.yaml: this is not UTF-8" in output
     assert "b.json: line 1: Expecting property name" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind: {a: b}\n", "1.yaml:1: $.kind: the kind {'a': 'b'} is unknown"),
+        ("kind: [Pod]\nmetadata: {name: [x]}\n", "1.yaml:1: $.kind: the kind"),
+        ("a: 0x" + "f" * 5000 + "\n", "1.yaml: line 1: a number has more than"),
+        ("- a\n" * 2_500_000, "1.yaml: line 200000: more than 200000 values"),
+        ('kind: "x\\n2.yaml: no findings"\n', "1.yaml:1: x\\n2.yaml: no findings: $.kind"),
+    ],
+    ids=["a kind that is a mapping", "a kind that is a list", "a huge integer", "ten megabytes", "a forged line"],
+)
+def test_hostile_documents_are_findings_beside_which_all_others_are_checked(
+    command: Command, text: str, words: str
+) -> None:
+    code, output = command(text, nad(more='"vlna": 1'))
+    assert code == 1
+    assert output.splitlines()[0].startswith(words)
+    assert "2.yaml:2: NetworkAttachmentDefinition default/blue: $.vlna" in output.splitlines()[1]
+
+
+def test_a_fault_of_our_own_is_a_finding_of_the_document_that_meets_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = offline.examine_nad
+
+    def faulty(obj: Any, registry: Registry) -> Any:
+        if obj["metadata"]["name"] == "odd":
+            raise KeyError("surprise")
+        return real(obj, registry)
+
+    monkeypatch.setattr(offline, "examine_nad", faulty)  # a fault that is not known yet cannot be met by an input
+    code, output = command(nad("odd") + "---" + pod("odd"), nad(more='"vlna": 1'))
+    assert code == 1
+    assert "1.yaml:2: NetworkAttachmentDefinition default/odd: KeyError: 'surprise'; this is a fault in secnet" in output
+    assert "$.vlna" in output
+
+
+def test_a_pipe_is_a_finding_and_is_not_waited_for(command: Command) -> None:
+    os.mkfifo(command.folder / "a.yaml")
+    code, output = command.on(command.folder / "a.yaml")
+    assert code == 1
+    assert "a.yaml: this is not a regular file" in output
 
 
 def test_devices_that_are_too_few(command: Command) -> None:

@@ -6,6 +6,7 @@ import urllib.parse
 from pathlib import Path
 
 from ..base.os_errors import translated
+from ..base.private_files import make_private
 from ..config.settings import Settings
 
 __all__ = ["NodeMarks"]
@@ -15,7 +16,8 @@ class NodeMarks:
     """In stateDir, since per-node state may survive a reboot (OVSDB rows), and by node, since nodes may share that directory."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.state_dir / "configured" / _file(settings.node_name) / _file(settings.owner_tag)
+        self._marks = settings.state_dir / "configured"
+        self._folder = self._marks / _file(settings.node_name) / _file(settings.owner_tag)
 
     def all(self) -> list[str]:
         """The network types, sorted."""
@@ -31,6 +33,7 @@ class NodeMarks:
         """Before the driver is called: afterwards may never come."""
         path = self._path(network_type)
         with translated(path):
+            make_private(self._marks)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
 

@@ -87,7 +87,7 @@ class OrphanGarbageCollector:
         claimed = {container for container in self._sandboxes().values() if container}
         found = (owned.attachment for owned in inventory.owned)
         unrecorded = {each.key: each for each in found if each.key not in known and self._journal.get(each.key) is None}
-        self._unrecorded[network_type] = unrecorded
+        self._unrecorded[network_type] = dict(unrecorded)  # other threads take out of it what they remove
         orphans = [
             each
             for key, each in unrecorded.items()

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from secnet.contract import AttachRequest, IpamOwner, PodRef
+from secnet.contract import AttachRequest, IpamOwner, PodRef, one_line
 
 __all__ = ["CONTEXT_FIELDS", "attachment_log", "is_logged", "mark_logged", "owner_log", "set_up_logging"]
 
@@ -22,9 +22,18 @@ class _Console(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-        context = " ".join(f"{name}={getattr(record, name)}" for name in CONTEXT_FIELDS if getattr(record, name, None))
-        line = f"{stamp} {record.levelname:7} {record.getMessage()}{'  ' + context if context else ''}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        context = " ".join(f"{name}={_word(value)}" for name in CONTEXT_FIELDS if (value := getattr(record, name, None)))
+        line = f"{stamp} {record.levelname:7} {one_line(record.getMessage())}{'  ' + context if context else ''}"
+        if not record.exc_info:
+            return line
+        # Indented, as an exception's own text may have lines of its own: no line of a log is forged by them.
+        return "\n".join([line, *(f"    {one_line(each)}" for each in self.formatException(record.exc_info).split("\n"))])
+
+
+def _word(value: object) -> str:
+    """A value that ends where it seems to end."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else json.dumps(text)
 
 
 class _Json(logging.Formatter):

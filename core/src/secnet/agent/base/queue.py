@@ -62,14 +62,22 @@ class _Lane:
             self.timekeeper = None
 
 
+class _Turn:
+    """Stands in the queue for a worker that gave way. come: it is to go on."""
+
+    def __init__(self) -> None:
+        self.thread = threading.current_thread()
+        self.come = threading.Event()
+
+
 class WorkQueue:
     """Runs `handle(key)` on worker threads, never twice at once for one key.
 
     A key added while it is handled is handled once more afterwards. `handle` must not raise; if it does, the error is logged
     and the worker goes on, so that one Pod cannot stop the others.
 
-    lane: of what kind a key is, asked when it is added and when its turn comes; may not raise. Each kind has `workers` threads of its own from its
-    first key on, so that keys of one kind that take for ever let those of the others through.
+    lane: of what kind a key is, asked when it is added and when its turn comes; may not raise. Each kind has `workers` threads of
+    its own from its first key on, so that keys of one kind that take for ever let those of the others through.
     """
 
     def __init__(
@@ -144,10 +152,35 @@ class WorkQueue:
             self._replaced.add(thread)
             self._man(lane)
 
+    def give_way(self) -> None:
+        """Let what is due now go first: called by a worker between two pieces of a long work for one key.
+
+        This thread waits like a key that is added now, and another one takes its place until its turn comes. So who waits does so
+        for one piece of each key before it, and no more keys are worked on at once than there are workers.
+        """
+        turn = _Turn()
+        with self._lock:
+            now = time.monotonic()
+            lane = next((each for each in self._lanes.values() if turn.thread in each.workers), None)
+            if lane is None or self._stopping or not self._is_due(lane, now):
+                return
+            deputy = threading.Thread(target=self._work, args=(lane,), name="worker-in-place", daemon=True)
+            try:
+                deputy.start()
+            except RuntimeError:  # no more threads: this one goes on
+                return
+            lane.workers[lane.workers.index(turn.thread)] = deputy
+            self._when[turn] = (now, lane)
+            lane.push(now, next(self._order), turn, wake=False)
+        turn.come.wait()
+
+    def _is_due(self, lane: _Lane, now: float) -> bool:
+        return any(when <= now for when, its_lane in self._when.values() if its_lane is lane)
+
     def __len__(self) -> int:
         """Keys waiting or being handled."""
         with self._lock:
-            return len(self._when) + len(self._running)
+            return sum(not isinstance(key, _Turn) for key in self._when) + len(self._running)
 
     def age(self) -> float:
         """Seconds for which the key that is due for longest has waited for a worker; 0 when none waits."""
@@ -164,6 +197,10 @@ class WorkQueue:
             self._stopping = True
             threads = [thread for lane in self._lanes.values() for thread in lane.workers]
             replaced = tuple(self._replaced)
+            for turn in [key for key in self._when if isinstance(key, _Turn)]:
+                del self._when[turn]
+                threads.append(turn.thread)
+                turn.come.set()
             for lane in self._lanes.values():
                 lane.condition.notify_all()
         deadline = time.monotonic() + timeout
@@ -187,6 +224,9 @@ class WorkQueue:
 
     def _work(self, lane: _Lane) -> None:
         while (key := self._next(lane)) is not None:
+            if isinstance(key, _Turn):
+                key.come.set()  # and that thread works in this one's place
+                return
             if self._lanes.get(self._lane_of(key)) is not lane:  # it has become of another kind since it was added
                 self._pass_on(key)
                 continue
@@ -214,7 +254,10 @@ class WorkQueue:
                         if self._when.get(key) != (when, lane):
                             continue  # an earlier date, or another kind, replaced this entry
                         del self._when[key]
-                        self._running[key] = mine
+                        if isinstance(key, _Turn):
+                            lane.workers[lane.workers.index(mine)] = key.thread
+                        else:
+                            self._running[key] = mine
                         lane.hand_over()
                         return key
                 lane.sleep(wait)

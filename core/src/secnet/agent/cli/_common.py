@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from secnet.contract import Unsupported
+from secnet.contract import Unsupported, one_line
 
 from ..config.settings import Settings, load_settings
 from ..plugins.registry import Registry
@@ -132,4 +132,4 @@ _Dumper.add_representer(str, _text)
 
 
 def _cell(value: Any) -> str:
-    return "-" if value is None or value == "" else str(value)
+    return "-" if value is None or value == "" else one_line(str(value))

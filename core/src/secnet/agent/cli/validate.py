@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from secnet.contract import InvalidConfig
+from secnet.contract import InvalidConfig, SecnetError
 
+from ..cluster.files.cluster import MAX_BYTES, read_text, text_of
 from ..config.layers import read_drop_ins
+from ..model.problem import InternalError
 from ..plugins.registry import Registry
 from ..text.documents import parse_json, parse_yaml
 from ..validate.offline import Document, Finding, check_documents, looks_like_settings
@@ -109,15 +111,16 @@ def _files(paths: Sequence[Path], findings: list[Finding]) -> Iterator[Path]:
 
 def _documents(file: Path, findings: list[Finding]) -> list[Document]:
     try:
-        text = sys.stdin.buffer.read().decode("utf-8") if file == _STDIN else file.read_text(encoding="utf-8")
+        text = text_of(sys.stdin.buffer.read(MAX_BYTES + 1), "-") if file == _STDIN else read_text(file)
         found = parse_json(text) if file.suffix == ".json" else parse_yaml(text)
-    except OSError as exc:
-        hint = "name a file that exists and that you may read"
-        findings.append(Finding(file=str(file), message=f"cannot be read: {exc.strerror}", hint=hint))
-    except UnicodeDecodeError as exc:
-        findings.append(Finding(file=str(file), message=f"is not UTF-8: {exc.reason}", hint="save it as UTF-8"))
     except InvalidConfig as exc:
         findings.append(Finding(file=str(file), path=exc.path, message=exc.message, hint=exc.hint))
+    except SecnetError as exc:
+        hint = "name a file that exists and that you may read"
+        findings.append(Finding(file=str(file), message=f"cannot be read: {exc.message}", hint=hint))
+    except Exception as exc:
+        error = InternalError(exc)
+        findings.append(Finding(file=str(file), message=error.message, hint=error.hint))
     else:
         return [Document(file=str(file), line=item.line, data=item.value) for item in found]
     return []

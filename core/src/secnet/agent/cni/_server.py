@@ -1,7 +1,7 @@
 """The unix socket at which the plugin calls: root only, one thread for each call.
 
 One thread watches the socket and all connections. It sends a keepalive to callers that wait, and sets a call's event
-when its caller is gone.
+when its caller is gone. A connection without a request takes no place from those that have one, and gives way to new ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[RawCall, threading.Event], Answer]
 """Answers a call and never raises. The event is set when the caller is gone or the server closes."""
 
-_MAX_CALLS = 128  # more than a node has Pods; the kernel's backlog holds the rest
+_MAX_CALLS = 128  # at work; more than a node has Pods. As many more connections wait for a place, or have not asked yet.
+_TURN_SECONDS = 0.2
 _SIGN_SECONDS = 2.0
 _IO_SECONDS = 10.0
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
@@ -38,13 +39,14 @@ _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class _Connection:
-    """One call. The lock keeps signs of life out of the answer."""
+    """One call. The lock keeps signs of life out of the answer. asked: its request was read."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.cancel = threading.Event()
         self.gone = False
+        self.asked = False
         self.thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._answered = False
@@ -54,6 +56,15 @@ class _Connection:
             if not self._answered:
                 with contextlib.suppress(OSError):  # a caller that is gone is noticed elsewhere
                     os.write(self.fd, KEEPALIVE)  # not send(): that one waits while the buffer is full
+
+    def end_reading(self) -> None:
+        """No request is wanted of it any more, if it has sent none yet: its thread notices at once."""
+        with self._lock:
+            if self.asked or self._answered or _has_sent(self.fd):
+                return
+            self.gone = True
+            with contextlib.suppress(OSError):  # its caller was quicker
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     def deliver(self, answer: Answer) -> bool:
         """Send the answer; False when the caller cannot have got it."""
@@ -85,7 +96,8 @@ class CniServer:
         self._handle = handle
         self._uid = uid
         self._lock = threading.Lock()
-        self._connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # in the order in which they came
+        self._places = threading.Semaphore(_MAX_CALLS)
         self._threads: list[threading.Thread] = []
         self._closing = False
         self._abandoned = False
@@ -120,6 +132,8 @@ class CniServer:
         if self._loop.ident is not None:
             self._wake()
             self._deaf.wait()
+            for connection in self._active():
+                connection.end_reading()
             self._join_calls(drain)
             for connection in self._active():
                 connection.cancel.set()
@@ -170,7 +184,7 @@ class CniServer:
         """Wait for something to happen, for as long as no caller needs a keepalive."""
         poll = select.poll()
         poll.register(self._wake_out, select.POLLIN)
-        listening = not self._deaf.is_set() and len(connections) < _MAX_CALLS
+        listening = not self._deaf.is_set() and (len(connections) < 2 * _MAX_CALLS or _is_crowd(connections))
         if listening:
             poll.register(self._listener, select.POLLIN)
         by_fd = {item.fd: item for item in connections if not item.gone}
@@ -198,10 +212,11 @@ class CniServer:
         if not self._is_allowed(sock):
             sock.close()
             return
+        self._make_room()
         connection = _Connection(sock)
         connection.thread = threading.Thread(target=self._serve, args=(connection,), name="cni-call", daemon=True)
         with self._lock:
-            self._connections.add(connection)
+            self._connections[connection] = None
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         try:
             connection.thread.start()
@@ -210,6 +225,14 @@ class CniServer:
             _log.exception("a CNI call cannot be taken")
             connection.thread = None
             self._forget(connection)
+
+    def _make_room(self) -> None:
+        """Where all places are taken, the oldest connection without a request gives way."""
+        active = self._active()
+        if len(active) >= 2 * _MAX_CALLS:
+            oldest = next((each for each in active if not (each.asked or each.gone)), None)
+            if oldest is not None:
+                oldest.end_reading()
 
     def _is_allowed(self, sock: socket.socket) -> bool:
         pid, uid, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
@@ -220,7 +243,14 @@ class CniServer:
     def _serve(self, connection: _Connection) -> None:
         try:
             raw = read_call(connection.sock, _IO_SECONDS)
-            answer = self._handle(raw, connection.cancel)
+            connection.asked = True
+            while not self._places.acquire(timeout=_TURN_SECONDS):
+                if connection.cancel.is_set():
+                    return
+            try:
+                answer = self._handle(raw, connection.cancel)
+            finally:
+                self._places.release()
             if answer.failed and self._closing and connection.cancel.is_set():
                 return  # this server's end is no answer: the plugin asks the next agent, if it waits for one
             if not connection.deliver(answer) and answer.undo is not None:
@@ -236,5 +266,17 @@ class CniServer:
 
     def _forget(self, connection: _Connection) -> None:
         with self._lock:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
         connection.close()
+
+
+def _has_sent(fd: int) -> bool:
+    """Whether something waits to be read."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _is_crowd(connections: list[_Connection]) -> bool:
+    """Whether so many have not asked yet that the oldest of them is none that came just now."""
+    return sum(not each.asked for each in connections) > _MAX_CALLS // 2

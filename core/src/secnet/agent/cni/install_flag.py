@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..base.os_errors import translated
+from ..base.private_files import open_lock
 
 __all__ = ["InstallFlag"]
 
@@ -48,8 +49,8 @@ class InstallFlag:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         with translated(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = open_lock(self._path)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield descriptor

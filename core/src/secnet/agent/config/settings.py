@@ -14,6 +14,7 @@ from typing import Any
 
 from secnet.contract import HostContext, InvalidConfig, freeze
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..plugins.registry import Registry
 from ..text.json_text import json_path
 from ._antrea_conf import without_antrea
@@ -22,7 +23,7 @@ from .examine import examine_layers, make_aliases
 from .layers import Layer, Layers, read_layers
 from .node_groups import KEY, group_of, group_settings
 
-__all__ = ["CniSettings", "KubernetesSettings", "Settings", "load_settings"]
+__all__ = ["CniSettings", "KubernetesSettings", "Settings", "limits_of", "load_settings"]
 
 _RUN_DIR = Path("/run/secnet")
 _BIN_DIR = Path("/opt/cni/bin")
@@ -68,6 +69,7 @@ class Settings:
     http_listen: ADDRESS:PORT for metrics and health; None for nowhere.
     drivers, backends: section of each network type and of each IPAM type (`ipam.TYPE` in the file), valid by its fragment
     unless that plugin could not be loaded.
+    limits: of what Pods and networks ask for.
     notes: what the files have that has no effect, for the log.
     node_groups: by name, with their selectors; the settings depend on the labels of the Node where there are some.
     node_group: the name of the one whose settings these are; empty without one.
@@ -95,6 +97,7 @@ class Settings:
     attach_timeout: float = 30.0
     check_interval: float = 60.0
     drain_seconds: float = 10.0
+    limits: Limits = DEFAULT_LIMITS
     notes: tuple[str, ...] = ()
     node_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     node_group: str = ""
@@ -190,6 +193,7 @@ def _settings(data: Mapping[str, Any], path_at: _PathAt, name: str) -> Settings:
         "attach_timeout": workers.get("attachTimeout"),
         "check_interval": workers.get("checkInterval"),
         "drain_seconds": workers.get("drainSeconds"),
+        "limits": limits_of(data),
     }
     return Settings(
         node_name=name,
@@ -197,6 +201,13 @@ def _settings(data: Mapping[str, Any], path_at: _PathAt, name: str) -> Settings:
         backends=data.get("ipam") or {},
         **{key: value for key, value in given.items() if value is not None},
     )
+
+
+def limits_of(data: Mapping[str, Any]) -> Limits:
+    """The limits of a valid node configuration."""
+    given = data.get("limits") or {}
+    fields = {"networks_per_pod": "networksPerPod", "list_items": "listItems", "text_bytes": "textBytes"}
+    return Limits(**{field: given[key] for field, key in fields.items() if key in given})
 
 
 def _kubernetes(data: Mapping[str, Any] | None, path_at: _PathAt) -> KubernetesSettings | None:

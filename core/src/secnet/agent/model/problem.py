@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from secnet.contract import Retryable
+from secnet.contract import Retryable, one_line
 
 __all__ = ["InternalError", "Problem"]
 
@@ -25,7 +25,8 @@ class Problem:
     note: bool = False
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.message}; {self.hint}" if self.hint else f"{self.source}: {self.message}"
+        text = f"{self.source}: {self.message}"
+        return one_line(f"{text}; {self.hint}" if self.hint else text)
 
 
 class InternalError(Retryable):

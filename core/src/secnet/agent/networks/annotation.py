@@ -13,9 +13,11 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import NETWORKS_ANNOTATION, is_blank
 from ..model.selection import AnySelection, Malformed, Selection
 from ..text.json_text import JsonProblem, json_path, read_json, show, suggest
+from .limits import raise_limit, too_many_bytes, too_many_items
 from .values import BadValue, bandwidth, cni_args, default_route, guid, interface, ips, mac, object_name, port_mappings
 
 __all__ = ["InvalidAnnotation", "annotation_error", "parse_networks"]
@@ -46,16 +48,25 @@ _BY_LOWER = {key.lower(): key for key in _KEYS}
 _OF_THE_NAD = {"mtu": "set mtu in the NetworkAttachmentDefinition"}  # keys of it that are asked for in annotations
 
 
-def parse_networks(text: str, namespace: str) -> tuple[AnySelection, ...]:
+def parse_networks(text: str, namespace: str, limits: Limits = DEFAULT_LIMITS) -> tuple[AnySelection, ...]:
     """The elements of an annotation, in its order; none when it is empty.
 
-    namespace: the Pod's, for elements that name none. Raises InvalidAnnotation for a text that is no list of elements at all.
+    namespace: the Pod's, for elements that name none. Raises InvalidAnnotation for a text that is no list of elements at all, or
+    beyond the limits.
     """
     if is_blank(text):
         return ()
-    if any(mark in text for mark in '[{"'):
-        return tuple(_json_selection(item, index, namespace) for index, item in enumerate(_json_list(text)))
-    return tuple(_short_selection(item.strip(), index, namespace) for index, item in enumerate(text.split(",")))
+    if too_many_bytes(text, limits.text_bytes):
+        hint = raise_limit("textBytes", "ask for less")
+        raise annotation_error(f"the annotation is longer than {limits.text_bytes} bytes", hint)
+    is_json = any(mark in text for mark in '[{"')
+    items = _json_list(text) if is_json else text.split(",")
+    if len(items) > limits.networks_per_pod:
+        message = f"the Pod asks for {len(items)} networks, and at most {limits.networks_per_pod} are allowed"
+        raise annotation_error(message, raise_limit("networksPerPod", "ask for fewer"))
+    if is_json:
+        return tuple(_json_selection(item, index, namespace, limits.list_items) for index, item in enumerate(items))
+    return tuple(_short_selection(item.strip(), index, namespace) for index, item in enumerate(items))
 
 
 def annotation_error(message: str, hint: str, *path: str | int) -> InvalidAnnotation:
@@ -79,10 +90,16 @@ def _json_list(text: str) -> list[Any]:
     return data
 
 
-def _json_selection(item: Any, index: int, namespace: str) -> AnySelection:
+def _json_selection(item: Any, index: int, namespace: str, most: int) -> AnySelection:
     if not isinstance(item, dict):
         hint = 'each element is an object such as {"name": "my-network"}'
         error = annotation_error(f"{show(item)} where an object is required", hint, index)
+        return _malformed(index, namespace, {}, error)
+    crowded = too_many_items(item, most)
+    if crowded is not None:
+        path, count = crowded
+        hint = raise_limit("listItems", "give fewer")
+        error = annotation_error(f"{count} items, and at most {most} are allowed", hint, index, *path)
         return _malformed(index, namespace, {}, error)
     known, extra, errors = _split_keys(item, index)
     certain = not errors

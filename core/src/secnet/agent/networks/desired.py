@@ -13,6 +13,7 @@ from typing import Any
 
 from secnet.contract import Conflict, NetworkRef, PodRef, SecnetError, Unsupported
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION, pod_ref
 from ..model.record import Record
@@ -29,10 +30,13 @@ __all__ = ["DesiredNetworks", "assign_names", "diff", "selections_of"]
 _AUTOMATIC = tuple(f"eth{number}" for number in range(1, 101))
 
 
-def selections_of(pod: Mapping[str, Any]) -> tuple[AnySelection, ...]:
-    """The elements of the Pod's annotation, in order. Raises InvalidConfig for a text that is no list: nothing of it counts."""
+def selections_of(pod: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> tuple[AnySelection, ...]:
+    """The elements of the Pod's annotation, in order.
+
+    Raises InvalidConfig for a text that is no list, or beyond the limits: nothing of it counts.
+    """
     annotations = pod["metadata"].get("annotations") or {}
-    return tuple(parse_networks(annotations.get(NETWORKS_ANNOTATION) or "", pod_ref(pod).namespace))
+    return parse_networks(annotations.get(NETWORKS_ANNOTATION) or "", pod_ref(pod).namespace, limits)
 
 
 class DesiredNetworks:
@@ -48,6 +52,10 @@ class DesiredNetworks:
         self._nads = nads
         self._registry = registry
         self._called = called
+
+    def selections(self, pod: Mapping[str, Any]) -> tuple[AnySelection, ...]:
+        """See `selections_of`."""
+        return selections_of(pod, self._nads.limits)
 
     def named(
         self, selections: Iterable[AnySelection], records: Iterable[Record], sandbox: Sandbox | None

@@ -12,12 +12,14 @@ from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef, Permanent, Unsupported, load_fragment
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.network import CommonOptions, NetworkConfig
 from ..plugins.fragments import CORE_KEYS
 from ..plugins.plugin import LoadedPlugin
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
-from ..text.json_text import JsonProblem, nearest, read_json, show
+from ..text.json_text import JsonProblem, json_path, nearest, read_json, show
 from ..text.schema import Problem, Validator
+from .limits import raise_limit, too_many_bytes, too_many_items
 
 __all__ = ["OUR_TYPES", "RESOURCE_ANNOTATION", "InvalidNetwork", "examine_nad", "nad_ref", "parse_config", "parse_nad"]
 
@@ -47,22 +49,24 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
     return NetworkRef(namespace=meta.get("namespace") or "default", name=meta["name"])
 
 
-def parse_nad(nad: Mapping[str, Any], registry: Registry) -> NetworkConfig | None:
+def parse_nad(nad: Mapping[str, Any], registry: Registry, limits: Limits = DEFAULT_LIMITS) -> NetworkConfig | None:
     """The config of a NAD; None when its type is another plugin's.
 
-    Raises InvalidNetwork for what is malformed, Unsupported for a network or IPAM type that is not installed, and
+    Raises InvalidNetwork for what is malformed or beyond the limits, Unsupported for a network or IPAM type that is not installed, and
     ContractViolation when a backend fails to check its part.
     """
-    config, problems = examine_nad(nad, registry)
+    config, problems = examine_nad(nad, registry, limits)
     if problems:
         raise problems[0]
     return config
 
 
-def examine_nad(nad: Mapping[str, Any], registry: Registry) -> tuple[NetworkConfig | None, tuple[Permanent, ...]]:
+def examine_nad(
+    nad: Mapping[str, Any], registry: Registry, limits: Limits = DEFAULT_LIMITS
+) -> tuple[NetworkConfig | None, tuple[Permanent, ...]]:
     """As `parse_nad`, but with everything that is wrong, the most telling first; the config is None if anything is."""
     try:
-        own = _own_config(nad, f"NetworkAttachmentDefinition {nad_ref(nad)}")
+        own = _own_config(nad, f"NetworkAttachmentDefinition {nad_ref(nad)}", limits.text_bytes)
     except InvalidNetwork as exc:
         return None, (exc,)
     if own is None:
@@ -75,12 +79,17 @@ def examine_nad(nad: Mapping[str, Any], registry: Registry) -> tuple[NetworkConf
         resource=_resource_name(nad),
         chain=chain,
     )
-    problems = list(_Stages(identity=identity, config=config, registry=registry).run())
+    problems = list(_Stages(identity=identity, config=config, registry=registry, most=limits.list_items).run())
     return (None if problems else _build(identity, config)), tuple(problems)
 
 
 def parse_config(
-    network: NetworkRef, config: Mapping[str, Any], registry: Registry, *, resource: str = ""
+    network: NetworkRef,
+    config: Mapping[str, Any],
+    registry: Registry,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    resource: str = "",
 ) -> NetworkConfig:
     """The network of a config that a caller of the CNI plugin hands over, with the same checks as that of a NAD.
 
@@ -88,12 +97,14 @@ def parse_config(
     InvalidConfig or Unsupported for the first thing that is wrong.
     """
     identity = _Identity(network=network, resource=resource)
-    for problem in _Stages(identity=identity, config=config, registry=registry).run():
+    for problem in _Stages(identity=identity, config=config, registry=registry, most=limits.list_items).run():
         raise problem
     return _build(identity, config)
 
 
-def _own_config(nad: Mapping[str, Any], subject: str) -> tuple[dict[str, Any], tuple[str, ...] | None] | None:
+def _own_config(
+    nad: Mapping[str, Any], subject: str, most_bytes: int
+) -> tuple[dict[str, Any], tuple[str, ...] | None] | None:
     """The JSON of `spec.config` if it is of our type, and the types of the plugins that come after it; None outside a chain.
 
     Without a config the network is one that some implementation knows by the object's name (multi-net-spec 3.2): not ours.
@@ -107,6 +118,9 @@ def _own_config(nad: Mapping[str, Any], subject: str) -> tuple[dict[str, Any], t
         raise InvalidNetwork(
             f"{show(text)} where a string is required", hint="write the config as a JSON text in quotes", **where
         )
+    if too_many_bytes(text, most_bytes):
+        hint = raise_limit("textBytes", "write less")
+        raise InvalidNetwork(f"the config is longer than {most_bytes} bytes", hint=hint, **where)
     try:
         config = read_json(text)
     except JsonProblem as exc:
@@ -159,17 +173,27 @@ class _Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stages:
-    """The checks of one config: core, driver, backend. Later ones need what earlier ones found."""
+    """The checks of one config: size, core, driver, backend. Later ones need what earlier ones found.
+
+    most: items of a list, which some checks compare with each other.
+    """
 
     identity: _Identity
     config: Mapping[str, Any]
     registry: Registry
+    most: int
 
     @property
     def subject(self) -> str:
         return f"NetworkAttachmentDefinition {self.identity.network}"
 
     def run(self) -> Iterator[Permanent]:
+        crowded = too_many_items(self.config, self.most)
+        if crowded is not None:
+            path, count = crowded
+            hint = raise_limit("listItems", "give fewer")
+            yield self._error(json_path(path), f"{count} items, and at most {self.most} are allowed", hint)
+            return
         core = {key: value for key, value in self.config.items() if key in CORE_KEYS}
         yield from self._errors(_CORE.problems(core))
         mtu = self.config.get("mtu")

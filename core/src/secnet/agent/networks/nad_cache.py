@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from secnet.contract import InvalidConfig, NetworkRef, NotReady, ObjectNotFound, SecnetError, Unsupported
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.multus import MultusState
 from ..model.network import NetworkConfig
 from ..model.problem import InternalError
@@ -20,10 +22,16 @@ __all__ = ["NadCache"]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    parsed: NetworkConfig | SecnetError | None
+
+
 class NadCache:
     """A cache by name. Thread-safe.
 
-    shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces.
+    shared_namespaces: whose NADs every Pod may use, beside those of its own namespace; None for all namespaces. limits: those of
+    this node.
     """
 
     def __init__(
@@ -31,13 +39,15 @@ class NadCache:
         registry: Registry,
         *,
         shared_namespaces: frozenset[str] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self.limits = limits
         self._registry = registry
         self._shared = shared_namespaces
         self._multus = MultusState()
         self._lock = threading.Lock()
         self._objects: dict[NetworkRef, Mapping[str, Any]] = {}
-        self._parsed: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
+        self._parsed: dict[NetworkRef, _Found] = {}
 
     def set_multus(self, state: MultusState) -> None:
         """What is known of Multus. Where it serves the node, it calls the plugin for `type: secnet` itself."""
@@ -72,49 +82,63 @@ class NadCache:
             self._parsed.pop(_ref(nad), None)
 
     def for_pods_of(self, namespace: str) -> Callable[[NetworkRef], NetworkConfig | None]:
-        """`look_up` for the Pods of a namespace: also raises InvalidConfig for a NAD that they may not use."""
+        """`look_up` for the Pods of a namespace: also raises InvalidConfig for a NAD that they may not use.
+
+        It does not say whether there is one, nor whose it is: that is not for these Pods to know. Where Multus serves the node
+        its own rules hold, and each such NAD is left to it.
+        """
+        if self._shared is None:
+            return self.look_up
+        allowed = {namespace, *self._shared}
 
         def look_up(ref: NetworkRef) -> NetworkConfig | None:
-            config = self.look_up(ref)
-            if config is not None and self._shared is not None and ref.namespace not in {namespace, *self._shared}:
-                raise InvalidConfig(
-                    f"Pods of namespace {namespace} may not use the networks of namespace {ref.namespace}",
-                    hint=f"use a network of {', '.join(sorted({namespace, *self._shared}))}, or have an administrator add "
-                    f"{ref.namespace} to kubernetes.sharedNamespaces of the node configuration",
-                    subject=f"NetworkAttachmentDefinition {ref}",
-                )
-            return config
+            if ref.namespace in allowed:
+                return self.look_up(ref)
+            if self._multus.serves:
+                return None
+            raise InvalidConfig(
+                f"Pods of namespace {namespace} may not use the networks of namespace {ref.namespace}",
+                hint=f"use a network of {', '.join(sorted(allowed))}, or have an administrator add "
+                f"{ref.namespace} to kubernetes.sharedNamespaces of the node configuration",
+                subject=f"NetworkAttachmentDefinition {ref}",
+            )
 
         return look_up
 
     def look_up(self, ref: NetworkRef) -> NetworkConfig | None:
         """The parsed NAD, None for one of another plugin's type. Raises ObjectNotFound, or the error that its config deserves."""
-        with self._lock:
-            if ref not in self._objects:
-                raise ObjectNotFound(
-                    "there is no such NetworkAttachmentDefinition",
-                    hint="create it, or correct the name or namespace in the Pod's annotation",
-                    subject=f"NetworkAttachmentDefinition {ref}",
-                    waits_for=(ref.object_ref,),
-                )
-            if ref not in self._parsed:
-                self._parsed[ref] = self._parse(self._objects[ref])
-            parsed = self._parsed[ref]
-        if isinstance(parsed, SecnetError):
-            raise parsed.with_traceback(None)
-        return parsed
+        found = self._find(ref)
+        if found is None:
+            raise ObjectNotFound(
+                "there is no such NetworkAttachmentDefinition",
+                hint="create it, or correct the name or namespace in the Pod's annotation",
+                subject=f"NetworkAttachmentDefinition {ref}",
+                waits_for=(ref.object_ref,),
+            )
+        if isinstance(found.parsed, SecnetError):
+            raise found.parsed.with_traceback(None)
+        return found.parsed
 
     def known(self, ref: NetworkRef) -> NetworkConfig | None:
         """The parsed NAD of ours, whichever driver serves it; None where there is none, or an invalid one."""
+        found = self._find(ref)
+        return found.parsed if found is not None and isinstance(found.parsed, NetworkConfig) else None
+
+    def _find(self, ref: NetworkRef) -> _Found | None:
+        """Parses without the lock: a NAD that takes long must not keep the Pods of others waiting."""
         with self._lock:
-            if ref in self._objects and ref not in self._parsed:
-                self._parsed[ref] = self._parse(self._objects[ref])
-            parsed = self._parsed.get(ref)
-        return parsed if isinstance(parsed, NetworkConfig) else None
+            nad, found = self._objects.get(ref), self._parsed.get(ref)
+        if nad is None or found is not None:
+            return found
+        found = _Found(self._parse(nad))
+        with self._lock:
+            if self._objects.get(ref) is nad:  # else it is another one by now
+                self._parsed[ref] = found
+        return found
 
     def _parse(self, nad: Mapping[str, Any]) -> NetworkConfig | SecnetError | None:
         try:
-            return parse_nad(dict(nad), self._registry)
+            return parse_nad(dict(nad), self._registry, self.limits)
         except SecnetError as exc:
             return exc
         except Exception as exc:  # the author of one NAD must not stop the Pods of others

@@ -10,6 +10,7 @@ from typing import Any
 
 from secnet.contract import SecnetError
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.problem import InternalError, Problem
 from ..plugins.registry import Registry
 from .nad import nad_ref, parse_nad
@@ -27,8 +28,9 @@ _Text = tuple[str, str, str]  # source, message and hint of a problem
 class ObjectProblems:
     """Checks a NAD once, and the IPPools together when anything changed; thread-safe."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, limits: Limits = DEFAULT_LIMITS) -> None:
         self._registry = registry
+        self._limits = limits
         self._lock = threading.Lock()
         self._objects: dict[ObjectKey, Mapping[str, Any]] = {}
         self._since: dict[_Text, str] = {}
@@ -78,7 +80,7 @@ class ObjectProblems:
 
     def _of_nad(self, nad: Mapping[str, Any]) -> SecnetError | None:
         try:
-            parse_nad(nad, self._registry)
+            parse_nad(nad, self._registry, self._limits)
         except SecnetError as exc:
             return exc
         except Exception as exc:  # one NAD must not hide what is wrong with all others

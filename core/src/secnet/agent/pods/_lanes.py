@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 
 from secnet.contract import NetworkRef
 
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import PodKey
 from ..networks.nad_cache import NadCache
 from ..sandboxes.pod_table import PodTable
@@ -21,7 +22,10 @@ _log = logging.getLogger(__name__)
 class Lanes:
     """Asked for each Pod that is queued, by any thread."""
 
-    def __init__(self, pods: PodTable, nads: NadCache, journal: Journal) -> None:
+    def __init__(
+        self, pods: PodTable, nads: NadCache, journal: Journal, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._limits = limits
         self._pods = pods
         self._nads = nads
         self._journal = journal
@@ -43,7 +47,7 @@ class Lanes:
         if pod is None:
             self._known.pop(key, None)
             return
-        text, networks = self._known[key] = networks_of(pod, self._known.get(key))
+        text, networks = self._known[key] = networks_of(pod, self._known.get(key), self._limits)
         for network in networks if text else ():
             config = self._nads.known(network)
             if config is not None:

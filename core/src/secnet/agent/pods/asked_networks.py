@@ -106,7 +106,7 @@ class AskedNetworks:
     def _find(self, ref: PodRef | None, name: str, ifname: str) -> tuple[Selection, NetworkConfig] | None:
         pod = self._pod(ref)
         try:
-            elements = selections_of(pod) if pod is not None else ()
+            elements = selections_of(pod, self._nads.limits) if pod is not None else ()
         except InvalidConfig:
             return None
         found = [

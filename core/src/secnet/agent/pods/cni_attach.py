@@ -29,6 +29,7 @@ from secnet.linux.netns import forbid_host, identify
 
 from ..cluster.interface import Cluster
 from ..cni.interface import Attached, RecordedAttachment, RuntimeConfig, SandboxCall, attached
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
 from ..model.record import Origin, Record
@@ -56,7 +57,7 @@ _STATIC_POD_UID = "kubernetes.io/config.hash"  # a static Pod's sandbox has this
 class NodeAttacher:
     """Implements `cni.Attacher`.
 
-    deadline: seconds for an ADD or CHECK. refusal: why nothing is served, if so.
+    deadline: seconds for an ADD or CHECK. limits: those of this node. refusal: why nothing is served, if so.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class NodeAttacher:
         checks: SingleChecks,
         asked: AskedNetworks,
         deadline: float,
+        limits: Limits = DEFAULT_LIMITS,
         refusal: Callable[[], ErrorInfo | None] = lambda: None,
     ) -> None:
         self._cluster = cluster
@@ -86,6 +88,7 @@ class NodeAttacher:
         self._checks = checks
         self._asked = asked
         self._deadline = deadline
+        self._limits = limits
         self._refusal = refusal
 
     @property
@@ -164,7 +167,7 @@ class NodeAttacher:
     ) -> Attached:
         """See `Attacher.attach_one`."""
         nad = self._asked.nad_of(sandbox.pod, str(conf["name"]), ifname)
-        work = single_work(sandbox, _identified(sandbox), conf, ifname, runtime, self._registry, nad)
+        work = single_work(sandbox, _identified(sandbox), conf, ifname, runtime, self._registry, nad, self._limits)
         with self._held(sandbox.container_id, sandbox.pod, self._worker.call(work, cancel)):
             old = self._journal.get(work.key)
             if old is not None and old.living:

@@ -17,6 +17,7 @@ from secnet.contract import Call, ErrorInfo, ObjectKind, ObjectNotFound, ObjectR
 from ..base.queue import WorkQueue
 from ..base.retry import next_delay
 from ..cluster.interface import Cluster, Event, Watch, version_of
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import PodKey, asks_for_networks, is_finished, pod_key, pod_ref
 from ..model.report import SyncResult
 from ..model.sandbox import SandboxSource
@@ -51,6 +52,7 @@ class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
     waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin: whether the listed Pods may be worked on yet.
+    limits: those of this node.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Controller:
         workers: int,
         waking_kinds: Iterable[ObjectKind] = (),
         may_begin: Callable[[], bool] = lambda: True,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._cluster = cluster
         self._journal = journal
@@ -77,7 +80,7 @@ class Controller:
         self._source = source
         self._publisher = publisher
         self._may_begin = may_begin
-        self._queue = WorkQueue(self._handle, workers, Lanes(pods, nads, journal).of)
+        self._queue = WorkQueue(self._handle, workers, Lanes(pods, nads, journal, limits).of)
         self._checks = ResyncScheduler(self._queue)
         self._lock = threading.Lock()
         self._attempts: dict[PodKey, int] = {}
@@ -87,7 +90,7 @@ class Controller:
         self._revision = 0
         self._started = False
         self._changes = ObjectChanges()
-        self._networks = NetworkIndex()
+        self._networks = NetworkIndex(limits)
         self._waiters = Waiters(cluster, waking_kinds, self._queue.add, self._saw)
         self._stop = threading.Event()
         self._begun = threading.Event()
@@ -264,7 +267,7 @@ class Controller:
             self._queue.add(key, 0 if self._pods.get(key) else _UNREADABLE_DELAY)
             return False
         try:
-            result = self._sync.sync(key, pod, cancel, verify=verify)
+            result = self._sync.sync(key, pod, cancel, verify=verify, give_way=self._queue.give_way)
         finally:
             with self._lock:
                 del self._cancels[key]

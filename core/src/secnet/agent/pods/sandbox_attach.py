@@ -20,7 +20,7 @@ from ..model.report import PodReport, SyncResult, network_report
 from ..model.sandbox import Sandbox
 from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Rejected, Work
-from ..networks.desired import DesiredNetworks, selections_of
+from ..networks.desired import DesiredNetworks
 from ..networks.requests import is_outdated
 from ..sandboxes.ownership import NetnsOwnership
 from ..state.journal import Journal
@@ -59,7 +59,7 @@ class SandboxAttach:
         with nothing of this sandbox left: what could not be removed yet keeps its record, and the agent tries it again.
         """
         key, ref = pod_key(pod), pod_ref(pod)
-        selections = selections_of(pod)
+        selections = self._desired.selections(pod)
         if not selections:
             self._detach(self._journal.of_pod(*key), cancel)
             return SyncResult(report=None, released=frozenset(self._ownership.release(key))), ()

@@ -58,7 +58,9 @@ class SingleChecks:
             beat()
             keys.add(record.key)
             self._check(record)
-        for key in set(self._found) - keys:
+        with self._lock:
+            gone = set(self._found) - keys
+        for key in gone:
             self._forget(key)
         with self._lock:
             self._reports.write_single(self._found.values())

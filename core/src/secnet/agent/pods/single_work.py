@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from secnet.contract import WRONG_MAC, DeviceRef, Finding, NetworkRef, SecnetError, thaw
+from secnet.contract import WRONG_MAC, DeviceRef, Finding, InvalidConfig, NetworkRef, SecnetError, thaw
 
 from ..cni.interface import RuntimeConfig, SandboxCall
+from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
 from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection, SelectionId
 from ..model.work import Rejected, Work
+from ..networks.limits import raise_limit
 from ..networks.nad import parse_config
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
@@ -43,6 +45,7 @@ def single_work(
     runtime: RuntimeConfig,
     registry: Registry,
     nad: NetworkConfig | None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Work:
     """The request of one network; refusals are those of an annotation that asks for the same.
 
@@ -50,7 +53,8 @@ def single_work(
     """
     network = NetworkRef(namespace=sandbox.pod.namespace if sandbox.pod else "default", name=str(conf["name"]))
     resource = "" if runtime.device_id is None else _DEVICE_OF_THE_CALLER
-    config = parse_config(network, thaw(conf), registry, resource=resource)
+    config = parse_config(network, thaw(conf), registry, limits, resource=resource)
+    _refuse_many_ips(runtime, limits, network)
     selection = Selection(
         index=0,
         network=network,
@@ -72,6 +76,17 @@ def single_work(
     return dataclasses.replace(
         work, origin=Origin.CNI, common=common, request=dataclasses.replace(work.request, device=device)
     )
+
+
+def _refuse_many_ips(runtime: RuntimeConfig, limits: Limits, network: NetworkRef) -> None:
+    """The caller passes on what the annotation says, whose limits hold here too."""
+    count = max(len(runtime.ips), len(runtime.port_mappings))
+    if count > limits.list_items:
+        raise InvalidConfig(
+            f"{count} items in runtimeConfig, and at most {limits.list_items} are allowed",
+            hint=raise_limit("listItems", "ask for fewer"),
+            subject=f"network {network}",
+        )
 
 
 def _of_caller(error: SecnetError, sandbox: SandboxCall, network: NetworkRef) -> SecnetError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from secnet.contract import ADDRESS_OF_ANOTHER, Busy, ErrorInfo, Gone, SecnetError
 
@@ -17,7 +17,7 @@ from ..model.report import FAILED, PENDING, NetworkReport, PodReport, SyncResult
 from ..model.sandbox import Sandbox, SandboxSource
 from ..model.selection import AnySelection, SelectionId
 from ..model.work import Changes, Outcome, Rejected, Work
-from ..networks.desired import DesiredNetworks, selections_of
+from ..networks.desired import DesiredNetworks
 from ..networks.requests import is_outdated
 from ..sandboxes.monitor import lives, outliving
 from ..sandboxes.ownership import NetnsOwnership
@@ -29,6 +29,16 @@ from .worker import AttachmentWorker
 __all__ = ["PodSync"]
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def _between(items: Sequence[T], give_way: Callable[[], None]) -> Iterator[T]:
+    """The items; `give_way` is called between two of them."""
+    for position, item in enumerate(items):
+        if position:
+            give_way()
+        yield item
 
 
 @dataclass(slots=True)
@@ -73,11 +83,20 @@ class PodSync:
         self._outlived: set[PodKey] = set()  # logged
 
     def sync(
-        self, key: PodKey, pod: Mapping[str, Any] | None, cancel: threading.Event, *, verify: bool = False
+        self,
+        key: PodKey,
+        pod: Mapping[str, Any] | None,
+        cancel: threading.Event,
+        *,
+        verify: bool = False,
+        give_way: Callable[[], None] = lambda: None,
     ) -> SyncResult:
-        """Bring one Pod up to date. Never raises an Exception: what went wrong stands in the report."""
+        """Bring one Pod up to date. Never raises an Exception: what went wrong stands in the report.
+
+        give_way: called between two networks that are attached or detached, so that a Pod with many of them keeps no other waiting.
+        """
         try:
-            return self._sync(key, pod, cancel, verify)
+            return self._sync(key, pod, cancel, verify, give_way)
         except Exception as exc:
             _log.exception("Pod %s/%s cannot be brought up to date by a fault of the agent itself", *key)
             records = self._journal.of_pod(*key)
@@ -86,14 +105,21 @@ class PodSync:
                 report=internal_error_report(ref, records, exc) if ref is not None else None, records=records
             )
 
-    def _sync(self, key: PodKey, pod: Mapping[str, Any] | None, cancel: threading.Event, verify: bool) -> SyncResult:
+    def _sync(
+        self,
+        key: PodKey,
+        pod: Mapping[str, Any] | None,
+        cancel: threading.Event,
+        verify: bool,
+        give_way: Callable[[], None],
+    ) -> SyncResult:
         records = self._journal.of_pod(*key)
         if pod is None or is_finished(pod):
-            return self._remove_pod(key, records, absent=pod is None, verify=verify)
+            return self._remove_pod(key, records, give_way, absent=pod is None, verify=verify)
         self._outlived.discard(key)
         base = PodReport(pod=pod_ref(pod), generation=int(pod["metadata"].get("generation") or 0))
         try:
-            selections = selections_of(pod)
+            selections = self._desired.selections(pod)
         except SecnetError as exc:
             return self._stand_still(base, records, exc, ())
         if not selections and not records:
@@ -101,7 +127,7 @@ class PodSync:
         released: set[PodKey] = set()
         try:
             sandbox = self._source.resolve(pod, now=not verify)
-            self._leave_old(records, sandbox)
+            self._leave_old(records, sandbox, give_way)
             records = self._journal.of_pod(*key)
             released |= self._ownership.release(key, keep=sandbox.netns)
             self._ownership.claim(sandbox.netns, key)
@@ -116,7 +142,7 @@ class PodSync:
             changes = self._devices.assign(pod, changes, sandbox.container_id)
         if changes.attach and self._late_start is not None and self._late_start.is_late(sandbox, records):
             changes = replace(changes, attach=tuple(replace(work, late=True) for work in changes.attach))
-        self._apply(changes, progress, cancel, verify)
+        self._apply(changes, progress, cancel, verify, give_way)
         return SyncResult(
             report=replace(
                 base,
@@ -131,16 +157,23 @@ class PodSync:
             made=tuple(progress.made),
         )
 
-    def _leave_old(self, records: tuple[Record, ...], sandbox: Sandbox) -> None:
+    def _leave_old(self, records: tuple[Record, ...], sandbox: Sandbox, give_way: Callable[[], None]) -> None:
         """Remove what stands in another namespace, before this Pod gives up its claim on that one."""
-        for record in records:
-            if record.key.container_id != sandbox.container_id and (error := self._detach(record)) is not None:
+        for record in _between([r for r in records if r.key.container_id != sandbox.container_id], give_way):
+            if (error := self._detach(record)) is not None:
                 raise Busy(
                     f"its interface {record.key.ifname} in {record.attachment.request.netns.path} is not removed yet: {error}"
                 )
 
-    def _apply(self, changes: Changes, progress: _Progress, cancel: threading.Event, verify: bool) -> None:
-        for record in changes.remove:
+    def _apply(
+        self,
+        changes: Changes,
+        progress: _Progress,
+        cancel: threading.Event,
+        verify: bool,
+        give_way: Callable[[], None],
+    ) -> None:
+        for record in _between(changes.remove, give_way):
             error = self._detach(record)
             if error is not None:
                 progress.leftovers.append(network_report(self._journal.get(record.key) or record, error))
@@ -148,7 +181,7 @@ class PodSync:
             progress.networks[record.selection_id] = self._keep(record, outcome, verify)
         for rejected in changes.rejected:
             progress.networks[rejected.selection_id] = rejected_report(rejected)
-        for work in changes.attach:
+        for work in _between(changes.attach, give_way):
             progress.networks[work.selection_id] = self._attach(work, progress, cancel)
 
     def _attach(self, work: Work, progress: _Progress, cancel: threading.Event) -> NetworkReport:
@@ -181,7 +214,9 @@ class PodSync:
             return exc.info
         return None
 
-    def _remove_pod(self, key: PodKey, records: tuple[Record, ...], *, absent: bool, verify: bool) -> SyncResult:
+    def _remove_pod(
+        self, key: PodKey, records: tuple[Record, ...], give_way: Callable[[], None], *, absent: bool, verify: bool
+    ) -> SyncResult:
         kept = outliving(records, self._source) if absent else ()
         if verify:
             kept = tuple(record for record in kept if not self._has_lost_address(record))
@@ -191,8 +226,8 @@ class PodSync:
             )
         (self._outlived.add if kept else self._outlived.discard)(key)
         networks = [network_report(record) for record in kept]
-        for record in records:
-            if record not in kept and (error := self._detach(record)) is not None:
+        for record in _between([record for record in records if record not in kept], give_way):
+            if (error := self._detach(record)) is not None:
                 networks.append(network_report(self._journal.get(record.key) or record, error))
         if not networks:
             return SyncResult(report=None, released=frozenset(self._ownership.release(key)))

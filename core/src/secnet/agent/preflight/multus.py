@@ -136,7 +136,7 @@ class Multus:
         """What cannot be written is known at least to this process."""
         self._unwritten = since
         with translated(self._memory):
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            self._memory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary = self._memory.with_name(f".{self._memory.name}.tmp")
             temporary.write_text(since + "\n", encoding="utf-8")
             os.replace(temporary, self._memory)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.os_errors import translated
+from ..base.private_files import make_private
 from ..cluster.interface import ApiReader
 from ..config.settings import Settings
 
@@ -28,7 +29,7 @@ def remember_labels(settings: Settings, labels: Mapping[str, str]) -> None:
     """Keep the labels that an agent works by. Raises what an OSError there means."""
     memory, text = _memory(settings), json.dumps(dict(labels), sort_keys=True)
     with translated(memory):
-        memory.parent.mkdir(parents=True, exist_ok=True)
+        make_private(memory.parent)
         temporary = memory.with_name(f".{memory.name}.tmp")
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, memory)

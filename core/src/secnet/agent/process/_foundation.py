@@ -70,7 +70,10 @@ def lay_foundation(
         _log.error("%s", problem)
     journal.disown(boot_id)
     reports = Reports(settings.run_dir)
-    reports.write_problems(())
+    try:
+        reports.write_problems(())
+    except OSError as exc:  # such as a full disk: what is attached is served all the same
+        _log.error("%s cannot be written: %s", settings.run_dir, exc.strerror or exc)
     plugins = Plugins(registry, settings, cluster, calls)
     stack.callback(plugins.close)
     runtime = _runtime(settings, cluster, stack)

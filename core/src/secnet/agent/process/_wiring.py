@@ -91,14 +91,14 @@ def wire(
     base = lay_foundation(settings, registry, cluster, metrics, observers, stack, calls)
     clearance = Clearance()
     antrea, own_node = _preflight(base, clearance, lambda: controller.retry_waiting(), stack)
-    nads = NadCache(registry, shared_namespaces=_shared(settings))
+    nads = NadCache(registry, shared_namespaces=_shared(settings), limits=settings.limits)
     multus = Multus(settings, on_look=nads.set_multus)
     multus()
     cut_off = CutOffInterfaces(lambda keys: _requeue(base.journal, controller, keys))
     attaching = wire_attaching(base, clearance, cut_off)
     node_events = NodeEvents(cluster, settings.node_name)
     sync, sandbox_attach = _reconcilers(base, attaching.worker, nads, multus)
-    object_problems = ObjectProblems(registry)
+    object_problems = ObjectProblems(registry, settings.limits)
     publisher = _publisher(base, own_node)
     controller = Controller(
         cluster=cluster,
@@ -112,6 +112,7 @@ def wire(
         workers=settings.workers,
         waking_kinds=registry.kinds,
         may_begin=partial(_may_begin, own_node, multus),
+        limits=settings.limits,
     )
     return Components(
         journal=base.journal,
@@ -246,6 +247,7 @@ def _attacher(
         checks=checks,
         asked=asked,
         deadline=base.settings.attach_timeout,
+        limits=base.settings.limits,
         refusal=own_node.refusal,
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,19 @@ from secnet.contract import (
     to_json,
 )
 
+from ..base.os_errors import translated
+from ..base.private_files import make_private
 from ..model.record import Origin, Phase, Record
+from ._file_names import json_file
 
 __all__ = ["Journal"]
 
 
 class Journal:
-    """All records of this node, in memory and on disk. Thread-safe; the caller holds the `RunDirLock`."""
+    """All records of this node, in memory and on disk. Thread-safe; the caller holds the `RunDirLock`.
+
+    What writes raises what an OSError there means, such as Unavailable for a full disk.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -37,8 +42,9 @@ class Journal:
         self._view: _View | None = None  # of the records as they are, after the first request
         self._problems: dict[str, ErrorInfo] = {}
         self._on_removed: list[Callable[[Record], object]] = []
-        directory.mkdir(parents=True, exist_ok=True)
-        self._load()
+        with translated(directory):
+            make_private(directory)
+            self._load()
 
     @classmethod
     def peek(cls, directory: Path) -> tuple[Record, ...]:
@@ -95,25 +101,28 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Put a record on disk, then in memory."""
-        try:
-            self._put(record)
-        except FileNotFoundError:
-            self.restore()
-            self._put(record)
+        with translated(self._directory):
+            try:
+                self._put(record)
+            except FileNotFoundError:
+                self.restore()
+                self._put(record)
         with self._lock:
             self._records[record.key] = record
             self._view = None
 
     def restore(self) -> None:
         """Put back what memory knows, after the directory was removed under us."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for known in self.records():
-            if not self._path(known.key).exists():
-                self._put(known)
+        with translated(self._directory):
+            make_private(self._directory)
+            for known in self.records():
+                if not self._path(known.key).exists():
+                    self._put(known)
 
     def remove(self, key: AttachmentId) -> None:
         """Forget an attachment of which nothing is left."""
-        self._path(key).unlink(missing_ok=True)
+        with translated(self._directory):
+            self._path(key).unlink(missing_ok=True)
         with self._lock:
             removed = self._records.pop(key, None)
             self._view = None
@@ -144,8 +153,7 @@ class Journal:
         os.replace(temporary, path)
 
     def _path(self, key: AttachmentId) -> Path:
-        name = f"{key.container_id}.{key.ifname}"
-        return self._directory / f"{urllib.parse.quote(name, safe='')}.json"
+        return self._directory / json_file(key.container_id, key.ifname)
 
     def _load(self) -> None:
         for leftover in self._directory.glob("*.tmp"):
@@ -153,7 +161,7 @@ class Journal:
         for path in sorted(self._directory.glob("*.json")):
             record = _try_read(path)
             if record is not None:
-                self._records[record.key] = record
+                self._records[record.key] = self._renamed(path, record)
                 continue
             self._problems[path.name] = ErrorInfo(
                 reason="UnreadableRecord",
@@ -161,6 +169,24 @@ class Journal:
                 hint="find the interface by `ip -d link` and the port by its external_ids, remove both, then this file",
                 subject=str(path),
             )
+
+    def _renamed(self, path: Path, record: Record) -> Record:
+        """The record, under the name that it has now: an earlier version did not escape the dots of a container id.
+
+        Where there is one of that name already, the one that was written last counts.
+        """
+        named = self._path(record.key)
+        if path == named:
+            return record
+        if named.exists():
+            known = _try_read(named)
+            if known is None:
+                return record  # what cannot be read is kept for an operator
+            if _written(path) <= _written(named):
+                path.unlink()
+                return known
+        os.replace(path, named)
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +208,12 @@ def _look(by_key: Mapping[AttachmentId, Record]) -> _View:
     return _View(records, of_pods, tuple(record for record in records if record.origin == Origin.CNI))
 
 
+def _written(path: Path) -> int:
+    return os.stat(path).st_mtime_ns
+
+
 def _try_read(path: Path) -> Record | None:
     try:
         return from_json(Record, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

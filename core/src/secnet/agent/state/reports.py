@@ -9,7 +9,6 @@ import json
 import os
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from secnet.contract import from_json, to_json
 
 from ..model.problem import Problem
 from ..model.report import NodeState, PodReport, SingleReport
+from ._file_names import json_file
 
 __all__ = ["Reports"]
 
@@ -62,7 +62,7 @@ class Reports:
         self._path(uid).unlink(missing_ok=True)
 
     def _path(self, uid: str) -> Path:
-        return self._pods / f"{urllib.parse.quote(uid, safe='')}.json"
+        return self._pods / json_file(uid)
 
     def pods(self) -> tuple[PodReport, ...]:
         """All readable Pod reports, by namespace and name."""
@@ -71,7 +71,7 @@ class Reports:
 
     def write_node(self, state: NodeState) -> None:
         """Put a driver's per-node state on disk."""
-        _replace(self._node / f"{urllib.parse.quote(state.network_type, safe='')}.json", to_json(state))
+        _replace(self._node / json_file(state.network_type), to_json(state))
 
     def node(self) -> tuple[NodeState, ...]:
         """The per-node state of all drivers."""
@@ -96,7 +96,7 @@ class Reports:
 
 
 def _replace(path: Path, data: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(data), encoding="utf-8")
     os.replace(temporary, path)
@@ -105,12 +105,12 @@ def _replace(path: Path, data: Any) -> None:
 def _read(cls: type[Any], path: Path) -> Any:
     try:
         return from_json(cls, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # gone or being replaced by an incompatible version: readers show what there is
 
 
 def _read_list(cls: type[T], path: Path) -> tuple[T, ...]:
     try:
         return tuple(from_json(cls, item) for item in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return ()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from secnet.contract import Busy, Conflict, MissingPrivilege
+
+from ..base.os_errors import translate_os_error, translated
+from ..base.private_files import open_lock
 
 __all__ = ["RunDirInUse", "RunDirLock", "bind_store", "current_boot_id", "is_reconciled", "require_store"]
 
@@ -57,13 +61,15 @@ class RunDirLock:
 
     def _acquire(self, role: str) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fd = open_lock(self._path)
         except PermissionError as exc:
             raise MissingPrivilege(
                 f"cannot write the run directory {self._path.parent}",
                 hint="run as root, or set runDir to a writable directory",
             ) from exc
+        except OSError as exc:
+            raise translate_os_error(exc, self._path) from exc
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -73,9 +79,10 @@ class RunDirLock:
                 f"{holder or 'another process'} already reconciles {self._path.parent}",
                 hint="stop it, or give this one another runDir and ownerTag",
             ) from exc
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{role} (pid {os.getpid()})".encode(), 0)
         self._fd = fd
+        with suppress(OSError):  # such as a full disk: the lock holds, and only its holder's name is missing
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{role} (pid {os.getpid()})".encode(), 0)
 
     def is_lost(self) -> bool:
         """Whether the lock file was removed or replaced under us: another process could take the new one."""
@@ -106,13 +113,14 @@ def require_store(run_dir: Path, state_dir: Path) -> None:
 
 
 def bind_store(run_dir: Path, state_dir: Path) -> None:
-    """`require_store`, and remember the state directory. The caller holds the lock."""
+    """`require_store`, and remember the state directory. The caller holds the lock. Raises what an OSError there means."""
     require_store(run_dir, state_dir)
     here = str(state_dir.resolve())
     if _bound_to(run_dir) != here:
         temporary = _marker(run_dir).with_suffix(".tmp")
-        temporary.write_text(here, encoding="utf-8")
-        os.replace(temporary, _marker(run_dir))
+        with translated(temporary):
+            temporary.write_text(here, encoding="utf-8")
+            os.replace(temporary, _marker(run_dir))
 
 
 def _lock_file(run_dir: Path) -> Path:

@@ -1,15 +1,17 @@
 """YAML or JSON text into plain JSON data, with the line where each document begins.
 
-The text is not trusted to be sane: depth and size are limited before anything is built, because a few lines of YAML aliases
-expand to gigabytes and deep nesting overflows the stack of the C parser. What YAML can say and JSON cannot (dates, binary
-data, keys that are no strings, not-a-number) and what is read differently by different parsers (a key given twice, numbers of
-base 60, as which `10:20:30` would be read) is refused or taken as a string, so that it means here what it means to kubectl.
+The text is not trusted to be sane: depth and size are limited before anything is built. A few lines of YAML aliases expand to
+gigabytes, ten megabytes of `- a` compose to as much, and deep nesting overflows the stack of the C parser. What YAML can say
+and JSON cannot (dates, binary data, keys that are no strings, not-a-number) and what is read differently by different parsers (a
+key given twice, integers of more than 64 bits, numbers of base 60, as which `10:20:30` would be read) is refused or taken as a
+string, so that it means here what it means to kubectl.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +23,16 @@ from secnet.contract import InvalidConfig
 __all__ = ["Document", "parse_json", "parse_yaml"]
 
 _MAX_DEPTH = 64
-_MAX_NODES = 500_000
+_MAX_NODES = 200_000
+_MAX_NUMBER = 100  # characters; some forms of YAML take time by the square of their length
+_INTEGERS = range(-(2**63), 2**64)
+_SHOWN = 80
 
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
-_BASE_60 = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _DATE = "tag:yaml.org,2002:timestamp"
+# A string of JSON, also one without its end, or what begins one more value.
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{,]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class _Loader(_SAFE):  # type: ignore[misc]
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
-        if kind is yaml.ScalarNode and (tag == _DATE or (tag in _BASE_60 and ":" in value)) and implicit[0]:
+        if kind is yaml.ScalarNode and (tag == _DATE or (tag in _NUMBERS and ":" in value)) and implicit[0]:
             return "tag:yaml.org,2002:str"
         return tag
 
@@ -49,7 +56,7 @@ class _Loader(_SAFE):  # type: ignore[misc]
 def parse_yaml(text: str) -> list[Document]:
     """All documents of a YAML stream; empty ones are left out. Raises InvalidConfig with the line."""
     try:
-        _limit_depth(text)
+        _limit(text)
         return list(_documents(text))
     except yaml.YAMLError as exc:
         raise _broken(exc) from exc
@@ -57,11 +64,15 @@ def parse_yaml(text: str) -> list[Document]:
 
 def parse_json(text: str) -> list[Document]:
     """All JSON values of a text, one after the other. Raises InvalidConfig with the line."""
+    _limit_json(text)
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
     found: list[Document] = []
-    position = len(text) - len(text.lstrip())
+    position, counted, line = len(text) - len(text.lstrip()), 0, 1
     while position < len(text):
-        line = text.count("\n", 0, position) + 1
+        line += text.count("\n", counted, position)
+        counted = position
+        if len(found) > _MAX_NODES:
+            raise _too_many(line)
         try:
             value, position = decoder.raw_decode(text, position)
         except json.JSONDecodeError as exc:
@@ -85,8 +96,9 @@ def _documents(text: str) -> Iterator[Document]:
             _check_node(node)
             try:
                 value = loader.construct_document(node)
-            except ValueError as exc:  # such as !!int with something else behind it
-                raise _at(_line(node), str(exc)) from exc
+            except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as exc:
+                # Such as !!int with something else behind it, or with nothing.
+                raise _at(_line(node), _cut(f"a value is not what its tag says: {exc}")) from exc
             _check_plain(value, _line(node))
             yield from _items(value, _item_lines(node))
     finally:
@@ -116,10 +128,14 @@ def _item_lines(node: Any) -> list[int]:
     return lines
 
 
-def _limit_depth(text: str) -> None:
-    """Walk through the parser's events, which are made without recursion, before anything recursive sees the text."""
-    depth = 0
+def _limit(text: str) -> None:
+    """Walk through the parser's events, which are made one by one and without recursion, before anything is built of them."""
+    depth = nodes = 0
     for event in yaml.parse(text, Loader=_SAFE):
+        if isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if nodes > _MAX_NODES:
+                raise _too_many(_line(event))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
@@ -128,8 +144,23 @@ def _limit_depth(text: str) -> None:
             depth -= 1
 
 
+def _limit_json(text: str) -> None:
+    """The same for JSON, whose parser limits the depth by itself. Most texts are short enough for a look at their signs."""
+    if sum(map(text.count, ",[{")) <= _MAX_NODES:
+        return
+    values = (match for match in _JSON_TOKEN.finditer(text) if match[0][0] != '"')
+    for number, match in enumerate(values):
+        if number >= _MAX_NODES:
+            raise _too_many(text.count("\n", 0, match.start()) + 1)
+
+
+def _too_many(line: int) -> InvalidConfig:
+    return _at(line, f"more than {_MAX_NODES} values in one file", hint="split it into several files")
+
+
 def _check_node(root: Any) -> None:
-    """Refuse keys given twice, and aliases that contain themselves, nest too deeply or grow beyond the limit."""
+    """Refuse keys given twice, numbers that are too long, and aliases that contain themselves, nest too deeply or grow beyond
+    the limit."""
     measured: dict[int, tuple[int, int]] = {}
     open_nodes: set[int] = set()
 
@@ -154,6 +185,8 @@ def _check_node(root: Any) -> None:
 
 
 def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and len(node.value) > _MAX_NUMBER:
+        raise _at(_line(node), f"a number has more than {_MAX_NUMBER} characters", hint="put it in quotes")
     if isinstance(node, yaml.SequenceNode):
         yield from node.value
     elif isinstance(node, yaml.MappingNode):
@@ -161,7 +194,7 @@ def _children(node: Any) -> Iterator[Any]:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
-                    raise _at(_line(key), f"the key {key.value!r} is given twice", hint="keep one of the two")
+                    raise _at(_line(key), f"the key {_cut(key.value)!r} is given twice", hint="keep one of the two")
                 seen.add(key.value)
             yield key
             yield value
@@ -174,13 +207,15 @@ def _check_plain(value: Any, line: int, depth: int = 0) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise _at(line, f"the key {key!r} is not a string", hint="put it in quotes")
+                raise _at(line, f"the key {_cut(repr(key))} is not a string", hint="put it in quotes")
             _check_plain(item, line, depth + 1)
     elif isinstance(value, list):
         for item in value:
             _check_plain(item, line, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise _at(line, f"{value} is no number in JSON", hint="put it in quotes if a string is meant")
+    elif isinstance(value, int) and value not in _INTEGERS:
+        raise _at(line, "an integer has more than 64 bits", hint="put it in quotes if text is meant")
     elif not isinstance(value, str | int | float | bool | None):
         raise _at(line, f"a {type(value).__name__} cannot stand in a manifest", hint="write it as a string, in quotes")
 
@@ -189,7 +224,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"the key {key!r} is given twice")
+            raise ValueError(f"the key {_cut(key)!r} is given twice")
         result[key] = value
     return result
 
@@ -206,6 +241,10 @@ def _broken(exc: yaml.YAMLError) -> InvalidConfig:
         return InvalidConfig(f"not YAML: {text}", hint="write text, in UTF-8 and without control characters")
     detail = f"not YAML: {text}{f' {context}' if context else ''} (column {mark.column + 1})"
     return _at(mark.line + 1, detail)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _line(node: Any) -> int:

@@ -7,25 +7,30 @@ the files, is a note.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from secnet.contract import ErrorInfo, InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
+from secnet.contract import InvalidConfig, NetnsRef, NetworkRef, ObjectNotFound, PodRef, SecnetError
 
-from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, object_key, with_plugins
+from ..cluster.kinds import UNUSED_KINDS, Kinds, normalized, with_plugins
 from ..config.examine import examine_layers, settings_keys
 from ..config.layers import Layer, without_empty
+from ..config.settings import limits_of
+from ..model.limits import Limits
 from ..model.network import NetworkConfig
 from ..model.pod import NETWORKS_ANNOTATION
+from ..model.problem import InternalError
 from ..model.sandbox import Sandbox
 from ..model.work import Rejected, Work
 from ..networks.annotation import parse_networks
-from ..networks.desired import assign_names
+from ..networks.desired import assign_names, selections_of
 from ..networks.nad import OUR_TYPES, examine_nad, nad_ref
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
 from ..text.json_text import nearest, read_json, show
 from ._devices import examine_devices
+from ._findings import Document, Finding, Item, fault_of, guarded, of_document
 from ._networks import examine_network
 
 __all__ = ["Document", "Finding", "check_documents", "looks_like_settings"]
@@ -43,112 +48,41 @@ _TEMPLATE_KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """One document of a file; `line` is where it begins, from 1.
-
-    is_settings: it is a node configuration, whatever its keys. beneath: the drop-ins beside it, if it is one.
-    """
-
-    file: str
-    line: int
-    data: Any
-    is_settings: bool = False
-    beneath: tuple[Layer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something to correct; or, with `note`, something to know that may be right as it is."""
-
-    file: str
-    message: str
-    line: int = 0
-    object: str = ""
-    path: str = ""
-    hint: str = ""
-    note: bool = False
-
-    def __str__(self) -> str:
-        """`file:line: Kind namespace/name: $.path: what is wrong; what to do`."""
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        parts = [where, "note" if self.note else "", self.object, self.path, self.message]
-        text = ": ".join(part for part in parts if part)
-        return f"{text}; {self.hint}" if self.hint else text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Item:
-    """A document that is an object of a known kind."""
-
-    document: Document
-    obj: Mapping[str, Any]
-    kinds: Kinds
-
-    @property
-    def name(self) -> str:
-        meta = self.obj["metadata"]
-        return str(object_key(self.obj["kind"], meta["name"], meta.get("namespace", ""), self.kinds))
-
-    def finding(self, path: str, message: str, hint: str, *, note: bool = False) -> Finding:
-        return Finding(
-            file=self.document.file,
-            line=self.document.line,
-            object=self.name,
-            path=path,
-            message=message,
-            hint=hint,
-            note=note,
-        )
-
-    def error(self, info: ErrorInfo) -> Finding:
-        return self.finding(info.path, info.message, info.hint)
-
-
 def check_documents(documents: Iterable[Document], registry: Registry) -> list[Finding]:
     """Findings and notes about all documents together, in the order of files and lines."""
     findings: list[Finding] = []
-    items: list[_Item] = []
+    items: list[Item] = []
     kinds = with_plugins(registry.kinds)
+    documents = tuple(documents)
+    limits = _limits(documents, registry)
     for document in documents:
         try:
-            items.extend(_items(document, registry, kinds, findings))
+            items.extend(_items(document, registry, kinds, limits, findings))
         except InvalidConfig as exc:
-            findings.append(_of_document(document, exc.path, exc.message, exc.hint))
+            findings.append(of_document(document, exc.path, exc.message, exc.hint))
+        except Exception as exc:
+            findings.append(fault_of(document, exc))
     findings.extend(_duplicates(items))
-    check = _SetCheck(items=items, registry=registry)
+    check = _SetCheck(items=items, registry=registry, limits=limits)
     findings.extend(check.run())
     return sorted(findings, key=lambda finding: (finding.file, finding.line, finding.note))
 
 
-def _of_document(document: Document, path: str, message: str, hint: str, *, note: bool = False) -> Finding:
-    name = _loose_name(document.data)
-    return Finding(
-        file=document.file, line=document.line, object=name, path=path, message=message, hint=hint, note=note
-    )
-
-
-def _loose_name(data: Any) -> str:
-    """How to call a document that may be anything."""
-    if not isinstance(data, Mapping):
-        return ""
-    meta = data.get("metadata")
-    name = meta.get("name") if isinstance(meta, Mapping) else None
-    return " ".join(str(part) for part in (data.get("kind"), name) if part)
-
-
-def _items(document: Document, registry: Registry, kinds: Kinds, findings: list[Finding]) -> Iterator[_Item]:
+def _items(
+    document: Document, registry: Registry, kinds: Kinds, limits: Limits, findings: list[Finding]
+) -> Iterator[Item]:
     """The objects of known kinds in a document; whatever else it is is checked right here."""
     data = document.data
     kind = data.get("kind") if isinstance(data, Mapping) else None
+    kind = kind if isinstance(kind, str) else ""
     if document.is_settings or looks_like_settings(data, registry):
         findings.extend(_check_settings(document, registry))
     elif kind in _TEMPLATE_KINDS:
-        findings.extend(_check_template(document, kind))
+        findings.extend(_check_template(document, kind, limits))
     elif kind in UNUSED_KINDS and kind not in kinds:
-        findings.append(_of_document(document, "", f"secnet does not use a {kind}", "", note=True))
+        findings.append(of_document(document, "", f"secnet does not use a {kind}", "", note=True))
     else:
-        yield _Item(document=document, obj=normalized(data, kinds), kinds=kinds)
+        yield Item(document=document, obj=normalized(data, kinds), kinds=kinds)
 
 
 def looks_like_settings(data: Any, registry: Registry) -> bool:
@@ -156,9 +90,21 @@ def looks_like_settings(data: Any, registry: Registry) -> bool:
     return isinstance(data, Mapping) and "kind" not in data and bool(settings_keys(registry) & set(data))
 
 
+def _limits(documents: Iterable[Document], registry: Registry) -> Limits:
+    """Those of a node configuration among the documents; else the usual ones."""
+    given: dict[str, Any] = {}
+    for document in documents:
+        if document.is_settings or looks_like_settings(document.data, registry):
+            with suppress(Exception):  # that is a finding where the document itself is checked
+                if not any(True for found in _check_settings(document, registry) if not found.note):
+                    for layer in (*(layer.data for layer in document.beneath), document.data):
+                        given |= layer.get("limits") or {}
+    return limits_of({"limits": given})
+
+
 def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]:
     if not isinstance(document.data, Mapping):
-        yield _of_document(document, "$", f"{show(document.data)} where keys and values are required", _KEYS)
+        yield of_document(document, "$", f"{show(document.data)} where keys and values are required", _KEYS)
         return
     top = Layer(file=document.file, data=without_empty(document.data))
     for found in examine_layers([*document.beneath, top], registry):
@@ -174,7 +120,7 @@ def _check_settings(document: Document, registry: Registry) -> Iterator[Finding]
         )
 
 
-def _check_template(document: Document, kind: str) -> Iterator[Finding]:
+def _check_template(document: Document, kind: str, limits: Limits) -> Iterator[Finding]:
     """The annotation in the Pod template of a workload: no Pod made from it would get what is wrong there."""
     value: Any = document.data
     path = ("$", *_TEMPLATE_KINDS[kind], "metadata", "annotations")
@@ -183,16 +129,16 @@ def _check_template(document: Document, kind: str) -> Iterator[Finding]:
     text = value.get(NETWORKS_ANNOTATION) if isinstance(value, Mapping) else None
     where = f"{'.'.join(path)}['{NETWORKS_ANNOTATION}']"
     try:
-        named = assign_names(parse_networks(text if isinstance(text, str) else "", "default"), {})
+        named = assign_names(parse_networks(text if isinstance(text, str) else "", "default", limits), {})
     except InvalidConfig as exc:
-        yield _of_document(document, f"{where}: {exc.path}", exc.message, exc.hint)
+        yield of_document(document, f"{where}: {exc.path}", exc.message, exc.hint)
         return
     for error in (each.error for each in named if each.error is not None):
-        yield _of_document(document, f"{where}: {error.path}", error.message, error.hint)
+        yield of_document(document, f"{where}: {error.path}", error.message, error.hint)
 
 
-def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
-    first: dict[str, _Item] = {}
+def _duplicates(items: Iterable[Item]) -> Iterator[Finding]:
+    first: dict[str, Item] = {}
     for item in items:
         earlier = first.setdefault(item.name, item)
         if earlier is not item:
@@ -204,8 +150,9 @@ def _duplicates(items: Iterable[_Item]) -> Iterator[Finding]:
 class _SetCheck:
     """The checks of objects, which may depend on each other."""
 
-    items: Sequence[_Item]
+    items: Sequence[Item]
     registry: Registry
+    limits: Limits
 
     def run(self) -> Iterator[Finding]:
         networks: dict[NetworkRef, NetworkConfig | SecnetError | None] = {}
@@ -213,27 +160,33 @@ class _SetCheck:
             config, problems = self._examine(item)
             networks[nad_ref(item.obj)] = problems[0] if problems else config
             yield from (item.error(problem.info) for problem in problems)
-            if config is None and not problems:
-                yield _not_ours(item)
-            if config is not None and config.chain:
-                text = f"a chain with {', '.join(config.chain)} needs a caller such as Multus: secnet alone refuses it"
-                yield item.finding("$.plugins", text, "", note=True)
-            if config is not None and not problems:
-                yield from self._check_network(item, config)
+            if not problems:
+                yield from guarded(item, self._check_nad(item, config))
         for item in self._of("Pod"):
-            yield from self._check_pod(item, networks)
+            yield from guarded(item, self._check_pod(item, networks))
         yield from self._ask_backends()
 
-    def _of(self, kind: str) -> list[_Item]:
+    def _of(self, kind: str) -> list[Item]:
         return [item for item in self.items if item.obj["kind"] == kind]
 
-    def _examine(self, item: _Item) -> tuple[NetworkConfig | None, Sequence[SecnetError]]:
+    def _examine(self, item: Item) -> tuple[NetworkConfig | None, Sequence[SecnetError]]:
         try:
-            return examine_nad(item.obj, self.registry)
+            return examine_nad(item.obj, self.registry, self.limits)
         except SecnetError as exc:  # a backend that fails to check its part
             return None, (exc,)
+        except Exception as exc:
+            return None, (InternalError(exc),)
 
-    def _check_network(self, item: _Item, config: NetworkConfig) -> Iterator[Finding]:
+    def _check_nad(self, item: Item, config: NetworkConfig | None) -> Iterator[Finding]:
+        if config is None:
+            yield _not_ours(item)
+            return
+        if config.chain:
+            text = f"a chain with {', '.join(config.chain)} needs a caller such as Multus: secnet alone refuses it"
+            yield item.finding("$.plugins", text, "", note=True)
+        yield from self._check_network(item, config)
+
+    def _check_network(self, item: Item, config: NetworkConfig) -> Iterator[Finding]:
         if config.ipam_type is None:
             return
         objects = [other.obj for other in self.items]
@@ -246,12 +199,12 @@ class _SetCheck:
             yield item.finding(problem.path, problem.message, problem.hint, note=problem.note)
 
     def _check_pod(
-        self, item: _Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
+        self, item: Item, networks: Mapping[NetworkRef, NetworkConfig | SecnetError | None]
     ) -> Iterator[Finding]:
         meta = item.obj["metadata"]
         pod = PodRef(namespace=meta["namespace"], name=meta["name"], uid="")
         try:
-            elements = parse_networks((meta.get("annotations") or {}).get(NETWORKS_ANNOTATION) or "", pod.namespace)
+            elements = selections_of(item.obj, self.limits)
         except InvalidConfig as exc:
             yield item.finding(f"{_ANNOTATION_PATH}: {exc.path}", exc.message, exc.hint)
             return
@@ -298,7 +251,7 @@ def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:
     return obj["kind"], meta.get("namespace", ""), meta["name"]
 
 
-def _not_ours(item: _Item) -> Finding:
+def _not_ours(item: Item) -> Finding:
     """Why a NAD is none of ours; a likely slip is pointed out."""
     text = (item.obj.get("spec") or {}).get("config")
     if not text or not text.strip():

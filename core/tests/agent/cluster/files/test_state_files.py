@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -200,3 +202,18 @@ def test_a_leftover_of_a_killed_writer_is_no_object(store: FileStore) -> None:
     store.apply(pod("b"))
     assert len(store.list("Pod")) == 2
     assert not (store.directory / "pending").exists()
+
+
+@pytest.mark.parametrize("before", ["new", "of an earlier version"])
+def test_no_other_user_can_lock_the_store(store: FileStore, before: str) -> None:
+    """Who may open the file may lock it, and then no process reads or writes an object: test_run_dir.py has another user try."""
+    if before == "of an earlier version":
+        (store.directory / "objects").mkdir(parents=True)
+        (store.directory / "lock").touch()
+        (store.directory / "lock").chmod(0o644)
+        store.directory.chmod(0o755)
+        store.list("Pod")
+        assert stat.S_IMODE(os.stat(store.directory / "lock").st_mode) == 0o600
+    store.apply(pool("good"))
+    modes = {name: stat.S_IMODE(os.stat(store.directory / name).st_mode) for name in ("", "lock", "objects")}
+    assert modes == {"": 0o755 if before != "new" else 0o700, "lock": 0o600, "objects": 0o700}

@@ -219,3 +219,56 @@ def test_no_truncation_in_the_middle_of_a_line_changes_anything(place: Place) ->
         path.write_text(TEXT)
         place.look()
     assert place.messages == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: {a: b}\n", "the kind {'a': 'b'} is unknown"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {a: 0x" + "f" * 5000 + "}}\n", "a number has more"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {a: 0xfffffffffffffffffffff}\n", "more than 64 bits"),
+        ("- a\n" * 2_500_000, "more than 200000 values"),
+    ],
+    ids=["a kind that is a mapping", "a huge integer", "a large integer", "ten megabytes"],
+)
+def test_a_hostile_file_keeps_no_other_from_being_read(place: Place, text: str, message: str) -> None:
+    (place.path / "a.yaml").write_text(text)
+    place.write("b.yaml", pod("b"))
+    place.look()
+    assert place.pods == ["b"]
+    assert [each for each in place.messages if "a.yaml" in each and message in each]
+
+
+def test_a_fault_of_our_own_is_the_problem_of_the_file_that_meets_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, read = files.normalized, []
+
+    def faulty(document: Any, kinds: Any) -> Any:
+        if document["metadata"]["name"] == "odd":
+            read.append(document)
+            raise KeyError("surprise")
+        return real(document, kinds)
+
+    monkeypatch.setattr(files, "normalized", faulty)  # a fault that is not known yet cannot be met by an input
+    place.write("a.yaml", pod("odd"))
+    place.write("b.yaml", pod("b"))
+    place.look(4)
+    assert place.pods == ["b"]
+    assert [each for each in place.messages if "a.yaml:1: Pod odd: KeyError: 'surprise'" in each]
+    assert len(read) == 1, "it would fail in the same way"
+
+
+def test_a_fault_of_our_own_in_one_object_keeps_no_other_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = place.store.apply
+
+    def faulty(obj: Any, source: str = "") -> Any:
+        if obj["metadata"]["name"] == "odd":
+            raise KeyError("surprise")
+        return real(obj, source)
+
+    monkeypatch.setattr(place.store, "apply", faulty)  # as above
+    place.write("a.yaml", pod("odd"), pod("a"))
+    place.look()
+    assert place.pods == ["a"]
+    assert [each for each in place.messages if "Pod default/odd: KeyError: 'surprise'" in each]

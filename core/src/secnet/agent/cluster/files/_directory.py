@@ -28,7 +28,7 @@ from pathlib import Path
 from secnet.contract import ObjectNotFound, SecnetError
 
 from ...base.os_errors import translated
-from ...model.problem import Problem
+from ...model.problem import InternalError, Problem
 from ..kinds import ObjectKey
 from ..problems import ProblemList, ProblemText, problem_text
 from ._manifest import Manifest, is_manifest
@@ -177,6 +177,10 @@ class ManifestDirectory:
             except SecnetError as exc:
                 done = False
                 self._health.append(problem_text(exc, f"{manifest.place}: {key}"))
+            except Exception as exc:  # one object that meets a fault of our own must not keep the others waiting
+                done = False
+                _log.debug("%s cannot be applied", key, exc_info=exc)
+                self._health.append(problem_text(InternalError(exc), f"{manifest.place}: {key}"))
         return done
 
     def _take_away(self, sources: dict[ObjectKey, str], owners: dict[ObjectKey, Manifest]) -> bool:

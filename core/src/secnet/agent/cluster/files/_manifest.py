@@ -11,14 +11,27 @@ from pathlib import Path
 from secnet.contract import InvalidConfig, SecnetError
 
 from ...base.os_errors import translated
+from ...model.problem import InternalError
 from ...text.documents import parse_json, parse_yaml
 from ..interface import Object
 from ..kinds import KINDS, UNUSED_KINDS, Kinds, ObjectKey, normalized
 
-__all__ = ["FileContent", "Manifest", "Note", "is_manifest", "load_manifests", "parse_manifests", "read_text"]
+__all__ = [
+    "MAX_BYTES",
+    "FileContent",
+    "Manifest",
+    "Note",
+    "is_manifest",
+    "load_manifests",
+    "parse_manifests",
+    "read_text",
+    "text_of",
+]
+
+MAX_BYTES = 16 * 1024 * 1024
+"""The longest file of manifests."""
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-_MAX_BYTES = 16 * 1024 * 1024
 
 Note = tuple[str, str]
 """Where, and what the reader might want to know."""
@@ -98,24 +111,30 @@ def read_text(path: Path) -> str:
                     "this is not a regular file", hint="give it another name or place", subject=str(path)
                 )
             with open(fd, "rb", closefd=False) as file:
-                data = file.read(_MAX_BYTES + 1)
+                data = file.read(MAX_BYTES + 1)
         finally:
             os.close(fd)
-    if len(data) > _MAX_BYTES:
+    return text_of(data, str(path))
+
+
+def text_of(data: bytes, name: str) -> str:
+    """The text of a file of this name, of which MAX_BYTES and one more were read. Raises InvalidConfig that names it."""
+    if len(data) > MAX_BYTES:
         raise InvalidConfig(
-            f"this file is larger than {_MAX_BYTES // 2**20} MiB", hint="split it into several files", subject=str(path)
+            f"this file is larger than {MAX_BYTES // 2**20} MiB", hint="split it into several files", subject=name
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
         raise InvalidConfig(
-            f"this is not UTF-8 text ({exc.reason})", hint="save it as UTF-8", subject=f"{path}:{line}"
+            f"this is not UTF-8 text ({exc.reason})", hint="save it as UTF-8", subject=f"{name}:{line}"
         ) from exc
 
 
 def parse_manifests(file: Path, text: str, kinds: Kinds = KINDS) -> FileContent:
-    """The objects in a file's text. Raises InvalidConfig for the first that is none: the file counts as a whole."""
+    """The objects in a file's text. Raises InvalidConfig for the first that is none, or InternalError: the file counts as a
+    whole."""
     try:
         documents = parse_json(text) if file.suffix == ".json" else parse_yaml(text)
     except SecnetError as exc:
@@ -128,11 +147,13 @@ def parse_manifests(file: Path, text: str, kinds: Kinds = KINDS) -> FileContent:
         if isinstance(kind, str) and kind in UNUSED_KINDS and kind not in kinds:
             notes.append((place, f"secnet has no use for a {kind}"))
             continue
+        subject = f"{place}: {_called(document.value)}".removesuffix(": ")
         try:
             manifests.append(Manifest(object=normalized(document.value, kinds), file=file, line=document.line))
         except SecnetError as exc:
-            subject = f"{place}: {_called(document.value)}".removesuffix(": ")
             raise InvalidConfig(exc.message, hint=exc.hint, subject=subject, path=exc.path) from exc
+        except Exception as exc:
+            raise InternalError(exc, subject=subject) from exc
     _refuse_repeated(manifests)
     return FileContent(manifests=tuple(manifests), notes=tuple(notes))
 

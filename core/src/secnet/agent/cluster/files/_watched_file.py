@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from secnet.contract import InvalidConfig, SecnetError
 
+from ...model.problem import InternalError
 from ..kinds import KINDS, Kinds
 from ._manifest import Manifest, Note, parse_manifests, read_text
 
 __all__ = ["Signature", "WatchedFile", "signature"]
+
+_log = logging.getLogger(__name__)
 
 Signature = tuple[int, ...]
 
@@ -65,12 +69,18 @@ class WatchedFile:
             self._refuse_truncated(text, held)
             content = parse_manifests(self.path, text, self._kinds)
         except SecnetError as exc:
-            self.error, self.notes = exc, ()
-            self.pending, self._settled = False, not exc.retryable
-            return False
+            return self._refuse(exc, again=exc.retryable and not isinstance(exc, InternalError))
+        except Exception as exc:  # a fault of our own must not keep the other files from being read
+            _log.debug("%s cannot be read", self.path, exc_info=exc)
+            return self._refuse(InternalError(exc, subject=str(self.path)), again=False)
         self.manifests, self.notes, self.error, self._text = content.manifests, content.notes, None, text
         self.pending, self._settled = False, True
         return self.manifests != before
+
+    def _refuse(self, error: SecnetError, *, again: bool) -> bool:
+        self.error, self.notes = error, ()
+        self.pending, self._settled = False, not again
+        return False
 
     def _refuse_truncated(self, text: str, held: Callable[[Path], bool]) -> None:
         if not text.strip():

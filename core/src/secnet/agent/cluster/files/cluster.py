@@ -17,10 +17,18 @@ from .._conditions import condition_of, next_condition, stored_condition
 from ..interface import NOTHING, Cluster, Handler, Object, SourceTraits, Watch
 from ..kinds import KINDS, Kinds, object_key
 from ._directory import ManifestDirectory
-from ._manifest import Manifest, load_manifests
+from ._manifest import MAX_BYTES, Manifest, load_manifests, read_text, text_of
 from .store import FileStore
 
-__all__ = ["Manifest", "ManifestCluster", "ManifestDirectory", "load_manifests"]
+__all__ = [
+    "MAX_BYTES",
+    "Manifest",
+    "ManifestCluster",
+    "ManifestDirectory",
+    "load_manifests",
+    "read_text",
+    "text_of",
+]
 
 _log = logging.getLogger(__name__)
 

@@ -31,6 +31,7 @@ from typing import Any
 from secnet.contract import SecnetError, Unavailable
 
 from ...base.os_errors import translated
+from ...base.private_files import make_private, open_lock
 from ..interface import Object
 from ..kinds import ObjectKey
 
@@ -88,8 +89,8 @@ class StateFiles:
     def exclusive(self) -> Iterator[Transaction]:
         """The right to write, waiting for it."""
         with translated(self.directory):
-            self._objects.mkdir(parents=True, exist_ok=True, mode=0o755)
-            fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_private(self._objects)
+            fd = open_lock(self._lock)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 yield Transaction(self)
@@ -101,7 +102,7 @@ class StateFiles:
         """No write happens meanwhile. Needs no right to write, and nothing to exist."""
         with translated(self.directory):
             try:
-                fd = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+                fd = open_lock(self._lock, create=False)
             except FileNotFoundError:
                 yield  # nothing was ever written
                 return
