@@ -176,3 +176,15 @@ def test_what_another_thread_removes_meanwhile_does_not_end_a_sweep(
     assert detaching.wait(60)
     collect(orphan_gc)
     assert not orphan_gc.has_found(lost().key)
+
+
+def test_what_stands_is_known_once_every_type_was_looked_at_and_only_while_it_can_be(
+    rig: Rig, orphan_gc: OrphanGarbageCollector
+) -> None:
+    assert not orphan_gc.has_looked_at(["toy"])
+    collect(orphan_gc)
+    assert orphan_gc.has_looked_at(["toy"])
+    assert not orphan_gc.has_looked_at(["toy", "another"])
+    rig.script.instead["inventory"] = fail(NotReady("away"))
+    collect(orphan_gc)
+    assert not orphan_gc.has_looked_at(["toy"])
