@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from secnet_testing.kubernetes.cluster import Cluster
@@ -19,14 +19,18 @@ _START_SECONDS = 60.0
 
 
 class ReadyWatch:
-    """The clock's reading (`time.monotonic`) at which each Pod of a namespace was first seen Ready."""
+    """The clock's reading (`time.monotonic`) at which each Pod of a namespace was first seen Ready.
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    start: starts the watch. The API server ends each one after half an hour to an hour, and then it is started again.
+    """
+
+    def __init__(self, start: Callable[[], subprocess.Popen[str]]) -> None:
+        self._start = start
+        self._closed = False
+        self._process = start()
         self._changed = threading.Condition()
         self._seen: set[str] = set()
         self._ready: dict[str, float] = {}
-        self._ended = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_seen(self, name: str, seconds: float) -> None:
@@ -41,15 +45,29 @@ class ReadyWatch:
 
     def _wait(self, wanted: set[str], known: dict[str, float] | set[str], seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or wanted <= set(known), seconds)
+            self._changed.wait_for(lambda: wanted <= set(known), seconds)
             missing = wanted - set(known)
         if missing:
-            reason = "the watch ended before" if self._ended else f"not within {seconds:.0f} s"
-            raise TimeoutError(f"{reason}: {len(missing)} Pods, among them {min(missing)}")
+            raise TimeoutError(f"not within {seconds:.0f} s: {len(missing)} Pods, among them {min(missing)}")
+
+    def close(self) -> None:
+        """End it."""
+        with self._changed:
+            self._closed = True
+            self._process.terminate()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        while True:
+            with self._process as process:
+                assert process.stdout is not None
+                self._take(process.stdout)
+            with self._changed:
+                if self._closed:
+                    return
+                self._process = self._start()
+
+    def _take(self, lines: Iterable[str]) -> None:
+        for line in lines:
             now = time.monotonic()
             name, _, ready = line.strip().partition(" ")
             with self._changed:
@@ -57,9 +75,6 @@ class ReadyWatch:
                 if ready == "True":
                     self._ready.setdefault(name, now)
                 self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 @contextmanager
@@ -67,10 +82,9 @@ def ready_watch(cluster: Cluster, namespace: str) -> Iterator[ReadyWatch]:
     """A watch that stands: it has named a Pod which no scheduler takes, and which stays in the namespace."""
     cluster.apply(pod(_MARKER, schedulingGates=[{"name": "secnet.io/marker"}]), namespace=namespace)
     argv = [str(cluster.kubectl.program), "-n", namespace, "get", "pods", "--watch", "-o", f"jsonpath={_COLUMNS}"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        watch = ReadyWatch(process)
-        try:
-            watch.wait_seen(_MARKER, _START_SECONDS)
-            yield watch
-        finally:
-            process.terminate()
+    watch = ReadyWatch(lambda: subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
+    try:
+        watch.wait_seen(_MARKER, _START_SECONDS)
+        yield watch
+    finally:
+        watch.close()

@@ -43,12 +43,11 @@ Say = Callable[[str], None]
 
 def measure(
     bursts: Bursts, rivals: Sequence[Rival], pods: Sequence[int], rounds: int, say: Say
-) -> list[dict[str, Any]]:
-    """Rows with `rival`, `networks` (none, one, two), `pods`, `round`, and the fields of a Burst.
+) -> Iterator[dict[str, Any]]:
+    """Rows with `rival`, `networks` (none, one, two), `pods`, `round`, and the fields of a Burst, as they are measured.
 
     pods: how many at once, each in turn. All rivals have left at the end.
     """
-    rows: list[dict[str, Any]] = []
     standing: Rival | None = None
     for number in range(rounds):
         for rival in rivals if number % 2 == 0 else reversed(rivals):
@@ -62,10 +61,9 @@ def measure(
                 bursts.run(rival.networks("two"), _WARM_UP, gate=rival.gate)
             for count in pods:
                 say(f"round {number + 1} of {rounds}: {count} Pods, {rival.name}")
-                rows += _kinds(bursts, rival, count, number)
+                yield from _kinds(bursts, rival, count, number)
     if standing is not None:
         standing.leave()
-    return rows
 
 
 def _kinds(bursts: Bursts, rival: Rival, count: int, number: int) -> Iterator[dict[str, Any]]:
@@ -89,13 +87,20 @@ def main() -> int:
         rivals: list[Rival] = [Chained(cluster, Path(folder)), Asynchronous(cluster, Path(folder))]
         if arguments.programs:
             rivals.append(Multus(cluster, _NAMESPACE, arguments.programs))
-        data["bursts"] = measure(bursts, rivals, pods, rounds, _say)
+        data["bursts"] = []
+        for row in measure(bursts, rivals, pods, rounds, _say):
+            data["bursts"].append(row)
+            _write(arguments.json, data)  # a run that breaks off leaves what it has
         data["idle"] = _idle(bursts, rivals[0], max(pods), 5 if arguments.quick else _IDLE_SECONDS)
     data["machine_after"] = facts()
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(data, indent=2))
+    _write(arguments.json, data)
     print(report(data))
     return 0
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2))
 
 
 def _arguments() -> argparse.Namespace:
