@@ -96,7 +96,10 @@ def test_a_pod_that_is_not_worked_on_is_listed(node: Node, tmp_path: Path) -> No
     node.store.apply(pod("q", node.pod("q").path, "red"))
     done = node.cli("status")
     assert done.returncode == 1
-    assert "Pod default/q: Pending: it has not been worked on yet; start `secnet agent`, or run `secnet apply`" in done.stdout
+    assert (
+        "Pod default/q: Pending: it has not been worked on yet; start `secnet agent`, or run `secnet apply`"
+        in done.stdout
+    )
 
 
 def test_sighup_reloads_and_never_kills(node: Node) -> None:

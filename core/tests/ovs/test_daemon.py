@@ -93,5 +93,3 @@ def test_flows_are_those_of_the_user(switch: PrivateOvs) -> None:
     assert len(daemon.flows("br0")) == 1
     with pytest.raises(Unavailable, match="refuses bridge/dump-flows"):
         daemon.flows("br1")
-
-

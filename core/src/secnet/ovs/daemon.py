@@ -45,7 +45,9 @@ class SwitchDaemon:
         """Its control socket, and its version."""
         found = tuple(self._sockets())
         if not found and not self._seen:
-            where = f"no control socket (*{_SUFFIX}) is in {self._folder}" if self._folder else "the database is elsewhere"
+            where = (
+                f"no control socket (*{_SUFFIX}) is in {self._folder}" if self._folder else "the database is elsewhere"
+            )
             raise Unsupported(
                 f"ovs-vswitchd cannot be asked whether it lives: {where}",
                 hint="have the agent see the whole run directory of Open vSwitch, and name its socket in ovsdb",

@@ -55,9 +55,7 @@ def test_an_agent_that_runs_and_one_that_ended(settings: Settings) -> None:
     change(settings, seen=time.mktime((2026, 1, 2, 16, 3, 0, 0, 0, -1)))
     seen = look_for_reconciler(settings)
     assert seen.missing
-    assert seen.line == (
-        "no agent: state as of 2026-01-02 16:03; start it: until then nothing here is reconciled"
-    )
+    assert seen.line == ("no agent: state as of 2026-01-02 16:03; start it: until then nothing here is reconciled")
 
 
 def test_after_a_command_no_agent_is_missed(settings: Settings) -> None:

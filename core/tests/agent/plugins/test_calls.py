@@ -86,7 +86,12 @@ def test_a_stuck_call_is_named_with_all_that_is_known(calls: PluginCalls) -> Non
 
     with hanging(calls, deed=deed):
         (stuck,) = calls.stuck()
-        assert (stuck.kind, stuck.name, stuck.distribution, stuck.method) == ("network_type", "toy", "toy-dist", "attach")
+        assert (stuck.kind, stuck.name, stuck.distribution, stuck.method) == (
+            "network_type",
+            "toy",
+            "toy-dist",
+            "attach",
+        )
         assert (stuck.last_step, stuck.subject) == ("veth.move", SUBJECT)
         assert str(stuck) == (
             "driver toy (toy-dist 1.2) has not returned from attach, which had 0.01 s; its last step was veth.move"

@@ -123,11 +123,15 @@ class Observer:
 
     def _bridge(self, bridge: Bridge, here: list[Attachment], call: Call) -> NodeComponent:
         state = self._ovs.bridge(bridge.name, call)
-        facts = {} if state is None else {
-            "uplinks": list(bridge.uplinks),
-            "datapathType": state.datapath_type or "system",
-            "ours": state.owner == self._owner,
-        }
+        facts = (
+            {}
+            if state is None
+            else {
+                "uplinks": list(bridge.uplinks),
+                "datapathType": state.datapath_type or "system",
+                "ours": state.owner == self._owner,
+            }
+        )
         message = "Open vSwitch has no such bridge" if state is None else self._silent(state)
         return NodeComponent(
             kind="bridge",

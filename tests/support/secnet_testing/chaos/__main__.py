@@ -50,7 +50,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__package__ and sys.modules[__package__].__doc__)
     parser.add_argument("--minutes", type=float, default=4.0, help="default: 4")
     parser.add_argument("--nodes", type=int, choices=(1, 2), default=2, help="default: 2")
-    parser.add_argument("--source", choices=("manifests", "api"), default="manifests", help="of the objects; default: manifests")
+    parser.add_argument(
+        "--source", choices=("manifests", "api"), default="manifests", help="of the objects; default: manifests"
+    )
     parser.add_argument("--seed", type=int, help="of the actions; drawn and printed unless given")
     return parser.parse_args()
 

@@ -13,7 +13,9 @@ from ..model.report import DEGRADED
 __all__ = ["CutOffInterfaces"]
 
 _GRACE_SECONDS = 5.0
-_HINT = "nothing is to be done at the Pod: its interface works again when this part of the node does; see `secnet status`"
+_HINT = (
+    "nothing is to be done at the Pod: its interface works again when this part of the node does; see `secnet status`"
+)
 
 Component = tuple[str, str, str]
 """Network type, kind and name."""
@@ -68,4 +70,6 @@ class CutOffInterfaces:
 def _error(component: NodeComponent) -> ErrorInfo:
     state = "" if component.state is ComponentState.DEGRADED else f" is {component.state.lower()}"
     message = f"cut off: {component.kind} {component.name}{state}"
-    return ErrorInfo(reason=DEGRADED, message=f"{message}: {component.message}" if component.message else message, hint=_HINT)
+    return ErrorInfo(
+        reason=DEGRADED, message=f"{message}: {component.message}" if component.message else message, hint=_HINT
+    )

@@ -47,7 +47,9 @@ def _line(found: Reconciler | None, wanted: bool) -> str:
     if found is None:
         return f"no agent has run here{remedy}"
     if not found.runs:
-        since = f"{'no agent' if wanted else f'no agent (the last was {found.role!r})'}: state as of {_clock(found.seen)}"
+        since = (
+            f"{'no agent' if wanted else f'no agent (the last was {found.role!r})'}: state as of {_clock(found.seen)}"
+        )
         return since + remedy
     name = f"agent {found.version}" if found.is_agent else f"{found.role} {found.version}"
     resync = f"last resync {_age(found.resynced)}" if found.resynced else "no resync yet"

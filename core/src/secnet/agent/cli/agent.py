@@ -134,9 +134,7 @@ def _run(
     turn = _Turn(stopped, _end_seconds(settings))
     try:
         with (
-            Agent(
-                settings, registry, cluster, role=AGENT_ROLE, wait=turn.wait, observers=observers, metrics=metrics
-            ),
+            Agent(settings, registry, cluster, role=AGENT_ROLE, wait=turn.wait, observers=observers, metrics=metrics),
             _watched_group(settings, cluster, lambda: os.write(wake, _OTHER_GROUP)),
         ):
             why = _reason(stopped, reads)

@@ -75,7 +75,9 @@ def _print_left(settings: Settings, pods: Sequence[dict[str, Any]]) -> None:
     """What a run leaves that ended before these Pods were done: their objects, and what the journal has of them."""
     if not pods:
         return
-    print(f"what was handed over stays in {settings.state_dir}: the next `secnet apply` or agent goes on with it, `secnet delete` ends it")
+    print(
+        f"what was handed over stays in {settings.state_dir}: the next `secnet apply` or agent goes on with it, `secnet delete` ends it"
+    )
     ours = {pod["metadata"]["uid"] for pod in pods}
     for record in Journal.peek(settings.run_dir / "journal"):
         if record.pod is not None and record.pod.uid in ours:

@@ -205,7 +205,9 @@ class _State(Collector):
 
     def _node(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily(
-            "secnet_node_ready", "Whether the per-node state of a network type is made: 1, else 0", labels=["network_type"]
+            "secnet_node_ready",
+            "Whether the per-node state of a network type is made: 1, else 0",
+            labels=["network_type"],
         )
         up = GaugeMetricFamily(
             "secnet_node_component_up",

@@ -29,7 +29,9 @@ MOST_STUCK = 4
 
 _NO_DEADLINE_SECONDS = 60.0  # for a call whose context has no deadline
 _POLL_SECONDS = 0.2  # a cancellation wakes no thread that waits for another one
-_RESTART = "it is left alone until it returns; restart the agent, which detaches what it left, and report it to its authors"
+_RESTART = (
+    "it is left alone until it returns; restart the agent, which detaches what it left, and report it to its authors"
+)
 
 
 class PluginStuck(Retryable):

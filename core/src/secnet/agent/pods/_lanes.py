@@ -22,9 +22,7 @@ _log = logging.getLogger(__name__)
 class Lanes:
     """Asked for each Pod that is queued, by any thread."""
 
-    def __init__(
-        self, pods: PodTable, nads: NadCache, journal: Journal, limits: Limits = DEFAULT_LIMITS
-    ) -> None:
+    def __init__(self, pods: PodTable, nads: NadCache, journal: Journal, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._pods = pods
         self._nads = nads
