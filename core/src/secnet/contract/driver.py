@@ -220,8 +220,8 @@ class NetworkDriver(ABC):
         """This driver's view of its part of the node (`HostContext.config`): each thing that attachments stand on, and how it is.
 
         `call.attachments` are the living ones of the network type: of each component that does not work, `stranded` names those
-        that it cuts off. Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component that is DOWN;
-        without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
+        that it cuts off. Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component
+        that is DOWN; without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
         not be read before the deadline raises Timeout, or Cancelled when withdrawn.
         """
         return NodeObservation()
@@ -253,7 +253,7 @@ class NetworkDriver(ABC):
         return ()
 
     def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
-        """What went through the interfaces of `call.attachments`, for the agent's metrics; those that cannot be read are left out.
+        """What went through the interfaces of `call.attachments`, for the agent's metrics, without those that cannot be read.
 
         Read-only and quick, as `metrics`, which it is asked with.
         """

@@ -8,7 +8,7 @@ import pytest
 from secnet.agent.attach.cut_off import CutOffInterfaces
 from secnet.contract import AttachmentId, ComponentState, NodeComponent, NodeObservation
 
-A, B = AttachmentId("c1", "eth1"), AttachmentId("c2", "eth1")
+A, B = AttachmentId(container_id="c1", ifname="eth1"), AttachmentId(container_id="c2", ifname="eth1")
 
 
 class World:

@@ -57,7 +57,7 @@ class Observer:
         self._owner = owner
 
     def observe(self, call: Call) -> NodeObservation:
-        """The two daemons, then each configured bridge, followed by its uplinks. Without the database nothing is known of these."""
+        """The two daemons, then each configured bridge, followed by its uplinks, of which nothing is known without database."""
         if not self._config.bridges:
             return NodeObservation()
         components = [self._daemon(call)]
@@ -205,7 +205,8 @@ def _reasons(bridge: Bridge, link: Link | None, port: PortState | None) -> Itera
 def _flaws(link: Link, addresses: list[str], here: list[Attachment]) -> Iterator[str]:
     largest = max((each.mtu or 0 for each in here), default=0)
     if link.mtu < largest:
-        yield f"its MTU of {link.mtu} is below that of interfaces on its bridge, which have up to {largest}: longer frames are lost"
+        lost = "longer frames are lost"
+        yield f"its MTU of {link.mtu} is below that of interfaces on its bridge, which have up to {largest}: {lost}"
     if addresses:
         yield f"it has the addresses {', '.join(addresses)}, which do not work on a port of a bridge: remove them"
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..agent_process import AgentProcess
 from ..cluster_node import play_cluster_node
@@ -27,7 +28,7 @@ NETWORKS = ("red", "blue", "flat")
 _POOLS = ["v4", "v6"]
 _FILL = "fill"
 _RUN_MB = 16
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "ovsBridges": [{"bridgeName": BRIDGE, "physicalInterfaces": [UPLINK]}],
     "workers": {"count": 4, "attachTimeout": 10, "checkInterval": 5, "drainSeconds": 3},
     "log": {"level": "info"},
@@ -109,7 +110,7 @@ class World:
         for namespace in NAMESPACES:
             for name in sorted(set(NETWORKS) - self.absent):
                 vlan = self.nads[name]
-                options = {} if vlan is None else {"vlan": vlan}
+                options: dict[str, Any] = {} if vlan is None else {"vlan": vlan}
                 self.source.put(nad(name, pools=_POOLS, namespace=namespace, **options))
 
     def remove_nad(self, name: str) -> None:

@@ -76,7 +76,8 @@ def _print_left(settings: Settings, pods: Sequence[dict[str, Any]]) -> None:
     if not pods:
         return
     print(
-        f"what was handed over stays in {settings.state_dir}: the next `secnet apply` or agent goes on with it, `secnet delete` ends it"
+        f"what was handed over stays in {settings.state_dir}: the next `secnet apply` or agent goes on with it, "
+        f"`secnet delete` ends it"
     )
     ours = {pod["metadata"]["uid"] for pod in pods}
     for record in Journal.peek(settings.run_dir / "journal"):

@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
         description="Draw this node's uplinks, bridges, VLANs and Pods with their interfaces and addresses; what is broken is "
         "red, and marked for those who see no colour. Reads the run directory; works beside a running agent and without one. "
         "Colour goes to a terminal only, and not if NO_COLOR is set.",
-        epilog="exit status: 0 nothing is broken; 1 something is, an agent should reconcile here and does not, or the file cannot be written.",
+        epilog="exit status: 0 nothing is broken; 1 something is, an agent should reconcile here and does not, or the file "
+        "cannot be written.",
     )
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture into this file instead")
     add_config_options(parser, state_dir=False)

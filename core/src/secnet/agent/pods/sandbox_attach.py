@@ -114,7 +114,8 @@ class SandboxAttach:
         known = self._journal.of_pod(pod.namespace, pod.name)
         changes = self._desired.changes(selections, known, pod, sandbox)
         missing = [each.error for each in changes.rejected if isinstance(each.error, ObjectNotFound)]
-        if not any([self._late_nads.take(error) for error in missing]):
+        came = [self._late_nads.take(error) for error in missing]
+        if not any(came):
             return changes
         return self._desired.changes(selections, known, pod, sandbox)
 

@@ -117,7 +117,7 @@ class AttachmentWorker:
         call.log.info("detached")
 
     def drift_of(self, key: AttachmentId) -> ErrorInfo | None:
-        """How the attachment drifted from its record, by the last check, or what of the node cuts it off; None if neither is so."""
+        """How the attachment drifted from its record, by the last check, or what of the node cuts it off; None without either."""
         return self._drift.get(key) or self._cut_off(key)
 
     def in_use(self, key: AttachmentId) -> str:

@@ -50,7 +50,10 @@ class Reconciler:
 
 
 class Presence:
-    """Writes it, for the process that holds the run directory. Thread-safe. role: see `Agent`. resync_seconds: see `Reconciler`."""
+    """Writes it, for the process that holds the run directory. Thread-safe.
+
+    role: see `Agent`. resync_seconds: see `Reconciler`.
+    """
 
     def __init__(self, run_dir: Path, role: str, resync_seconds: float) -> None:
         self._path = _path(run_dir)
