@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from secnet.agent.model.network import CommonOptions
 from secnet.agent.model.record import Origin, Phase
+from secnet.agent.plugins.calls import PluginStuck
 from secnet.contract import (
     WRONG_MTU,
     Busy,
@@ -100,7 +101,9 @@ def test_what_the_pod_has_in_the_way_is_no_reason_to_detach(rig: Rig, error: Sec
     assert acts(rig) == ["attach"]
 
 
-@pytest.mark.parametrize("error", [NotReady("no bridge"), Unavailable("no OVSDB"), Busy("on its way")])
+@pytest.mark.parametrize(
+    "error", [NotReady("no bridge"), Unavailable("no OVSDB"), Busy("on its way"), PluginStuck("the driver is off")]
+)
 def test_nothing_is_detached_while_what_it_stands_on_is_missing(rig: Rig, error: SecnetError) -> None:
     record = rig.attach()
     rig.script.log.clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
+import pytest
 from secnet.agent.doctor._node import check_drivers
 from secnet.agent.plugins.registry import Registry
 from secnet.contract import (
@@ -15,6 +17,7 @@ from secnet.contract import (
     NetworkDriver,
     NodeComponent,
     NodeObservation,
+    ProbeReport,
     Unavailable,
 )
 
@@ -64,3 +67,35 @@ def test_a_type_that_is_not_configured_has_no_components(make_host: Any, registr
 
     only = registry_of(registry, observe_node=see, doctor=lambda driver, call: ())
     assert set(results(make_host, found, only, drivers={})) == {"network type vlan"}
+
+
+def test_a_type_whose_probe_hangs_delays_no_other(
+    make_host: Any, registry: Registry, found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched: the times that it has, or the test would take five seconds."""
+    monkeypatch.setattr("secnet.agent.plugins.calls.GRACE_SECONDS", 0.02)
+    monkeypatch.setattr("secnet.agent.plugins._boundary._OWN_SECONDS", 1.0)
+    gate, asked = threading.Event(), threading.Event()
+
+    def hang(driver: NetworkDriver) -> Any:
+        assert asked.wait(10), "the other one is asked meanwhile"
+        gate.wait(30)
+
+    def answer(driver: NetworkDriver) -> ProbeReport:
+        asked.set()
+        return ProbeReport(ready=True)
+
+    def look(driver: NetworkDriver, call: Call) -> tuple[DoctorResult, ...]:
+        return ()
+
+    hanging = registry_of(registry, probe=hang, doctor=look).drivers["vlan"]
+    well = registry_of(registry, probe=answer, doctor=look).drivers["vlan"]
+    two = Registry(
+        drivers={"a": dataclasses.replace(hanging, name="a"), "z": dataclasses.replace(well, name="z")}
+    )
+    try:
+        lines = results(make_host, found, two, drivers={"a": {"x": 1}})
+    finally:
+        gate.set()
+    assert (lines["network type a"].level, lines["network type z"].level) == ("FAIL", "ok")
+    assert "has not returned from probe" in lines["network type a"].finding

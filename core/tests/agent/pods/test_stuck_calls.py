@@ -66,11 +66,16 @@ class Scene:
     def off(self) -> dict[str, str]:
         return self.away
 
-    def leave_behind(self, key: PodKey) -> None:
+    @property
+    def left_behind(self) -> Scene:
+        return self
+
+    def begin(self, key: PodKey, call: StuckCall) -> None:
+        assert call in self.now
         self.done.append(f"leave {'/'.join(key)}")
 
-    def enqueue(self, key: PodKey) -> None:
-        self.done.append(f"enqueue {'/'.join(key)}")
+    def end(self, key: PodKey) -> None:
+        self.done.append(f"take up {'/'.join(key)}")
 
     def last(self, key: PodKey) -> PodReport | None:
         return self.before
@@ -110,7 +115,7 @@ def test_it_is_reconciled_when_the_call_returns(scene: Scene) -> None:
     scene.now = []
     scene.calls.note()
     scene.calls.note()
-    assert scene.done == ["leave default/web", "enqueue default/web"]
+    assert scene.done == ["leave default/web", "take up default/web"]
 
 
 def test_before_there_is_a_record_it_is_shown_by_what_was_asked_for(scene: Scene) -> None:

@@ -28,6 +28,7 @@ from secnet.contract import (
 )
 
 from ..model.record import Origin, Phase, Record
+from ..plugins.calls import PluginStuck
 from ._steps import Steps, require_settled
 
 __all__ = ["repair", "repairable"]
@@ -40,6 +41,7 @@ _DETACH_HELPS_NOTHING = (
     Gone,
     MissingPrivilege,
     NotReady,
+    PluginStuck,
     Timeout,
     Unavailable,
 )

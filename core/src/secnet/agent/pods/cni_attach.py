@@ -34,6 +34,7 @@ from ..model.pod import PodKey, asks_for_networks, pod_ref
 from ..model.problem import InternalError
 from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
+from ..plugins.calls import PluginStuck
 from ..plugins.registry import Registry
 from ..sandboxes.cni_cache import CniSandboxCache
 from ..sandboxes.monitor import lives
@@ -142,7 +143,7 @@ class NodeAttacher:
                     container_id
                 )  # an ADD that had the Pod until now may have registered it again
                 waiting = self._sandboxes.detach(container_id)
-        except Timeout:
+        except (Timeout, PluginStuck):
             _log.warning("Pod %s/%s is being worked on; its ended sandbox is detached after that", *key)
         for each in (key, *waiting):
             self._controller.enqueue(each)

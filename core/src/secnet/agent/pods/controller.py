@@ -31,6 +31,7 @@ from ..status.failures import internal_error
 from ..status.publisher import Publisher
 from ..status.sandbox_failures import SandboxFailures
 from ._lanes import Lanes
+from ._left_behind import LeftBehind
 from ._network_index import NetworkIndex
 from ._object_changes import ObjectChange, ObjectChanges
 from ._recovery import Recovery
@@ -51,8 +52,8 @@ _UNREADABLE_DELAY = 5.0
 class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
-    waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin: whether the listed Pods may be worked on yet.
-    limits: those of this node.
+    left_behind: the Pods whose work may never end. waking_kinds: of the objects that a Pod may wait for, beside NADs.
+    may_begin: whether the listed Pods may be worked on yet. limits: those of this node.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Controller:
         self._recovery = Recovery()
         self._sandbox_monitor = SandboxMonitor(source, journal, pods, asks_for_networks)
         self._failures = SandboxFailures()
+        self.left_behind = LeftBehind(self._queue, self._recovery, self._checks)
 
     def start(self) -> None:
         """Watch the cluster; once the first list is in, forget reports of Pods that are gone and queue everything.
@@ -278,8 +280,8 @@ class Controller:
 
     @contextmanager
     def hold(self, key: PodKey, call: Call) -> Iterator[None]:
-        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do, while no worker does."""
-        with self._queue.hold(key, call):
+        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do, while no worker does; see `LeftBehind.hold`."""
+        with self.left_behind.hold(key, call):
             yield
 
     def _is_gone(self, key: PodKey) -> bool:
@@ -337,12 +339,6 @@ class Controller:
     def enqueue(self, key: PodKey) -> None:
         """Queue a Pod: something about it changed."""
         self._queue.add(key)
-
-    def leave_behind(self, key: PodKey) -> None:
-        """The work for a Pod may never end: nothing else waits for it any more."""
-        self._queue.replace(key)
-        self._recovery.note(key)
-        self._checks.go_on(key)
 
     def _schedule(self, key: PodKey, errors: list[ErrorInfo]) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from secnet.contract import AttachmentId, Call, ErrorInfo, PodRef, SecnetError, 
 from ..model.pod import PodKey
 from ..model.record import Record
 from ..model.report import SingleReport
+from ..plugins.calls import PluginStuck
 from ..state.journal import Journal
 from ..state.reports import Reports
 from .asked_networks import AskedNetworks
@@ -88,7 +89,7 @@ class SingleChecks:
                     self._forget(record.key)
                     return
                 found = self._drift(current)
-        except Timeout as exc:
+        except (Timeout, PluginStuck) as exc:
             call.log.debug("not checked this time: %s", exc)
             return
         in_use = self._worker.in_use(record.key)

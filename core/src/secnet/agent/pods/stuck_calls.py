@@ -73,14 +73,14 @@ class StuckCalls:
         key = (subject.pod.namespace, subject.pod.name)
         extra = {"pod": str(subject.pod), "interface": subject.key.ifname, "container": subject.key.container_id[:13]}
         _log.warning("%s", error, extra=extra)
-        self._controller.leave_behind(key)
+        self._controller.left_behind.begin(key, call)
         self._publish(call, subject)
 
     def _end(self, call: StuckCall) -> None:
         _log.warning("%s has returned from %s after all, too late", call.label, call.method)
         subject = _pod_subject(call)
         if subject is not None and subject.pod is not None:
-            self._controller.enqueue((subject.pod.namespace, subject.pod.name))
+            self._controller.left_behind.end((subject.pod.namespace, subject.pod.name))
 
     def _publish(self, call: StuckCall, subject: Subject) -> None:
         assert subject.pod is not None
