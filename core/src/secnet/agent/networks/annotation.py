@@ -155,7 +155,8 @@ def _split_keys(
         if key is None and "." in written:
             extra[written] = value
         elif key is None:
-            errors.append(annotation_error(f"unknown key {show(written)}", _hint_for(written), index, written))
+            if not errors:  # one is shown, and to find the nearest known key takes time
+                errors.append(annotation_error(f"unknown key {show(written)}", _hint_for(written), index, written))
         elif key in known:
             message = f"the key {key} is given twice, in different case"
             errors.append(annotation_error(message, "keep one of them", index, written))
