@@ -27,7 +27,9 @@ def nad(**more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("text", "most", "too_many"), [("abc", 3, False), ("abcd", 3, True), ("\u00e9\u00e9", 3, True)])
+@pytest.mark.parametrize(
+    ("text", "most", "too_many"), [("abc", 3, False), ("abcd", 3, True), ("\u00e9\u00e9", 3, True)]
+)
 def test_bytes_are_those_of_utf_8(text: str, most: int, too_many: bool) -> None:
     assert too_many_bytes(text, most) is too_many
 

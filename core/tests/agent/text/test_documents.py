@@ -138,9 +138,7 @@ def test_broken_json_names_the_line(text: str, line: int, message: str) -> None:
     ["- a\n" * 2_500_000, "[" + "a," * 5_000_000 + "]", "---\n" * 2_500_000, "a: &a x\nb: [" + "*a," * 3_000_000 + "]"],
     ids=["block", "flow", "documents", "aliases"],
 )
-def test_ten_megabytes_of_values_are_refused_before_they_are_built(
-    text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_megabytes_of_values_are_refused_before_they_are_built(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(self: Any) -> Any:
         raise AssertionError("something is built of it")
 
@@ -198,7 +196,11 @@ def test_control_characters_are_refused() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )

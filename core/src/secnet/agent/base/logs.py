@@ -21,12 +21,16 @@ class _Console(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-        context = " ".join(f"{name}={_word(value)}" for name in CONTEXT_FIELDS if (value := getattr(record, name, None)))
+        context = " ".join(
+            f"{name}={_word(value)}" for name in CONTEXT_FIELDS if (value := getattr(record, name, None))
+        )
         line = f"{stamp} {record.levelname:7} {one_line(record.getMessage())}{'  ' + context if context else ''}"
         if not record.exc_info:
             return line
         # Indented, as an exception's own text may have lines of its own: no line of a log is forged by them.
-        return "\n".join([line, *(f"    {one_line(each)}" for each in self.formatException(record.exc_info).split("\n"))])
+        return "\n".join(
+            [line, *(f"    {one_line(each)}" for each in self.formatException(record.exc_info).split("\n"))]
+        )
 
 
 def _word(value: object) -> str:

@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[RawCall, threading.Event], Answer]
 """Answers a call and never raises. The event is set when the caller is gone or the server closes."""
 
-_MAX_CALLS = 128  # at work; more than a node has Pods. As many more connections wait for a place, or have not asked yet.
+_MAX_CALLS = (
+    128  # at work; more than a node has Pods. As many more connections wait for a place, or have not asked yet.
+)
 _CROWD = 64  # connections without a request
 _TURN_SECONDS = 0.2
 _SIGN_SECONDS = 2.0

@@ -52,8 +52,8 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
 def parse_nad(nad: Mapping[str, Any], registry: Registry, limits: Limits = DEFAULT_LIMITS) -> NetworkConfig | None:
     """The config of a NAD; None when its type is another plugin's.
 
-    Raises InvalidNetwork for what is malformed or beyond the limits, Unsupported for a network or IPAM type that is not installed, and
-    ContractViolation when a backend fails to check its part.
+    Raises InvalidNetwork for what is malformed or beyond the limits, Unsupported for a network or IPAM type that is not
+    installed, and ContractViolation when a backend fails to check its part.
     """
     config, problems = examine_nad(nad, registry, limits)
     if problems:

@@ -37,7 +37,7 @@ class NamedNetns:
         if not isinstance(path, str) or not _is_below_netns(path):
             raise InvalidConfig(
                 f"{path!r:.200} is not the path of a file below {_FOLDERS[0]}",
-                hint=f"name the network namespace there (`ip netns attach NAME PID`), and give a path such as {_FOLDERS[0]}/web-0",
+                hint=f"name the namespace there (`ip netns attach NAME PID`), and give a path such as {_FOLDERS[0]}/web-0",
                 subject=f"Pod {ref}",
                 path=f"$.metadata.annotations['{NETNS_ANNOTATION}']",
             )

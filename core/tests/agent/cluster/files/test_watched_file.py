@@ -225,7 +225,10 @@ def test_no_truncation_in_the_middle_of_a_line_changes_anything(place: Place) ->
     ("text", "message"),
     [
         ("kind: {a: b}\n", "the kind {'a': 'b'} is unknown"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {a: 0x" + "f" * 5000 + "}}\n", "a number has more"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {a: 0x" + "f" * 5000 + "}}\n",
+            "a number has more",
+        ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {a: 0xfffffffffffffffffffff}\n", "more than 64 bits"),
         ("- a\n" * 2_500_000, "more than 200000 values"),
     ],

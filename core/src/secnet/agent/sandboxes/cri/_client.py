@@ -152,7 +152,9 @@ class RuntimeClient:
         """Once: the list is asked for several times a second."""
         if not self._complained:
             self._complained = True
-            _log.warning("the container runtime lists sandboxes whose id is none, such as %.100r: they are left out", sandbox_id)
+            _log.warning(
+                "the container runtime lists sandboxes whose id is none, such as %.100r: they are left out", sandbox_id
+            )
 
     def _sandbox(self, item: Any) -> RuntimeSandbox:
         meta = item.metadata
