@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .errors import one_line
+
 __all__ = ["DoctorLevel", "DoctorResult"]
 
 
@@ -29,4 +31,4 @@ class DoctorResult:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level:5} {self.what}: {self.finding}{'; ' + self.remedy if self.remedy else ''}"
+        return one_line(f"{self.level:5} {self.what}: {self.finding}{'; ' + self.remedy if self.remedy else ''}")

@@ -151,7 +151,7 @@ def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, orphan_gc: Orpha
     assert len(rig.script.detached) == 1
 
 
-def test_what_another_thread_removes_meanwhile_does_not_end_a_sweep(
+def test_what_another_thread_removes_meanwhile_does_not_end_a_collection(
     rig: Rig, orphan_gc: OrphanGarbageCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.script.found = (lost(), lost(container="older"))

@@ -458,7 +458,7 @@ def test_who_gave_way_goes_on_when_the_queue_stops() -> None:
     assert queue.stop(10)
 
 
-def test_without_anybody_who_waits_nobody_gives_way() -> None:
+def test_without_a_key_that_waits_no_thread_gives_way() -> None:
     threads: list[str] = []
 
     def handle(key: Hashable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from secnet.agent.cli import main
 from secnet.agent.model.report import NetworkReport, NodeState, PodReport
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.reports import Reports
-from secnet.contract import NotReady
+from secnet.contract import Finding, NodeReport, NotReady
 from secnet_testing.contract_objects import POD, record
 
 ATTACHED = NetworkReport(network="default/blue", phase="Attached", interface="eth1", network_type="vlan", vlan=0)
@@ -54,3 +55,17 @@ def test_a_record_that_no_report_shows_is_shown_as_well(run_dir: Path, capsys: p
     assert status(run_dir, "--json") == 0
     pods = json.loads(capsys.readouterr().out)["pods"]
     assert [network["interface"] for pod in pods for network in pod["networks"]] == ["eth1", "eth2"]
+
+
+def test_what_others_named_forges_no_line_and_reaches_no_terminal(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Pod may give its interface a name with control characters, and findings name it."""
+    odd = dataclasses.replace(ATTACHED, interface="\x1b[2J", in_use="taken by \x1b[2J\nPod default/web: all is well")
+    Reports(run_dir).write(PodReport(pod=POD, networks=(odd,)))
+    finding = Finding(code="Odd", message="a port \x1b[2J\nnode n: all is well")
+    Reports(run_dir).write_node(NodeState(network_type="vlan", report=NodeReport(findings=(finding,))))
+    status(run_dir)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert not [line for line in out.splitlines() if line.endswith("all is well") and "\\x1b[2J\\n" not in line]

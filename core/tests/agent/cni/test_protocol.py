@@ -110,6 +110,8 @@ def test_what_cannot_be_decoded_is_code_6(stdin: bytes) -> None:
         ("DEL", {"CNI_IFNAME": ""}, ["CNI_IFNAME"]),
         ("ADD", {"CNI_CONTAINERID": "../x"}, ["CNI_CONTAINERID"]),
         ("ADD", {"CNI_CONTAINERID": "-x"}, ["CNI_CONTAINERID"]),
+        ("ADD", {"CNI_CONTAINERID": "x" * 300}, ["CNI_CONTAINERID", "128"]),
+        ("ADD", {"CNI_ARGS": "K8S_POD_NAMESPACE=a;K8S_POD_NAME=b\nc"}, ["CNI_ARGS", "control character"]),
         ("ADD", {"CNI_IFNAME": "a/b"}, ["CNI_IFNAME"]),
         ("ADD", {"CNI_IFNAME": ".."}, ["CNI_IFNAME"]),
         ("ADD", {"CNI_IFNAME": "x" * 16}, ["CNI_IFNAME"]),
@@ -134,8 +136,9 @@ def test_a_variable_that_is_no_text_is_code_4() -> None:
 
 def test_del_takes_what_add_would_refuse() -> None:
     odd = conf(prevResult=[], runtimeConfig={"mac": "no"}, failOpenNamespaces=5)
-    call = parse_call(raw("DEL", odd, CNI_NETNS=None, CNI_ARGS="odd;MAC=1"))
+    call = parse_call(raw("DEL", odd, CNI_NETNS=None, CNI_ARGS="odd;MAC=1;K8S_POD_NAME=a\n"))
     assert (call.command, call.container_id, call.netns) == (Command.DEL, "c1", "")
+    assert parse_call(raw("DEL", odd, CNI_CONTAINERID="x" * 300)).container_id == "x" * 300
 
 
 @pytest.mark.parametrize("command", ["GC", "STATUS"])

@@ -78,7 +78,7 @@ def test_an_annotation_that_is_too_long_is_not_parsed() -> None:
     ],
     ids=["a list", "an object", "what others own"],
 )
-def test_an_element_with_too_many_items_fails_alone(element: Any) -> None:
+def test_a_selection_with_too_many_items_fails_alone(element: Any) -> None:
     bad, good = parse_networks(json.dumps([element, {"name": "red"}]), "default", FEW)
     assert isinstance(bad, Malformed)
     assert "17 items, and at most 16" in bad.error.message

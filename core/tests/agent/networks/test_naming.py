@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from secnet.agent.model.limits import Limits
 from secnet.agent.model.selection import Named, Selection, SelectionId
 from secnet.agent.networks.annotation import InvalidAnnotation, parse_networks
 from secnet.agent.networks.desired import assign_names
@@ -79,7 +80,7 @@ def test_a_living_attachment_keeps_its_mac_from_a_new_earlier_selection() -> Non
 
 
 def test_the_hundred_and_first_has_no_name_left() -> None:
-    found = named(",".join(["a"] * 101))
+    found = assign_names(parse_networks(",".join(["a"] * 101), "d", Limits(networks_per_pod=101)), {})
     assert found[99].ifname == "eth100"
     assert (found[100].ifname, type(found[100].error)) == ("", Conflict)
 

@@ -77,9 +77,9 @@ def test_a_nad_is_parsed_once_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
     """The parser is watched: how often it works shows in nothing but time."""
     parsed: list[str] = []
 
-    def watched(nad: Any, registry: Registry) -> Any:
+    def watched(nad: Any, *rest: Any) -> Any:
         parsed.append(nad["metadata"]["name"])
-        return parse_nad(nad, registry)
+        return parse_nad(nad, *rest)
 
     monkeypatch.setattr("secnet.agent.networks.object_problems.parse_nad", watched)
     seen = ObjectProblems(REGISTRY)

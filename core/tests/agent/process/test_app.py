@@ -15,8 +15,9 @@ from secnet.agent.process import _node_loops
 from secnet.agent.process.app import Agent
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.run_dir import RunDirInUse
-from secnet.contract import Call, Conflict, Finding, NetworkDriver, NodeReport
+from secnet.contract import Call, Conflict, Finding, NetworkDriver, NodeReport, Unavailable
 from secnet_testing.contract_objects import record
+from secnet_testing.full_disk import fill, small_disk
 from secnet_testing.scripted_plugins import Script, toy_registry
 
 
@@ -42,6 +43,28 @@ def test_records_of_one_state_directory_are_not_taken_by_an_agent_of_another(tmp
     Journal(tmp_path / "run/journal").write(record())
     with pytest.raises(Conflict), agent(tmp_path, state="another"):
         raise AssertionError("records of another store")
+
+
+@pytest.mark.kernel
+def test_a_full_run_directory_is_named_by_an_agent_that_never_ran_there(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "run") as disk:
+        fill(disk)
+        with pytest.raises(Unavailable, match="No space left on device; free some space"), agent(tmp_path):
+            raise AssertionError("it cannot say whose records these are")
+
+
+@pytest.mark.kernel
+def test_an_agent_starts_again_in_a_full_run_directory_and_works_when_there_is_space(tmp_path: Path) -> None:
+    """What is attached is to be looked after in any case."""
+    with small_disk(tmp_path / "run") as disk:
+        with agent(tmp_path):
+            pass
+        ballast = fill(disk)
+        with agent(tmp_path) as running:
+            assert running.network_types() == "toy"
+            ballast.unlink()
+        with agent(tmp_path):
+            pass
 
 
 def test_the_node_is_reconciled_again_when_what_it_waited_for_is_detached(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.sandboxes.named import NETNS_ANNOTATION, NamedNetns
-from secnet.contract import InvalidConfig, SecnetError
+from secnet.contract import InvalidConfig, NotReady
 from secnet_testing.netns import NetnsFactory
 
 
@@ -30,14 +30,34 @@ def test_the_container_id_follows_from_the_pod_and_the_namespace(netns_factory: 
 
 @pytest.mark.kernel
 def test_the_hosts_own_namespace_is_refused() -> None:
-    with pytest.raises(SecnetError):
-        NamedNetns().resolve(pod("/proc/self/ns/net"))
-    assert NamedNetns().container_of(pod("/proc/self/ns/net")) is None
+    link = Path("/run/netns") / f"sn-{os.getpid()}"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/proc/self/ns/net")
+    try:
+        with pytest.raises(InvalidConfig, match="where no Pod interface may be made"):
+            NamedNetns().resolve(pod(str(link)))
+        assert NamedNetns().container_of(pod(str(link))) is None
+    finally:
+        link.unlink()
 
 
-@pytest.mark.parametrize("path", ["relative", "", "/a\0b", 5, None])
-def test_what_is_no_path_is_refused(path: Any) -> None:
-    with pytest.raises(InvalidConfig, match="absolute path"):
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("relative", "", "/run/netns/a\0b", "/run/netns/a\nb", 5, None, "run/netns/a"),
+        *("/proc/self/ns/net", "/proc/1/ns/net", "/run/netns", "/run/netns/", "/run/netns/../../proc/1/ns/net"),
+        *("/run/netns/./a", "/run/netns//a", "/tmp/run/netns/a", "//run/netns/a", "/run/docker/netns/a"),
+    ],
+)
+def test_a_path_that_is_not_below_the_one_folder_is_refused(path: Any) -> None:
+    with pytest.raises(InvalidConfig, match="below /run/netns"):
+        NamedNetns().resolve(pod(path))
+    assert NamedNetns().container_of(pod(path)) is None
+
+
+@pytest.mark.parametrize("path", ["/run/netns/a", "/var/run/netns/a", "/run/netns/folder/a", "/run/netns/netns/a"])
+def test_a_path_below_it_is_waited_for(path: str) -> None:
+    with pytest.raises(NotReady):
         NamedNetns().resolve(pod(path))
 
 

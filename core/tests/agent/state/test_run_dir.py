@@ -71,14 +71,14 @@ def test_no_other_user_keeps_the_agent_from_its_start(open_directory: Path, left
     first.acquire("secnet agent")
     first.release()
     command = ["flock", "--shared", "--nonblock", path, "sleep", "60"]
-    stranger = subprocess.run(command, user=65534, group=65534, capture_output=True, check=False, timeout=60)
-    assert b"Permission denied" in stranger.stderr
+    other = subprocess.run(command, user=65534, group=65534, capture_output=True, check=False, timeout=60)
+    assert b"Permission denied" in other.stderr
     first.acquire("secnet agent")
     first.release()
 
 
 @pytest.mark.kernel
-def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_no_process_from_the_lock(tmp_path: Path) -> None:
     with small_disk(tmp_path / "run") as disk:
         fill(disk)
         lock = RunDirLock(disk)

@@ -96,7 +96,7 @@ def test_scalars(text: str, value: Any) -> None:
         ("a: 1\n? 0x" + "f" * 5000 + "\n: b\n", 2, "more than 100 characters"),
         ("a: 0x1ffffffffffffffff\n", 1, "more than 64 bits"),
         ("a: -9223372036854775809\n", 1, "more than 64 bits"),
-        ("a: {b: 1, " + "k" * 9999 + ": 1, " + "k" * 9999 + ": 1}\n", 1, "is given twice"),
+        ("a: {b: 1, " + "k" * 900 + ": 1, " + "k" * 900 + ": 1}\n", 1, "is given twice"),
         ("? [a, b]\n: 1\n", 1, "unhashable"),
         ("a: &a [*a]\n", 1, "alias of itself"),
         ("kind: List\nitems: {}\n", 1, "no list of items"),

@@ -74,6 +74,13 @@ def test_each_unknown_key_is_shown_with_the_nearest_known() -> None:
     ]
 
 
+def test_of_thousands_of_problems_a_few_are_explained() -> None:
+    schema = {"properties": {"vlan": {}}, "additionalProperties": False}
+    found = Validator(schema, "driver x").problems({f"key{number}": 1 for number in range(5000)})
+    assert len(found) == 50
+    assert found[0].path == "$.key0"
+
+
 def test_of_alternatives_the_nearest_is_explained() -> None:
     pair = {"type": "object", "required": ["minID", "maxID"], "properties": {"minID": {}, "maxID": {}}}
     schema = {"type": "array", "items": {"oneOf": [{"type": "integer"}, pair]}}

@@ -262,10 +262,10 @@ def test_a_fault_of_our_own_is_a_finding_of_the_document_that_meets_it(
 ) -> None:
     real = offline.examine_nad
 
-    def faulty(obj: Any, registry: Registry) -> Any:
+    def faulty(obj: Any, *rest: Any) -> Any:
         if obj["metadata"]["name"] == "odd":
             raise KeyError("surprise")
-        return real(obj, registry)
+        return real(obj, *rest)
 
     monkeypatch.setattr(offline, "examine_nad", faulty)  # a fault that is not known yet cannot be met by an input
     code, output = command(nad("odd") + "---" + pod("odd"), nad(more='"vlna": 1'))

@@ -36,7 +36,8 @@ def make_private(directory: Path) -> None:
     For a directory in one that the configuration names. That one is made too where it is missing, with the same mode, but is
     left as it is otherwise: others may have a use for it.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(FileExistsError):  # a file stands there: said by the next line, in the system's own words
+        directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.mkdir(exist_ok=True, mode=0o700)
     with suppress(OSError):
         mode = stat.S_IMODE(os.stat(directory).st_mode)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from secnet.contract import one_line
+
 from ..cluster.files.cluster import load_manifests
 from ..cluster.files.store import FileStore
 from ..cluster.kinds import with_plugins
@@ -161,7 +163,7 @@ def _print_result(applied: _Applied, reports: dict[str, PodReport]) -> int:
         if report.error is not None:
             print(f"Pod {name}: {report.error}")
         for network in report.networks:
-            print(f"Pod {name}: {_line(network, report)}")
+            print(one_line(f"Pod {name}: {_line(network, report)}"))
     return 0 if good else 1
 
 

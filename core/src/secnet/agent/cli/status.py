@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secnet.contract import AttachmentId, ComponentState, PodRef, to_json
+from secnet.contract import AttachmentId, ComponentState, PodRef, one_line, to_json
 
 from ..config.settings import Settings
 from ..model.pod import asks_for_networks, is_finished, pod_ref
@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         if state.error is not None:
             print(f"node {settings.node_name}: network type {state.network_type}: {state.error}")
         for finding in state.report.findings:
-            print(f"node {settings.node_name}: network type {state.network_type}: {finding.code}: {finding.message}")
+            line = f"node {settings.node_name}: network type {state.network_type}: {finding.code}: {finding.message}"
+            print(one_line(line))
         for component in state.observation.components:
             if component.state is not ComponentState.UP:
                 print(f"node {settings.node_name}: network type {state.network_type}: {component}")
@@ -85,7 +86,7 @@ def print_reports(pods: tuple[PodReport, ...], registry: Registry) -> None:
     header = ("POD", "NETWORK", "INTERFACE", "TYPE", "PHASE", "ADDRESSES", "VLAN", *columns.values(), "MAC")
     print_table(header, rows, empty="no Pod of this node has secondary networks")
     for line in (*_errors(pods), *_notes(pods)):
-        print(line)
+        print(one_line(line))
 
 
 def _row(pod: PodReport, network: NetworkReport, keys: Iterable[str]) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from secnet.contract import PodRef, freeze
 
+from ..model.sandbox import LONGEST_CONTAINER_ID, is_container_id
 from ..text.json_text import JsonProblem, read_json, show
 from ._errors import BAD_CONFIG, BAD_ENVIRONMENT, BAD_VERSION, UNDECODABLE, InvalidCniCall
 from ._runtime_config import parse_runtime_config
@@ -153,6 +154,10 @@ def _check_variables(command: Command, variables: Mapping[str, str]) -> None:
         raise InvalidCniCall(
             BAD_ENVIRONMENT, f"CNI_CONTAINERID is {show(variables['CNI_CONTAINERID'])}: no container id"
         )
+    # Of one that is too long nothing can be there to be removed.
+    if command in (Command.ADD, Command.CHECK) and not is_container_id(variables["CNI_CONTAINERID"]):
+        message = f"CNI_CONTAINERID has more than {LONGEST_CONTAINER_ID} characters"
+        raise InvalidCniCall(BAD_ENVIRONMENT, message, "runtimes give ids of 64 characters")
     ifname = variables.get("CNI_IFNAME", "")
     if "CNI_IFNAME" in needed and (not _IFNAME.fullmatch(ifname) or ifname in (".", "..")):
         raise InvalidCniCall(BAD_ENVIRONMENT, f"CNI_IFNAME is {show(ifname)}: no interface name")
@@ -191,6 +196,8 @@ def _args(text: str, strict: bool) -> dict[str, str]:
     found = {}
     for pair in filter(None, text.split(";")):
         key, equals, value = pair.partition("=")
+        if strict and not pair.isprintable():
+            raise InvalidCniCall(BAD_ENVIRONMENT, f"CNI_ARGS has {show(pair)}, in which a control character stands")
         if equals:
             found[key] = value
         elif strict:

@@ -33,6 +33,7 @@ Handler = Callable[[RawCall, threading.Event], Answer]
 _MAX_CALLS = (
     128  # at work; more than a node has Pods. As many more connections wait for a place, or have not asked yet.
 )
+_CROWD = 64  # connections without a request
 _TURN_SECONDS = 0.2
 _SIGN_SECONDS = 2.0
 _IO_SECONDS = 10.0
@@ -281,4 +282,4 @@ def _has_sent(fd: int) -> bool:
 
 def _is_crowd(connections: list[_Connection]) -> bool:
     """Whether so many have not asked yet that the oldest of them is none that came just now."""
-    return sum(not each.asked for each in connections) > _MAX_CALLS // 2
+    return sum(not each.asked for each in connections) > _CROWD

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from secnet.contract import NetnsRef
 
-__all__ = ["Sandbox", "SandboxSource"]
+__all__ = ["LONGEST_CONTAINER_ID", "Sandbox", "SandboxSource", "is_container_id"]
+
+LONGEST_CONTAINER_ID = 128
+"""Characters. Runtimes give 64; with an owner tag and an interface name it must fit into the alias of a link."""
+
+_CONTAINER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+
+def is_container_id(text: str) -> bool:
+    """Whether this may be the id of a sandbox: by the characters that CNI allows, and no longer than can be worked with."""
+    return len(text) <= LONGEST_CONTAINER_ID and _CONTAINER_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from ..model.limits import DEFAULT_LIMITS, Limits
 from ..model.pod import NETWORKS_ANNOTATION, is_blank
 from ..model.selection import AnySelection, Malformed, Selection
 from ..text.json_text import JsonProblem, json_path, read_json, show, suggest
-from .limits import raise_limit, too_many_bytes, too_many_items
+from .limits import how_to_raise, too_many_bytes, too_many_items
 from .values import BadValue, bandwidth, cni_args, default_route, guid, interface, ips, mac, object_name, port_mappings
 
 __all__ = ["InvalidAnnotation", "annotation_error", "parse_networks"]
@@ -57,13 +57,13 @@ def parse_networks(text: str, namespace: str, limits: Limits = DEFAULT_LIMITS) -
     if is_blank(text):
         return ()
     if too_many_bytes(text, limits.text_bytes):
-        hint = raise_limit("textBytes", "ask for less")
+        hint = how_to_raise("textBytes", "ask for less")
         raise annotation_error(f"the annotation is longer than {limits.text_bytes} bytes", hint)
     is_json = any(mark in text for mark in '[{"')
     items = _json_list(text) if is_json else text.split(",")
     if len(items) > limits.networks_per_pod:
         message = f"the Pod asks for {len(items)} networks, and at most {limits.networks_per_pod} are allowed"
-        raise annotation_error(message, raise_limit("networksPerPod", "ask for fewer"))
+        raise annotation_error(message, how_to_raise("networksPerPod", "ask for fewer"))
     if is_json:
         return tuple(_json_selection(item, index, namespace, limits.list_items) for index, item in enumerate(items))
     return tuple(_short_selection(item.strip(), index, namespace) for index, item in enumerate(items))
@@ -98,7 +98,7 @@ def _json_selection(item: Any, index: int, namespace: str, most: int) -> AnySele
     crowded = too_many_items(item, most)
     if crowded is not None:
         path, count = crowded
-        hint = raise_limit("listItems", "give fewer")
+        hint = how_to_raise("listItems", "give fewer")
         error = annotation_error(f"{count} items, and at most {most} are allowed", hint, index, *path)
         return _malformed(index, namespace, {}, error)
     known, extra, errors = _split_keys(item, index)
@@ -155,7 +155,8 @@ def _split_keys(
         if key is None and "." in written:
             extra[written] = value
         elif key is None:
-            errors.append(annotation_error(f"unknown key {show(written)}", _hint_for(written), index, written))
+            if not errors:  # one is shown, and to find the nearest known key takes time
+                errors.append(annotation_error(f"unknown key {show(written)}", _hint_for(written), index, written))
         elif key in known:
             message = f"the key {key} is given twice, in different case"
             errors.append(annotation_error(message, "keep one of them", index, written))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["raise_limit", "too_many_items", "too_many_bytes"]
+__all__ = ["how_to_raise", "too_many_bytes", "too_many_items"]
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
-def raise_limit(setting: str, instead: str) -> str:
+def how_to_raise(setting: str, instead: str) -> str:
     """What to do about a refusal: `instead`, or another setting."""
     return f"{instead}, or have an administrator raise limits.{setting} of the node configuration"
 
@@ -19,12 +19,12 @@ def too_many_bytes(text: str, most: int) -> bool:
     return len(text) > most or len(text[: most + 1].encode("utf-8", "surrogatepass")) > most
 
 
-def too_many_items(data: Any, most: int) -> tuple[Path, int] | None:
+def too_many_items(data: Any, most: int) -> tuple[JsonPath, int] | None:
     """The path to the first list or object with more items, and how many it has; None if there is none.
 
     data: JSON data whose depth was checked before.
     """
-    left: list[tuple[Any, Path]] = [(data, ())]
+    left: list[tuple[Any, JsonPath]] = [(data, ())]
     while left:
         value, path = left.pop()
         if not isinstance(value, dict | list):

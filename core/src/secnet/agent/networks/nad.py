@@ -19,7 +19,7 @@ from ..plugins.plugin import LoadedPlugin
 from ..plugins.registry import BACKENDS_GROUP, DRIVERS_GROUP, Registry
 from ..text.json_text import JsonProblem, json_path, nearest, read_json, show
 from ..text.schema import Problem, Validator
-from .limits import raise_limit, too_many_bytes, too_many_items
+from .limits import how_to_raise, too_many_bytes, too_many_items
 
 __all__ = ["OUR_TYPES", "RESOURCE_ANNOTATION", "InvalidNetwork", "examine_nad", "nad_ref", "parse_config", "parse_nad"]
 
@@ -52,8 +52,8 @@ def nad_ref(nad: Mapping[str, Any]) -> NetworkRef:
 def parse_nad(nad: Mapping[str, Any], registry: Registry, limits: Limits = DEFAULT_LIMITS) -> NetworkConfig | None:
     """The config of a NAD; None when its type is another plugin's.
 
-    Raises InvalidNetwork for what is malformed or beyond the limits, Unsupported for a network or IPAM type that is not installed, and
-    ContractViolation when a backend fails to check its part.
+    Raises InvalidNetwork for what is malformed or beyond the limits, Unsupported for a network or IPAM type that is not
+    installed, and ContractViolation when a backend fails to check its part.
     """
     config, problems = examine_nad(nad, registry, limits)
     if problems:
@@ -119,7 +119,7 @@ def _own_config(
             f"{show(text)} where a string is required", hint="write the config as a JSON text in quotes", **where
         )
     if too_many_bytes(text, most_bytes):
-        hint = raise_limit("textBytes", "write less")
+        hint = how_to_raise("textBytes", "write less")
         raise InvalidNetwork(f"the config is longer than {most_bytes} bytes", hint=hint, **where)
     try:
         config = read_json(text)
@@ -191,7 +191,7 @@ class _Stages:
         crowded = too_many_items(self.config, self.most)
         if crowded is not None:
             path, count = crowded
-            hint = raise_limit("listItems", "give fewer")
+            hint = how_to_raise("listItems", "give fewer")
             yield self._error(json_path(path), f"{count} items, and at most {self.most} are allowed", hint)
             return
         core = {key: value for key, value in self.config.items() if key in CORE_KEYS}

@@ -16,7 +16,7 @@ from ..model.record import Origin, Record
 from ..model.sandbox import Sandbox
 from ..model.selection import Named, Selection, SelectionId
 from ..model.work import Rejected, Work
-from ..networks.limits import raise_limit
+from ..networks.limits import how_to_raise
 from ..networks.nad import parse_config
 from ..networks.requests import build_work
 from ..plugins.registry import Registry
@@ -84,7 +84,7 @@ def _refuse_many_ips(runtime: RuntimeConfig, limits: Limits, network: NetworkRef
     if count > limits.list_items:
         raise InvalidConfig(
             f"{count} items in runtimeConfig, and at most {limits.list_items} are allowed",
-            hint=raise_limit("listItems", "ask for fewer"),
+            hint=how_to_raise("listItems", "ask for fewer"),
             subject=f"network {network}",
         )
 

@@ -93,7 +93,7 @@ class PodSync:
     ) -> SyncResult:
         """Bring one Pod up to date. Never raises an Exception: what went wrong stands in the report.
 
-        give_way: called between two networks that are attached or detached, so that a Pod with many of them keeps no other waiting.
+        give_way: called between two networks that are attached or detached, so that many of them keep no other Pod waiting.
         """
         try:
             return self._sync(key, pod, cancel, verify, give_way)

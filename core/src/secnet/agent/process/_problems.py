@@ -53,14 +53,21 @@ class ProblemReport:
         self._reports = reports
         self._sources = tuple(sources)
         self._problems: tuple[Problem, ...] = ()
+        self._unwritten = False
 
     def note(self) -> None:
         """Log what is new, and write all that there is."""
         problems = tuple(problem for source in self._sources for problem in source())
-        if problems == self._problems:
+        if problems == self._problems and not self._unwritten:
             return
         for problem in problems:
             if problem not in self._problems:
                 _log.log(logging.INFO if problem.note else logging.WARNING, "%s", problem)
         self._problems = problems
-        self._reports.write_problems(problems)
+        try:
+            self._reports.write_problems(problems)
+            self._unwritten = False
+        except OSError as exc:  # such as a full disk: it is tried again with each look
+            if not self._unwritten:
+                _log.error("the problems of this node cannot be written: %s", exc)
+            self._unwritten = True

@@ -21,18 +21,23 @@ __all__ = ["NETNS_ANNOTATION", "NamedNetns"]
 
 NETNS_ANNOTATION = "secnet.io/netns"
 
+_FOLDERS = ("/run/netns", "/var/run/netns")
+
 
 class NamedNetns:
-    """The annotation `secnet.io/netns` (a path), by default `/run/netns/<Pod name>`."""
+    """The annotation `secnet.io/netns` (a path below /run/netns), by default `/run/netns/<Pod name>`.
+
+    Only root makes names there. Elsewhere, as in /proc, a path may lead to the namespace of any process (SECURITY.md).
+    """
 
     def resolve(self, pod: Mapping[str, Any], *, now: bool = True) -> Sandbox:
         """See `SandboxSource.resolve`. The container id follows from the Pod's uid and the namespace's identity."""
         ref = pod_ref(pod)
         path = _path(pod)
-        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        if not isinstance(path, str) or not _is_below_netns(path):
             raise InvalidConfig(
-                f"{path!r} is not an absolute path",
-                hint="give the path of a network namespace, such as /run/netns/web-0",
+                f"{path!r:.200} is not the path of a file below {_FOLDERS[0]}",
+                hint=f"name the namespace there (`ip netns attach NAME PID`), and give a path such as {_FOLDERS[0]}/web-0",
                 subject=f"Pod {ref}",
                 path=f"$.metadata.annotations['{NETNS_ANNOTATION}']",
             )
@@ -59,6 +64,12 @@ class NamedNetns:
     def has_ended(self, container_id: str, *, now: bool = True) -> bool:
         """See `SandboxSource.has_ended`. With its manifest the Pod is gone: nothing else could end it."""
         return True
+
+
+def _is_below_netns(path: str) -> bool:
+    """By what is written, with nothing in it that leads out again; links within are root's."""
+    inside = next((path.removeprefix(f"{folder}/") for folder in _FOLDERS if path.startswith(f"{folder}/")), "")
+    return path.isprintable() and not {"", ".", ".."}.intersection(inside.split("/"))
 
 
 def _path(pod: Mapping[str, Any]) -> Any:

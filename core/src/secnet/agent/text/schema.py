@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -22,6 +23,7 @@ from .json_text import json_path, nearest, show, suggest
 
 __all__ = ["InvalidSchema", "Problem", "Validator"]
 
+_MOST = 50  # to explain one takes time, and thousands of them are of no use
 _LITERAL_KEYWORDS = ("const", "enum", "default", "examples")
 _TYPES = {
     "array": "a list",
@@ -71,7 +73,7 @@ class Validator:
     def problems(
         self, data: Any, *, prefix: Sequence[str | int] = (), hints: Mapping[str, str] | None = None
     ) -> list[Problem]:
-        """Everything wrong with `data`, the most telling first; empty when it is valid.
+        """What is wrong with `data`, the most telling first, and at most `_MOST` things; empty when it is valid.
 
         prefix: where `data` stands in its document. hints: what to say about unknown keys that are known elsewhere.
         """
@@ -79,7 +81,8 @@ class Validator:
             errors = sorted(self._compiled.iter_errors(thaw(data)), key=relevance, reverse=True)
         except Unresolvable as exc:
             raise InvalidSchema(f"the schema refers to {exc.ref!r}, which is not in it") from exc
-        return [problem for error in errors for problem in self._explain(best_match([error]), prefix, hints or {})]
+        found = (problem for error in errors for problem in self._explain(best_match([error]), prefix, hints or {}))
+        return list(islice(found, _MOST))
 
     def _explain(self, error: Any, prefix: Sequence[str | int], hints: Mapping[str, str]) -> Iterator[Problem]:
         parts = (*prefix, *error.absolute_path)

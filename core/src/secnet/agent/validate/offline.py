@@ -96,7 +96,7 @@ def _limits(documents: Iterable[Document], registry: Registry) -> Limits:
     for document in documents:
         if document.is_settings or looks_like_settings(document.data, registry):
             with suppress(Exception):  # that is a finding where the document itself is checked
-                if not any(True for found in _check_settings(document, registry) if not found.note):
+                if all(found.note for found in _check_settings(document, registry)):
                     for layer in (*(layer.data for layer in document.beneath), document.data):
                         given |= layer.get("limits") or {}
     return limits_of({"limits": given})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from contextlib import AbstractContextManager
@@ -217,3 +218,25 @@ def test_no_other_user_can_lock_the_store(store: FileStore, before: str) -> None
     store.apply(pool("good"))
     modes = {name: stat.S_IMODE(os.stat(store.directory / name).st_mode) for name in ("", "lock", "objects")}
     assert modes == {"": 0o755 if before != "new" else 0o700, "lock": 0o600, "objects": 0o700}
+
+
+def test_an_object_named_like_the_hash_of_another_name_has_a_file_of_its_own(store: FileStore) -> None:
+    long = "x" * 253
+    store.apply(pod(long))
+    store.apply(pod(hashlib.sha256(long.encode()).hexdigest()))
+    assert len(store.list("Pod")) == 2
+
+
+def test_a_file_that_an_earlier_version_named_by_a_hash_is_found(store: FileStore) -> None:
+    long, hashed = "x" * 253, hashlib.sha256(("x" * 253).encode()).hexdigest()
+    for name in (long, "f" * 64):
+        store.apply(pod(name))
+    path = _path(store, "Pod", long, "default")
+    path.rename(path.with_name(f"{hashed}.json"))
+    (path.parent / f"{'e' * 64}.json").write_text("{")
+    again = FileStore(store.directory)
+    again.apply(pod("other"))
+    assert again.get("Pod", long)["metadata"]["name"] == long
+    assert again.get("Pod", "f" * 64)["metadata"]["name"] == "f" * 64
+    assert len(again.list("Pod")) == 3
+    assert (path.parent / f"{'e' * 64}.json").read_text() == "{"

@@ -57,6 +57,21 @@ def test_a_closed_one_sends_nothing(kubeapi: KubeApiProcess, transport: Transpor
     assert kubeapi.requests() == []
 
 
+def test_the_kernel_notices_a_server_that_vanished_without_a_word(transport: Transport) -> None:
+    """A watch is silent for most of the time: without this its end would be noticed after minutes (docs/operations.md)."""
+    answer = transport.send(VERSION, TIMEOUT)
+    (sock,) = transport._connections.sockets()
+    idle, interval, count, unacknowledged = (
+        sock.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+    )
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert idle + interval * count == 30
+    assert unacknowledged == 30_000, "milliseconds"
+    answer.read()
+    transport.close()
+
+
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as made:

@@ -15,12 +15,13 @@ from secnet.agent.sandboxes.cri import RuntimeClient, runtime_pb2
 class Server(grpc.GenericRpcHandler):
     """A stand-in for a runtime that hangs, is of another kind or has a hundred Pods: no real one does so when asked to.
 
-    uids: of the sandboxes it lists. annotations: of each of them. calls: the names of the calls it got. fault: what happens
+    uids: of the sandboxes it lists. ids: beside those, sandboxes with these ids. annotations: of each of them. calls: the names of the calls it got. fault: what happens
     instead, if anything.
     """
 
     def __init__(self) -> None:
         self.uids: list[str] = []
+        self.ids: list[str] = []
         self.annotations: dict[str, str] = {}
         self.calls: list[str] = []
         self.fault: Callable[[grpc.ServicerContext], None] | None = None
@@ -43,6 +44,7 @@ class Server(grpc.GenericRpcHandler):
             self.fault(context)
         wanted = request.filter.label_selector.get("io.kubernetes.pod.uid")
         items = [sandbox(uid, self.annotations) for uid in self.uids if wanted in (None, uid)]
+        items += [runtime_pb2.PodSandbox(id=each) for each in self.ids]
         return runtime_pb2.ListPodSandboxResponse(items=items)
 
 

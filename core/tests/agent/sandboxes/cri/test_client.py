@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,34 @@ def test_a_runtime_that_is_starting(server: Server, client: RuntimeClient) -> No
     server.fault = lambda context: context.abort(grpc.StatusCode.UNKNOWN, "server is not initialized yet")
     with pytest.raises(Unavailable, match="not initialized yet"):
         client.sandboxes()
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 300, "a b", "a\nb", "../x"])
+def test_a_sandbox_whose_id_is_none_is_left_out_and_named_once(
+    server: Server, client: RuntimeClient, odd: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.uids, server.ids = ["1"], [odd]
+    for _ in range(2):
+        assert [found.id for found in client.sandboxes()] == ["sandbox-1"]
+    assert caplog.text.count("whose id is none") == 1
+
+
+def test_an_answer_that_is_none(tmp_path: Path) -> None:
+    """Whatever listens there: bytes that are no message, as another program's socket sends them."""
+    with ThreadPoolExecutor(4) as pool:
+        running = grpc.server(pool, handlers=[Garbage()])
+        running.add_insecure_port(f"unix:{tmp_path}/g.sock")
+        running.start()
+        with RuntimeClient(tmp_path / "g.sock", timeout=5) as client, pytest.raises(Unavailable):
+            client.sandboxes()
+        running.stop(None).wait()
+
+
+class Garbage(grpc.GenericRpcHandler):
+    """Answers everything with bytes that are no protobuf."""
+
+    def service(self, details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"\xff" * 20)
 
 
 def test_grpc_is_loaded_by_the_first_client_and_not_before() -> None:

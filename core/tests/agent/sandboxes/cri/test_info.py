@@ -59,6 +59,11 @@ def test_the_path(answer: dict[str, str], path: str | None) -> None:
         pytest.param(info(runtimeSpec={"ociVersion": "1.0.0"}), id="CRI-O without an infra container"),
         pytest.param(info(runtimeSpec={"linux": {"namespaces": []}}), id="no namespaces"),
         pytest.param(info(runtimeSpec={"linux": {"namespaces": {"network": "/x"}}}), id="no list"),
+        pytest.param({"info": "[" * 100_000}, id="without end"),
+        pytest.param(info(runtimeSpec=spec({"type": "network", "path": 5})), id="a number for a path"),
+        pytest.param(info(runtimeSpec=spec({"type": "network", "path": "netns/x"})), id="a relative path"),
+        pytest.param(info(runtimeSpec=spec({"type": "network", "path": "/x\0y"})), id="a path with a zero byte"),
+        pytest.param(info(runtimeSpec=spec({"type": "network", "path": "/x\ud800"})), id="half a character"),
     ],
 )
 def test_an_answer_that_does_not_say_is_never_taken_for_the_network_of_the_host(answer: dict[str, str]) -> None:

@@ -65,7 +65,7 @@ class Ledger:
         with _translated(self.folder):
             if not self.folder.is_dir():
                 with call.step("subnet.create", folder=str(self.folder)):
-                    self.folder.mkdir(parents=True, exist_ok=True)
+                    self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # its lock is for its owner alone
             fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             while not _try_lock(fd, self.folder):

@@ -17,13 +17,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from ...base.os_errors import translated
 from ...base.private_files import make_private, open_lock
 from ..interface import Object
 from ..kinds import ObjectKey
+from ._names import file_name, is_old_hash
 
 __all__ = ["LogPosition", "Stamp", "StateFiles", "Stored", "Transaction"]
 
@@ -42,7 +41,6 @@ Stamp = tuple[int, int, int]
 
 _LOG_LIMIT = 256 * 1024
 _LONGEST_LINE = 512
-_PLAIN = re.compile(r"[a-z0-9][-.a-z0-9]{0,199}\Z")
 _CLUSTER_SCOPED = "_"
 
 
@@ -77,13 +75,14 @@ class LogPosition:
 
 
 class StateFiles:
-    """Reads and writes the directory. Stateless, so that threads and processes may share it; making one does no I/O."""
+    """Reads and writes the directory. Threads and processes may share it; making one does no I/O."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock = directory / "lock"
         self._log = directory / "log"
         self._objects = directory / "objects"
+        self._looked_for_old = False
 
     @contextmanager
     def exclusive(self) -> Iterator[Transaction]:
@@ -93,6 +92,7 @@ class StateFiles:
             fd = open_lock(self._lock)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
+                self._rename_old()
                 yield Transaction(self)
             finally:
                 os.close(fd)
@@ -123,7 +123,7 @@ class StateFiles:
 
     def read_all(self, kind: str, namespace: str = "") -> Iterator[Stored | SecnetError]:
         """Every object of a kind, and in place of each that cannot be read, why. The caller holds the lock."""
-        pattern = f"{_file_name(namespace)}/*.json" if namespace else "*/*.json"
+        pattern = f"{file_name(namespace)}/*.json" if namespace else "*/*.json"
         for path in sorted((self._objects / kind).glob(pattern)):
             try:
                 with translated(path):
@@ -143,8 +143,8 @@ class StateFiles:
 
     def path(self, key: ObjectKey) -> Path:
         """The file of an object. Names that are too long for a file, or could leave the directory, stand there as a hash."""
-        namespace = _file_name(key.namespace) if key.namespace else _CLUSTER_SCOPED
-        return self._objects / key.kind / namespace / f"{_file_name(key.name)}.json"
+        namespace = file_name(key.namespace) if key.namespace else _CLUSTER_SCOPED
+        return self._objects / key.kind / namespace / f"{file_name(key.name)}.json"
 
     def log_stamp(self) -> Stamp | None:
         """Something that differs after every change, and costs one stat. None while there is no log."""
@@ -207,6 +207,16 @@ class StateFiles:
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(pending, path)
+
+    def _rename_old(self) -> None:
+        """Objects whose files an earlier version named by a hash alone, which is a name that another object may have."""
+        if self._looked_for_old:
+            return
+        for path in [path for path in self._objects.glob("*/*/*.json") if is_old_hash(path.stem)]:
+            with suppress(SecnetError):  # a damaged one is said to be so where it is read
+                name = _decode(path.read_bytes(), path).object["metadata"]["name"]
+                os.replace(path, path.with_name(f"{file_name(name)}.json"))
+        self._looked_for_old = True
 
 
 class Transaction:
@@ -282,10 +292,6 @@ def _decode(data: bytes, path: Path) -> Stored:
             subject=str(path),
         ) from exc
     return stored
-
-
-def _file_name(name: str) -> str:
-    return name if _PLAIN.match(name) else hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _head(data: bytes) -> tuple[int, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from secnet.contract import Unsupported
 
 from ...base.unix_grpc import load, method, open_channel
 from ...model.pod import NETWORKS_ANNOTATION, is_blank
+from ...model.sandbox import is_container_id
 from ._errors import STATUSES
 from ._loaded_network import LoadedNetwork, loaded_network
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 __all__ = ["RuntimeClient", "RuntimeSandbox", "SandboxStatus", "network_path"]
+
+_log = logging.getLogger(__name__)
 
 UID_LABEL = "io.kubernetes.pod.uid"
 
@@ -77,6 +81,7 @@ class RuntimeClient:
         self._channel = open_channel(self._grpc, socket)
         messages = self._messages
         self._listed: dict[str, RuntimeSandbox] = {}  # nothing of a sandbox changes but that it ends
+        self._complained = False
         self._list = method(
             self._channel,
             f"{_SERVICE}/ListPodSandbox",
@@ -115,6 +120,9 @@ class RuntimeClient:
         known, ready = self._listed, self._messages.SANDBOX_READY
         found = {}
         for item in answer.items:
+            if not is_container_id(item.id):
+                self._complain(item.id)
+                continue
             before = known.get(item.id)
             same = before is not None and before.ready == (item.state == ready)
             found[item.id] = before if before is not None and same else self._sandbox(item)
@@ -139,6 +147,14 @@ class RuntimeClient:
         request = self._messages.StatusRequest(verbose=True)
         answer = self._call(self._runtime_status, request, "looking at the runtime", str(self.socket))
         return loaded_network(answer.info)
+
+    def _complain(self, sandbox_id: str) -> None:
+        """Once: the list is asked for several times a second."""
+        if not self._complained:
+            self._complained = True
+            _log.warning(
+                "the container runtime lists sandboxes whose id is none, such as %.100r: they are left out", sandbox_id
+            )
 
     def _sandbox(self, item: Any) -> RuntimeSandbox:
         meta = item.metadata
@@ -182,14 +198,23 @@ def network_path(info: Mapping[str, str], subject: str) -> str | None:
     for namespace in namespaces:
         if namespace.get("type") == "network":
             path = namespace.get("path")
-            return path if isinstance(path, str) and path else None
+            if not path:
+                return None
+            if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
+                raise Unsupported(
+                    "the container runtime gives no absolute path of the network namespace",
+                    hint=_TELLS_NO_PATH,
+                    subject=subject,
+                    path="$.runtimeSpec.linux.namespaces",
+                )
+            return path
     return None
 
 
 def _content(text: str | None, subject: str) -> Any:
     try:
         return json.loads(text or "null")
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise Unsupported(
             "the container runtime's information is no JSON", hint=_TELLS_NO_PATH, subject=subject
         ) from exc

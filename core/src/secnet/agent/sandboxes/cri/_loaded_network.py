@@ -26,7 +26,7 @@ def loaded_network(info: Mapping[str, str]) -> LoadedNetwork | None:
     """None where the answer does not say, or has another shape."""
     try:
         content = json.loads(info.get("cniconfig") or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     conf_dir = content.get("PluginConfDir") if isinstance(content, Mapping) else None
     if not isinstance(conf_dir, str) or not isinstance(content.get("Networks"), list):
