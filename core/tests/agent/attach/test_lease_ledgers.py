@@ -36,8 +36,8 @@ def test_a_sandbox_of_an_earlier_boot_has_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
-def test_a_sandbox_lives_as_long_as_its_namespace_has_its_name(tmp_path: Path, make_netns: NetnsFactory) -> None:
-    namespace = make_netns()
+def test_a_sandbox_lives_as_long_as_its_namespace_has_its_name(tmp_path: Path, netns_factory: NetnsFactory) -> None:
+    namespace = netns_factory()
     one = agent(tmp_path, "node-1")
     one.add("c1", namespace.ref)
     assert one.state("c1") is SandboxState.LIVING

@@ -48,7 +48,7 @@ def test_a_ledger_that_cannot_be_read_keeps_every_address(make_host: MakeHost, t
     ledgers = tmp_path / "var/lib/secnet/ledgers"
     ledgers.parent.mkdir(parents=True)
     ledgers.write_text("")
-    assert [level for level, _ in found(make_host(state_dir=STATE)).values()] == ["fail"]
+    assert [level for level, _ in found(make_host(state_dir=STATE)).values()] == ["FAIL"]
 
 
 def test_in_a_cluster_each_node_has_a_state_directory_of_its_own(make_host: MakeHost, tmp_path: Path) -> None:
