@@ -63,9 +63,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     with play_node(tmp_path / "one") as one, play_node(tmp_path / "two") as two:
         for number, node in enumerate((one, two), 1):
             node.state_dir = tmp_path / "state"
-            node.configure(
-                nodeName=f"node-{number}", stateDir=str(node.state_dir), manifests=None, workers=WORKERS
-            )
+            node.configure(nodeName=f"node-{number}", stateDir=str(node.state_dir), manifests=None, workers=WORKERS)
             node.agent()
         made = Pair(one=one, two=two)
         one.store.apply(pool("v4", "10.1.0.10-10.1.0.19", gateway="10.1.0.1", prefix=24))

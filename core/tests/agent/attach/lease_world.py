@@ -355,9 +355,7 @@ class _Journal:
 
 
 def _owner(container: str, name: str) -> IpamOwner:
-    return IpamOwner(
-        container_id=container, ifname=IFNAME, pod=PodRef(namespace="default", name=name, uid="", node="")
-    )
+    return IpamOwner(container_id=container, ifname=IFNAME, pod=PodRef(namespace="default", name=name, uid="", node=""))
 
 
 def _request(container: str, name: str) -> IpamRequest:

@@ -56,7 +56,9 @@ def test_down_and_up_again_are_events(news: NodeNews, events: list[tuple[bool, s
 
 
 def test_more_pods_on_what_is_down_are_no_news(news: NodeNews, events: list[tuple[bool, str, str]]) -> None:
-    first = NodeComponent(kind="uplink", name="up0", state=DOWN, message="x", stranded=(AttachmentId(container_id="c", ifname="eth1"),))
+    first = NodeComponent(
+        kind="uplink", name="up0", state=DOWN, message="x", stranded=(AttachmentId(container_id="c", ifname="eth1"),)
+    )
     second = NodeComponent(kind="uplink", name="up0", state=DOWN, message="x")
     before, now = (
         NodeState(network_type="vlan", observation=NodeObservation(components=(each,))) for each in (first, second)

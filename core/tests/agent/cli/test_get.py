@@ -25,15 +25,15 @@ def config(tmp_path: Path) -> Path:
 def test_status_shows_the_reports_of_the_agent(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network = NetworkReport(network="default/red", phase="Attached", interface="eth1", network_type="vlan")
     Reports(config.parent / "run").write(PodReport(pod=POD, networks=(network,)))
-    assert main(["status", "--config", str(config)]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:5] == [
+    assert main(["status", "--config", str(config)]) == 1, "the agent of this cluster is not there"
+    assert capsys.readouterr().out.splitlines()[2].split()[:5] == [
         "default/web",
         "default/red",
         "eth1",
         "vlan",
         "Attached",
     ]
-    assert main(["status", "--json", "--config", str(config)]) == 0
+    assert main(["status", "--json", "--config", str(config)]) == 1
     assert json.loads(capsys.readouterr().out)["pods"][0]["pod"]["name"] == "web"
     assert not (config.parent / "state").exists()
 

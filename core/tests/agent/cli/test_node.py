@@ -60,9 +60,7 @@ def take_address(folder: Path, node: str, container: str) -> FileStore:
     """A pool of which an agent took an address, an hour ago."""
     store = FileStore(folder / "state")
     AgentLedgers(folder / "state", node, "secnet").add(
-        LedgerEntry(
-            container_id=container, boot_id="boot", netns=NetnsRef(path="/run/netns/none", device=1, inode=2)
-        )
+        LedgerEntry(container_id=container, boot_id="boot", netns=NetnsRef(path="/run/netns/none", device=1, inode=2))
     )
     then = time.time() - 3600
     os.utime(folder / "state/ledgers" / node / "secnet", (then, then))

@@ -32,7 +32,7 @@ def test_nothing_and_everything_attached(run_dir: Path, capsys: pytest.CaptureFi
     assert "no Pod of this node has secondary networks" in capsys.readouterr().out
     Reports(run_dir).write(PodReport(pod=POD, networks=(ATTACHED,)))
     assert status(run_dir) == 0
-    line = capsys.readouterr().out.splitlines()[1]
+    line = capsys.readouterr().out.splitlines()[2]
     assert line.split() == ["default/web", "default/blue", "eth1", "vlan", "Attached", "-", "untagged", "-", "-"]
 
 

@@ -53,7 +53,7 @@ class NodeWork:
         self._findings: list[Finding] = []
 
     def reconcile(self, desired: NodeConfig) -> NodeReport:
-        """Make the node as wanted. Raises Unavailable without ovsdb-server, or without ovs-vswitchd where bridges are configured."""
+        """Make the node as wanted. Raises Unavailable without ovsdb-server, and without ovs-vswitchd if there are bridges."""
         if desired.bridges:
             self._require_switch()
         occupancy = Occupancy(self._ovs.ports(self._owner, self._call), self._call.attachments)

@@ -177,17 +177,13 @@ class LeaseGarbageCollector:
 
     def _forget_others(self, containers: set[str]) -> bool:
         try:
-            self._ledger.keep_only(
-                lambda: containers | {each.key.container_id for each in self._journal.records()}
-            )
+            self._ledger.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
         except SecnetError as exc:
             _log.warning("%s", exc)
             return False
         return True
 
-    def _is_doubtful(
-        self, ipam_type: str, lease: IpamLease, sandboxes: _PodSandboxes, look: _Look, call: Call
-    ) -> bool:
+    def _is_doubtful(self, ipam_type: str, lease: IpamLease, sandboxes: _PodSandboxes, look: _Look, call: Call) -> bool:
         """Whether the lease is in doubt now. What is beyond doubt is released or stays."""
         pod, key = lease.owner.pod, _key(lease)
         look.total += 1
