@@ -57,8 +57,8 @@ def serve(path: Path, handle: server_module.Handler = quick) -> CniServer:
 
 def call(path: Path, request: bytes = REQUEST) -> bytes:
     with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))  # waits while the backlog is full, which it would not do with a timeout
         sock.settimeout(WAIT)
-        sock.connect(str(path))
         sock.sendall(request)
         found = b""
         with suppress(ConnectionResetError):  # it was closed before all was read
@@ -213,8 +213,8 @@ def test_more_silent_callers_than_there_are_places_hold_no_one_up(
     server = serve(directory / "cni.sock")
     silent = [socket.socket(socket.AF_UNIX) for _ in range(2 * server_module._MAX_CALLS + 20)]
     for caller in silent:
-        caller.settimeout(WAIT)
         caller.connect(str(directory / "cni.sock"))
+        caller.settimeout(WAIT)
     assert call(directory / "cni.sock").startswith(b"A")
     assert silent[0].recv(1) == b"", "the oldest one gave way"
     silent[-1].sendall(REQUEST)

@@ -203,7 +203,7 @@ class Slow:
         self.hangs, self.gate = hangs, threading.Event()
         self.checked: list[str] = []
 
-    def sync(self, key: Any, pod: Any, cancel: Any, *, verify: bool) -> SyncResult:
+    def sync(self, key: Any, pod: Any, cancel: Any, *, verify: bool, **rest: Any) -> SyncResult:
         if verify:
             self.checked.append(key[1])
             if key[1] == self.hangs:

@@ -117,9 +117,9 @@ def test_each_network_is_planned_once_and_the_annotation_parsed_once(
 ) -> None:
     parsed: list[str] = []
 
-    def counted(text: str, namespace: str) -> Any:
+    def counted(text: str, *rest: Any) -> Any:
         parsed.append(text)
-        return parse_networks(text, namespace)
+        return parse_networks(text, *rest)
 
     monkeypatch.setattr(desired, "parse_networks", counted)  # the real parser, counted
     result, records = scene.attach("a", "blue,blue@net1")

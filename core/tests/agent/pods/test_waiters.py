@@ -239,7 +239,7 @@ class PoolUser:
         self._cluster = cluster
         self.attempts: list[bool] = []
 
-    def sync(self, key: PodKey, pod: Any, cancel: Any, *, verify: bool) -> SyncResult:
+    def sync(self, key: PodKey, pod: Any, cancel: Any, *, verify: bool, **rest: Any) -> SyncResult:
         pool = self._cluster.get("IPPool", "red")
         full = bool(pool["status"]["ipAddresses"])
         self.attempts.append(full)

@@ -149,10 +149,10 @@ def test_ten_megabytes_of_values_are_refused_before_they_are_built(text: str, mo
 
 
 @pytest.mark.parametrize(
-    "text", ["[" + "1," * 5_000_000 + "1]", "[]" * 2_500_000, "1 " * 2_500_000, '"\\"' * 1_000_000 + "," * 200_001]
+    "text", ["[" + "1," * 5_000_000 + "1]", "[]" * 2_500_000, "1 " * 2_500_000, r'"\\"' * 1_000_000 + "," * 200_001]
 )
 def test_megabytes_of_json_values_are_refused(text: str) -> None:
-    with pytest.raises(InvalidConfig, match="more than 200000 values|Expecting|Unterminated|Invalid"):
+    with pytest.raises(InvalidConfig, match="more than 200000 values"):
         parse_json(text)
 
 

@@ -15,7 +15,8 @@ from secnet.agent.sandboxes.cri import RuntimeClient, runtime_pb2
 class Server(grpc.GenericRpcHandler):
     """A stand-in for a runtime that hangs, is of another kind or has a hundred Pods: no real one does so when asked to.
 
-    uids: of the sandboxes it lists. ids: beside those, sandboxes with these ids. annotations: of each of them. calls: the names of the calls it got. fault: what happens
+    uids: of the sandboxes it lists. ids: beside those, of sandboxes that have nothing else. annotations: of each of those with a
+    uid. calls: the names of the calls it got. fault: what happens
     instead, if anything.
     """
 
