@@ -138,7 +138,7 @@ def test_the_last_uplink_that_is_down_cuts_its_bridge_off_and_no_other(lab: Lab)
     assert (of(seen, "up0").stranded, of(seen, "up1").stranded) == ((on_it.key,), (on_it.key,))
 
 
-def test_what_is_wrong_with_an_uplink_that_works_is_said(lab: Lab) -> None:
+def test_what_is_wrong_with_an_uplink_that_works_is_reported(lab: Lab) -> None:
     wire(lab)
     driver = lab.ready_driver(WITH_UPLINK)
     attachment = lab.attach(driver, lab.new_netns(), 100)

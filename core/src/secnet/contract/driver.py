@@ -221,8 +221,8 @@ class NetworkDriver(ABC):
 
         `call.attachments` are the living ones of the network type: of each component that does not work, `stranded` names those
         that it cuts off. Read-only, and cheap enough to be asked at each event. A configured thing that is missing is a component
-        that is DOWN; without a section there is none. It repairs nothing and is no judgement of readiness: that is `reconcile_node`. What could
-        not be read before the deadline raises Timeout, or Cancelled when withdrawn.
+        that is DOWN; without a section there is none. It repairs nothing and is no judgement of readiness: that is
+        `reconcile_node`. What could not be read before the deadline raises Timeout, or Cancelled when withdrawn.
         """
         return NodeObservation()
 
@@ -255,7 +255,8 @@ class NetworkDriver(ABC):
     def traffic(self, call: Call) -> Mapping[AttachmentId, Traffic]:
         """What went through the interfaces of `call.attachments`, for the agent's metrics, without those that cannot be read.
 
-        Read-only and quick, as `metrics`, which it is asked with.
+        Read-only and quick: the deadline is that of the scrape, as with `metrics`. At it this raises Timeout, or Cancelled when
+        withdrawn, and the page lacks these values.
         """
         return {}
 

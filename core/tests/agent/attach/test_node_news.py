@@ -78,7 +78,7 @@ def test_an_error_and_its_end(
     assert caplog.messages[-1] == "network type vlan: the per-node state is made"
 
 
-def test_a_finding_is_said_once(news: NodeNews, events: list[tuple[bool, str, str]]) -> None:
+def test_a_finding_is_reported_once(news: NodeNews, events: list[tuple[bool, str, str]]) -> None:
     finding = Finding(code="BridgeDraining", message="two Pods", advisory=True)
     found = state(report=NodeReport(findings=(finding,)))
     news.tell(None, found)

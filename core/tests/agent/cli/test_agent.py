@@ -16,7 +16,7 @@ _STARTS_AGAIN = """
 import argparse, os, pathlib, select, signal, sys
 from secnet.agent.cli import agent
 
-def run(settings, registry, cluster, metrics, observers, pipe, end):
+def run(settings, registry, cluster, metrics, observers, pipe, *rest):
     if "SECOND" in os.environ:
         assert os.environ["MOMENT"] != "drain", "it was to stop"
         select.select([pipe[0]], [], [])

@@ -30,7 +30,7 @@ def found(host: Any) -> dict[str, tuple[str, str]]:
     return {result.what: (result.level, result.remedy) for result in check_ledgers(host)}
 
 
-def test_an_agent_that_is_away_keeps_its_addresses_and_the_remedy_is_said(make_host: MakeHost, tmp_path: Path) -> None:
+def test_an_agent_that_is_away_keeps_its_addresses_and_the_remedy_is_named(make_host: MakeHost, tmp_path: Path) -> None:
     agent(tmp_path, "node-1", "c1")  # this one
     agent(tmp_path, "node-2", "c2", ago=3600)
     agent(tmp_path, "node-3", "c3", ago=5)

@@ -56,6 +56,6 @@ def test_nothing_else_is_asked_for() -> None:
     assert (found, source.asked) == (False, [])
 
 
-def test_without_an_answer_it_is_not_said_that_there_is_none() -> None:
+def test_without_an_answer_nothing_is_claimed() -> None:
     with pytest.raises(Unavailable):
         take(Source(error=Unavailable("no answer")))

@@ -225,7 +225,7 @@ def test_a_nad_that_the_watch_has_not_reported_is_looked_for(scene: Scene) -> No
     assert result.report.attached
 
 
-def test_that_there_is_no_nad_is_said_only_by_who_knows(scene: Scene) -> None:
+def test_only_the_source_decides_that_there_is_no_nad(scene: Scene) -> None:
     with pytest.raises(ObjectNotFound, match="default/red"):
         scene.attach("a", "blue,red")
     scene.unreachable = True

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from secnet.agent.attach.admission import Clearance
+from secnet.agent.attach.cut_off import CutOffInterfaces
 from secnet.agent.base.metrics import Metrics
 from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.config.settings import Settings
@@ -29,14 +30,14 @@ def base(tmp_path: Path) -> Any:
 
 
 def test_with_manifests_the_agent_has_a_ledger_before_it_takes_an_address(base: Foundation) -> None:
-    wire_attaching(base, Clearance())
+    wire_attaching(base, Clearance(), CutOffInterfaces(lambda keys: None))
     assert [(ledger.node, ledger.entries) for ledger in read_ledgers(base.settings.state_dir)] == [("n", ())]
 
 
 def test_what_preflight_forbids_no_worker_attaches(base: Foundation) -> None:
     clearance = Clearance()
     clearance.slot("test")(NotReady("another agent works here").info)
-    attaching = wire_attaching(base, clearance)
+    attaching = wire_attaching(base, clearance, CutOffInterfaces(lambda keys: None))
     with pytest.raises(NotReady, match="another agent works here"):
         attaching.worker.attach(toy_work(), threading.Event())
     assert base.journal.records() == ()

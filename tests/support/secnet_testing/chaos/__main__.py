@@ -76,7 +76,7 @@ def _run(world: World, rng: random.Random, until: float, counts: Counter[str]) -
 
 def _settle(world: World) -> list[str]:
     """End the faults, and wait until nothing differs; what still does when the time is up."""
-    world.mend()
+    world.end_faults()
     deadline = time.monotonic() + _QUIET_SECONDS
     while True:
         found = _look(world)

@@ -77,10 +77,10 @@ class Source(ABC):
 
     @abstractmethod
     def fault(self, rng: random.Random) -> str:
-        """Something goes wrong with the source, until `mend`; what."""
+        """Something goes wrong with the source, until `end_faults`; what."""
 
     @abstractmethod
-    def mend(self) -> None:
+    def end_faults(self) -> None:
         """End every fault."""
 
 
@@ -141,7 +141,7 @@ class ManifestSource(Source):
             time.sleep(seconds)
         return f"the store was locked for {seconds:.1f} s"
 
-    def mend(self) -> None:
+    def end_faults(self) -> None:
         """See Source."""
 
     def _end(self, wanted: Wanted) -> None:
@@ -220,7 +220,7 @@ class ApiSource(Source):
         self._api.fail(kind=kind, count=count, status=status)
         return f"{count} requests to the API meet {status if kind == 'status' else kind}"
 
-    def mend(self) -> None:
+    def end_faults(self) -> None:
         """See Source."""
         self._api.no_faults()
         self._api.outage(False)

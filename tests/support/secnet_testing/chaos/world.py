@@ -65,7 +65,7 @@ class Machine:
         """Give the room back."""
         (self.node.run_dir / _FILL).unlink(missing_ok=True)
 
-    def mend(self) -> None:
+    def end_faults(self) -> None:
         """End every fault of the node. The clock stays as it is: it is wrong, and that is no reason for anything."""
         self.empty()
         if self.database_down:
@@ -134,11 +134,11 @@ class World:
         netns = self.new_name(f"{wanted.name}-")
         self.pods[wanted.key] = self.source.replace_sandbox(wanted, end_first=end_first, netns=netns)
 
-    def mend(self) -> None:
+    def end_faults(self) -> None:
         """End every fault: from now on all has to come true."""
-        self.source.mend()
+        self.source.end_faults()
         for machine in self.machines:
-            machine.mend()
+            machine.end_faults()
         self.absent.clear()
         self.put_nads()
         self.put_pools()
