@@ -13,6 +13,7 @@ from secnet_testing.netns import run_in
 from secnet_testing.node import BRIDGE, Node, play_node
 from secnet_testing.node_inspection import apply, identity, network
 from secnet_testing.objects import nad, pod
+from secnet_testing.secnet_command import COMMAND
 
 pytestmark = pytest.mark.ovs
 
@@ -103,7 +104,8 @@ def test_a_pod_that_is_not_worked_on_is_listed(node: Node, tmp_path: Path) -> No
 
 
 def test_sighup_reloads_and_never_kills(node: Node) -> None:
-    agent = node.agents[-1]
+    node.stop()
+    agent = node.agent(program=COMMAND)  # a forked one cannot start itself again
     before = identity(node.pod("p"), "eth1")
     text = node.config.read_text()
     node.config.write_text("nodeName: [\n")

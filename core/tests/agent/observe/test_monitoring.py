@@ -59,12 +59,16 @@ def test_a_plugin_that_hangs_makes_an_agent_unready_and_not_dead(monkeypatch: py
         missing=lambda: None,
         refusal=lambda: None,
         unready=lambda: of_node,
+        records=tuple,
+        pods=tuple,
+        problems=tuple,
+        states=tuple,
         calls=calls,
     )
     parts: dict[str, Any] = dict.fromkeys(
         ("cluster", "journal", "reports", "node", "antrea", "own_node", "plugins"), nothing
     )
-    controller: Any = SimpleNamespace(started=True, recovered=recovered)
+    controller: Any = SimpleNamespace(started=True, recovered=recovered, queue=SimpleNamespace(age=float))
     monitoring = Monitoring(controller=controller, beats=beats, **parts)
     driver = toy_registry(Script()).drivers["toy"]
     beats.beat("poll_loop", 3600)

@@ -38,7 +38,7 @@ def main() -> int:
                 print(machine.node.logs())
     if not fault:
         shutil.rmtree(folder)
-    quiet = counts.pop("quiet moments")
+    quiet = counts.pop("quiet moments", 0)
     print(f"chaos: {counts.total()} actions ({', '.join(f'{name} {n}' for name, n in sorted(counts.items()))})")
     print(f"chaos: {quiet} quiet moments compared, {'DIFFERENCES' if fault else 'no difference'}; seed {seed}")
     if fault:
