@@ -79,7 +79,7 @@ class StuckCall:
 
     def __str__(self) -> str:
         step = f"its last step was {self.last_step}" if self.last_step else "it has begun no step"
-        return f"{self.label} has not returned from {self.method}, which had {round(self.allowed, 2):g} s; {step}"
+        return f"{self.label} has not returned from {self.method}, which had {round(self.allowed, 1):g} s; {step}"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

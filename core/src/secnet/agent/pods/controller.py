@@ -280,7 +280,7 @@ class Controller:
 
     @contextmanager
     def hold(self, key: PodKey, call: Call) -> Iterator[None]:
-        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do, while no worker does; see `LeftBehind.hold`."""
+        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do; see `LeftBehind.hold`."""
         with self.left_behind.hold(key, call):
             yield
 
