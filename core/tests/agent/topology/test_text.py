@@ -28,7 +28,7 @@ def test_the_tree() -> None:
         "   └─ default/worse     no address  ✗ Failed: InvalidAnnotation",
         "✗ network type vlan: NotReady: OVS bridge br1: the uplink eth9 does not exist",
         "✗ Pod default/db eth1: Degraded: no port",
-        f"✗ Pod default/bad eth1: NotReady: the bridge <br> & [31mmore is missing; {'x' * 300}",
+        f"✗ Pod default/bad eth1: NotReady: the bridge <br> & \\x1b[31mmore\\x00 is\\nmissing; {'x' * 300}",
         "✗ Pod default/worse: InvalidAnnotation: no JSON",
     ]
 
