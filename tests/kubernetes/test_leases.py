@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from secnet.agent.attach.lease_gc import LeaseGarbageCollector
+from secnet.agent.attach.lease_ledgers import LocalLedger
 from secnet.agent.attach.lease_rounds import LeaseRounds
 from secnet.agent.cluster.kube import KubeCluster
 from secnet.agent.state.journal import Journal
@@ -45,10 +46,10 @@ class Agent:
                 plugins=OneBackend(folder, cluster),  # type: ignore[arg-type]
                 journal=Journal(folder / "journal"),
                 has_found=lambda key: False,
+                has_looked=lambda: True,
                 sandboxes=dict,
                 pod_here=self._pod_here,
-                has_ended=lambda container: False,
-                served=SandboxLedger(folder),
+                ledger=LocalLedger(SandboxLedger(folder), lambda container: False),
                 grace=GRACE,
                 all_pods=lambda: cluster.names("Pod"),
                 clock=lambda: self.now,

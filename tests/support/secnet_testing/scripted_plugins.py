@@ -113,6 +113,8 @@ class _ToyDriver(NetworkDriver):
         self.script.run("detach", None)
 
     def inventory(self, call: Call) -> Inventory:
+        if "inventory" in self.script.instead:  # as with `admit`
+            self.script.run("inventory", None)
         owned = tuple(Owned(attachment=each, complete=False) for each in self.script.found)
         return Inventory(owned=owned, foreign=self.script.foreign)
 

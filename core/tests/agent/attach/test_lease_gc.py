@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from secnet.agent.attach.lease_gc import LeaseGarbageCollector
+from secnet.agent.attach.lease_gc import LeaseGarbageCollector, Reclaimed
+from secnet.agent.attach.lease_ledgers import CommonLedgers, LocalLedger
+from secnet.agent.state.agent_ledgers import AgentLedgers
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import (
@@ -15,6 +17,7 @@ from secnet.contract import (
     IpamOwner,
     IpamRequest,
     LeaseAddress,
+    NetnsRef,
     NetworkRef,
     PodRef,
     Unavailable,
@@ -22,6 +25,7 @@ from secnet.contract import (
 
 WEB = ("default", "web-0")
 GRACE = 300.0
+NOWHERE = NetnsRef(path="/run/netns/none", device=1, inode=2)
 
 
 class Pools:
@@ -58,22 +62,30 @@ def lease(container: str) -> IpamLease:
 class Node:
     """One node's view: its table of Pods, the API server's word, the runtime's word."""
 
-    def __init__(self, folder: Path, pools: Pools, *, manifests: bool = False) -> None:
+    def __init__(
+        self, folder: Path, pools: Pools, *, manifests: bool = False, name: str = "node-1", state: Path | None = None
+    ) -> None:
         self.pools = pools
         self.sandboxes: dict[tuple[str, str], str | None] = {}
         self.pod_here: bool | None = None
         self.ended: set[str] = set()
         self.found: set[AttachmentId] = set()
+        self.looked = True
         self.now = 0.0
-        self.served = None if manifests else SandboxLedger(folder)
+        self.served = SandboxLedger(folder)
+        self.ledger = (
+            CommonLedgers(AgentLedgers(state or folder, name, "secnet"), "boot")
+            if manifests
+            else LocalLedger(self.served, lambda container: container in self.ended)
+        )
         self.lease_gc = LeaseGarbageCollector(
             plugins=pools,  # type: ignore[arg-type]
             journal=Journal(folder / "journal"),
             has_found=lambda key: key in self.found,
+            has_looked=lambda: self.looked,
             sandboxes=lambda: self.sandboxes,
             pod_here=lambda namespace, name: self.pod_here,
-            has_ended=lambda container: container in self.ended,
-            served=self.served,
+            ledger=self.ledger,
             grace=GRACE,
             clock=lambda: self.now,
         )
@@ -92,7 +104,6 @@ def node(tmp_path: Path) -> Node:
 
 
 def test_a_container_of_this_node_goes_when_the_runtime_says_so_and_not_before(node: Node) -> None:
-    assert node.served is not None
     node.served.add("c1")
     node.pod_here = None  # the object is gone: no one asks it
     assert node.collect() == node.collect(after=10 * GRACE) == ["c1"]
@@ -102,7 +113,6 @@ def test_a_container_of_this_node_goes_when_the_runtime_says_so_and_not_before(n
 
 def test_that_it_was_this_nodes_outlives_the_agent(tmp_path: Path) -> None:
     served = Node(tmp_path, Pools("c1")).served
-    assert served is not None
     served.add("c1")
     again = Node(tmp_path, Pools("c1"))
     again.ended.add("c1")
@@ -145,12 +155,52 @@ def test_what_still_stands_here_keeps_its_address(node: Node) -> None:
     assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
 
 
-def test_with_manifests_another_sandbox_of_the_pod_is_proof(tmp_path: Path) -> None:
+def test_with_manifests_another_agent_gives_back_what_it_took_and_no_one_else(tmp_path: Path) -> None:
+    """Whatever becomes of the Pod's object: the agent there may be stopped, and the interface lives."""
+    pools = Pools("c1")
+    one = with_state(tmp_path, pools, "node-1")
+    one.ledger.add("c1", NOWHERE)
+    two = with_state(tmp_path, pools, "node-2")
+    two.sandboxes[WEB], two.pod_here = "c2", True
+    assert two.collect() == two.collect(after=2 * GRACE) == ["c1"]
+    del two.sandboxes[WEB]
+    two.pod_here = None
+    assert two.collect() == two.collect(after=2 * GRACE) == ["c1"]
+    assert one.collect() == [], "its own agent knows that namespace and interface are gone"
+
+
+def with_state(folder: Path, pools: Pools, name: str) -> Node:
+    """A node with manifests, which has its state directory in common with others."""
+    return Node(folder / name, pools, manifests=True, name=name, state=folder / "state")
+
+
+def test_with_manifests_a_missing_namespace_is_no_proof_while_the_interface_may_be_there(tmp_path: Path) -> None:
     node = Node(tmp_path, Pools("c1"), manifests=True)
-    node.sandboxes[WEB] = None
+    node.ledger.add("c1", NOWHERE)
+    node.looked = False
+    assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
+    node.looked = True
+    assert node.collect() == []
+
+
+def test_with_manifests_a_lost_ledger_of_the_only_agent_takes_the_grace_period(tmp_path: Path) -> None:
+    node = Node(tmp_path, Pools("c1"), manifests=True)
+    node.sandboxes[WEB], node.pod_here = None, True
     assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
     node.sandboxes[WEB] = "c2"
-    assert node.collect() == []
+    assert node.collect() == node.collect(after=GRACE - 1) == ["c1"]
+    assert node.collect(after=1) == []
+
+
+def test_an_allocation_is_refused_with_what_an_operator_can_do(tmp_path: Path) -> None:
+    pools = Pools("c1")
+    with_state(tmp_path, pools, "node-1").ledger.add("c1", NOWHERE)
+    two = with_state(tmp_path, pools, "node-2")
+    two.sandboxes[WEB], two.pod_here = "c2", True
+    reclaimed = two.lease_gc.reclaim(request("c2"), "antrea", Call())
+    assert not reclaimed.released
+    assert "secnet node forget node-1" in reclaimed.hint
+    assert pools.containers == ["c1"]
 
 
 def test_a_backend_that_is_away_is_reported(node: Node) -> None:
@@ -160,16 +210,17 @@ def test_a_backend_that_is_away_is_reported(node: Node) -> None:
 
 def test_an_allocation_has_the_way_cleared_of_this_nodes_ended_sandboxes(node: Node) -> None:
     node.pools.leases = [lease(container) for container in ("c0", "c1", "c2", "elsewhere")]
-    assert node.served is not None
     for container in ("c0", "c1", "c2"):
         node.served.add(container)
     node.ended |= {"c0", "c2", "elsewhere"}
     node.sandboxes[WEB] = None
     node.pod_here = True
-    assert node.lease_gc.reclaim(request("c2"), "antrea", Call()) == (True, GRACE)
+    reclaimed = node.lease_gc.reclaim(request("c2"), "antrea", Call())
+    assert reclaimed.released
+    assert f"released in {GRACE:.0f} s" in reclaimed.hint
     assert node.pools.containers == ["c1", "c2", "elsewhere"]
     node.now += GRACE
-    assert node.lease_gc.reclaim(request("c2"), "antrea", Call()) == (True, None)
+    assert node.lease_gc.reclaim(request("c2"), "antrea", Call()) == Reclaimed(released=True)
     assert node.pools.containers == ["c1", "c2"]
 
 
@@ -178,7 +229,6 @@ def request(container: str) -> IpamRequest:
 
 
 def test_only_containers_that_something_names_are_remembered(node: Node, tmp_path: Path) -> None:
-    assert node.served is not None
     node.served.add("c1")
     node.served.add("c9")
     node.collect()

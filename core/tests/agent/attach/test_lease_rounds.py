@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from secnet.agent.attach.lease_gc import LeaseGarbageCollector
+from secnet.agent.attach.lease_ledgers import LocalLedger
 from secnet.agent.attach.lease_rounds import LeaseRounds
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.sandbox_ledger import SandboxLedger
@@ -78,10 +79,10 @@ class Agents:
                 plugins=world,  # type: ignore[arg-type]
                 journal=Journal(folder / node / "journal"),
                 has_found=lambda key: False,
+                has_looked=lambda: True,
                 sandboxes=lambda node=node: {key: key[1] for key in world.pods[node]},
                 pod_here=world.get,
-                has_ended=lambda container: False,
-                served=SandboxLedger(folder / node),
+                ledger=LocalLedger(SandboxLedger(folder / node), lambda container: False),
                 grace=GRACE,
                 all_pods=world.all_pods,
                 agent_namespace=AGENTS,

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from secnet.agent.attach.lease_gc import Reclaimed
+from secnet.agent.attach.lease_ledgers import CommonLedgers, LocalLedger
 from secnet.agent.attach.leases import Leases
+from secnet.agent.state.agent_ledgers import AgentLedgers
 from secnet.agent.state.sandbox_ledger import SandboxLedger
 from secnet.contract import Busy, Call, CheckReport, Conflict, Finding, IpamLease, Unavailable
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, toy_work
@@ -84,13 +87,13 @@ def test_two_records_of_one_address_do_not_take_it_from_each_other_without_end(r
 
 
 class Way:
-    """What gives stale leases back: what it did, and for how long it would still wait."""
+    """What gives stale leases back: what it did, and why an earlier sandbox still has its own."""
 
-    def __init__(self, released: bool, patience: float | None) -> None:
-        self.answer = released, patience
+    def __init__(self, released: bool, hint: str = "") -> None:
+        self.answer = Reclaimed(released=released, hint=hint)
         self.asked = 0
 
-    def reclaim(self, request: object, ipam_type: str, call: Call) -> tuple[bool, float | None]:
+    def reclaim(self, request: object, ipam_type: str, call: Call) -> Reclaimed:
         self.asked += 1
         return self.answer
 
@@ -108,33 +111,49 @@ def allocate(rig: Rig, way: Way, folder: Path, *outcomes: Exception | None) -> N
     work = toy_work("eth3")
     rig.script.instead["allocate"] = once
     plugins = rig.pipeline._plugins
-    served = SandboxLedger(folder)
+    ledger = LocalLedger(SandboxLedger(folder), lambda container: False)
     lease_gc: Any = way
-    Leases(plugins, rig.journal, served=served, lease_gc=lease_gc).allocate(work.ipam, work.ipam_type, Call.within(5))
+    leases = Leases(plugins, rig.journal, ledger=ledger, lease_gc=lease_gc)
+    leases.allocate(work.ipam, work.ipam_type, work.request.netns, Call.within(5))
     assert work.request.container_id in SandboxLedger(folder)
     assert left == []
 
 
 @pytest.mark.parametrize("error", [Busy("full"), Conflict("eth1 of Pod x holds it")], ids=["full", "taken"])
 def test_what_is_stale_makes_way_for_an_allocation(rig: Rig, tmp_path: Path, error: Exception) -> None:
-    way = Way(True, None)
+    way = Way(True)
     allocate(rig, way, tmp_path, error, None)
     assert way.asked == 1
 
 
 def test_where_nothing_is_stale_the_error_stays(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="eth1 of Pod x"):
-        allocate(rig, Way(False, None), tmp_path, Conflict("eth1 of Pod x holds it"))
+        allocate(rig, Way(False), tmp_path, Conflict("eth1 of Pod x holds it"))
 
 
 def test_a_doubtful_lease_of_the_same_pod_is_waited_for_and_reported(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(Busy, match="it holds it") as caught:
-        allocate(rig, Way(False, 240.0), tmp_path, Busy("it holds it"))
-    assert "released in 240 s" in caught.value.info.hint
+        allocate(rig, Way(False, "it is released in 240 s"), tmp_path, Busy("it holds it"))
+    assert caught.value.info.hint == "it is released in 240 s"
 
 
 def test_other_errors_clear_nothing(rig: Rig, tmp_path: Path) -> None:
-    way = Way(True, None)
+    way = Way(True)
     with pytest.raises(Unavailable):
         allocate(rig, way, tmp_path, Unavailable("no API"))
     assert way.asked == 0
+
+
+def test_a_sandbox_of_another_agent_gets_no_address_and_loses_none(rig: Rig, tmp_path: Path) -> None:
+    """Two nodes whose namespaces have the same numbers: a pool knows their sandboxes by one name."""
+    record = rig.attach()
+    assert record.ipam is not None
+    netns = record.attachment.request.netns
+    CommonLedgers(AgentLedgers(tmp_path, "node-1", "secnet"), "boot").add(record.key.container_id, netns)
+    here = CommonLedgers(AgentLedgers(tmp_path, "node-2", "secnet"), "boot")
+    leases = Leases(rig.pipeline._plugins, rig.journal, ledger=here)
+    rig.script.log.clear()
+    with pytest.raises(Busy, match="node node-1 has not given back"):
+        leases.allocate(record.ipam, record.ipam_type, netns, Call.within(5))
+    leases.release(record, Call.within(5))
+    assert rig.script.log == []

@@ -148,3 +148,15 @@ def test_who_has_no_time_left_tries_no_further_orphan(rig: Rig, orphan_gc: Orpha
     with pytest.raises(Cancelled):
         orphan_gc.before_attach(elsewhere(OTHER), Call.within(5, cancel=cancel))
     assert len(rig.script.detached) == 1
+
+
+def test_what_stands_is_known_once_every_type_was_looked_at_and_only_while_it_can_be(
+    rig: Rig, orphan_gc: OrphanGarbageCollector
+) -> None:
+    assert not orphan_gc.has_looked_at(["toy"])
+    collect(orphan_gc)
+    assert orphan_gc.has_looked_at(["toy"])
+    assert not orphan_gc.has_looked_at(["toy", "another"])
+    rig.script.instead["inventory"] = fail(NotReady("away"))
+    collect(orphan_gc)
+    assert not orphan_gc.has_looked_at(["toy"])

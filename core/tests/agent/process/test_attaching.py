@@ -14,6 +14,7 @@ from secnet.agent.cluster.files.cluster import ManifestCluster
 from secnet.agent.config.settings import Settings
 from secnet.agent.process._attaching import wire_attaching
 from secnet.agent.process._foundation import Foundation, lay_foundation
+from secnet.agent.state.agent_ledgers import read_ledgers
 from secnet.contract import NotReady
 from secnet_testing.scripted_plugins import Script, toy_registry, toy_work
 
@@ -25,6 +26,11 @@ def base(tmp_path: Path) -> Any:
     with ExitStack() as stack:
         yield lay_foundation(settings, toy_registry(Script()), cluster, Metrics(), (), stack)
     cluster.close()
+
+
+def test_with_manifests_the_agent_has_a_ledger_before_it_takes_an_address(base: Foundation) -> None:
+    wire_attaching(base, Clearance())
+    assert [(ledger.node, ledger.entries) for ledger in read_ledgers(base.settings.state_dir)] == [("n", ())]
 
 
 def test_what_preflight_forbids_no_worker_attaches(base: Foundation) -> None:

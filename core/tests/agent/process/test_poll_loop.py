@@ -35,7 +35,13 @@ def run(folder: Path, controller: Any, *, trusts_annotations: bool, rounds: int 
         raise KeyError("a fault of one note hinders no other")
 
     settings = Settings(node_name="n", run_dir=folder, state_dir=folder)
-    traits = SourceTraits(trusts_annotations=trusts_annotations, shared=False, free_reads=True, containers_wait=False)
+    traits = SourceTraits(
+        trusts_annotations=trusts_annotations,
+        shared=False,
+        free_reads=True,
+        containers_wait=False,
+        common_ledgers=True,
+    )
     loop = PollLoop(background, controller, settings, traits, (fails, left.release))
     with ExitStack() as stack:
         background.spawn("poll_loop", loop.run, stack)
@@ -71,5 +77,7 @@ def test_where_calls_bring_the_sandboxes_they_are_listed_less_often(
 ) -> None:
     cni = CniSettings(socket=tmp_path / "cni.sock", conf_dir=tmp_path if chained else None)
     settings = Settings(node_name="n", run_dir=tmp_path, state_dir=tmp_path, cni=cni)
-    traits = SourceTraits(trusts_annotations=False, shared=True, free_reads=False, containers_wait=False)
+    traits = SourceTraits(
+        trusts_annotations=False, shared=True, free_reads=False, containers_wait=False, common_ledgers=False
+    )
     assert _poll_loop._seconds(settings, traits) == seconds

@@ -1,20 +1,14 @@
 """Garbage collection of leases: addresses whose sandbox is gone are found in the pools and released (rule R6 of
 docs/architecture.md).
 
-A pool's entry names a container, not the node on which it runs, and an address released too early is allocated twice. So:
-
-- What a record names, or what still stands on this node, is never touched.
-- Of a container that this node served, the runtime says whether it has ended; no other source can know.
-- Of any other, the API server says, in a fresh read each time, whether its Pod exists, and where. If the Pod is gone, or is
-  here in another sandbox, the container may still run on an unreachable node: the address is released only when that was seen
-  twice, a grace period apart. If the Pod is elsewhere, that node's agent sees to it.
-
-Which Pods are gone, one list of all of them says; only of these the fresh reads are made. `LeaseRounds` says who lists when.
+An address released too early is allocated twice. What counts as evidence, and for how long, is decided in `lease_evidence`; here
+are the facts for it brought together, the cheap ones first. Where they cost requests to an API server, one list of all Pods says
+which Pods are gone, and only these are asked for by fresh reads. `LeaseRounds` says who lists when.
 """
 
 from __future__ import annotations
 
-import enum
+import dataclasses
 import logging
 import threading
 import time
@@ -25,18 +19,34 @@ from secnet.contract import AttachmentId, Call, IpamLease, IpamOwner, IpamReques
 from ..base.logs import owner_log
 from ..model.pod import PodKey
 from ..state.journal import Journal
-from ..state.sandbox_ledger import SandboxLedger
+from .lease_evidence import (
+    GRACE_SECONDS,
+    Judgement,
+    LeaseFacts,
+    PodSandbox,
+    PodState,
+    Recorder,
+    UnbrokenEvidence,
+    Verdict,
+    judge,
+)
+from .lease_ledgers import LeaseLedger
 from .plugin_calls import Plugins
 
-__all__ = ["LeaseGarbageCollector"]
+__all__ = ["LeaseGarbageCollector", "Reclaimed"]
 
 _log = logging.getLogger(__name__)
 
+_PodSandboxes = Mapping[PodKey, str | None]
 
-class _Verdict(enum.Enum):
-    KEEP = enum.auto()
-    DOUBT = enum.auto()
-    RELEASE = enum.auto()
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reclaimed:
+    """What came of an allocation that was blocked. hint: why an earlier sandbox of its Pod still has its address; empty without
+    one."""
+
+    released: bool
+    hint: str = ""
 
 
 class _Look:
@@ -62,12 +72,12 @@ class LeaseGarbageCollector:
     own, total: how many leases the last collection found of this node's Pods and containers, and in all.
     agents: how many agents there are at most, by the last list of all Pods; 0 before it.
 
-    has_found: whether something stands of an attachment without a record; see `OrphanGarbageCollector`.
+    has_found: whether something stands of an attachment without a record, and has_looked: whether that is known of all network
+    types; see `OrphanGarbageCollector`.
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
     pod_here: what the store says now of the Pod of this name: True for one of this node, False for one of another, None for none.
-    has_ended: asks the runtime; False where it is unknown.
-    served: the containers of this node; None where only this node has Pods, as with manifests.
-    grace: seconds for which a lease must be doubtful before it is released.
+    ledger: whose sandbox it is, and whether it has ended.
+    grace: seconds for which evidence from outside of the node must be unbroken.
     all_pods: lists the names of all Pods there are; None where `pod_here` costs no request.
     agent_namespace: where the agents' Pods are; empty where they are none.
     """
@@ -78,11 +88,11 @@ class LeaseGarbageCollector:
         plugins: Plugins,
         journal: Journal,
         has_found: Callable[[AttachmentId], bool],
-        sandboxes: Callable[[], Mapping[PodKey, str | None]],
+        has_looked: Callable[[], bool],
+        sandboxes: Callable[[], _PodSandboxes],
         pod_here: Callable[[str, str], bool | None],
-        has_ended: Callable[[str], bool],
-        served: SandboxLedger | None = None,
-        grace: float = 300.0,
+        ledger: LeaseLedger,
+        grace: float = GRACE_SECONDS,
         all_pods: Callable[[], frozenset[PodKey]] | None = None,
         agent_namespace: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -90,16 +100,16 @@ class LeaseGarbageCollector:
         self._plugins = plugins
         self._journal = journal
         self._has_found = has_found
+        self._has_looked = has_looked
         self._sandboxes = sandboxes
         self._pod_here = pod_here
-        self._has_ended = has_ended
-        self._served = served
+        self._ledger = ledger
         self._grace = grace
         self._all_pods = all_pods
         self._agent_namespace = agent_namespace
         self._clock = clock
         self._lock = threading.Lock()
-        self._doubtful: dict[tuple[str, AttachmentId], float] = {}
+        self._evidence = UnbrokenEvidence()  # under the lock
         self.own = self.total = self.agents = 0
 
     def collect(self, ipam_types: Iterable[str], call: Call, *, elsewhere: bool = True) -> bool:
@@ -115,8 +125,8 @@ class LeaseGarbageCollector:
             except SecnetError as exc:
                 whole = False
                 _log.debug("the leases of IPAM type %s cannot be looked through: %s", ipam_type, exc)
-        if whole and self._served is not None:
-            self._served.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
+        if whole:
+            whole = self._forget_others(containers)
         self.own, self.total = look.own, look.total
         if look.names is not None:
             self.agents = sum(namespace == self._agent_namespace for namespace, _ in look.names) or len(look.names)
@@ -125,40 +135,55 @@ class LeaseGarbageCollector:
     def ripe_in(self) -> float | None:
         """In how many seconds the next doubtful lease may be released; None without any."""
         with self._lock:
-            oldest = min(self._doubtful.values(), default=None)
-        return None if oldest is None else max(0.0, oldest + self._grace - self._clock())
+            return self._evidence.next_in(self._clock())
 
-    def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> tuple[bool, float | None]:
-        """Release what blocks this allocation: leases of earlier sandboxes of its Pod, and of this node.
-
-        Returns whether there were any, and how many seconds it takes at most until a doubtful one of its Pod is released.
-        """
-        released, patience = False, None
+    def reclaim(self, request: IpamRequest, ipam_type: str, call: Call) -> Reclaimed:
+        """Release what blocks this allocation: leases of earlier sandboxes of its Pod, and of this node."""
+        released, hint, patience = False, "", 0.0
         own, sandboxes = request.owner.pod, self._sandboxes()
-        for lease in self._plugins.backend(ipam_type).inventory(call):
+        for lease in self._read(ipam_type, call):
             pod, key = lease.owner.pod, _key(lease)
             same = pod is not None and own is not None and (pod.namespace, pod.name) == (own.namespace, own.name)
             if key.container_id == request.owner.container_id or not (same or self._is_ours(key)):
                 continue
-            seconds = self._judge(ipam_type, lease, sandboxes, call)
+            seconds, judgement = self._act(ipam_type, lease, sandboxes, call)
             released |= seconds == 0
-            if same and seconds:
-                patience = max(seconds, patience or 0.0)
-        return released, patience
+            if same and judgement.remedy:
+                hint = f"an earlier sandbox of this Pod has it: {judgement.reason}; {judgement.remedy}"
+            elif same and seconds:
+                patience = max(seconds, patience)
+        if patience and not hint:
+            hint = (
+                "an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and does "
+                f"not do so, it is released in {patience:.0f} s"
+            )
+        return Reclaimed(released=released, hint=hint)
+
+    def _read(self, ipam_type: str, call: Call) -> tuple[IpamLease, ...]:
+        """The leases, and then the ledgers: what is in the pools stands in them before."""
+        leases = self._plugins.backend(ipam_type).inventory(call)
+        self._ledger.refresh()
+        return leases
 
     def _collect_type(self, ipam_type: str, look: _Look, call: Call) -> set[str]:
         sandboxes = self._sandboxes()
-        leases = self._plugins.backend(ipam_type).inventory(call)
+        leases = self._read(ipam_type, call)
         doubtful = {
             (ipam_type, _key(lease)) for lease in leases if self._is_doubtful(ipam_type, lease, sandboxes, look, call)
         }
         with self._lock:
-            self._doubtful = {k: since for k, since in self._doubtful.items() if k[0] != ipam_type or k in doubtful}
+            self._evidence.keep_only(ipam_type, doubtful)
         return {lease.owner.container_id for lease in leases}
 
-    def _is_doubtful(
-        self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], look: _Look, call: Call
-    ) -> bool:
+    def _forget_others(self, containers: set[str]) -> bool:
+        try:
+            self._ledger.keep_only(lambda: containers | {each.key.container_id for each in self._journal.records()})
+        except SecnetError as exc:
+            _log.warning("%s", exc)
+            return False
+        return True
+
+    def _is_doubtful(self, ipam_type: str, lease: IpamLease, sandboxes: _PodSandboxes, look: _Look, call: Call) -> bool:
         """Whether the lease is in doubt now. What is beyond doubt is released or stays."""
         pod, key = lease.owner.pod, _key(lease)
         look.total += 1
@@ -166,54 +191,67 @@ class LeaseGarbageCollector:
         look.own += own
         if pod is not None and not own and self._all_pods is not None:
             with self._lock:
-                since = self._doubtful.get((ipam_type, key))
+                left = self._evidence.left_of((ipam_type, key), self._clock())
             exists = look.exists((pod.namespace, pod.name))
-            if exists or (exists is None and since is None):
+            if exists or (exists is None and left is None):
                 return False
-            if since is not None and self._clock() - since < self._grace:
+            if left:
                 return True
-        return bool(self._judge(ipam_type, lease, sandboxes, call))
+        seconds, _ = self._act(ipam_type, lease, sandboxes, call)
+        return bool(seconds)
 
-    def _judge(
-        self, ipam_type: str, lease: IpamLease, sandboxes: Mapping[PodKey, str | None], call: Call
-    ) -> float | None:
-        """Seconds until the lease is released, 0 if it was now; None if it stays."""
-        key = (ipam_type, _key(lease))
-        verdict = self._verdict(lease, sandboxes)
-        if verdict == _Verdict.KEEP:
-            return None
-        now = self._clock()
+    def _act(
+        self, ipam_type: str, lease: IpamLease, sandboxes: _PodSandboxes, call: Call
+    ) -> tuple[float | None, Judgement]:
+        """Seconds until the lease is released, 0 if it was now, None if it stays; and why."""
+        key, judgement = (ipam_type, _key(lease)), self._judge(lease, sandboxes)
         with self._lock:
-            since = self._doubtful.setdefault(key, now)
-        left = self._grace - (now - since)
-        if verdict == _Verdict.DOUBT and left > 0:
-            return left
-        self._release(ipam_type, lease.owner, call)
-        with self._lock:
-            self._doubtful.pop(key, None)
-        return 0.0
+            left = self._evidence.seconds_left(key, judgement, self._clock())
+        if left == 0:
+            self._release(ipam_type, lease.owner, judgement.reason, call)
+            with self._lock:
+                self._evidence.forget(key)
+        return left, judgement
 
-    def _verdict(self, lease: IpamLease, sandboxes: Mapping[PodKey, str | None]) -> _Verdict:
+    def _judge(self, lease: IpamLease, sandboxes: _PodSandboxes) -> Judgement:
+        facts = self._facts(lease, sandboxes)
+        while True:
+            judgement = judge(facts, self._grace)
+            if judgement.verdict is Verdict.ASK_SANDBOX:
+                facts = dataclasses.replace(facts, sandbox=self._ledger.state(lease.owner.container_id))
+            elif judgement.verdict is Verdict.ASK_POD:
+                facts = dataclasses.replace(facts, pod=self._pod_state(lease))
+            else:
+                return judgement
+
+    def _facts(self, lease: IpamLease, sandboxes: _PodSandboxes) -> LeaseFacts:
+        """What costs no question."""
         pod, key = lease.owner.pod, _key(lease)
-        if pod is None or self._journal.get(key) is not None or self._has_found(key):
-            return _Verdict.KEEP
-        name = (pod.namespace, pod.name)
-        if self._is_ours(key):
-            ended = sandboxes.get(name) != key.container_id and self._has_ended(key.container_id)
-            return _Verdict.RELEASE if ended else _Verdict.KEEP
-        if name not in sandboxes:
-            return _Verdict.DOUBT if self._pod_here(*name) is None else _Verdict.KEEP
-        if self._served is None:
-            return _Verdict.RELEASE if sandboxes[name] not in (None, key.container_id) else _Verdict.KEEP
-        if sandboxes[name] == key.container_id or not self._pod_here(*name) or not self._has_ended(key.container_id):
-            return _Verdict.KEEP
-        return _Verdict.DOUBT
+        container = sandboxes.get((pod.namespace, pod.name)) if pod is not None else None
+        known = PodSandbox.THIS if container == key.container_id else PodSandbox.ANOTHER
+        return LeaseFacts(
+            names_pod=pod is not None,
+            has_record=self._journal.get(key) is not None,
+            stands=self._has_found(key),
+            all_looked_at=self._has_looked(),
+            recorder=self._ledger.recorder(key.container_id),
+            agent=self._ledger.agent(key.container_id),
+            alone=self._ledger.alone(),
+            pod_sandbox=PodSandbox.NONE if container is None else known,
+        )
+
+    def _pod_state(self, lease: IpamLease) -> PodState:
+        assert lease.owner.pod is not None
+        here = self._pod_here(lease.owner.pod.namespace, lease.owner.pod.name)
+        if here is None:
+            return PodState.ABSENT
+        return PodState.HERE if here else PodState.ELSEWHERE
 
     def _is_ours(self, key: AttachmentId) -> bool:
-        return self._served is not None and key.container_id in self._served
+        return self._ledger.recorder(key.container_id) is Recorder.THIS_AGENT
 
-    def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
-        owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
+    def _release(self, ipam_type: str, owner: IpamOwner, reason: str, call: Call) -> None:
+        owner_log(owner).warning("releasing the addresses of IPAM type %s: %s", ipam_type, reason)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
         self._plugins.backend(ipam_type).release(request, call)
 

@@ -12,13 +12,15 @@ from secnet.contract import (
     Finding,
     IpamLease,
     IpamRequest,
+    NetnsRef,
     SecnetError,
 )
 
 from ..model.record import Record
 from ..state.journal import Journal
-from ..state.sandbox_ledger import SandboxLedger
+from .lease_evidence import Recorder
 from .lease_gc import LeaseGarbageCollector
+from .lease_ledgers import LeaseLedger
 from .plugin_calls import Plugins
 
 __all__ = ["Leases"]
@@ -27,7 +29,7 @@ __all__ = ["Leases"]
 class Leases:
     """Calls the backends. Thread-safe for different attachments. An attachment without IPAM has no lease, and costs nothing.
 
-    served: learns of each sandbox before it gets an address. lease_gc: releases what blocks an allocation.
+    ledger: learns of each sandbox before it gets an address. lease_gc: releases what blocks an allocation.
     """
 
     def __init__(
@@ -35,23 +37,26 @@ class Leases:
         plugins: Plugins,
         journal: Journal,
         *,
-        served: SandboxLedger | None = None,
+        ledger: LeaseLedger | None = None,
         lease_gc: LeaseGarbageCollector | None = None,
     ) -> None:
         self._plugins = plugins
         self._journal = journal
-        self._served = served
+        self._ledger = ledger
         self._lease_gc = lease_gc
 
-    def allocate(self, request: IpamRequest | None, ipam_type: str | None, call: Call) -> IpamLease | None:
-        """Take addresses. Raises Busy when a pool gives one that another attachment of this node uses.
+    def allocate(
+        self, request: IpamRequest | None, ipam_type: str | None, netns: NetnsRef, call: Call
+    ) -> IpamLease | None:
+        """Take addresses for the sandbox whose namespace is `netns`.
 
-        What sandboxes that ended left in the pools, as before a reboot, is released where it blocks.
+        Raises Busy when a pool gives one that another attachment of this node uses. What sandboxes that ended left in the pools,
+        as before a reboot, is released where it blocks.
         """
         if request is None or ipam_type is None:
             return None
-        if self._served is not None:
-            self._served.add(request.owner.container_id)
+        if self._ledger is not None:
+            self._ledger.add(request.owner.container_id, netns)
         try:
             lease = self._ask(request, ipam_type, call)
         except (Busy, Conflict) as exc:
@@ -61,9 +66,12 @@ class Leases:
         return lease
 
     def release(self, record: Record, call: Call) -> None:
-        """Give the addresses of an attachment back."""
-        if record.ipam is not None and record.ipam_type is not None:
-            self._plugins.backend(record.ipam_type).release(record.ipam, call)
+        """Give the addresses of an attachment back; not those that another agent took for a sandbox of the same id."""
+        if record.ipam is None or record.ipam_type is None:
+            return
+        if self._ledger is not None and self._ledger.recorder(record.key.container_id) is Recorder.OTHER_AGENT:
+            return
+        self._plugins.backend(record.ipam_type).release(record.ipam, call)
 
     def renew(self, record: Record, call: Call) -> IpamLease | None:
         """The lease of an attachment with a later end; None for an attachment without one."""
@@ -99,15 +107,14 @@ class Leases:
         """Release what is stale, or raise the error that an allocation met."""
         if self._lease_gc is None:
             raise error
-        released, patience = self._lease_gc.reclaim(request, ipam_type, call)
-        if released:
+        reclaimed = self._lease_gc.reclaim(request, ipam_type, call)
+        if reclaimed.released:
             return
-        if patience is None:
+        if not reclaimed.hint:
             raise error
         raise Busy(
             error.message,
-            hint=f"an earlier sandbox of this Pod, on another node, has not given its address back; if that node is dead and "
-            f"does not do so, it is released in {patience:.0f} s",
+            hint=reclaimed.hint,
             subject=error.subject,
             path=error.path,
             waits_for=error.waits_for,

@@ -48,6 +48,7 @@ class OrphanGarbageCollector:
         self._sandboxes = sandboxes
         self._locks = KeyLocks()  # by network type: one that hangs stops no other, and no caller past its deadline
         self._swept: set[str] = set()
+        self._current: set[str] = set()  # whose last look succeeded
         self._unrecorded: dict[str, dict[AttachmentId, Attachment]] = {}  # by network type
 
     def before_attach(self, request: AttachRequest, call: Call) -> None:
@@ -76,12 +77,17 @@ class OrphanGarbageCollector:
             except SecnetError as exc:
                 _log.debug("the garbage collection of network type %s did not finish: %s", network_type, exc)
 
+    def has_looked_at(self, network_types: Iterable[str]) -> bool:
+        """Whether of each type the last run knows what stands on this node; before it, `has_found` says little."""
+        return self._current.issuperset(network_types)
+
     def has_found(self, key: AttachmentId) -> bool:
         """Whether the last run found something unrecorded of this attachment that is still there."""
         return any(key in by_key for by_key in tuple(self._unrecorded.values()))
 
     def _look(self, network_type: str, call: Call) -> tuple[Attachment, ...]:
         """Learn what of this type has no record. Returns those of it whose namespace is gone."""
+        self._current.discard(network_type)
         known = {record.key for record in self._journal.records()}
         inventory = self._plugins.driver(network_type).inventory(call)
         claimed = {container for container in self._sandboxes().values() if container}
@@ -99,6 +105,7 @@ class OrphanGarbageCollector:
                 continue  # half-made, and about to be finished or removed
             _log.warning("%s %s is in the way and not ours: %s", foreign.kind, foreign.name, foreign.message)
         self._swept.add(network_type)
+        self._current.add(network_type)
         return tuple(orphans)
 
     def _remove_orphans(self, orphans: Iterable[Attachment], call: Call) -> None:

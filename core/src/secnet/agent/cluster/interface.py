@@ -91,12 +91,14 @@ class SourceTraits:
     free_reads: reading objects costs no request to a server, so leases may be compared with the pools at each resync.
     containers_wait: the program that creates a Pod here waits for its networks before it starts the containers.
     shared: the objects are those of several nodes, whose agents give addresses back as well.
+    common_ledgers: the state directory is that of every agent of these objects, so each can read whose ledger names a sandbox.
     """
 
     trusts_annotations: bool
     free_reads: bool
     containers_wait: bool
     shared: bool
+    common_ledgers: bool
 
 
 class Cluster(ABC):

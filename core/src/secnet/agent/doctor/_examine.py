@@ -8,6 +8,7 @@ from ._antrea import check_antrea
 from ._base import Check, Host, Result, warn
 from ._cluster import check_access, check_api, check_kinds
 from ._kernel import check_kernel_modules, check_link_kinds, check_programs
+from ._ledgers import check_ledgers
 from ._mounts import check_mounts
 from ._node import check_drivers, check_node_group, check_ovs, check_privileges
 from ._runtime import check_cni, check_multus, check_sockets
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     check_programs,
     check_ovs,
     check_drivers,
+    check_ledgers,
     check_sockets,
     check_cni,
     check_multus,

@@ -10,6 +10,7 @@ from secnet.contract import Call, ObjectNotFound
 from ..attach.admission import Clearance
 from ..attach.layer3 import Layer3
 from ..attach.lease_gc import LeaseGarbageCollector
+from ..attach.lease_ledgers import CommonLedgers, LeaseLedger, LocalLedger
 from ..attach.lease_renewal import LeaseRenewal
 from ..attach.leases import Leases
 from ..attach.orphan_gc import OrphanGarbageCollector
@@ -17,6 +18,7 @@ from ..attach.pipeline import Pipeline
 from ..base.logs import attachment_log
 from ..model.record import Record
 from ..pods.worker import AttachmentWorker
+from ..state.agent_ledgers import AgentLedgers
 from ..state.sandbox_ledger import SandboxLedger
 from ._foundation import Foundation
 
@@ -38,20 +40,19 @@ class Attaching:
 
 def wire_attaching(base: Foundation, clearance: Clearance) -> Attaching:
     """clearance: what forbids every new attachment."""
-    shared = base.cluster.traits.shared
-    served = SandboxLedger(base.settings.state_dir) if shared else None
+    ledger = _ledger(base)
     lease_gc = LeaseGarbageCollector(
         plugins=base.plugins,
         journal=base.journal,
         has_found=lambda key: orphan_gc.has_found(key),
+        has_looked=lambda: orphan_gc.has_looked_at(base.registry.drivers),
         sandboxes=base.containers,
         pod_here=lambda namespace, name: _pod_here(base, namespace, name),
-        has_ended=base.sandboxes.has_ended,
-        served=served,
-        all_pods=partial(base.cluster.names, "Pod") if shared else None,
+        ledger=ledger,
+        all_pods=None if base.cluster.traits.free_reads else partial(base.cluster.names, "Pod"),
         agent_namespace=base.settings.agent_namespace,
     )
-    pipeline = _pipeline(base, Leases(base.plugins, base.journal, served=served, lease_gc=lease_gc), clearance)
+    pipeline = _pipeline(base, Leases(base.plugins, base.journal, ledger=ledger, lease_gc=lease_gc), clearance)
     orphan_gc = OrphanGarbageCollector(
         plugins=base.plugins, pipeline=pipeline, journal=base.journal, sandboxes=base.containers
     )
@@ -86,6 +87,14 @@ def _pipeline(base: Foundation, leases: Leases, clearance: Clearance) -> Pipelin
         metrics=base.metrics,
         clearance=clearance,
     )
+
+
+def _ledger(base: Foundation) -> LeaseLedger:
+    settings = base.settings
+    if not base.cluster.traits.common_ledgers:
+        return LocalLedger(SandboxLedger(settings.state_dir), base.sandboxes.has_ended)
+    ledgers = AgentLedgers(settings.state_dir, settings.node_name, settings.owner_tag)
+    return CommonLedgers(ledgers, base.boot_id, base.journal.records())
 
 
 def _pod_here(base: Foundation, namespace: str, name: str) -> bool | None:

@@ -34,7 +34,9 @@ class ManifestCluster(Cluster):
     """
 
     # Who may write into the directory is root on this node, and starts the programs when `secnet apply` is done.
-    traits = SourceTraits(trusts_annotations=True, free_reads=True, containers_wait=True, shared=False)
+    traits = SourceTraits(
+        trusts_annotations=True, free_reads=True, containers_wait=True, shared=False, common_ledgers=True
+    )
 
     def __init__(
         self,

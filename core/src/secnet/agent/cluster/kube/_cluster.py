@@ -45,7 +45,9 @@ class KubeCluster(Cluster):
     """
 
     watched = ("Pod", "NetworkAttachmentDefinition")
-    traits = SourceTraits(trusts_annotations=False, free_reads=False, containers_wait=False, shared=True)
+    traits = SourceTraits(
+        trusts_annotations=False, free_reads=False, containers_wait=False, shared=True, common_ledgers=False
+    )
 
     def __init__(
         self,
