@@ -67,7 +67,7 @@ class Node:
 
 
 class Ledger:
-    """What an agent knows of sandboxes, as `CommonLedgers` with manifests and `LocalLedger` with the API. No files: see the module."""
+    """What an agent knows of sandboxes, as `CommonLedgers` with manifests and `LocalLedger` with the API; without files."""
 
     def __init__(self, world: World, node: Node) -> None:
         self._world = world

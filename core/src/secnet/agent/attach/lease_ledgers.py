@@ -110,8 +110,8 @@ class CommonLedgers:
     def add(self, container_id: str, netns: NetnsRef) -> None:
         """See `LeaseLedger.add`.
 
-        Raises Busy for a sandbox that another agent took addresses for: the namespaces of two nodes may have the same numbers, and
-        a Pod that is moved by its nodeName alone keeps its uid, so both sandboxes have one id, and would share the lease.
+        Raises Busy for a sandbox that another agent took addresses for: the namespaces of two nodes may have the same numbers,
+        and a Pod that is moved by its nodeName alone keeps its uid, so both sandboxes have one id, and would share the lease.
         """
         if self._ledgers.own(container_id) is None:
             self._ledgers.refresh()

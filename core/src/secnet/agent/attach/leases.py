@@ -50,8 +50,8 @@ class Leases:
     ) -> IpamLease | None:
         """Take addresses for the sandbox whose namespace is `netns`.
 
-        Raises Busy when a pool gives one that another attachment of this node uses. What sandboxes that ended left in the pools, as
-        before a reboot, is released where it blocks.
+        Raises Busy when a pool gives one that another attachment of this node uses. What sandboxes that ended left in the pools,
+        as before a reboot, is released where it blocks.
         """
         if request is None or ipam_type is None:
             return None

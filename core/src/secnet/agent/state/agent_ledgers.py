@@ -110,7 +110,7 @@ class AgentLedgers:
     def keep_only(self, named: Callable[[], Collection[str]]) -> None:
         """Drop the sandboxes that neither a pool nor a record names any more.
 
-        named: asked while no sandbox can be added. A record is written before its sandbox is added, so none is dropped in between.
+        named: asked while no sandbox can be added. A record is written before its sandbox is added: none is dropped in between.
         """
         with self._lock, _translated(self._path):
             names = named()
