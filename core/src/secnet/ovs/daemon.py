@@ -65,9 +65,9 @@ class SwitchDaemon:
                 self._last, self._seen = path, True
                 return path, version.splitlines()[0]
         self._last = None
-        why = error.message if error is not None else f"it has no control socket in {self._folder}"
+        why = error.message if error is not None else f"no control socket of it is in {self._folder}"
         raise Unavailable(
-            f"ovs-vswitchd does not answer: {why}",
+            f"it does not answer: {why}",
             hint="start it, or look at its log why it hangs; what it forwards in userspace stands still until then",
             subject=_NAME,
         )

@@ -103,12 +103,12 @@ def from_interface(text: str, subject: str) -> SecnetError:
     )
 
 
-def from_oserror(exc: OSError, target: str) -> SecnetError:
-    """The error for a server that cannot be reached."""
+def from_oserror(exc: OSError, target: str, server: str = "the OVSDB server") -> SecnetError:
+    """The error for a server that cannot be reached. server: what it is called in the message."""
     # A path that is too long is refused by Python itself, without a number.
     code = errno.ENAMETOOLONG if exc.errno is None and "too long" in str(exc) else exc.errno
     error, hint = OSERROR_TABLE.get(code or 0, (Unavailable, "it is tried again; look whether Open vSwitch runs"))
-    return error(f"the OVSDB server cannot be reached: {exc}", hint=hint, subject=target)
+    return error(f"{server} cannot be reached: {exc}", hint=hint, subject=target)
 
 
 def _match(

@@ -90,7 +90,7 @@ def socket_path(target: str) -> Path | None:
 
 def ask_control(path: Path, method: str, *params: str, timeout: float) -> str:
     """What a daemon of Open vSwitch answers on its control socket, as to `ovs-appctl`. Raises as `echo` does."""
-    return str(_request(f"unix:{path}", method, list(params), timeout, server="the daemon"))
+    return str(_request(f"unix:{path}", method, list(params), timeout, server="it"))
 
 
 def _request(
@@ -117,7 +117,7 @@ def _request(
             subject=target,
         ) from exc
     except OSError as exc:
-        raise from_oserror(exc, target) from exc
+        raise from_oserror(exc, target, server) from exc
     if reply.get("error"):
         raise Unavailable(
             f"{server} refuses {method}: {reply['error']}",
