@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from secnet_testing.netns import ping, run_in
@@ -18,11 +22,25 @@ SHARED = as_manifest(
 )
 
 
+@pytest.fixture
+def name_of() -> Iterator[Callable[[str], str]]:
+    """`name_of(path)`: a name for it in /run/netns, as root may give one to any namespace."""
+    with ExitStack() as stack:
+
+        def name(path: str) -> str:
+            link = Path("/run/netns") / f"sn-named-{uuid.uuid4().hex[:8]}"
+            link.symlink_to(path)
+            stack.callback(link.unlink)
+            return str(link)
+
+        yield name
+
+
 @pytest.mark.parametrize("path", ["/proc/1/ns/net", "/proc/self/ns/net", "node"])
-def test_the_namespace_of_host_or_node_is_refused(live: Node, path: str) -> None:
+def test_the_namespace_of_host_or_node_is_refused(live: Node, name_of: Callable[[str], str], path: str) -> None:
     live.put("shared.yaml", SHARED)
     before = picture(live)
-    live.put("web.yaml", as_manifest(pod("web", live.namespace.path if path == "node" else path, "net")))
+    live.put("web.yaml", as_manifest(pod("web", live.namespace.path if path == "node" else name_of(path), "net")))
     wait_error(live, "web")
     error = errors_of(live.status(), "web")[0]
     assert not error["retryable"]
@@ -36,7 +54,7 @@ def test_the_namespace_of_host_or_node_is_refused(live: Node, path: str) -> None
 def test_a_path_that_is_no_namespace_is_refused(live: Node) -> None:
     live.put("shared.yaml", SHARED)
     (live.folder / "file").write_text("", encoding="utf-8")
-    for name, path in (("web", "run/netns/web"), ("db", str(live.folder / "file"))):
+    for name, path in (("web", "run/netns/web"), ("db", str(live.folder / "file")), ("app", "/proc/self/ns/net")):
         live.put(f"{name}.yaml", as_manifest(pod(name, path, "net")))
         wait_error(live, name)
         assert path in f"{errors_of(live.status(), name)[0]}"
