@@ -46,7 +46,7 @@ class Agent:
                 plugins=OneBackend(folder, cluster),  # type: ignore[arg-type]
                 journal=Journal(folder / "journal"),
                 has_found=lambda key: False,
-                has_looked=lambda: True,
+                has_looked=lambda types: True,
                 sandboxes=dict,
                 pod_here=self._pod_here,
                 ledger=LocalLedger(SandboxLedger(folder), lambda container: False),

@@ -6,104 +6,18 @@ ledgers, pool, source of the objects, and time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-
-from secnet.agent.attach.lease_evidence import GRACE_SECONDS, Recorder, SandboxState
+from secnet.agent.attach.lease_evidence import GRACE_SECONDS, Recorder
 from secnet.agent.attach.lease_gc import LeaseGarbageCollector
-from secnet.contract import (
-    AttachmentId,
-    Call,
-    IpamLease,
-    IpamOwner,
-    IpamRequest,
-    LeaseAddress,
-    NetnsRef,
-    NetworkRef,
-    PodRef,
-)
+from secnet.contract import Call, IpamLease, IpamOwner, IpamRequest, LeaseAddress, NetworkRef, PodRef
+from secnet_testing.contract_objects import request
+
+from .lease_nodes import IFNAME, Journal, Ledger, Node, Pod
 
 __all__ = ["NODES", "PODS", "World"]
 
 NODES = ("node-1", "node-2")
 PODS = ("web", "db")
 ADDRESSES = 4
-IFNAME = "eth1"
-
-
-@dataclass
-class Pod:
-    """An object of the source. container: of the sandbox that it names or has now. asks: whether it asks for the network."""
-
-    uid: int
-    node: str
-    container: str
-    asks: bool = True
-
-
-@dataclass
-class Node:
-    """A machine, and its agent. namespaces: the Pod of each that exists. interfaces: the address of each, by container.
-
-    running, frozen: the agent. journal, found, looked: what it has on disk or in memory. boots: how often the machine booted.
-    """
-
-    name: str
-    namespaces: dict[str, str] = field(default_factory=dict)
-    interfaces: dict[str, int] = field(default_factory=dict)
-    running: bool = True
-    frozen: bool = False
-    inventory_works: bool = True
-    journal: set[str] = field(default_factory=set)
-    found: set[str] = field(default_factory=set)
-    looked: bool = False
-    boots: int = 0
-    lease_gc: LeaseGarbageCollector | None = None
-
-    @property
-    def acts(self) -> bool:
-        return self.running and not self.frozen
-
-
-class Ledger:
-    """What an agent knows of sandboxes, as `CommonLedgers` with manifests and `LocalLedger` with the API; without files."""
-
-    def __init__(self, world: World, node: Node) -> None:
-        self._world = world
-        self._node = node
-        self._own = world.ledgers[node.name]
-
-    def add(self, container_id: str, netns: NetnsRef) -> None:
-        self._own[container_id] = self._node.boots
-
-    def refresh(self) -> None:
-        pass
-
-    def recorder(self, container_id: str) -> Recorder:
-        if container_id in self._own:
-            return Recorder.THIS_AGENT
-        if self._world.api:
-            return Recorder.UNKNOWN
-        return Recorder.OTHER_AGENT if self.agent(container_id) else Recorder.NO_AGENT
-
-    def agent(self, container_id: str) -> str:
-        return next((node for node, known in self._world.ledgers.items() if container_id in known), "")
-
-    def alone(self) -> bool:
-        return False
-
-    def state(self, container_id: str) -> SandboxState:
-        living = container_id in self._node.namespaces
-        if self._world.api:
-            return SandboxState.LIVING if living else SandboxState.ENDED
-        if self._own[container_id] != self._node.boots:
-            return SandboxState.ENDED
-        return SandboxState.LIVING if living else SandboxState.UNNAMED
-
-    def keep_only(self, named: Callable[[], Collection[str]]) -> None:
-        for container in set(self._own) - set(named()):
-            del self._own[container]
 
 
 class World:
@@ -114,7 +28,7 @@ class World:
 
     EVENTS_OF_PODS = ("delete", "move_namespace", "stop_asking")
     EVENTS_OF_NODES = (
-        *("stop", "start", "freeze", "thaw", "lose_journal", "lose_ledger", "reboot"),
+        *("stop", "start", "freeze", "thaw", "lose_journal", "lose_ledger", "reboot", "forget"),
         *("fail_inventory", "restore_inventory"),
     )
 
@@ -230,6 +144,19 @@ class World:
                 pod.container = self._new_namespace(name, where)
         self.start(where)
 
+    def forget(self, where: str) -> None:
+        """Manifests: the machine is switched off, and an operator says that it is gone, as `ForgottenNodes` does."""
+        node, ledger = self.nodes[where], self.ledgers[where]
+        if self.api or node.acts:
+            return
+        self.stop(where)
+        node.namespaces, node.interfaces, node.journal = {}, {}, set()
+        node.boots += 1
+        others = set().union(*(known for name, known in self.ledgers.items() if name != where))
+        for container in set(ledger) - others:
+            self.leases.pop(container, None)
+        ledger.clear()
+
     def fail_inventory(self, where: str) -> None:
         """A driver cannot say what is on the node, as while Open vSwitch is away."""
         self.nodes[where].inventory_works = False
@@ -254,15 +181,18 @@ class World:
     def _start_process(self, node: Node) -> None:
         node.lease_gc = LeaseGarbageCollector(
             plugins=self,  # type: ignore[arg-type]
-            journal=_Journal(node),  # type: ignore[arg-type]
+            journal=Journal(node),  # type: ignore[arg-type]
             has_found=lambda key: key.container_id in node.found,
-            has_looked=lambda: node.looked,
+            has_looked=lambda types: node.looked,
             sandboxes=lambda: self._sandboxes(node),
             pod_here=lambda namespace, name: self.pods[name].node == node.name if name in self.pods else None,
-            ledger=Ledger(self, node),
+            ledger=self._ledger(node),
             all_pods=(lambda: frozenset(("default", name) for name in self.pods)) if self.api else None,
             clock=lambda: self.now,
         )
+
+    def _ledger(self, node: Node) -> Ledger:
+        return Ledger(self.ledgers, node, api=self.api)
 
     def _sandboxes(self, node: Node) -> dict[tuple[str, str], str | None]:
         here = {name: pod for name, pod in self.pods.items() if pod.node == node.name}
@@ -286,18 +216,18 @@ class World:
 
     def _detach(self, node: Node, container: str) -> None:
         node.interfaces.pop(container, None)
-        if Ledger(self, node).recorder(container) is not Recorder.OTHER_AGENT:
+        if self._ledger(node).recorder(container) is not Recorder.OTHER_AGENT:
             self.leases.pop(container, None)
         node.journal.discard(container)
 
     def _attach(self, node: Node, container: str) -> None:
-        ledger, name = Ledger(self, node), node.namespaces[container]
+        ledger, name = self._ledger(node), node.namespaces[container]
         node.journal.add(container)
         node.interfaces.pop(container, None)  # what stands there without a record is removed first
         node.found.discard(container)
         address = None
         if ledger.recorder(container) is not Recorder.OTHER_AGENT:  # `CommonLedgers.add` refuses it
-            ledger.add(container, NetnsRef(path="", device=0, inode=0))
+            ledger.add(request(container=container))
             address = self._allocate(container, name)
             if address is None and node.lease_gc is not None:
                 node.lease_gc.reclaim(_request(container, name), "pool", Call())
@@ -336,22 +266,8 @@ class World:
             for container, (name, address) in self.leases.items()
         )
 
-    def release(self, request: IpamRequest, call: Call) -> None:
-        self.leases.pop(request.owner.container_id, None)
-
-
-class _Journal:
-    """The two questions that the garbage collection asks a journal."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def get(self, key: AttachmentId) -> object | None:
-        return key if key.container_id in self._node.journal else None
-
-    def records(self) -> list[object]:
-        keys = (AttachmentId(container_id=container, ifname=IFNAME) for container in self._node.journal)
-        return [SimpleNamespace(key=key) for key in keys]
+    def release(self, given: IpamRequest, call: Call) -> None:
+        self.leases.pop(given.owner.container_id, None)
 
 
 def _owner(container: str, name: str) -> IpamOwner:

@@ -17,15 +17,14 @@ from secnet.contract import (
     IpamOwner,
     IpamRequest,
     LeaseAddress,
-    NetnsRef,
     NetworkRef,
     PodRef,
     Unavailable,
 )
+from secnet_testing.contract_objects import request as asked_of
 
 WEB = ("default", "web-0")
 GRACE = 300.0
-NOWHERE = NetnsRef(path="/run/netns/none", device=1, inode=2)
 
 
 class Pools:
@@ -82,7 +81,7 @@ class Node:
             plugins=pools,  # type: ignore[arg-type]
             journal=Journal(folder / "journal"),
             has_found=lambda key: key in self.found,
-            has_looked=lambda: self.looked,
+            has_looked=lambda types: self.looked,
             sandboxes=lambda: self.sandboxes,
             pod_here=lambda namespace, name: self.pod_here,
             ledger=self.ledger,
@@ -159,7 +158,7 @@ def test_with_manifests_another_agent_gives_back_what_it_took_and_no_one_else(tm
     """Whatever becomes of the Pod's object: the agent there may be stopped, and the interface lives."""
     pools = Pools("c1")
     one = with_state(tmp_path, pools, "node-1")
-    one.ledger.add("c1", NOWHERE)
+    one.ledger.add(asked_of(container="c1"))
     two = with_state(tmp_path, pools, "node-2")
     two.sandboxes[WEB], two.pod_here = "c2", True
     assert two.collect() == two.collect(after=2 * GRACE) == ["c1"]
@@ -176,7 +175,7 @@ def with_state(folder: Path, pools: Pools, name: str) -> Node:
 
 def test_with_manifests_a_missing_namespace_is_no_proof_while_the_interface_may_be_there(tmp_path: Path) -> None:
     node = Node(tmp_path, Pools("c1"), manifests=True)
-    node.ledger.add("c1", NOWHERE)
+    node.ledger.add(asked_of(container="c1"))
     node.looked = False
     assert node.collect() == node.collect(after=2 * GRACE) == ["c1"]
     node.looked = True
@@ -194,7 +193,7 @@ def test_with_manifests_a_lost_ledger_of_the_only_agent_takes_the_grace_period(t
 
 def test_an_allocation_is_refused_with_what_an_operator_can_do(tmp_path: Path) -> None:
     pools = Pools("c1")
-    with_state(tmp_path, pools, "node-1").ledger.add("c1", NOWHERE)
+    with_state(tmp_path, pools, "node-1").ledger.add(asked_of(container="c1"))
     two = with_state(tmp_path, pools, "node-2")
     two.sandboxes[WEB], two.pod_here = "c2", True
     reclaimed = two.lease_gc.reclaim(request("c2"), "antrea", Call())

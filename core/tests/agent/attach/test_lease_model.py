@@ -75,6 +75,16 @@ ONE_UID: History = [
     ("place", "db", "node-2"),
 ]
 
+FORGOTTEN_AND_BACK: History = [
+    ("place", "web", "node-1"),
+    ("stop", "node-1"),
+    ("place", "web", "node-2"),
+    ("forget", "node-1"),
+    ("place", "db", "node-2"),
+    ("start", "node-1"),
+    ("place", "web", "node-1"),
+]
+
 TWO_BLINKS: History = [
     ("place", "web", "node-1"),
     ("stop", "node-1"),
@@ -125,6 +135,7 @@ def settle(world: World) -> set[str]:
 @example(history=NO_LONGER_ASKED)
 @example(history=DELETED_AND_AWAY)
 @example(history=ONE_UID)
+@example(history=FORGOTTEN_AND_BACK)
 @example(history=TWO_BLINKS)
 def test_no_address_is_doubled_and_what_is_gone_comes_back(api: bool, history: History) -> None:
     world = World(api=api)

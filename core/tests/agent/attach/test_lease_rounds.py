@@ -79,7 +79,7 @@ class Agents:
                 plugins=world,  # type: ignore[arg-type]
                 journal=Journal(folder / node / "journal"),
                 has_found=lambda key: False,
-                has_looked=lambda: True,
+                has_looked=lambda types: True,
                 sandboxes=lambda node=node: {key: key[1] for key in world.pods[node]},
                 pod_here=world.get,
                 ledger=LocalLedger(SandboxLedger(folder / node), lambda container: False),

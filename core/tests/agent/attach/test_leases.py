@@ -114,7 +114,7 @@ def allocate(rig: Rig, way: Way, folder: Path, *outcomes: Exception | None) -> N
     ledger = LocalLedger(SandboxLedger(folder), lambda container: False)
     lease_gc: Any = way
     leases = Leases(plugins, rig.journal, ledger=ledger, lease_gc=lease_gc)
-    leases.allocate(work.ipam, work.ipam_type, work.request.netns, Call.within(5))
+    leases.allocate(work.ipam, work.ipam_type, work.request, Call.within(5))
     assert work.request.container_id in SandboxLedger(folder)
     assert left == []
 
@@ -148,12 +148,12 @@ def test_a_sandbox_of_another_agent_gets_no_address_and_loses_none(rig: Rig, tmp
     """Two nodes whose namespaces have the same numbers: a pool knows their sandboxes by one name."""
     record = rig.attach()
     assert record.ipam is not None
-    netns = record.attachment.request.netns
-    CommonLedgers(AgentLedgers(tmp_path, "node-1", "secnet"), "boot").add(record.key.container_id, netns)
+    asked = record.attachment.request
+    CommonLedgers(AgentLedgers(tmp_path, "node-1", "secnet"), "boot").add(asked)
     here = CommonLedgers(AgentLedgers(tmp_path, "node-2", "secnet"), "boot")
     leases = Leases(rig.pipeline._plugins, rig.journal, ledger=here)
     rig.script.log.clear()
     with pytest.raises(Busy, match="node node-1 has not given back"):
-        leases.allocate(record.ipam, record.ipam_type, netns, Call.within(5))
+        leases.allocate(record.ipam, record.ipam_type, asked, Call.within(5))
     leases.release(record, Call.within(5))
     assert rig.script.log == []

@@ -140,7 +140,7 @@ class Steps:
 
     def _lease(self, record: Record, call: Call) -> IpamLease | None:
         with self._phase("allocate", record.network_type):
-            return self.leases.allocate(record.ipam, record.ipam_type, record.attachment.request.netns, call)
+            return self.leases.allocate(record.ipam, record.ipam_type, record.attachment.request, call)
 
     def _bind(self, record: Record, lease: IpamLease | None) -> Record:
         info = self.plugins.driver_plugin(record.network_type).info

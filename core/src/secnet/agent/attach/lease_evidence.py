@@ -89,7 +89,8 @@ class LeaseFacts:
     """What is known of one lease, the entry of a pool for one interface of one sandbox.
 
     names_pod: the entry names a Pod; other writers have entries of their own. has_record: it is in this agent's journal.
-    stands: an inventory found the interface on this node. all_looked_at: the inventories of all network types succeeded.
+    stands: an inventory found the interface on this node. all_looked_at: the inventories of all network types succeeded of
+    which it may be.
     recorder, agent: whose ledger names the sandbox, and the name of that agent's node. alone: no other agent ever had a ledger
     here. pod_sandbox, sandbox, pod: see there; the latter two cost something, and are asked for when they matter.
     """
@@ -155,7 +156,7 @@ def _of_this_agent(facts: LeaseFacts) -> Judgement:
     if facts.sandbox is SandboxState.LIVING:
         return _keep("its sandbox on this node is not known to have ended")
     if not facts.all_looked_at:
-        return _keep("not every network type could say what is on this node")
+        return _keep("its network type could not say what is on this node")
     return _free("its network namespace and its interface are gone from this node")
 
 
@@ -176,7 +177,7 @@ def _of_no_agent(facts: LeaseFacts, grace: float) -> Judgement:
             remedy="make sure that no node has its interface, and run `secnet node forget --unrecorded`",
         )
     if not facts.all_looked_at:
-        return _keep("not every network type could say what is on this node")
+        return _keep("its network type could not say what is on this node")
     if facts.pod is PodState.NOT_ASKED:
         return Judgement(verdict=Verdict.ASK_POD)
     if facts.pod is PodState.ABSENT:

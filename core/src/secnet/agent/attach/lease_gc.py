@@ -72,8 +72,8 @@ class LeaseGarbageCollector:
     own, total: how many leases the last collection found of this node's Pods and containers, and in all.
     agents: how many agents there are at most, by the last list of all Pods; 0 before it.
 
-    has_found: whether something stands of an attachment without a record, and has_looked: whether that is known of all network
-    types; see `OrphanGarbageCollector`.
+    has_found: whether something stands of an attachment without a record, and has_looked: whether that is known of these network
+    types, or of all for none; see `OrphanGarbageCollector`.
     sandboxes: the container id of every Pod of this node now, None for a Pod whose sandbox is unknown.
     pod_here: what the store says now of the Pod of this name: True for one of this node, False for one of another, None for none.
     ledger: whose sandbox it is, and whether it has ended.
@@ -88,7 +88,7 @@ class LeaseGarbageCollector:
         plugins: Plugins,
         journal: Journal,
         has_found: Callable[[AttachmentId], bool],
-        has_looked: Callable[[], bool],
+        has_looked: Callable[[tuple[str, ...]], bool],
         sandboxes: Callable[[], _PodSandboxes],
         pod_here: Callable[[str, str], bool | None],
         ledger: LeaseLedger,
@@ -233,7 +233,7 @@ class LeaseGarbageCollector:
             names_pod=pod is not None,
             has_record=self._journal.get(key) is not None,
             stands=self._has_found(key),
-            all_looked_at=self._has_looked(),
+            all_looked_at=self._has_looked(self._ledger.network_types(key.container_id)),
             recorder=self._ledger.recorder(key.container_id),
             agent=self._ledger.agent(key.container_id),
             alone=self._ledger.alone(),

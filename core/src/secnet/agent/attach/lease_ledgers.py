@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from secnet.contract import Busy, NetnsRef, SecnetError
+from secnet.contract import AttachRequest, Busy, SecnetError
 
 from ..model.record import Record
 from ..sandboxes.monitor import lives
@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 class LeaseLedger(Protocol):
     """Which sandboxes this agent took addresses for, and what is known of those of others. Thread-safe."""
 
-    def add(self, container_id: str, netns: NetnsRef) -> None:
-        """It is this agent's. To be called before an address is asked for; raises SecnetError when none must be."""
+    def add(self, request: AttachRequest) -> None:
+        """Its sandbox is this agent's. To be called before an address is asked for; raises SecnetError when none must be."""
         ...
 
     def refresh(self) -> None:
@@ -49,6 +49,10 @@ class LeaseLedger(Protocol):
         """Whether a sandbox of this node has ended. Never raises."""
         ...
 
+    def network_types(self, container_id: str) -> tuple[str, ...]:
+        """Of which network types its interfaces may be; empty where that is not known."""
+        ...
+
     def keep_only(self, named: Callable[[], Collection[str]]) -> None:
         """Forget what neither a pool nor a record names any more; see `SandboxLedger.keep_only`."""
         ...
@@ -61,9 +65,9 @@ class LocalLedger:
         self._served = served
         self._has_ended = has_ended
 
-    def add(self, container_id: str, netns: NetnsRef) -> None:
+    def add(self, request: AttachRequest) -> None:
         """See `LeaseLedger.add`. Never raises: a sandbox that is missing in it counts as one of another node."""
-        self._served.add(container_id)
+        self._served.add(request.container_id)
 
     def refresh(self) -> None:
         """Other nodes have state directories of their own."""
@@ -84,6 +88,10 @@ class LocalLedger:
         """By the container runtime."""
         return SandboxState.ENDED if self._has_ended(container_id) else SandboxState.LIVING
 
+    def network_types(self, container_id: str) -> tuple[str, ...]:
+        """They are not known."""
+        return ()
+
     def keep_only(self, named: Callable[[], Collection[str]]) -> None:
         """See `LeaseLedger.keep_only`."""
         self._served.keep_only(named)
@@ -98,25 +106,24 @@ class CommonLedgers:
     def __init__(self, ledgers: AgentLedgers, boot_id: str, records: Iterable[Record] = ()) -> None:
         self._ledgers = ledgers
         self._boot_id = boot_id
-        for record in records:
-            if record.ipam is None or ledgers.own(record.key.container_id) is not None:
-                continue
-            netns = record.attachment.request.netns
+        for record in [
+            each for each in records if each.ipam is not None and ledgers.own(each.key.container_id) is None
+        ]:
             try:
-                ledgers.add(LedgerEntry(container_id=record.key.container_id, boot_id=record.boot_id, netns=netns))
+                ledgers.add(_entry(record.attachment.request, record.boot_id))
             except SecnetError as exc:
                 _log.warning("the ledger lacks the sandbox of Pod %s: %s", record.pod, exc)
 
-    def add(self, container_id: str, netns: NetnsRef) -> None:
+    def add(self, request: AttachRequest) -> None:
         """See `LeaseLedger.add`.
 
         Raises Busy for a sandbox that another agent took addresses for: the namespaces of two nodes may have the same numbers,
         and a Pod that is moved by its nodeName alone keeps its uid, so both sandboxes have one id, and would share the lease.
         """
-        if self._ledgers.own(container_id) is None:
+        if self._ledgers.own(request.container_id) is None:
             self._ledgers.refresh()
-            self._refuse_anothers(container_id)
-        self._ledgers.add(LedgerEntry(container_id=container_id, boot_id=self._boot_id, netns=netns))
+            self._refuse_anothers(request.container_id)
+        self._ledgers.add(_entry(request, self._boot_id))
 
     def _refuse_anothers(self, container_id: str) -> None:
         node = self.agent(container_id)
@@ -155,6 +162,20 @@ class CommonLedgers:
             return SandboxState.ENDED
         return SandboxState.LIVING if lives(entry.netns) else SandboxState.UNNAMED
 
+    def network_types(self, container_id: str) -> tuple[str, ...]:
+        """See `LeaseLedger.network_types`."""
+        entry = self._ledgers.own(container_id)
+        return () if entry is None else entry.network_types
+
     def keep_only(self, named: Callable[[], Collection[str]]) -> None:
         """See `LeaseLedger.keep_only`."""
         self._ledgers.keep_only(named)
+
+
+def _entry(request: AttachRequest, boot_id: str) -> LedgerEntry:
+    return LedgerEntry(
+        container_id=request.container_id,
+        boot_id=boot_id,
+        netns=request.netns,
+        network_types=(request.network_type,),
+    )

@@ -6,13 +6,13 @@ import dataclasses
 
 from secnet.contract import (
     AttachmentId,
+    AttachRequest,
     Busy,
     Call,
     Conflict,
     Finding,
     IpamLease,
     IpamRequest,
-    NetnsRef,
     SecnetError,
 )
 
@@ -46,9 +46,9 @@ class Leases:
         self._lease_gc = lease_gc
 
     def allocate(
-        self, request: IpamRequest | None, ipam_type: str | None, netns: NetnsRef, call: Call
+        self, request: IpamRequest | None, ipam_type: str | None, attach: AttachRequest, call: Call
     ) -> IpamLease | None:
-        """Take addresses for the sandbox whose namespace is `netns`.
+        """Take addresses for the interface that `attach` asks for.
 
         Raises Busy when a pool gives one that another attachment of this node uses. What sandboxes that ended left in the pools,
         as before a reboot, is released where it blocks.
@@ -56,7 +56,7 @@ class Leases:
         if request is None or ipam_type is None:
             return None
         if self._ledger is not None:
-            self._ledger.add(request.owner.container_id, netns)
+            self._ledger.add(attach)
         try:
             lease = self._ask(request, ipam_type, call)
         except (Busy, Conflict) as exc:

@@ -46,7 +46,7 @@ def wire_attaching(base: Foundation, clearance: Clearance, cut_off: CutOffInterf
         plugins=base.plugins,
         journal=base.journal,
         has_found=lambda key: orphan_gc.has_found(key),
-        has_looked=lambda: orphan_gc.has_looked_at(base.registry.drivers),
+        has_looked=lambda types: orphan_gc.has_looked_at(types or base.registry.drivers),
         sandboxes=base.containers,
         pod_here=lambda namespace, name: _pod_here(base, namespace, name),
         ledger=ledger,

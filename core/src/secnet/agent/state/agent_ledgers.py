@@ -1,6 +1,6 @@
 """Which agent took addresses for which sandboxes, where agents share a state directory: a ledger for each agent.
 
-    ledgers/NODE/OWNER_TAG    one JSON line a sandbox: its id, its network namespace and the boot of that
+    ledgers/NODE/OWNER_TAG    one JSON line a sandbox: its id, its network namespace with the boot, its network types
 
 A pool's entry names a container, and not the node on which it runs. So an agent writes the sandbox into its ledger before it asks
 for an address, and syncs it, since the pool's entry must never outlive the line that says whose it is. Every agent reads the
@@ -9,6 +9,7 @@ ledgers of all. The time of a ledger's last write says when its agent was last t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from secnet.contract import MissingPrivilege, NetnsRef, SecnetError, Unavailable, from_json, to_json
@@ -30,11 +31,15 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One sandbox for which an agent took addresses. boot_id: of the node, when it did."""
+    """One sandbox for which an agent took addresses.
+
+    boot_id: of the node, when it did. network_types: of the interfaces that were to have them; empty where that is not known.
+    """
 
     container_id: str
     boot_id: str
     netns: NetnsRef
+    network_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class AgentLedger:
     owner_tag: str
     seen: float
     path: Path
-    entries: tuple[LedgerEntry, ...] = field(default=())
+    entries: tuple[LedgerEntry, ...]
 
 
 class AgentLedgers:
@@ -85,12 +90,16 @@ class AgentLedgers:
             return self._alone
 
     def add(self, entry: LedgerEntry) -> None:
-        """To be called before an address is asked for. Raises Unavailable: without the line there must be no address."""
+        """To be called before an address is asked for. Raises Unavailable: without the line there must be no address.
+
+        What was written of the same sandbox stays: it may have interfaces of several network types.
+        """
         with self._lock, _translated(self._path):
-            if self._own.get(entry.container_id) == entry:
-                return
-            self._append(entry)
-            self._own[entry.container_id] = entry
+            known = self._own.get(entry.container_id)
+            merged = entry if known is None else _merged(known, entry)
+            if merged != known:
+                self._append(merged)
+                self._own[entry.container_id] = merged
 
     def refresh(self) -> None:
         """Read what other agents wrote since, and write that this one is there. Raises Unavailable when one cannot be read."""
@@ -168,6 +177,14 @@ def read_ledgers(state_dir: Path) -> tuple[AgentLedger, ...]:
     folder = state_dir / "ledgers"
     with _translated(folder):
         return tuple(_ledger(path) for path in _paths(folder))
+
+
+def _merged(known: LedgerEntry, entry: LedgerEntry) -> LedgerEntry:
+    """The later entry, with the network types of both if they are of one life of the namespace."""
+    if (known.boot_id, known.netns) != (entry.boot_id, entry.netns):
+        return entry
+    types = sorted({*known.network_types, *entry.network_types})
+    return dataclasses.replace(entry, network_types=tuple(types))
 
 
 def _ledger(path: Path) -> AgentLedger:

@@ -130,3 +130,9 @@ def test_an_event_is_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCapture
 def test_annotations_are_trusted_here_and_not_in_a_cluster() -> None:
     assert ManifestCluster.traits.trusts_annotations
     assert not KubeCluster.traits.trusts_annotations
+
+
+def test_every_agents_ledger_can_be_read_here_and_not_in_a_cluster() -> None:
+    """There each node has a state directory of its own; an empty ledger of others would be taken for their word."""
+    assert ManifestCluster.traits.common_ledgers
+    assert not KubeCluster.traits.common_ledgers
