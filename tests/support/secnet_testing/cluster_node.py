@@ -29,6 +29,7 @@ from .podresources import play_pod_resources
 from .runtime.runtime import Runtime, play_runtime
 
 __all__ = [
+    "AGENT_TOKEN",
     "ClusterNode",
     "ClusterNodeFactory",
     "cluster_node_factory",
@@ -40,6 +41,7 @@ __all__ = [
     "set_boot_id",
 ]
 
+AGENT_TOKEN = "agent-token"
 CONDITION = "secnet.io/SecondaryNetworksReady"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 IMAGE = "registry.test/busybox:1"
@@ -261,7 +263,7 @@ def play_cluster_node(
     *,
     name: str = "node-1",
     sync: bool = False,
-    token: str = "agent-token",
+    token: str = AGENT_TOKEN,
     kubernetes: Mapping[str, Any] | None = None,
     devices: Mapping[str, Sequence[str]] | None = None,
     **settings: Any,

@@ -16,7 +16,7 @@ import grpc
 from secnet.agent.cluster.files.store import FileStore
 from secnet.contract import ObjectNotFound
 
-from ..cluster_node import NETWORKS, ClusterNode
+from ..cluster_node import AGENT_TOKEN, NETWORKS, ClusterNode
 from ..cluster_node import pod as api_pod
 from ..kubeapi.admin import Rejected
 from ..kubeapi.process import KubeApiProcess
@@ -215,15 +215,16 @@ class ApiSource(Source):
             return "older resourceVersions are gone, and all watches cut"
         if kind == "outage":
             self._api.outage(True)
-            return "the API is away"
+            time.sleep(rng.uniform(0.5, 5.0))
+            self._api.outage(False)
+            return "the API was away"
         count, status = rng.randint(1, 20), rng.choice((409, 429, 500, 503))
-        self._api.fail(kind=kind, count=count, status=status)
+        self._api.fail(kind=kind, count=count, status=status, token=AGENT_TOKEN)
         return f"{count} requests to the API meet {status if kind == 'status' else kind}"
 
     def end_faults(self) -> None:
         """See Source."""
         self._api.no_faults()
-        self._api.outage(False)
 
     def _end(self, wanted: Wanted) -> None:
         node = self._nodes[wanted.machine]

@@ -10,7 +10,7 @@ __all__ = ["Asked", "Fault", "Faults"]
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What happens to the next `count` requests of this method and with this text in the path; empty for any.
+    """What happens to the next `count` requests of this method and token, and with this text in the path; empty for any.
 
     kind: `status` answers with it, `hang` answers nothing until the client gives up, `drop` closes the connection.
     """
@@ -20,6 +20,7 @@ class Fault:
     status: int = 500
     method: str = ""
     path: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +51,11 @@ class Faults:
         """None any more."""
         self._coming.clear()
 
-    def due(self, method: str, path: str) -> Fault | None:
+    def due(self, method: str, path: str, token: str = "") -> Fault | None:
         """The fault of this request, counted."""
         for fault in self._coming:
-            if (not fault.method or fault.method == method) and fault.path in path:
+            meant = fault.method in ("", method) and fault.token in ("", token)
+            if meant and fault.path in path:
                 fault.count -= 1
                 if fault.count <= 0:
                     self._coming.remove(fault)

@@ -90,7 +90,7 @@ class Server:
             return web.json_response(exc.body(), status=exc.code, headers=headers)
 
     async def _answer(self, request: web.Request, place: int, token: str) -> web.StreamResponse:
-        await self._fault(request)
+        await self._fault(request, token)
         rules = self._rules(token)
         parts = [part for part in request.path.split("/") if part]
         if parts == _REVIEW and request.method == "POST":
@@ -169,8 +169,8 @@ class Server:
             raise ApiError(401, "Unauthorized", "Unauthorized")
         return self.tokens.get(token)
 
-    async def _fault(self, request: web.Request) -> None:
-        fault = self.faults.due(request.method, request.path_qs)
+    async def _fault(self, request: web.Request, token: str) -> None:
+        fault = self.faults.due(request.method, request.path_qs, token)
         if fault is None:
             return
         if fault.kind == "status":
