@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secnet.agent.model.pod import NETWORKS_ANNOTATION
 from secnet.agent.model.limits import Limits
+from secnet.agent.model.pod import NETWORKS_ANNOTATION
 from secnet.agent.pods._network_index import NetworkIndex
 from secnet.contract import NetworkRef
 
