@@ -27,6 +27,8 @@ def container(*ids: str, claims: Any = ()) -> ContainerResources:
 
 def test_each_id_once_in_the_order_of_the_containers_and_of_numbers() -> None:
     assert by_resource([container("sf.10", "sf.9"), container("sf.9", "sf.1")]) == {VF: ("sf.9", "sf.10", "sf.1")}
+    long = "9" * 5000
+    assert by_resource([container(long, "sf.1")]) == {VF: (long, "sf.1")}, "a number that Python does not read"
     assert by_resource([container("0000:3B:02.1")]) == {VF: ("0000:3b:02.1",)}
     assert by_resource([]) == {}
 

@@ -249,3 +249,11 @@ def test_a_driver_that_fails_to_validate_is_named() -> None:
 
     with pytest.raises(ContractViolation, match=r"driver vlan \(.*\) raised KeyError from validate: 'colour'"):
         parse_nad(nad(VALID), registry_where(fail))
+
+
+@pytest.mark.parametrize(("written", "generation"), [(7, 7), (None, 0), ("x", 0), ([1], 0), (True, 0), (1.5, 0)])
+def test_what_is_no_generation_is_none(written: Any, generation: int) -> None:
+    """The API gives a number; a manifest may have anything there."""
+    config = parse_nad(nad(VALID, generation=written), REGISTRY)
+    assert config is not None
+    assert config.generation == generation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from secnet.agent.model.limits import Limits
 from secnet.agent.model.pod import NETWORKS_ANNOTATION
 from secnet.agent.pods._network_index import NetworkIndex
 from secnet.contract import NetworkRef
@@ -41,6 +42,12 @@ def test_only_pods_that_name_the_network(network: str, pods: set[str]) -> None:
     namespace, _, name = network.partition("/")
     found = NetworkIndex().asking_for(NetworkRef(namespace=namespace, name=name), PODS)
     assert {key[1] for key in found} == pods
+
+
+def test_an_annotation_counts_by_the_limits_of_the_node() -> None:
+    key, ref, many = ("default", "p"), NetworkRef(namespace="default", name="vlan1"), ",".join(["vlan1"] * 101)
+    assert NetworkIndex(Limits(networks_per_pod=101)).asking_for(ref, {key: _pod(many)}) == [key]
+    assert NetworkIndex().asking_for(ref, {key: _pod(many)}) == [], "it is refused as a whole"
 
 
 def test_an_edited_annotation_counts_as_it_is_now() -> None:

@@ -46,6 +46,19 @@ def test_what_the_configuration_says_wrongly_is_the_networks_fault() -> None:
     assert (caught.value.subject, caught.value.path) == ("NetworkAttachmentDefinition default/blue", "$.vlam")
 
 
+@pytest.mark.parametrize("field", ["ips", "port_mappings"])
+def test_the_limits_of_an_annotation_hold_for_what_a_caller_passes_on(field: str) -> None:
+    values: dict[str, Any] = {
+        "ips": tuple(f"10.0.{n // 256}.{n % 256}" for n in range(257)),
+        "port_mappings": ({},) * 257,
+    }
+    with pytest.raises(InvalidConfig, match="257 items in runtimeConfig, and at most 256") as caught:
+        made(runtime=RuntimeConfig(**{field: values[field]}))
+    assert "limits.listItems" in caught.value.hint
+    with pytest.raises(InvalidConfig, match="300 items"):
+        made(odd=[0] * 300)
+
+
 def test_a_member_of_a_chain_leaves_the_pods_side_to_the_chain() -> None:
     assert made(CHAIN).common == CommonOptions(disable_check=True, chained=True)
     assert made(CHAIN, disableCheck=True).common == CommonOptions(disable_check=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["by_resource", "claimed_drivers"]
 
+_DIGITS = 20  # of a number that has a meaning
 _NONE: Mapping[ClaimedDevice, Published] = MappingProxyType({})
 
 
@@ -76,4 +77,8 @@ def _natural(device: str) -> tuple[tuple[int, str], ...]:
     """`sf.9` before `sf.10`; hexadecimal addresses by their text."""
     if pci_address(device):
         return ((0, device),)
-    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", device) if part)
+    return tuple(
+        (int(part), "") if part.isdecimal() and len(part) < _DIGITS else (0, part)
+        for part in re.split(r"(\d+)", device)
+        if part
+    )

@@ -75,7 +75,7 @@ def examine_nad(
     identity = _Identity(
         network=nad_ref(nad),
         uid=nad["metadata"].get("uid", ""),
-        generation=int(nad["metadata"].get("generation") or 0),
+        generation=_generation(nad),
         resource=_resource_name(nad),
         chain=chain,
     )
@@ -306,6 +306,12 @@ def _build(identity: _Identity, config: Mapping[str, Any]) -> NetworkConfig:
 
 def _without_type(ipam: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in ipam.items() if key != "type"}
+
+
+def _generation(nad: Mapping[str, Any]) -> int:
+    """0 where none is written, and for what is none: a manifest may have anything there."""
+    value = nad["metadata"].get("generation")
+    return value if type(value) is int else 0
 
 
 def _resource_name(nad: Mapping[str, Any]) -> str:

@@ -50,6 +50,10 @@ def test_a_sandbox_whose_id_is_none_is_left_out_and_named_once(
     for _ in range(2):
         assert [found.id for found in client.sandboxes()] == ["sandbox-1"]
     assert caplog.text.count("whose id is none") == 1
+    assert not client.complete
+    server.ids = []
+    client.sandboxes()
+    assert client.complete
 
 
 def test_an_answer_that_is_none(tmp_path: Path) -> None:

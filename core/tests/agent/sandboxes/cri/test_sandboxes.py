@@ -51,6 +51,20 @@ def test_one_look_at_all_pods_waits_once_for_a_runtime_that_fails(server: Server
     assert source.living() == {"sandbox-1", "sandbox-2"}
 
 
+@pytest.mark.parametrize("now", [True, False])
+def test_what_a_garbled_list_lacks_has_not_ended(server: Server, client: RuntimeClient, now: bool) -> None:
+    """It ends living Pods to take it for a proof (rule R6)."""
+    time = [0.0]
+    source = CriSandboxes(client, keep=0.25, clock=lambda: time[0])
+    server.uids = ["1"]
+    assert source.has_ended("sandbox-2", now=now)
+    server.uids, server.ids, time[0] = [], [""], 1.0
+    assert not source.has_ended("sandbox-1", now=now)
+    assert source.living() is None
+    server.ids, time[0] = [], 2.0
+    assert source.has_ended("sandbox-1", now=now)
+
+
 @pytest.mark.parametrize(("annotation", "asked"), [("blue", True), (" [", True), (" \n", False), (None, False)])
 def test_what_its_pod_asked_for_is_known_of_the_sandbox_itself(
     server: Server, client: RuntimeClient, annotation: str | None, asked: bool

@@ -69,7 +69,8 @@ class SandboxStatus:
 class RuntimeClient:
     """Asks the runtime behind a unix socket (CRI v1). Thread-safe. Connects, and connects again, when asked.
 
-    timeout: the longest that one call takes, in seconds.
+    timeout: the longest that one call takes, in seconds. complete: whether nothing was left out of the last list of all
+    sandboxes: else what it lacks is no proof of an end.
     Raises Unsupported if the Python packages of the extra `secnet[cluster]` are missing. Methods raise what `STATUSES`
     says: Unavailable while the runtime does not answer, Timeout, Gone for a sandbox that is none, Unsupported.
     """
@@ -81,7 +82,7 @@ class RuntimeClient:
         self._channel = open_channel(self._grpc, socket)
         messages = self._messages
         self._listed: dict[str, RuntimeSandbox] = {}  # nothing of a sandbox changes but that it ends
-        self._complained = False
+        self.complete = True
         self._list = method(
             self._channel,
             f"{_SERVICE}/ListPodSandbox",
@@ -112,22 +113,26 @@ class RuntimeClient:
         self._channel.close()
 
     def sandboxes(self, *, uid: str = "") -> tuple[RuntimeSandbox, ...]:
-        """All sandboxes, also those that have ended, in no order; with `uid` only those with this label of the kubelet."""
+        """All sandboxes, also those that have ended, in no order; with `uid` only those with this label of the kubelet.
+
+        One whose id is none is left out.
+        """
         messages = self._messages
         chosen = messages.PodSandboxFilter(label_selector={UID_LABEL: uid} if uid else {})
         request = messages.ListPodSandboxRequest(filter=chosen)
         answer = self._call(self._list, request, "listing sandboxes", str(self.socket))
         known, ready = self._listed, self._messages.SANDBOX_READY
         found = {}
+        odd = [item.id for item in answer.items if not is_container_id(item.id)]
         for item in answer.items:
-            if not is_container_id(item.id):
-                self._complain(item.id)
+            if item.id in odd:
                 continue
             before = known.get(item.id)
             same = before is not None and before.ready == (item.state == ready)
             found[item.id] = before if before is not None and same else self._sandbox(item)
         if not uid:
             self._listed = found
+            self._note_odd(odd)
         return tuple(found.values())
 
     def status(self, sandbox_id: str) -> SandboxStatus:
@@ -148,13 +153,13 @@ class RuntimeClient:
         answer = self._call(self._runtime_status, request, "looking at the runtime", str(self.socket))
         return loaded_network(answer.info)
 
-    def _complain(self, sandbox_id: str) -> None:
-        """Once: the list is asked for several times a second."""
-        if not self._complained:
-            self._complained = True
+    def _note_odd(self, odd: list[str]) -> None:
+        """Logged once, as the list is asked for several times a second."""
+        if odd and self.complete:
             _log.warning(
-                "the container runtime lists sandboxes whose id is none, such as %.100r: they are left out", sandbox_id
+                "the container runtime lists sandboxes whose id is none, such as %.100r: they are left out", odd[0]
             )
+        self.complete = not odd
 
     def _sandbox(self, item: Any) -> RuntimeSandbox:
         meta = item.metadata

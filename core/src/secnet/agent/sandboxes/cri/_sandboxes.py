@@ -111,7 +111,9 @@ class CriSandboxes:
             return living is not None and container_id not in living
         with self._lock:
             self._refresh_if_old()
-            return not any(each.id == container_id and each.ready for found in self._index.values() for each in found)
+            return self._client.complete and not any(
+                each.id == container_id and each.ready for found in self._index.values() for each in found
+            )
 
     def refresh(self) -> bool:
         """Ask the runtime now what `fingerprint` is to answer from. False if it does not answer: the last answer stays."""
@@ -119,9 +121,10 @@ class CriSandboxes:
             return self._refresh()
 
     def living(self) -> frozenset[str] | None:
-        """The ids of all sandboxes that have not ended, as of now; None while the runtime cannot be asked."""
+        """The ids of all sandboxes that have not ended, as of now; None while the runtime cannot be asked, or says odd things."""
         try:
-            return frozenset(sandbox.id for sandbox in self._client.sandboxes() if sandbox.ready)
+            found = frozenset(sandbox.id for sandbox in self._client.sandboxes() if sandbox.ready)
+            return found if self._client.complete else None
         except SecnetError as exc:
             _log.warning("which sandboxes live is not known: %s", exc)
             return None
