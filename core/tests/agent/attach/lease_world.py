@@ -266,7 +266,7 @@ class World:
             for container, (name, address) in self.leases.items()
         )
 
-    def release(self, given: IpamRequest, call: Call) -> None:
+    def release_unheld(self, ipam_type: str, given: IpamRequest, call: Call) -> None:
         self.leases.pop(given.owner.container_id, None)
 
 

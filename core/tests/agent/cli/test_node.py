@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_a_node_that_may_be_there_is_not_forgotten(tmp_path: Path, capsys: pytes
     store = take_address(tmp_path, "node-1", "c1")
     os.utime(tmp_path / "state/ledgers/node-1/secnet")
     assert forget(tmp_path, "node-1") == 1
-    assert "was there 0 s ago" in capsys.readouterr().err
+    assert re.search(r"was there \d s ago", capsys.readouterr().err)
     assert forget(tmp_path, "node-2") == 1
     assert used(store) == 1
     assert forget(tmp_path, "node-1", "--force") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from secnet.agent.pods.controller import Controller
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.journal import Journal
 from secnet.contract import ObjectNotFound, Unavailable
-from secnet_testing.contract_objects import record
+from secnet_testing.contract_objects import POD, record
 
 
 def _wait(condition: Callable[[], bool]) -> None:
@@ -48,9 +49,11 @@ class Faulty:
     def forget_absent(self) -> None: ...
 
 
-def _controller(folder: Path, faulty: Any, *, workers: int = 1, **options: Any) -> Controller:
+def _controller(
+    folder: Path, faulty: Any, *, workers: int = 1, journal: Journal | None = None, **options: Any
+) -> Controller:
     """One with a Pod that has a record; its watch has told everything."""
-    journal, pods = Journal(folder), PodTable("node-1")
+    journal, pods = journal or Journal(folder), PodTable("node-1")
     journal.write(record())
     pods.update({"metadata": {"namespace": "default", "name": "web", "uid": "uid-web"}})
     synced = threading.Event()
@@ -127,10 +130,14 @@ class ManyNetworks:
 
 def test_a_pod_with_a_hundred_networks_keeps_the_next_one_waiting_for_two_at_most(tmp_path: Path) -> None:
     work = ManyNetworks()
-    controller = _controller(tmp_path, work, workers=1)
+    journal = Journal(tmp_path)
+    controller = _controller(tmp_path, work, journal=journal)
 
     def come_up() -> None:
         work.come_up = lambda: None
+        # Of the same network type: workers of another one would not wait at all.
+        small = dataclasses.replace(POD, name="small", uid="uid-small")
+        journal.write(record(container="c2", pod=small))
         controller.enqueue(("default", "small"))
 
     work.come_up = come_up
