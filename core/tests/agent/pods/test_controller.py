@@ -50,10 +50,16 @@ class Faulty:
 
 
 def _controller(
-    folder: Path, faulty: Any, *, workers: int = 1, journal: Journal | None = None, **options: Any
+    folder: Path,
+    faulty: Any,
+    *,
+    workers: int = 1,
+    journal: Journal | None = None,
+    pods: PodTable | None = None,
+    **options: Any,
 ) -> Controller:
-    """One with a Pod that has a record; its watch has told everything."""
-    journal, pods = journal or Journal(folder), PodTable("node-1")
+    """One with a Pod that has a record; its watch has told everything. journal, pods: to be changed meanwhile."""
+    journal, pods = journal or Journal(folder), pods or PodTable("node-1")
     journal.write(record())
     pods.update({"metadata": {"namespace": "default", "name": "web", "uid": "uid-web"}})
     synced = threading.Event()
@@ -130,14 +136,15 @@ class ManyNetworks:
 
 def test_a_pod_with_a_hundred_networks_keeps_the_next_one_waiting_for_two_at_most(tmp_path: Path) -> None:
     work = ManyNetworks()
-    journal = Journal(tmp_path)
-    controller = _controller(tmp_path, work, journal=journal)
+    journal, pods = Journal(tmp_path), PodTable("node-1")
+    controller = _controller(tmp_path, work, journal=journal, pods=pods)
 
     def come_up() -> None:
         work.come_up = lambda: None
         # Of the same network type: workers of another one would not wait at all.
         small = dataclasses.replace(POD, name="small", uid="uid-small")
         journal.write(record(container="c2", pod=small))
+        pods.update({"metadata": {"namespace": "default", "name": "small", "uid": "uid-small"}})
         controller.enqueue(("default", "small"))
 
     work.come_up = come_up
