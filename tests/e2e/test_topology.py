@@ -44,7 +44,8 @@ def busy(node_factory: NodeFactory) -> Node:
 def test_the_drawing_of_a_node(busy: Node) -> None:
     done = busy.cli("topology")
     assert done.returncode == 1, "something is broken"
-    lines = done.stdout.splitlines()
+    reconciler, *lines = done.stdout.splitlines()
+    assert reconciler.startswith("agent ")
     assert lines[:9] == [
         "node node-1: 1 bridge, 2 VLANs, 3 Pods, 4 interfaces, 1 broken",
         f"├─ bridge {BRIDGE}",

@@ -107,7 +107,7 @@ def test_the_address_of_a_living_interface_is_no_other_pods(
     assert pair.used() == {"web": 2, "db": 1}
     come_back()
     pair.one.wait_until(lambda: pair.used() == {"web": 1, "db": 1}, "its agent gives the address back")
-    assert pair.one.records() == ()
+    pair.one.wait_until(lambda: pair.one.records() == (), "nothing is recorded there any more")
     assert addresses(second, "eth1")
 
 
