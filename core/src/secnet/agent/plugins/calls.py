@@ -1,7 +1,7 @@
 """The calls into plugins that are under way, and what follows when one does not return by its deadline.
 
 Nothing ends a thread. So what a caller holds for a call (a Pod, the locks of an attachment) stays held until the call returns,
-and what nobody holds anything for is left behind in a thread of its own. Which of the two a method is, `guarded` says.
+and a call that nothing is held for is left behind in a thread of its own. Which of the two a method is, `guarded` says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from secnet.contract import AttachmentId, Call, NetworkDriver, NetworkRef, PodRef, Retryable
@@ -93,7 +93,7 @@ class _UnderWay:
     deadline: float
     cancel: threading.Event | None
     cancelled: float | None = None
-    last_step: str = field(default="")
+    last_step: str = ""
 
     def is_overdue(self, now: float) -> bool:
         if self.cancel is not None and self.cancelled is None and self.cancel.is_set():
