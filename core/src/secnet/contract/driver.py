@@ -9,8 +9,8 @@ A method that gets a `call` ends with it: it gives whatever may block `call.rema
 `call.deadline` passed or `call.cancel` was set. To return as if the work were done is never allowed. The methods without a
 `call` are pure, or have to end by themselves within the time that their docstring names.
 
-A call that does not end is reported under the name of its distribution. What it is about stays held until it returns, and no other
-method is called for it meanwhile; with some such calls the core makes no further ones (docs/operations.md).
+A call that does not end is reported under the name of its distribution. What it is about stays held until it returns, and no
+other method is called for it meanwhile; with some such calls the core makes no further ones (docs/operations.md).
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ def test_a_type_whose_probe_hangs_delays_no_other(
 
     hanging = registry_of(registry, probe=hang, doctor=look).drivers["vlan"]
     well = registry_of(registry, probe=answer, doctor=look).drivers["vlan"]
-    two = Registry(
-        drivers={"a": dataclasses.replace(hanging, name="a"), "z": dataclasses.replace(well, name="z")}
-    )
+    two = Registry(drivers={"a": dataclasses.replace(hanging, name="a"), "z": dataclasses.replace(well, name="z")})
     try:
         lines = results(make_host, found, two, drivers={"a": {"x": 1}})
     finally:

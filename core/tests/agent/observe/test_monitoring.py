@@ -64,7 +64,9 @@ def test_a_plugin_that_hangs_makes_an_agent_unready_and_not_dead(monkeypatch: py
     parts: dict[str, Any] = dict.fromkeys(
         ("cluster", "journal", "reports", "node", "antrea", "own_node", "plugins"), nothing
     )
-    controller: Any = SimpleNamespace(started=True, recovered=recovered)
+    controller: Any = SimpleNamespace(started=True, recovered=recovered, queue=SimpleNamespace(age=lambda: 0.0))
+    parts["journal"] = SimpleNamespace(records=tuple)
+    parts["reports"] = SimpleNamespace(pods=tuple)
     monitoring = Monitoring(controller=controller, beats=beats, **parts)
     driver = toy_registry(Script()).drivers["toy"]
     beats.beat("poll_loop", 3600)

@@ -41,7 +41,7 @@ def test_whatever_the_way_a_plugin_is_blamed_for_what_it_does_wrong(into: Bounda
         way(into, lambda: "no")
 
 
-def test_each_element_of_a_tuple_is_looked_at(into: Boundary) -> None:
+def test_each_item_of_a_tuple_is_checked(into: Boundary) -> None:
     assert into.each((1, 2), "doctor", int) == (1, 2)
     with pytest.raises(ContractViolation, match="returned 'no' from doctor where a tuple of int was promised"):
         into.each((1, "no"), "doctor", int)  # type: ignore[arg-type]  # as a plugin does

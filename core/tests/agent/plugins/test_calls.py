@@ -51,7 +51,7 @@ def hanging(
 ) -> Iterator[threading.Event]:
     """So many calls that hold a Pod each and do not return before the event is set; all are beyond their deadline."""
     gate = threading.Event()
-    context = call or Call.within(0.01, observers=(calls,))
+    context = call or Call.within(0.1, observers=(calls,))
 
     def hang() -> None:
         deed(context)
@@ -86,10 +86,15 @@ def test_a_stuck_call_is_named_with_all_that_is_known(calls: PluginCalls) -> Non
 
     with hanging(calls, deed=deed):
         (stuck,) = calls.stuck()
-        assert (stuck.kind, stuck.name, stuck.distribution, stuck.method) == ("network_type", "toy", "toy-dist", "attach")
+        assert (stuck.kind, stuck.name, stuck.distribution, stuck.method) == (
+            "network_type",
+            "toy",
+            "toy-dist",
+            "attach",
+        )
         assert (stuck.last_step, stuck.subject) == ("veth.move", SUBJECT)
         assert str(stuck) == (
-            "driver toy (toy-dist 1.2) has not returned from attach, which had 0.01 s; its last step was veth.move"
+            "driver toy (toy-dist 1.2) has not returned from attach, which had 0.1 s; its last step was veth.move"
         )
         assert isinstance(stuck.error, PluginStuck)
         assert stuck.error.retryable

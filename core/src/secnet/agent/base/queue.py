@@ -68,8 +68,8 @@ class WorkQueue:
     A key added while it is handled is handled once more afterwards. `handle` must not raise; if it does, the error is logged
     and the worker goes on, so that one Pod cannot stop the others.
 
-    lane: of what kind a key is, asked when it is added and when its turn comes; may not raise. Each kind has `workers` threads of its own from its
-    first key on, so that keys of one kind that take for ever let those of the others through.
+    lane: of what kind a key is, asked when it is added and when its turn comes; may not raise. Each kind has `workers` threads of
+    its own from its first key on, so that keys of one kind that take for ever let those of the others through.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Whether the agent is alive (`/healthz`) and whether it can do its work (`/readyz`).
 
-Alive: each background thread came round within the time that it gave itself; a Pod that takes for ever is no reason, as the others
-do not wait for it. An agent that is not alive is to be killed; its attachments outlive it. Ready is stricter: recovery is done, the
-objects' source answers, the per-node state is made, and every plugin returns. An agent that is not ready is left alone.
+Alive: each background thread came round within the time that it gave itself. A Pod that takes for ever is no reason, as the
+others do not wait for it. An agent that is not alive is to be killed; its attachments outlive it. Ready is stricter: recovery is
+done, the objects' source answers, the per-node state is made, and every plugin returns. An agent that is not ready is left alone.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ MOST_STUCK = 4
 
 _NO_DEADLINE_SECONDS = 60.0  # for a call whose context has no deadline
 _POLL_SECONDS = 0.2  # a cancellation wakes no thread that waits for another one
-_RESTART = "it is left alone until it returns; restart the agent, which detaches what it left, and report it to its authors"
+_RESTART = (
+    "it is left alone until it returns; restart the agent, which detaches what it left, and report it to its authors"
+)
 
 
 class PluginStuck(Retryable):
@@ -77,7 +79,7 @@ class StuckCall:
 
     def __str__(self) -> str:
         step = f"its last step was {self.last_step}" if self.last_step else "it has begun no step"
-        return f"{self.label} has not returned from {self.method}, which had {self.allowed:.3g} s; {step}"
+        return f"{self.label} has not returned from {self.method}, which had {round(self.allowed, 1):g} s; {step}"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -28,7 +28,7 @@ class Lanes:
         self._known: dict[PodKey, tuple[str, frozenset[NetworkRef]]] = {}
 
     def of(self, item: Hashable) -> Hashable:
-        """The network types of a Pod, sorted: those of its records, and those that its annotation asks for; () where that fails."""
+        """The network types of a Pod, sorted: those of its records and those that its annotation asks for; () if that fails."""
         assert isinstance(item, tuple)
         try:
             return tuple(sorted(set(self._types((item[0], item[1])))))

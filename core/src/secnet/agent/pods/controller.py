@@ -51,7 +51,8 @@ _UNREADABLE_DELAY = 5.0
 class Controller:
     """Ties watch, queue, `PodSync` and publisher together.
 
-    left_behind: the Pods whose work may never end. waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin: whether the listed Pods may be worked on yet.
+    left_behind: the Pods whose work may never end. waking_kinds: of the objects that a Pod may wait for, beside NADs. may_begin:
+    whether the listed Pods may be worked on yet.
     """
 
     def __init__(
@@ -275,7 +276,7 @@ class Controller:
 
     @contextmanager
     def hold(self, key: PodKey, call: Call) -> Iterator[None]:
-        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do, while no worker does; see `LeftBehind.hold`."""
+        """Work for a Pod in the caller's own thread, as the CNI plugin's calls do; see `LeftBehind.hold`."""
         with self.left_behind.hold(key, call):
             yield
 

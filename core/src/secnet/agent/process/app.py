@@ -112,9 +112,7 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         settings = self._settings
-        components = wire(
-            settings, self._registry, self._cluster, self._metrics, self._observers, stack, self._calls
-        )
+        components = wire(settings, self._registry, self._cluster, self._metrics, self._observers, stack, self._calls)
         self._components = components
         self._node_loop = NodeLoop(self._background, components.node, settings.check_interval)
         watched = Monitoring(
