@@ -39,7 +39,7 @@ class Pools:
             raise Unavailable("away")
         return tuple(self.leases)
 
-    def release(self, request: IpamRequest, call: Call) -> None:
+    def release_unheld(self, ipam_type: str, request: IpamRequest, call: Call) -> None:
         self.leases = [each for each in self.leases if each.owner != request.owner]
 
     @property

@@ -53,7 +53,7 @@ class World:
         self.pool_lists += 1
         return tuple(self.leases.values())
 
-    def release(self, request: IpamRequest, call: Call) -> None:
+    def release_unheld(self, ipam_type: str, request: IpamRequest, call: Call) -> None:
         del self.leases[request.owner.container_id]
 
     def all_pods(self) -> frozenset[tuple[str, str]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from secnet.agent.attach.plugin_calls import Plugins
 from secnet.agent.config.settings import Settings
+from secnet.agent.plugins import calls
+from secnet.agent.plugins.calls import PluginStuck
 from secnet.agent.plugins.registry import Registry
-from secnet.contract import ContractViolation, Unsupported, thaw
+from secnet.contract import Call, ContractViolation, IPAMBackend, IpamOwner, IpamRequest, Unsupported, thaw
+from secnet_testing.contract_objects import network
 from secnet_testing.sample_plugins import sample_entry_points
 from secnet_testing.scripted_plugins import Script, toy_registry
 
@@ -68,3 +72,24 @@ def test_one_that_fails_to_close_keeps_no_other_open(registry: Registry, monkeyp
         plugins.close()
     assert closed == ["pool"]
     plugins.close()
+
+
+def test_a_release_that_hangs_keeps_nothing_waiting(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched: the time after the deadline, which is three seconds."""
+    monkeypatch.setattr(calls, "GRACE_SECONDS", 0.02)
+    gate, released = threading.Event(), list[IpamRequest]()
+
+    def release(backend: IPAMBackend, request: IpamRequest, call: Call) -> None:
+        released.append(request)
+        gate.wait(30)
+
+    monkeypatch.setattr(registry.backends["pool"].cls, "release", release)
+    plugins = living(registry)
+    request = IpamRequest(owner=IpamOwner(container_id="c1", ifname="eth1"), network=network(), config={})
+    try:
+        for _ in range(2):
+            with pytest.raises(PluginStuck, match="has not returned from release"):
+                plugins.release_unheld("pool", request, Call.within(0.01))
+        assert released == [request], "it is not called again before it returns"
+    finally:
+        gate.set()

@@ -110,6 +110,7 @@ def test_a_pod_whose_attach_hangs_is_shown_as_stuck(scene: Scene, caplog: pytest
 
 
 def test_it_is_reconciled_when_the_call_returns(scene: Scene) -> None:
+    scene.journal.write(record(phase=Phase.ATTACHING))
     scene.now = [stuck()]
     scene.calls.note()
     scene.now = []
@@ -139,6 +140,7 @@ def test_the_other_networks_of_the_pod_stay_in_its_report(scene: Scene) -> None:
     scene.before = PodReport(
         pod=POD, networks=(other, NetworkReport(network="default/blue", phase="Pending", interface="eth1"))
     )
+    scene.journal.write(record(phase=Phase.ATTACHING))
     scene.now = [stuck()]
     scene.calls.note()
     ((_, report),) = scene.published
@@ -148,13 +150,18 @@ def test_the_other_networks_of_the_pod_stay_in_its_report(scene: Scene) -> None:
 def test_a_later_pod_of_the_name_is_not_blamed(scene: Scene) -> None:
     scene.pods.update({"metadata": {"namespace": "default", "name": "web", "uid": "another"}})
     scene.before = PodReport(pod=PodRef(namespace="default", name="web", uid="another"))
+    scene.journal.write(record(phase=Phase.DETACHING))
     scene.now = [stuck()]
     scene.calls.note()
     ((pod, report),) = scene.published
     assert (pod, report.pod.uid) == (None, POD.uid)
 
 
-@pytest.mark.parametrize("call", [stuck("reconcile_node", about=False), stuck(pod=None)], ids=["node", "no Pod"])
+@pytest.mark.parametrize(
+    "call",
+    [stuck("reconcile_node", about=False), stuck(pod=None), stuck("release")],
+    ids=["node", "no Pod", "garbage of an earlier sandbox"],
+)
 def test_what_is_about_no_pod_is_a_problem_of_the_node(scene: Scene, call: StuckCall) -> None:
     scene.now = [call]
     scene.calls.note()

@@ -215,7 +215,7 @@ class LeaseGarbageCollector:
     def _release(self, ipam_type: str, owner: IpamOwner, call: Call) -> None:
         owner_log(owner).warning("releasing the addresses of IPAM type %s, as that sandbox is gone", ipam_type)
         request = IpamRequest(owner=owner, network=NetworkRef(namespace="", name=""), config={})
-        self._plugins.backend(ipam_type).release(request, call)
+        self._plugins.release_unheld(ipam_type, request, call)
 
 
 def _key(lease: IpamLease) -> AttachmentId:

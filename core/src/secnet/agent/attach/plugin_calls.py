@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from secnet.contract import ContractViolation, IPAMBackend, NetworkDriver, ObjectStore, Unsupported
+from secnet.contract import (
+    Call,
+    ContractViolation,
+    IPAMBackend,
+    IpamRequest,
+    NetworkDriver,
+    ObjectStore,
+    Unsupported,
+)
 
 from ..config.settings import Settings
 from ..plugins.calls import PluginCalls
@@ -64,6 +72,11 @@ class Plugins:
     def backend_plugin(self, ipam_type: str) -> LoadedPlugin[IPAMBackend]:
         """Class, description and distribution of an IPAM type."""
         return _look_up(self.registry, self.registry.backends, ipam_type, "IPAM type", BACKENDS_GROUP)
+
+    def release_unheld(self, ipam_type: str, request: IpamRequest, call: Call) -> None:
+        """Release what no attachment of this node has. Nothing is held for it, so that one that hangs keeps nothing waiting."""
+        backend, plugin = self.backend(ipam_type), self.backend_plugin(ipam_type)
+        self.calls.apart(plugin, "release", lambda: backend.release(request, call), call)
 
     def close(self) -> None:
         """Close whatever was made; a plugin that fails to close does not keep the others open."""

@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from secnet.contract import PodRef
+
 from ..cluster.problems import ProblemList, ProblemText, problem_text
 from ..model.problem import Problem
 from ..model.record import Phase
@@ -21,9 +23,13 @@ __all__ = ["StuckCalls"]
 
 _log = logging.getLogger(__name__)
 
+_RETURNED = "%s has returned from %s after all, too late"
+
+_BEFORE_THE_RECORD = frozenset({"lock_keys", "plan"})
+
 
 class StuckCalls:
-    """For one thread. on_node: called with the reason and the text of a call that is about no Pod.
+    """For one thread. on_node: called with the reason and the text of a call that is about no Pod's network.
 
     What a call is about keeps its record, its locks and its place in the queue, because no one knows what the call still does.
     After its return the Pod is reconciled again; after a restart of the agent recovery detaches what it left.
@@ -45,53 +51,55 @@ class StuckCalls:
         self._journal = journal
         self._publisher = publisher
         self._on_node = on_node
-        self._known: dict[int, StuckCall] = {}
+        self._of_pods: dict[int, tuple[StuckCall, PodRef]] = {}
+        self._others: dict[int, StuckCall] = {}
         self._problems = ProblemList(time.time)
 
     def note(self) -> None:
         """Look again: name the calls that became stuck, and requeue the Pods of those that returned."""
         now = {call.number: call for call in self._calls.stuck()}
-        for number in [each for each in self._known if each not in now]:
-            self._end(self._known.pop(number))
-        for number in [each for each in now if each not in self._known]:
-            self._known[number] = now[number]
+        for number in [each for each in self._of_pods if each not in now]:
+            call, pod = self._of_pods.pop(number)
+            _log.warning(_RETURNED, call.label, call.method)
+            self._controller.left_behind.end((pod.namespace, pod.name))
+        for number in [each for each in self._others if each not in now]:
+            call = self._others.pop(number)
+            _log.warning(_RETURNED, call.label, call.method)
+        for number in [each for each in now if each not in self._of_pods and each not in self._others]:
             self._begin(now[number])
-        texts = [_problem(call) for call in self._known.values() if _pod_subject(call) is None]
-        off = self._calls.off().items()
-        texts += [ProblemText(what, reason, "restart the agent") for what, reason in off]
+        texts = [problem_text(call.error, call.what) for call in self._others.values()]
+        texts += [ProblemText(what, reason, "restart the agent") for what, reason in self._calls.off().items()]
         self._problems.update(dict.fromkeys(texts))
 
     def problems(self) -> tuple[Problem, ...]:
-        """Those that are about no Pod, and the plugins that are off, by the last `note`."""
+        """Those that are about no Pod's network, and the plugins that are off, by the last `note`."""
         return self._problems.current()
 
     def _begin(self, call: StuckCall) -> None:
-        error, subject = call.error.info, _pod_subject(call)
-        if subject is None or subject.pod is None:
+        error, subject = call.error.info, call.subject
+        if subject is None or subject.pod is None or not self._is_of_pod(call, subject):
+            self._others[call.number] = call
             self._on_node(error.reason, str(call))
             return
-        key = (subject.pod.namespace, subject.pod.name)
+        self._of_pods[call.number] = call, subject.pod
         extra = {"pod": str(subject.pod), "interface": subject.key.ifname, "container": subject.key.container_id[:13]}
         _log.warning("%s", error, extra=extra)
-        self._controller.left_behind.begin(key, call)
-        self._publish(call, subject)
+        self._controller.left_behind.begin((subject.pod.namespace, subject.pod.name), call)
+        self._publish(call, subject, subject.pod)
 
-    def _end(self, call: StuckCall) -> None:
-        _log.warning("%s has returned from %s after all, too late", call.label, call.method)
-        subject = _pod_subject(call)
-        if subject is not None and subject.pod is not None:
-            self._controller.left_behind.end((subject.pod.namespace, subject.pod.name))
+    def _is_of_pod(self, call: StuckCall, subject: Subject) -> bool:
+        """Garbage collection too names a Pod: one that may have another sandbox here by now, whose networks are well."""
+        return call.method in _BEFORE_THE_RECORD or self._journal.get(subject.key) is not None
 
-    def _publish(self, call: StuckCall, subject: Subject) -> None:
-        assert subject.pod is not None
-        key = (subject.pod.namespace, subject.pod.name)
+    def _publish(self, call: StuckCall, subject: Subject, ref: PodRef) -> None:
+        key = (ref.namespace, ref.name)
         before = self._publisher.last(key)
-        base = before if before is not None and before.pod.uid == subject.pod.uid else PodReport(pod=subject.pod)
+        base = before if before is not None and before.pod.uid == ref.uid else PodReport(pod=ref)
         network = self._network(call, subject)
         others = [each for each in base.networks if each.interface != network.interface]
         report = dataclasses.replace(base, error=None, networks=(*others, network))
         pod = self._pods.get(key)
-        if pod is not None and pod["metadata"].get("uid") != subject.pod.uid:
+        if pod is not None and pod["metadata"].get("uid") != ref.uid:
             pod = None  # a later Pod of the name: none of this is its own
         try:
             self._publisher.publish(key, pod, SyncResult(report=report, records=self._journal.of_pod(*key)), 0)
@@ -106,12 +114,3 @@ class StuckCalls:
             )
         report = network_report(record, error)
         return report if record.phase == Phase.ATTACHED else dataclasses.replace(report, phase=STUCK)
-
-
-def _pod_subject(call: StuckCall) -> Subject | None:
-    """The attachment, if it is a Pod's."""
-    return call.subject if call.subject is not None and call.subject.pod is not None else None
-
-
-def _problem(call: StuckCall) -> ProblemText:
-    return problem_text(call.error, call.what)
