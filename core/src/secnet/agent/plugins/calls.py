@@ -209,15 +209,15 @@ class PluginCalls:
     ) -> _UnderWay:
         """Refuse the call, or write down when it must have returned."""
         now = time.monotonic()
-        overdue = [each for each in self._all() if each.plugin is plugin and each.is_overdue(now)]
+        with self._lock:
+            self._count += 1
+            number = self._count
+            overdue = [each for each in self._calls.values() if each.plugin is plugin and each.is_overdue(now)]
         if held and sum(each.held for each in overdue) >= MOST_STUCK:
             raise PluginStuck(_why_off([each for each in overdue if each.held]), hint=_RESTART)
         earlier = next((each for each in overdue if not held and each.method == method), None)
         if earlier is not None:
             raise earlier.stuck().error
-        with self._lock:
-            self._count += 1
-            number = self._count
         return _UnderWay(
             number=number,
             plugin=plugin,
