@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from secnet.agent.model.record import Phase
 from secnet_testing.agent_page import PORT, ask, metrics
+from secnet_testing.netns import run_in
 from secnet_testing.node import Node, NodeFactory
 from secnet_testing.node_inspection import addresses, errors_of, network, wait_error
 from secnet_testing.objects import nad, pod, pool
@@ -55,6 +56,11 @@ def works(node: Node, name: str = "good") -> None:
 def phase(node: Node, name: str) -> str:
     report = node.report(name)
     return report.networks[0].phase if report is not None and report.networks else ""
+
+
+def used(node: Node, name: str) -> int:
+    """How many addresses of a pool are taken."""
+    return len(node.store.get("IPPool", name, "").get("status", {}).get("ipAddresses", ()))
 
 
 def wait_stuck(node: Node, *names: str) -> None:
@@ -132,6 +138,41 @@ def test_sigterm_ends_an_agent_with_stuck_calls_and_the_next_one_recovers(two: N
     odd.agent(two)
     two.wait_attached("odd1")
     assert odd.calls("detach") == 1
+
+
+def test_a_detach_that_hangs_keeps_the_address_until_it_returns(two: Node, odd: OddDriver) -> None:
+    two.store.apply(pool("one", "10.11.0.5-10.11.0.5", gateway="10.11.0.1", prefix=24))
+    two.store.apply(nad("single", network_type="odd", pools=["one"]))
+    odd.agent(two)
+    put(two, "odd1", "single")
+    two.wait_attached("odd1")
+    odd.does("detach", "hang")
+    two.store.delete("Pod", "odd1", "default")
+    wait_stuck(two, "odd1")
+    assert used(two, "one") == 1
+    odd.does("detach", "")
+    two.wait_detached("odd1")
+    assert used(two, "one") == 0
+
+
+def test_a_check_that_hangs_leaves_the_interface_working_and_the_others_checked(
+    node_factory: NodeFactory, odd: OddDriver
+) -> None:
+    node = node_factory(workers={**WORKERS, "checkInterval": 1})
+    objects(node)
+    odd.agent(node)
+    put(node, "odd1", "odd")
+    works(node)
+    node.wait_attached("odd1")
+    odd.does("check", "hang")
+    node.wait_until(lambda: phase(node, "odd1") == "Degraded", "Pod odd1 is shown with what hangs")
+    (error,) = errors_of(node.status(), "odd1")
+    assert error["reason"] == "PluginStuck"
+    (address,) = addresses(node.pod("good"), "eth1")
+    run_in(node.pod("good"), ["ip", "address", "del", address, "dev", "eth1"])
+    node.wait_until(lambda: addresses(node.pod("good"), "eth1") == [address], "the other Pod is repaired")
+    odd.does("check", "")
+    node.wait_attached("odd1")
 
 
 @pytest.mark.parametrize("method", ["probe", "reconcile_node"])
