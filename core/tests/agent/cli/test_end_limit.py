@@ -28,25 +28,26 @@ if len(sys.argv) == 3:
 """
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def end(*arguments: str) -> tuple[int, str]:
+    """Start it and send it SIGTERM. Returns its exit code and what it wrote to stderr."""
     command = [sys.executable, "-c", _HANGS, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, errors
 
 
 @pytest.mark.parametrize("where", ["reads", "never reads"], ids=["in its end", "before it looks"])
 def test_a_process_that_hangs_is_ended(where: str) -> None:
-    process = start(where, "0.2")
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
+    code, errors = end(where, "0.2")
+    assert code == 1
     assert "the end takes longer than" in errors
 
 
 def test_a_process_that_ends_by_itself_is_left_alone() -> None:
-    process = start("reads", "3600", "ends")
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")
+    assert end("reads", "3600", "ends") == (0, "")
