@@ -8,7 +8,7 @@ from secnet_testing.cluster_node import ClusterNodeFactory, nad, pod, pool
 
 pytestmark = pytest.mark.runtime
 
-MOST = 27
+MOST = 33
 
 
 def test_one_attach_enters_few_modules(cluster_node_factory: ClusterNodeFactory) -> None:

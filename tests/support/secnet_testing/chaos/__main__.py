@@ -19,6 +19,8 @@ from .actions import ACTIONS
 from .compare import differences
 from .world import World, play_world
 
+_SOURCES = ("manifests", "api")
+_QUIET = "quiet moments"
 _QUIET_SECONDS = 120.0
 _BURST = (5, 40)
 _PAUSE = 0.4
@@ -28,17 +30,23 @@ def main() -> int:
     """Run until the time is over, or something differs. The exit status says which."""
     arguments = _arguments()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
-    print(f"chaos: seed {seed}, {arguments.source}, {arguments.nodes} nodes, {arguments.minutes:g} minutes", flush=True)
+    sources = _SOURCES if arguments.source == "both" else (arguments.source,)
+    return max(_play(source, arguments.nodes, arguments.minutes / len(sources), seed) for source in sources)
+
+
+def _play(source: str, nodes: int, minutes: float, seed: int) -> int:
+    """One world; 1 if something differed in it."""
+    print(f"chaos: seed {seed}, {source}, {nodes} nodes, {minutes:g} minutes", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sn-chaos-"))
     counts: Counter[str] = Counter()
-    with play_world(folder, arguments.nodes, with_api=arguments.source == "api") as world:
-        fault = _run(world, random.Random(seed), time.monotonic() + 60 * arguments.minutes, counts)
+    with play_world(folder, nodes, with_api=source == "api") as world:
+        fault = _run(world, random.Random(seed), time.monotonic() + 60 * minutes, counts)
         if fault:
             for machine in world.machines:
                 print(machine.node.logs())
     if not fault:
         shutil.rmtree(folder)
-    quiet = counts.pop("quiet moments", 0)
+    quiet = counts.pop(_QUIET, 0)
     print(f"chaos: {counts.total()} actions ({', '.join(f'{name} {n}' for name, n in sorted(counts.items()))})")
     print(f"chaos: {quiet} quiet moments compared, {'DIFFERENCES' if fault else 'no difference'}; seed {seed}")
     if fault:
@@ -51,7 +59,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=4.0, help="default: 4")
     parser.add_argument("--nodes", type=int, choices=(1, 2), default=2, help="default: 2")
     parser.add_argument(
-        "--source", choices=("manifests", "api"), default="manifests", help="of the objects; default: manifests"
+        "--source",
+        choices=(*_SOURCES, "both"),
+        default="both",
+        help="of the objects, half of the time each; default: both",
     )
     parser.add_argument("--seed", type=int, help="of the actions; drawn and printed unless given")
     return parser.parse_args()
@@ -69,7 +80,7 @@ def _run(world: World, rng: random.Random, until: float, counts: Counter[str]) -
             time.sleep(rng.uniform(0, _PAUSE))
         if found := _settle(world):
             return "\n".join(["since the last quiet moment:", *history, "what differs now:", *found])
-        counts["quiet moments"] += 1
+        counts[_QUIET] += 1
         if time.monotonic() >= until:
             return ""
 
