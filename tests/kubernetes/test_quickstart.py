@@ -35,6 +35,7 @@ ARCHIVES = {
 MASKS = {
     r"([0-9a-f]{2}:){5}[0-9a-f]{2}": "MAC",
     r"[\d./]+ ms\b": "TIME",
+    r"pid \d+, (no resync yet|last resync \d+ s ago)": "AGENT",
     r"\b(\d+[hms])+$": "AGE",
     # Of one Pod or the other: kubectl chooses the agent that it asks.
     r"^default/ping-[01]": "POD",
