@@ -10,7 +10,7 @@ from secnet.agent.attach.lease_rounds import LeaseRounds
 from secnet.agent.cluster.kube import KubeCluster
 from secnet.agent.state.journal import Journal
 from secnet.agent.state.sandbox_ledger import SandboxLedger
-from secnet.contract import Call, HostContext, ObjectNotFound
+from secnet.contract import Call, HostContext, IpamRequest, ObjectNotFound
 from secnet_conformance.netns import inside
 from secnet_ipam.antrea import AntreaBackend
 from secnet_testing.kubernetes.cluster import LocalCluster
@@ -33,6 +33,9 @@ class OneBackend:
 
     def backend(self, ipam_type: str) -> AntreaBackend:
         return self._backend
+
+    def release_unheld(self, ipam_type: str, request: IpamRequest, call: Call) -> None:
+        self._backend.release(request, call)
 
 
 class Agent:
