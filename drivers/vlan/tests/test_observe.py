@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from secnet.contract import Call, Cancelled, ComponentState, NodeComponent, Node
 from secnet_testing.netns import run_in
 
 if TYPE_CHECKING:
+    from secnet_vlan import VlanDriver
+
     from .conftest import Lab
 
 pytestmark = pytest.mark.ovs
@@ -27,6 +30,29 @@ def states(observation: NodeObservation) -> dict[str, tuple[ComponentState, str]
 def wire(lab: Lab) -> None:
     run_in(lab.node, ["ip", "link", "add", "up0", "type", "veth", "peer", "name", "far0"])
     run_in(lab.node, ["ip", "link", "set", "far0", "up"])
+
+
+@contextmanager
+def watched(driver: VlanDriver) -> Iterator[queue.Queue[None]]:
+    """The driver's events from now on, while it listens."""
+    events: queue.Queue[None] = queue.Queue()
+    cancel = threading.Event()
+
+    def watch() -> None:
+        with suppress(Cancelled):
+            driver.watch_node(lambda: events.put(None), Call(cancel=cancel))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        events.get(timeout=10)  # it listens
+        while not events.empty():
+            events.get()
+        yield events
+    finally:
+        cancel.set()
+        thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_what_is_configured_is_seen_before_and_after_it_is_made(lab: Lab) -> None:
@@ -69,25 +95,9 @@ def test_a_node_without_a_section_has_no_components(lab: Lab) -> None:
 def test_a_pulled_cable_is_an_event(lab: Lab) -> None:
     wire(lab)
     driver = lab.ready_driver(WITH_UPLINK)
-    events: queue.Queue[None] = queue.Queue()
-    cancel = threading.Event()
-
-    def watch() -> None:
-        with suppress(Cancelled):
-            driver.watch_node(lambda: events.put(None), Call(cancel=cancel))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        events.get(timeout=10)  # it listens
-        while not events.empty():
-            events.get()
+    with watched(driver) as events:
         run_in(lab.node, ["ip", "link", "set", "far0", "down"])
         events.get(timeout=10)
-    finally:
-        cancel.set()
-        thread.join(10)
-    assert not thread.is_alive()
 
 
 def of(observation: NodeObservation, name: str) -> NodeComponent:
@@ -194,25 +204,9 @@ def test_an_internal_port_is_no_uplink(lab: Lab) -> None:
 def test_what_the_kernel_does_not_report_is_an_event_too(lab: Lab, event: str) -> None:
     wire(lab)
     driver = lab.ready_driver(WITH_UPLINK)
-    events: queue.Queue[None] = queue.Queue()
-    cancel = threading.Event()
-
-    def watch() -> None:
-        with suppress(Cancelled):
-            driver.watch_node(lambda: events.put(None), Call(cancel=cancel))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        events.get(timeout=10)  # it listens
-        while not events.empty():
-            events.get()
+    with watched(driver) as events:
         if event == "kill_switch":
             lab.switch.kill_switch()
         else:
             lab.switch.vsctl("set", "port", "up0", "trunks=7")
         events.get(timeout=10)
-    finally:
-        cancel.set()
-        thread.join(10)
-    assert not thread.is_alive()

@@ -45,7 +45,7 @@ def act(method, call=None):
 class Driver(NetworkDriver):
     @classmethod
     def describe(cls):
-        return DriverInfo(network_type="odd", summary="does as it is told")
+        return DriverInfo(network_type="odd", summary="does as its configuration says")
 
     def probe(self):
         act("probe")

@@ -362,7 +362,7 @@ def test_a_retry_behind_something_kept_is_not_late() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_key_that_comes_within_a_long_work_waits_for_one_piece_of_it(workers: int) -> None:
-    """As many long works as there are workers: nobody else would be left to take the key."""
+    """As many long works as there are workers: no other worker would be left to take the key."""
     done: list[Hashable] = []
     lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""A process that was told to stop ends, whatever its main thread waits for: in processes of their own, since they end."""
+"""A process that was asked to stop ends, whatever its main thread waits for: in processes of their own, since they end."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _controller(
     pods: PodTable | None = None,
     **options: Any,
 ) -> Controller:
-    """One with a Pod that has a record; its watch has told everything. journal, pods: to be changed meanwhile."""
+    """One with a Pod that has a record; its watch has reported everything. journal, pods: to be changed meanwhile."""
     journal, pods = journal or Journal(folder), pods or PodTable("node-1")
     journal.write(record())
     pods.update({"metadata": {"namespace": "default", "name": "web", "uid": "uid-web"}})

@@ -1,6 +1,6 @@
 """What the agent says about calls into plugins that do not return, and what becomes of the Pods that wait for them.
 
-Controller and publisher are stand-ins that keep what they are told: tests/e2e/test_hung.py has the real ones.
+Controller and publisher are stand-ins that keep what they get: tests/e2e/test_hung.py has the real ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def stuck(method: str = "attach", *, number: int = 1, pod: PodRef | None = POD, 
 
 
 class Scene:
-    """In the place of what is told. now, away: what PluginCalls says."""
+    """In the place of what is reported. now, away: what PluginCalls says."""
 
     def __init__(self, folder: Path) -> None:
         self.now: list[StuckCall] = []

@@ -1,4 +1,4 @@
-"""What a cluster says of itself when a test in it has failed: for whoever has only the printed text of a run."""
+"""What a cluster says of itself when a test in it has failed: for a reader who has only the printed text of a run."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _context(pod: PodRef | None, network: str, ifname: str, container_id: str) -
 
 
 def mark_logged(error: Exception) -> None:
-    """Note that there is a line about this error: whoever passes it on needs to write none."""
+    """Note that there is a line about this error: what passes it on needs to write none."""
     error.__dict__[_LOGGED] = True
 
 

@@ -1,4 +1,4 @@
-"""The end of a process that was told to stop, whatever hangs in it."""
+"""The end of a process that was asked to stop, whatever hangs in it."""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ class SingleChecks:
         except SecnetError as exc:
             return exc.info
         found = self._worker.drift_of(record.key) or self._asked.note(record)
-        if found is not None and found.reason == "Degraded":
+        drifted = found is not None and found.reason == "Degraded" and found != self._worker.cut_off_by(record.key)
+        if found is not None and drifted:
             return dataclasses.replace(found, hint=_DELETE_THE_POD)
         return found
 

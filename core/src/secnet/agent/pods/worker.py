@@ -118,7 +118,11 @@ class AttachmentWorker:
 
     def drift_of(self, key: AttachmentId) -> ErrorInfo | None:
         """How the attachment drifted from its record, by the last check, or what of the node cuts it off; None without either."""
-        return self._drift.get(key) or self._cut_off(key)
+        return self._drift.get(key) or self.cut_off_by(key)
+
+    def cut_off_by(self, key: AttachmentId) -> ErrorInfo | None:
+        """Which part of the node cuts the interface off; None if none does."""
+        return self._cut_off(key)
 
     def in_use(self, key: AttachmentId) -> str:
         """How the Pod itself uses the interface, by the last check; see `CheckReport`."""
