@@ -34,6 +34,7 @@ from secnet.contract import (
     Call,
     CheckReport,
     DriverInfo,
+    ErrorInfo,
     ForeignObject,
     Inventory,
     IPAMBackend,
@@ -194,8 +195,14 @@ def make_rig(folder: Path, metrics: Metrics | None = None, clearance: Clearance 
     return Rig(journal=journal, pipeline=pipeline, script=script)
 
 
-def make_worker(rig: Rig, *, lease_check_seconds: float = 0.0, seconds: float = 5.0) -> AttachmentWorker:
-    """The worker over a rig. seconds: the deadline of each operation."""
+def make_worker(
+    rig: Rig,
+    *,
+    lease_check_seconds: float = 0.0,
+    seconds: float = 5.0,
+    cut_off: Callable[[AttachmentId], ErrorInfo | None] = lambda key: None,
+) -> AttachmentWorker:
+    """The worker over a rig. seconds: the deadline of each operation. cut_off: see AttachmentWorker."""
     return AttachmentWorker(
         pipeline=rig.pipeline,
         journal=rig.journal,
@@ -207,6 +214,7 @@ def make_worker(rig: Rig, *, lease_check_seconds: float = 0.0, seconds: float = 
         ),
         seconds=seconds,
         lease_check_seconds=lease_check_seconds,
+        cut_off=cut_off,
     )
 
 

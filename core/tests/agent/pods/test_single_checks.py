@@ -16,7 +16,7 @@ from secnet.agent.pods.asked_networks import AskedNetworks
 from secnet.agent.pods.single_checks import SingleChecks, queue_key
 from secnet.agent.sandboxes.pod_table import PodTable
 from secnet.agent.state.reports import Reports
-from secnet.contract import Call, CheckReport, Finding, Timeout, Unavailable
+from secnet.contract import Call, CheckReport, ErrorInfo, Finding, Timeout, Unavailable
 from secnet_testing.contract_objects import POD
 from secnet_testing.scripted_plugins import Rig, fail, make_rig, make_worker, toy_registry, toy_work
 
@@ -35,12 +35,13 @@ class Scene:
         self.nads = NadCache(toy_registry(self.rig.script))
         self.events: list[tuple[str, str]] = []
         self.busy = False
+        self.cut_off: ErrorInfo | None = None
         self.held: list[PodKey] = []
         self.record: Record = self.rig.attach(replace(toy_work(), origin=Origin.CNI))
         self.rig.script.log.clear()
         self.asked = AskedNetworks(self.pods, self.nads, self.record_event)
         self.checks = SingleChecks(
-            worker=make_worker(self.rig),
+            worker=make_worker(self.rig, cut_off=lambda key: self.cut_off),
             journal=self.rig.journal,
             reports=self.reports,
             hold=self.hold,
@@ -67,6 +68,11 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
+
+
+def test_what_the_node_cuts_off_has_its_remedy_at_the_node(scene: Scene) -> None:
+    scene.cut_off = ErrorInfo(reason="Degraded", message="cut off: uplink up0 is down", hint="nothing at the Pod")
+    assert scene.found() == [("Degraded", "cut off: uplink up0 is down", "nothing at the Pod")]
 
 
 def test_what_deviates_is_shown_until_it_is_right_again_and_left_alone(scene: Scene) -> None:
